@@ -1,0 +1,47 @@
+# The real commands are in the recipes: `make demo` is what a district's night does, on a made-up district.
+.DEFAULT_GOAL := help
+.PHONY: help demo test test-long check lock clean
+
+PYTHON ?= python3
+BIN := .venv/bin
+SERVE ?= yes
+WORKERS ?= 2
+
+help:
+	@echo "make demo            a made-up district, last night's flags printed, then the service on 127.0.0.1:3000"
+	@echo "make demo SERVE=no   the same, without the service"
+	@echo "make test            checks and the test suite"
+	@echo "make test-long       the tests that must be many, at full count"
+	@echo "make check           lint, format, types, import contracts"
+	@echo "make lock            requirements.lock, made anew from pyproject.toml (needs uv)"
+
+# Complete only when the stamp is there: a cut-off install is done again.
+.venv: .venv/installed
+.venv/installed: requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "cis_ews needs Python 3.11 or later; name one: make PYTHON=python3.12 $(MAKECMDGOALS)"; exit 1; }
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --no-deps --require-hashes --requirement requirements.lock
+	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --editable .
+	@$(BIN)/python -c 'import lightgbm' 2>/dev/null || { echo "libgomp is missing (LightGBM needs it). Install it with:"; \
+	  echo "  Debian, Ubuntu: apt-get install libgomp1     Fedora, RHEL: dnf install libgomp     macOS: brew install libomp"; exit 1; }
+	@touch .venv/installed
+
+check: .venv
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/pyright
+	$(BIN)/lint-imports
+
+test: check
+	$(BIN)/pytest -n $(WORKERS) -m "not long"
+
+test-long: .venv
+	CIS_EWS_TEST_LONG=1 $(BIN)/pytest -n $(WORKERS)
+
+lock:
+	uv pip compile pyproject.toml --all-extras --group dev --universal --python-version 3.11 --generate-hashes \
+	  --no-emit-index-url --no-emit-find-links --no-annotate --no-header --output-file requirements.lock
+
+clean:
+	rm -rf .venv demo

@@ -1,0 +1,119 @@
+"""The closed vocabularies of the data contract. Sources and crosswalks: docs/formats.md."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+
+class SchoolLevel(StrEnum):
+    """Level of a school."""
+
+    ELEMENTARY = "elementary"
+    MIDDLE = "middle"
+    HIGH = "high"
+    OTHER = "other"
+
+
+class GradeLevel(StrEnum):
+    """Grade in which a student is enrolled; PK is counted nowhere but in the cohort flow."""
+
+    PK = "PK"
+    K = "K"
+    G1 = "1"
+    G2 = "2"
+    G3 = "3"
+    G4 = "4"
+    G5 = "5"
+    G6 = "6"
+    G7 = "7"
+    G8 = "8"
+    G9 = "9"
+    G10 = "10"
+    G11 = "11"
+    G12 = "12"
+
+
+class ExitType(StrEnum):
+    """How an enrollment ended."""
+
+    TRANSFER = "transfer"
+    GRADUATED = "graduated"
+    DROPPED_OUT = "dropped_out"
+    OTHER = "other"
+
+
+class AttendanceStatus(StrEnum):
+    """What the school recorded for a student's day."""
+
+    EXCUSED = "excused"
+    UNEXCUSED = "unexcused"
+    TARDY = "tardy"
+    PRESENT = "present"
+
+
+class Severity(StrEnum):
+    """Severity of a behavior incident."""
+
+    MINOR = "minor"
+    MAJOR = "major"
+
+
+class DisciplineActionType(StrEnum):
+    """Disciplinary actions of chapter 392-400 WAC, mildest first."""
+
+    CLASSROOM_EXCLUSION = "classroom_exclusion"
+    IN_SCHOOL_SUSPENSION = "in_school_suspension"
+    SHORT_TERM_SUSPENSION = "short_term_suspension"
+    LONG_TERM_SUSPENSION = "long_term_suspension"
+    EXPULSION = "expulsion"
+    EMERGENCY_EXPULSION = "emergency_expulsion"
+
+
+class Subject(StrEnum):
+    """Subject of a course."""
+
+    ENGLISH = "english"
+    MATH = "math"
+    SCIENCE = "science"
+    SOCIAL_STUDIES = "social_studies"
+    OTHER = "other"
+
+
+class EnglishLearner(StrEnum):
+    """English-learner history; audit only."""
+
+    NEVER = "never"
+    CURRENT = "current"
+    FORMER = "former"
+    NEWCOMER = "newcomer"
+
+
+class Domain(StrEnum):
+    """What an indicator, a rule or a reason speaks of."""
+
+    ATTENDANCE = "attendance"
+    BEHAVIOR = "behavior"
+    COURSEWORK = "coursework"
+    CONTEXT = "context"
+
+
+class Direction(StrEnum):
+    """Whether a reason raises concern or is a strength."""
+
+    RISK = "risk"
+    STRENGTH = "strength"
+
+
+class RuleStatus(StrEnum):
+    """Outcome of a flag rule for one student; a rule that neither holds nor abstains is not written."""
+
+    HOLDS = "holds"
+    ABSTAINS = "abstains"
+
+
+class CoverageLevel(StrEnum):
+    """How far a source speaks of a domain."""
+
+    FULL = "full"
+    PARTIAL = "partial"
+    NONE = "none"

@@ -1,0 +1,123 @@
+"""The error tree: every failure that a caller may want to tell apart.
+
+    EwsError
+    ├── ConfigError            exit 2   a setting, a policy or a call is wrong
+    ├── DataError              exit 3   the school data cannot be used as they are
+    │   ├── ReadError                   a file is missing, empty, damaged or hostile
+    │   ├── SchemaError                 a table or column is missing or of another kind
+    │   ├── UnmappedCodesError          a source uses codes that the mapping does not know
+    │   └── ToleranceError              too many rows were rejected
+    ├── ModelError             exit 4   no model, or one that does not fit its features
+    └── StorageError           exit 5   a run, the store or the database
+        ├── RunNotFoundError            no such run or student in the store
+        ├── RunDamagedError             a stored run does not match its manifest
+        └── StoreLockedError            another night is writing to the same store
+
+A message has three parts: what was found, where (file, row number, column, count), and what to do, which is `hint`. No
+message and no detail ever carries a cell value, a student's name or a student's id.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+
+class EwsError(Exception):
+    """Base of all errors of this package; `hint` says what to do, `details` are counts and places for machines."""
+
+    exit_code: ClassVar[int] = 1
+    http_status: ClassVar[int] = 500
+    code: ClassVar[str] = "error"
+
+    def __init__(self, message: str, *, hint: str | None = None, **details: object) -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+        self.details = details
+
+    def __str__(self) -> str:
+        return self.message if self.hint is None else f"{self.message}; {self.hint}"
+
+    def __reduce__(self) -> tuple[object, ...]:
+        # Keyword-only arguments are lost by the default pickling, and an error has to survive leaving a worker process.
+        return _rebuild, (type(self), self.message, self.hint, self.details)
+
+
+def _rebuild(kind: type[EwsError], message: str, hint: str | None, details: dict[str, object]) -> EwsError:
+    return kind(message, hint=hint, **details)
+
+
+class ConfigError(EwsError):
+    """A setting, a policy file or a call is wrong: a typo, a missing file, a value out of range."""
+
+    exit_code = 2
+    http_status = 422
+    code = "configuration"
+
+
+class DataError(EwsError):
+    """The school data cannot be used as they are."""
+
+    exit_code = 3
+    http_status = 422
+    code = "data"
+
+
+class ReadError(DataError):
+    """A source file is missing, empty, damaged, of an unknown kind, or unsafe to open."""
+
+    code = "data_unreadable"
+
+
+class SchemaError(DataError):
+    """A required table or column is missing, or a column is not of the kind that the contract asks for."""
+
+    code = "data_schema"
+
+
+class UnmappedCodesError(DataError):
+    """A source uses codes that its mapping does not know; `details["codes"]` counts them."""
+
+    code = "data_unmapped_codes"
+
+
+class ToleranceError(DataError):
+    """More rows of a required table were rejected than its tolerance allows."""
+
+    code = "data_tolerance"
+
+
+class ModelError(EwsError):
+    """No model is there, or it does not fit the features of the night."""
+
+    exit_code = 4
+    http_status = 409
+    code = "model"
+
+
+class StorageError(EwsError):
+    """A run, the store or the database cannot be read or written."""
+
+    exit_code = 5
+    http_status = 503
+    code = "storage"
+
+
+class RunNotFoundError(StorageError):
+    """There is no such run, or no such student in it."""
+
+    http_status = 404
+    code = "not_found"
+
+
+class RunDamagedError(StorageError):
+    """A stored run does not match its manifest."""
+
+    code = "run_damaged"
+
+
+class StoreLockedError(StorageError):
+    """Another process is writing to the same store."""
+
+    http_status = 409
+    code = "store_locked"

@@ -1,0 +1,84 @@
+"""School data: the eleven tables of the contract, with what was rejected and what the source covers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import dataframely as dy
+import polars as pl
+
+from cis_ews.schema.attendance import AttendanceEvents, Reporting
+from cis_ews.schema.behavior import DisciplineActions, Incidents
+from cis_ews.schema.coursework import CourseGrades
+from cis_ews.schema.coverage import Coverage
+from cis_ews.schema.roster import CalendarDays, Demographics, Enrollments, Schools, Students
+from cis_ews.schema.scores import Rejections
+from cis_ews.schema.supports import Supports
+
+TABLES: Mapping[str, type[dy.Schema]] = {
+    "schools": Schools,
+    "calendar_days": CalendarDays,
+    "students": Students,
+    "demographics": Demographics,
+    "enrollments": Enrollments,
+    "attendance_events": AttendanceEvents,
+    "incidents": Incidents,
+    "discipline_actions": DisciplineActions,
+    "course_grades": CourseGrades,
+    "reporting": Reporting,
+    "supports": Supports,
+}
+REQUIRED_TABLES = ("schools", "calendar_days", "students", "enrollments")
+DOMAIN_TABLES = {
+    "attendance": ("attendance_events",),
+    "behavior": ("incidents", "discipline_actions"),
+    "coursework": ("course_grades",),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class SourceFile:
+    """A file that was read: its table, its name below the source folder, the SHA-256 of its bytes, its rows."""
+
+    table: str
+    name: str
+    sha256: str
+    rows: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SchoolData:
+    """One extract. A table that the source does not have is an empty frame, and `coverage` says so.
+
+    An empty behavior table of a source that reports behavior means no incidents; of a source that does not, it means
+    nothing is known: ask `coverage`, not the height of a frame.
+    """
+
+    schools: dy.DataFrame[Schools]
+    calendar_days: dy.DataFrame[CalendarDays]
+    students: dy.DataFrame[Students]
+    demographics: dy.DataFrame[Demographics]
+    enrollments: dy.DataFrame[Enrollments]
+    attendance_events: dy.DataFrame[AttendanceEvents]
+    incidents: dy.DataFrame[Incidents]
+    discipline_actions: dy.DataFrame[DisciplineActions]
+    course_grades: dy.DataFrame[CourseGrades]
+    reporting: dy.DataFrame[Reporting]
+    supports: dy.DataFrame[Supports]
+    rejections: dy.DataFrame[Rejections]
+    coverage: Coverage
+    rows_read: Mapping[str, int] = field(default_factory=dict[str, int])
+    files: tuple[SourceFile, ...] = ()
+
+    def table(self, name: str) -> pl.DataFrame:
+        """One table by its name in the contract."""
+        return getattr(self, name)
+
+    @classmethod
+    def from_frames(cls, frames: Mapping[str, pl.DataFrame], **options: Any) -> SchoolData:
+        """School data from frames in memory, checked like an extract that was read from files."""
+        from cis_ews.schema.validation import check_tables
+
+        return check_tables(frames, **options)
