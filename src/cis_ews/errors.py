@@ -19,7 +19,7 @@ message and no detail ever carries a cell value, a student's name or a student's
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import Any, ClassVar
 
 
 class EwsError(Exception):
@@ -40,11 +40,11 @@ class EwsError(Exception):
 
     def __reduce__(self) -> tuple[object, ...]:
         # Keyword-only arguments are lost by the default pickling, and an error has to survive leaving a worker process.
-        return _rebuild, (type(self), self.message, self.hint, self.details)
+        return _rebuild, (type(self), self.message, {"hint": self.hint, **self.details})
 
 
-def _rebuild(kind: type[EwsError], message: str, hint: str | None, details: dict[str, object]) -> EwsError:
-    return kind(message, hint=hint, **details)
+def _rebuild(kind: type[EwsError], message: str, keywords: dict[str, Any]) -> EwsError:
+    return kind(message, **keywords)
 
 
 class ConfigError(EwsError):
