@@ -1,0 +1,72 @@
+"""Students whom a family asked to forget: kept as salted hashes, so that later nights leave them out."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import json
+import secrets
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from cis_ews.errors import StorageError
+from cis_ews.storage.files import disk_errors, json_bytes, replace_durably
+
+ERASED = "erased.json"
+_PRIVATE = 0o600
+
+
+@dataclass(frozen=True, slots=True)
+class ErasedStudents:
+    """The list of one store: `salt` and the keyed SHA-256 of every forgotten student's id."""
+
+    salt: str
+    digests: frozenset[str] = frozenset()
+
+    def digest(self, student_id: str) -> str:
+        """The salted SHA-256 of a student's id, in hex."""
+        return hmac.digest(bytes.fromhex(self.salt), student_id.encode(), hashlib.sha256).hex()
+
+    def __contains__(self, student_id: str) -> bool:
+        return bool(self.digests) and self.digest(student_id) in self.digests
+
+    def among(self, student_ids: Iterable[str]) -> frozenset[str]:
+        """Those of the ids that are on the list."""
+        return frozenset(one for one in student_ids if one in self) if self.digests else frozenset()
+
+    def mark(self, students: pl.DataFrame) -> pl.DataFrame:
+        """The frame with a Boolean column `is_erased`, by its column `student_id`."""
+        erased = self.among(students["student_id"])
+        return students.with_columns(is_erased=pl.col("student_id").is_in(list(erased)))
+
+    def adding(self, student_id: str) -> ErasedStudents:
+        """The list with one more student."""
+        return ErasedStudents(self.salt, self.digests | {self.digest(student_id)})
+
+
+def read_erased(root: Path) -> ErasedStudents:
+    """The list of a store; an empty one with a new salt if the store has none yet."""
+    path = root / ERASED
+    with disk_errors(path, "read"):
+        if not path.exists():
+            return ErasedStudents(secrets.token_hex(32))
+        content = path.read_bytes()
+    try:
+        stated: dict[str, Any] = json.loads(content)
+        return ErasedStudents(stated["salt"], frozenset(stated["students"]))
+    except (ValueError, KeyError, TypeError):
+        # Going on without the list would score students whom it names.
+        raise StorageError(
+            f"{path} is damaged", hint="restore it from a backup; nothing is scored without it"
+        ) from None
+
+
+def write_erased(root: Path, erased: ErasedStudents) -> None:
+    """Put the list into a store, readable by its owner alone."""
+    content = json_bytes({"format": 1, "salt": erased.salt, "students": sorted(erased.digests)})
+    with disk_errors(root / ERASED, "write"):
+        replace_durably(root / ERASED, content, mode=_PRIVATE)

@@ -1,0 +1,269 @@
+"""One night's scoring as files: written whole or not at all, the same bytes for the same night, never changed after.
+
+The files and their columns: docs/runs.md. Why this format: docs/adr/0003-run-format.md.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from cis_ews.errors import RunDamagedError, RunNotFoundError, StorageError
+from cis_ews.schema.school_data import SourceFile
+from cis_ews.storage.files import (
+    disk_errors,
+    json_bytes,
+    leftover_beside,
+    remove,
+    replace_durably,
+    sha256_of,
+    sync,
+    write_durably,
+)
+from cis_ews.storage.frames import checked, write_table
+from cis_ews.storage.manifest import (
+    FORMAT,
+    MANIFEST,
+    TIMINGS,
+    Manifest,
+    counts_of,
+    described_files,
+    described_inputs,
+    package_versions,
+    run_id_for,
+    run_id_of,
+)
+
+__all__ = ["Run", "RunContents", "open_run", "record_timings", "run_folder", "run_id_for", "verify_run", "write_run"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunContents:
+    """Everything that a night hands to storage.
+
+    `scores`, `reasons`, `rules`, `rejections`: by the schemas of `cis_ews.schema.scores`. `indicators` and
+    `contributions` (None in a night by rules): one row a student, `student_id` and any columns. `cohort_flow`: the
+    counted steps, in order. `coverage`: `Coverage.to_dict()`. `inputs`: the source files with their hashes.
+    """
+
+    as_of: date
+    model_version: str
+    config_hash: str
+    inputs: Sequence[SourceFile]
+    scores: pl.DataFrame
+    reasons: pl.DataFrame
+    rules: pl.DataFrame
+    indicators: pl.DataFrame
+    rejections: pl.DataFrame
+    contributions: pl.DataFrame | None = None
+    cohort_flow: Sequence[Mapping[str, object]] = ()
+    coverage: Mapping[str, object] = field(default_factory=dict[str, object])
+    seed: int | None = None
+
+    @property
+    def run_id(self) -> str:
+        """The id of the run that these contents make."""
+        return run_id_for(
+            inputs=self.inputs, config_hash=self.config_hash, model_version=self.model_version, as_of=self.as_of
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """A stored run: its folder and its manifest."""
+
+    path: Path
+    manifest: Manifest
+
+    @property
+    def run_id(self) -> str:
+        """Sixteen hex digits."""
+        return self.manifest["run_id"]
+
+    @property
+    def as_of(self) -> date:
+        """The as-of date of its scores."""
+        return date.fromisoformat(self.manifest["as_of"])
+
+    @property
+    def model_version(self) -> str:
+        """The version of the model, or of the rules, that scored it."""
+        return self.manifest["model_version"]
+
+    @property
+    def manifest_sha256(self) -> str:
+        """SHA-256 of the manifest's bytes, which vouches for every file."""
+        with disk_errors(self.path, "read"):
+            return sha256_of(self.path / MANIFEST)
+
+    def has(self, table: str) -> bool:
+        """Whether the run holds the table; a night by rules has no contributions."""
+        return f"{table}.parquet" in self.manifest["files"]
+
+    def table(self, table: str) -> pl.DataFrame:
+        """One table: scores, reasons, rules, indicators, rejections, contributions."""
+        return self._scan(table).collect()
+
+    def rows_of(self, table: str, student_id: str) -> pl.DataFrame:
+        """The rows of one student in a table."""
+        with disk_errors(self.path, "read"):
+            return self._scan(table).filter(pl.col("student_id") == student_id).collect()
+
+    def statement(self, name: str) -> Any:
+        """One JSON file of the run: cohort_flow, coverage, timings."""
+        with disk_errors(self.path, "read"):
+            return json.loads((self.path / f"{name}.json").read_bytes())
+
+    def _scan(self, table: str) -> pl.LazyFrame:
+        if not self.has(table):
+            raise RunNotFoundError(f"run {self.run_id} has no table {table}", hint=f"it has {self._tables()}")
+        return pl.scan_parquet(self.path / f"{table}.parquet", glob=False, cache=False)
+
+    def _tables(self) -> str:
+        return ", ".join(name.removesuffix(".parquet") for name in self.manifest["files"] if name.endswith(".parquet"))
+
+
+def run_folder(root: Path, as_of: date, run_id: str) -> Path:
+    """Where a run lies in a store."""
+    return root / "runs" / as_of.isoformat() / run_id
+
+
+def write_run(root: Path, contents: RunContents, *, timings: Mapping[str, object] | None = None) -> Run:
+    """Write a run below `root`, or find and verify the one that is already there.
+
+    Call it through `RunStore.write`, which holds the lock. Written into a hidden folder beside, seen onto the disk, and
+    renamed last. `timings` go to `timings.json` with the time of writing: the one file outside the hashes.
+
+    Raises RunDamagedError if a run is there and does not match its manifest, StorageError if it cannot be written.
+    """
+    if not contents.inputs:
+        raise StorageError(
+            "a run cannot be stored without its inputs", hint="read the school data from files, which have hashes"
+        )
+    folder = run_folder(root, contents.as_of, contents.run_id)
+    if folder.is_dir():
+        return verify_run(open_run(folder))
+    frames = _checked_frames(contents)
+    with disk_errors(root, "write a run to"):
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        beside = leftover_beside(folder)
+        try:
+            _fill(beside, contents, frames)
+            write_durably(beside / TIMINGS, json_bytes(_timings(timings)))
+            sync(beside)
+            beside.rename(folder)
+        except BaseException:
+            remove(beside)
+            raise
+        sync(folder.parent)
+    return open_run(folder)
+
+
+def _checked_frames(contents: RunContents) -> dict[str, pl.DataFrame]:
+    frames = {
+        "scores": contents.scores,
+        "reasons": contents.reasons,
+        "rules": contents.rules,
+        "indicators": contents.indicators,
+        "rejections": contents.rejections,
+    }
+    if contents.contributions is not None:
+        frames["contributions"] = contents.contributions
+    return {name: checked(name, frame) for name, frame in frames.items()}
+
+
+def _fill(folder: Path, contents: RunContents, frames: Mapping[str, pl.DataFrame]) -> None:
+    folder.mkdir()
+    for name, frame in frames.items():
+        write_table(frame, folder / f"{name}.parquet")
+    write_durably(folder / "cohort_flow.json", json_bytes(list(contents.cohort_flow)))
+    write_durably(folder / "coverage.json", json_bytes(contents.coverage))
+    manifest = {
+        "format": FORMAT,
+        "run_id": contents.run_id,
+        "as_of": contents.as_of.isoformat(),
+        "model_version": contents.model_version,
+        "config_sha256": contents.config_hash,
+        "seed": contents.seed,
+        "inputs": described_inputs(contents.inputs),
+        "versions": package_versions(),
+        "counts": counts_of(frames["scores"]),
+        "rows": {name: frame.height for name, frame in frames.items()},
+        "files": described_files(folder),
+        "rewritten": [],
+    }
+    write_durably(folder / MANIFEST, json_bytes(manifest))
+
+
+def _timings(stages: Mapping[str, object] | None) -> dict[str, object]:
+    return {"created_at": datetime.now(UTC).isoformat(timespec="microseconds"), "stages": dict(stages or {})}
+
+
+def record_timings(run: Run, timings: Mapping[str, object]) -> None:
+    """Put the stages' times beside a run, once all of them are known; `created_at` stays as it is."""
+    with disk_errors(run.path, "write the timings of"):
+        stated = run.statement("timings")
+        replace_durably(run.path / TIMINGS, json_bytes({**stated, "stages": dict(timings)}))
+
+
+def open_run(path: str | Path) -> Run:
+    """The run in a folder.
+
+    Raises RunNotFoundError if there is none, RunDamagedError if its manifest cannot be read.
+    """
+    folder = Path(path)
+    try:
+        manifest = json.loads((folder / MANIFEST).read_bytes())
+        known = manifest["format"]
+    except (FileNotFoundError, NotADirectoryError):
+        if folder.is_dir() and (folder / "scores.parquet").exists():
+            raise _damaged(folder, [MANIFEST]) from None
+        raise RunNotFoundError(f"there is no run in {folder}", hint="name a folder that holds manifest.json") from None
+    except (ValueError, KeyError, TypeError):
+        raise _damaged(folder, [MANIFEST]) from None
+    except OSError:
+        raise StorageError(f"cannot read {folder / MANIFEST}", hint="see to the permissions of the store") from None
+    if known != FORMAT:
+        raise StorageError(
+            f"the run in {folder} is of format {known}, this version reads {FORMAT}", hint="update cis_ews"
+        )
+    return Run(folder, manifest)
+
+
+def verify_run(run: Run) -> Run:
+    """Compare every file of a run with its manifest, and the manifest with the run's id.
+
+    Raises RunDamagedError, which names the files that are missing or differ.
+    """
+    with disk_errors(run.path, "read"):
+        damaged = [name for name, entry in run.manifest["files"].items() if not _matches(run.path / name, entry)]
+    if _claimed_id(run.manifest) != run.path.name or run.manifest["run_id"] != run.path.name:
+        damaged.append(MANIFEST)
+    if damaged:
+        raise _damaged(run.path, damaged)
+    return run
+
+
+def _matches(path: Path, entry: Mapping[str, object]) -> bool:
+    return path.is_file() and path.stat().st_size == entry["bytes"] and sha256_of(path) == entry["sha256"]
+
+
+def _claimed_id(manifest: Manifest) -> str | None:
+    try:
+        return run_id_of(manifest)
+    except (KeyError, TypeError, ValueError):
+        return None
+
+
+def _damaged(folder: Path, files: Sequence[str]) -> RunDamagedError:
+    return RunDamagedError(
+        f"the run in {folder} does not match its manifest: {', '.join(files)}",
+        hint="restore the folder from a backup, or move it away and score the night again",
+        files=list(files),
+    )

@@ -1,0 +1,159 @@
+"""The store: a folder with the runs, the list of forgotten students, the corrections, and one lock for all writers."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import threading
+from collections.abc import Generator, Mapping
+from contextlib import contextmanager
+from datetime import date
+from pathlib import Path
+
+from cis_ews.errors import RunNotFoundError, StorageError, StoreLockedError
+from cis_ews.storage.erased import ERASED, ErasedStudents, read_erased, write_erased
+from cis_ews.storage.files import LEFTOVER, discard, disk_errors, remove, sync
+from cis_ews.storage.runs import Run, RunContents, open_run, write_run
+
+LOCK = ".lock"
+REPLACEMENT = ".replacement-"
+"""What a hidden run begins with that is whole and waits to take the place of the one it was made from."""
+
+
+class RunStore:
+    """A folder in which nights leave their runs. Making the object touches nothing on the disk.
+
+    `lock()` lets one writer in at a time; within one thread it may be taken again through the same object.
+    """
+
+    def __init__(self, root: str | Path) -> None:
+        self.root = Path(root)
+        self._thread = threading.RLock()
+        self._depth = 0
+
+    @property
+    def database_url(self) -> str:
+        """The database that belongs to a store unless another one is named."""
+        return f"sqlite:///{self.root / 'cis_ews.db'}"
+
+    @property
+    def corrections(self) -> Path:
+        """Where corrected records lie: one folder a student, named by `student_folder`."""
+        return self.root / "corrections"
+
+    def student_folder(self, student_id: str) -> Path:
+        """The folder of a student's corrections; its name is a salted hash, never the id."""
+        with self.lock():  # which sees to it that the store has a salt
+            return self.corrections / self.erased().digest(student_id)[:32]
+
+    def erased(self) -> ErasedStudents:
+        """The students whom later nights leave out."""
+        return read_erased(self.root)
+
+    def runs(self) -> list[Run]:
+        """All runs, by as-of date and then by id."""
+        with disk_errors(self.root, "read the store"):
+            found = sorted(self.root.glob("runs/[0-9]*/[0-9a-f]*"))
+        return [open_run(path) for path in found if path.is_dir()]
+
+    def latest(self, as_of: date | None = None) -> Run:
+        """The newest run, or the newest of one as-of date; of several, the one written last.
+
+        Raises RunNotFoundError if there is none.
+        """
+        runs = [run for run in self.runs() if as_of in (None, run.as_of)]
+        if not runs:
+            wanted = "" if as_of is None else f" for {as_of.isoformat()}"
+            raise RunNotFoundError(
+                f"{self.root} holds no run{wanted}", hint="score a night into it with `cis-ews score`"
+            )
+        return max(runs, key=lambda run: (run.as_of, str(run.statement("timings")["created_at"]), run.run_id))
+
+    def find(self, run_id: str) -> Run | None:
+        """The run with this id, or None."""
+        return next((run for run in self.runs() if run.run_id == run_id), None)
+
+    def write(self, contents: RunContents, *, timings: Mapping[str, object] | None = None) -> Run:
+        """Write a run under the lock, or find and verify the one that is there. See `runs.write_run`."""
+        with self.lock():
+            return write_run(self.root, contents, timings=timings)
+
+    @contextmanager
+    def lock(self) -> Generator[None]:
+        """Be the only writer; the lock ends with the process, however that ends.
+
+        The first to enter also clears what a killed writer left behind. Raises StoreLockedError if another holds it.
+        """
+        if not self._thread.acquire(blocking=False):
+            raise self._locked()
+        try:
+            if self._depth:
+                yield
+            else:
+                with self._flock():
+                    self._depth += 1
+                    try:
+                        self._recover()
+                        self._keep_salt()
+                        yield
+                    finally:
+                        self._depth -= 1
+        finally:
+            self._thread.release()
+
+    @contextmanager
+    def _flock(self) -> Generator[None]:
+        with disk_errors(self.root, "open the store"):
+            self.root.mkdir(parents=True, exist_ok=True)
+            handle = os.open(self.root / LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        try:
+            try:
+                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                raise self._locked() from None
+            yield
+        finally:
+            os.close(handle)
+
+    def _locked(self) -> StoreLockedError:
+        return StoreLockedError(
+            f"another process is writing to {self.root}", hint="wait until it has ended, then run again"
+        )
+
+    def _recover(self) -> None:
+        """Finish replacements that were whole, then remove what was not."""
+        with disk_errors(self.root, "clear leftovers in"):
+            for whole in sorted(self.root.glob(f"runs/*/{REPLACEMENT}*")):
+                self._put(whole)
+            for place in (self.root, self.root / "runs", *self.root.glob("runs/*"), *self.corrections.glob("*")):
+                for path in place.glob(f"{LEFTOVER}*"):
+                    remove(path)
+
+    def _keep_salt(self) -> None:
+        if not (self.root / ERASED).exists():
+            write_erased(self.root, self.erased())
+
+    def replace(self, run: Run, made: Path) -> Run:
+        """Let a whole, synced folder beside a run take its place; killed at any moment, the next lock finishes it."""
+        if not self._depth:
+            raise StorageError("a run is replaced without the lock", hint="take `RunStore.lock()` around it")
+        with disk_errors(run.path, "replace"):
+            whole = run.path.with_name(f"{REPLACEMENT}{run.path.name}")
+            made.rename(whole)
+            sync(whole.parent)
+            self._put(whole)
+        return open_run(run.path)
+
+    def _put(self, whole: Path) -> None:
+        place = whole.with_name(whole.name.removeprefix(REPLACEMENT))
+        if place.exists():
+            discard(place)
+        whole.rename(place)
+        sync(place.parent)
+
+    def remove(self, run: Run) -> None:
+        """Take a run out of the store."""
+        with self.lock(), disk_errors(run.path, "remove"):
+            discard(run.path)
+            if not any(run.path.parent.iterdir()):
+                run.path.parent.rmdir()
