@@ -1,0 +1,166 @@
+"""What a deployment sets: a TOML file, and environment variables that override it.
+
+    [store]                              CIS_EWS_STORE__PATH=/srv/cis_ews
+    path = "/srv/cis_ews"
+
+A key, a section or a variable that nobody knows is an error that names the nearest right one, and so is a file that is
+not there: a setting that is silently ignored is worse than none. Values never stand in messages: one may be a password.
+"""
+
+from __future__ import annotations
+
+import os
+import tomllib
+from collections.abc import Iterable, Mapping
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Annotated, Any, Literal, cast
+
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+
+from cis_ews.errors import ConfigError
+
+PREFIX = "CIS_EWS_"
+DELIMITER = "__"
+FILE_VARIABLE = "CIS_EWS_CONFIG"
+# Read by the command line and by the tests, not by a section.
+OTHER_VARIABLES = frozenset({FILE_VARIABLE, "CIS_EWS_TEST_LONG"})
+
+
+class Section(BaseModel):
+    """Base of the sections: frozen, and no key but the declared ones."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+
+
+class StoreSettings(Section):
+    """Where runs and current flags are kept."""
+
+    path: Path = Path("cis_ews_store")
+    database: SecretStr | None = None
+
+
+class SourceSettings(Section):
+    """How an extract is read."""
+
+    format: str = "folder"
+    tolerance: Annotated[float, Field(ge=0.0, le=1.0)] | None = None
+
+
+class PolicySettings(Section):
+    """Which policy files override the shipped defaults."""
+
+    tiers: Path | None = None
+    retention: Path | None = None
+
+
+class LogSettings(Section):
+    """What is logged, and where; without a file only `debug` logs, to stderr."""
+
+    level: Literal["debug", "info", "warning", "error"] = "info"
+    file: Path | None = None
+
+
+class Settings(BaseSettings):
+    """All settings, read once at the edge of the program and handed down as values."""
+
+    model_config = SettingsConfigDict(
+        frozen=True,
+        extra="forbid",
+        hide_input_in_errors=True,
+        env_prefix=PREFIX,
+        env_nested_delimiter=DELIMITER,
+        env_ignore_empty=True,
+    )
+
+    config_version: Literal[1] = 1
+    store: StoreSettings = StoreSettings()
+    source: SourceSettings = SourceSettings()
+    policy: PolicySettings = PolicySettings()
+    log: LogSettings = LogSettings()
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],  # noqa: ARG003 - the signature is pydantic's
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - no .env file is read
+        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - no secrets folder is read
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """The environment overrides the file, which arrives as arguments."""
+        return env_settings, init_settings
+
+
+SECTIONS: Mapping[str, type[Section]] = {
+    "store": StoreSettings,
+    "source": SourceSettings,
+    "policy": PolicySettings,
+    "log": LogSettings,
+}
+
+
+def load_settings(file: Path | None = None) -> Settings:
+    """Settings from `file` (else from the file that CIS_EWS_CONFIG names, else defaults) and the environment.
+
+    Raises:
+        ConfigError: a file that is not there or is no TOML, an unknown name, a value out of range.
+    """
+    _check_variables(os.environ)
+    named = os.environ.get(FILE_VARIABLE)
+    chosen = Path(named) if file is None and named else file
+    content = {} if chosen is None else _read(chosen)
+    try:
+        return Settings(**content)
+    except ValidationError as error:
+        raise ConfigError(_describe(error), hint="correct it in the settings file or the environment") from None
+
+
+def variable_names() -> tuple[str, ...]:
+    """Every environment variable that sets something."""
+    keys = [f"{section}{DELIMITER}{key}" for section, model in SECTIONS.items() for key in model.model_fields]
+    return tuple(sorted(PREFIX + name.upper() for name in [*keys, "config_version"]))
+
+
+def _check_variables(environment: Mapping[str, str]) -> None:
+    right = (*variable_names(), *OTHER_VARIABLES)
+    for name in sorted(environment):
+        if name.upper().startswith(PREFIX) and name.upper() not in right:
+            raise _unknown("environment variable", name, right=right)
+
+
+def _read(file: Path) -> dict[str, Any]:
+    try:
+        content = tomllib.loads(file.read_text(encoding="utf-8"))
+    except OSError:
+        raise ConfigError(f"The settings file {file} cannot be read", hint="check the path given") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError):
+        raise ConfigError(f"The settings file {file} is not TOML", hint="see configs/cis_ews.toml") from None
+    _check_keys(content, file)
+    return content
+
+
+def _check_keys(content: Mapping[str, Any], file: Path) -> None:
+    for name, value in content.items():
+        if name not in Settings.model_fields:
+            raise _unknown(f"section or key in {file}:", name, right=Settings.model_fields)
+        if name in SECTIONS and not isinstance(value, dict):
+            raise ConfigError(f"{name} in {file} is a section, not a value", hint=f"write [{name}] and keys below it")
+        for key in cast("dict[str, Any]", value) if name in SECTIONS else ():
+            if key not in SECTIONS[name].model_fields:
+                raise _unknown(f"key in section [{name}] of {file}:", key, right=SECTIONS[name].model_fields)
+
+
+def _unknown(what: str, name: str, *, right: Iterable[str]) -> ConfigError:
+    names = sorted(right)
+    near = get_close_matches(name.upper(), [known.upper() for known in names], n=1, cutoff=0.5)
+    meant = next((known for known in names if near and known.upper() == near[0]), None)
+    hint = f"did you mean {meant}?" if meant else f"there are: {', '.join(names)}"
+    return ConfigError(f"Unknown {what} {name}", hint=hint)
+
+
+def _describe(error: ValidationError) -> str:
+    """Which settings are wrong and what they should be; never what was given."""
+    parts = error.errors(include_input=False, include_url=False, include_context=False)
+    return "; ".join(f"Setting {'.'.join(str(place) for place in part['loc'])}: {part['msg']}" for part in parts)
