@@ -48,6 +48,22 @@ class SourceSettings(Section):
     tolerance: Annotated[float, Field(ge=0.0, le=1.0)] | None = None
 
 
+class NamedSourceSettings(SourceSettings):
+    """An extract that a program may ask the service to score, by its name alone: a request never names a path.
+
+    `districts`: whose keys may ask for it.
+    """
+
+    path: Path
+    districts: Annotated[tuple[str, ...], Field(min_length=1)]
+
+
+class ServiceSettings(Section):
+    """The service: how long a person stays signed in."""
+
+    session_hours: Annotated[float, Field(gt=0.0, le=24.0)] = 8.0
+
+
 class PolicySettings(Section):
     """Which policy files override the shipped defaults."""
 
@@ -77,7 +93,9 @@ class Settings(BaseSettings):
     config_version: Literal[1] = 1
     store: StoreSettings = StoreSettings()
     source: SourceSettings = SourceSettings()
+    sources: dict[str, NamedSourceSettings] = Field(default_factory=dict[str, NamedSourceSettings])
     policy: PolicySettings = PolicySettings()
+    service: ServiceSettings = ServiceSettings()
     log: LogSettings = LogSettings()
 
     @classmethod
@@ -97,8 +115,10 @@ SECTIONS: Mapping[str, type[Section]] = {
     "store": StoreSettings,
     "source": SourceSettings,
     "policy": PolicySettings,
+    "service": ServiceSettings,
     "log": LogSettings,
 }
+NAMED = "sources"  # sections of sections: [sources.<name>], in the file only
 
 
 def load_settings(file: Path | None = None) -> Settings:
@@ -145,11 +165,23 @@ def _check_keys(content: Mapping[str, Any], file: Path) -> None:
     for name, value in content.items():
         if name not in Settings.model_fields:
             raise _unknown(f"section or key in {file}:", name, right=Settings.model_fields)
-        if name in SECTIONS and not isinstance(value, dict):
-            raise ConfigError(f"{name} in {file} is a section, not a value", hint=f"write [{name}] and keys below it")
-        for key in cast("dict[str, Any]", value) if name in SECTIONS else ():
-            if key not in SECTIONS[name].model_fields:
-                raise _unknown(f"key in section [{name}] of {file}:", key, right=SECTIONS[name].model_fields)
+        if name in SECTIONS:
+            _check_section(file, name, value, model=SECTIONS[name])
+        elif name == NAMED:
+            for named, section in _section(file, name, value).items():
+                _check_section(file, f"{name}.{named}", section, model=NamedSourceSettings)
+
+
+def _check_section(file: Path, name: str, value: object, *, model: type[Section]) -> None:
+    for key in _section(file, name, value):
+        if key not in model.model_fields:
+            raise _unknown(f"key in section [{name}] of {file}:", key, right=model.model_fields)
+
+
+def _section(file: Path, name: str, value: object) -> dict[str, Any]:
+    if not isinstance(value, dict):
+        raise ConfigError(f"{name} in {file} is a section, not a value", hint=f"write [{name}] and keys below it")
+    return cast("dict[str, Any]", value)
 
 
 def _unknown(what: str, name: str, *, right: Iterable[str]) -> ConfigError:
