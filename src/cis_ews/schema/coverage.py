@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
 from datetime import date
 from typing import Any, cast
+
+import polars as pl
 
 from cis_ews.enums import CoverageLevel, Domain
 
@@ -61,3 +64,94 @@ def _plain(value: Any) -> object:
     if isinstance(value, list | tuple):
         return [_plain(inner) for inner in cast("list[object]", value)]
     return value
+
+
+def describe_coverage(
+    tables: Mapping[str, pl.DataFrame],
+    *,
+    left_out: Mapping[str, str],
+    partial: Mapping[str, str],
+    notes: Sequence[str] = (),
+) -> Coverage:
+    """The coverage statement of checked tables, presence rows still among them.
+
+    A table that is not in `tables` is absent from the source, or in `left_out` with the reason. `partial`: domain ->
+    why the source speaks of it only in part. `notes` come first; what is left out is noted too.
+    """
+    missing = [reason for table, reason in left_out.items() if table not in tables]
+    return Coverage(
+        attendance=_attendance(tables, left_out=left_out, partial=partial),
+        behavior=_behavior(tables, left_out=left_out, partial=partial),
+        coursework=_coursework(tables, left_out=left_out, partial=partial),
+        last_reported=_last_reported(tables),
+        reporting_known="reporting" in tables,
+        notes=(*notes, *missing, *_reporting_notes(tables)),
+    )
+
+
+def _none(table: str, left_out: Mapping[str, str]) -> DomainCoverage:
+    return replace(NOT_COVERED, reason=left_out[table]) if table in left_out else NOT_COVERED
+
+
+def _covered(rows: pl.DataFrame, column: str, reasons: Sequence[str]) -> DomainCoverage:
+    """Full where nothing limits it; `first` and `last` are the first and the last dated row."""
+    first, last = rows[column].min(), rows[column].max()
+    return DomainCoverage(
+        level=CoverageLevel.PARTIAL if reasons else CoverageLevel.FULL,
+        first=first if isinstance(first, date) else None,
+        last=last if isinstance(last, date) else None,
+        rows=rows.height,
+        reason="; ".join(reasons) or None,
+    )
+
+
+def _attendance(
+    tables: Mapping[str, pl.DataFrame], *, left_out: Mapping[str, str], partial: Mapping[str, str]
+) -> DomainCoverage:
+    if "attendance_events" not in tables:
+        return _none("attendance_events", left_out)
+    reasons = [partial["attendance"]] if "attendance" in partial else []
+    if tables["attendance_events"].is_empty() and "reporting" not in tables:
+        reasons.append("no absence is recorded, and no school says through which day it has reported")
+    return _covered(tables["attendance_events"], "date", reasons)
+
+
+def _behavior(
+    tables: Mapping[str, pl.DataFrame], *, left_out: Mapping[str, str], partial: Mapping[str, str]
+) -> DomainCoverage:
+    if "incidents" not in tables:
+        return _none("incidents", left_out)
+    reasons = [partial["behavior"]] if "behavior" in partial else []
+    if "discipline_actions" not in tables:
+        reasons.append(left_out.get("discipline_actions", "the source has no discipline_actions"))
+    return _covered(tables["incidents"], "date", reasons)
+
+
+def _coursework(
+    tables: Mapping[str, pl.DataFrame], *, left_out: Mapping[str, str], partial: Mapping[str, str]
+) -> DomainCoverage:
+    if "course_grades" not in tables:
+        return _none("course_grades", left_out)
+    return _covered(tables["course_grades"], "graded_on", [partial["coursework"]] if "coursework" in partial else [])
+
+
+def _last_reported(tables: Mapping[str, pl.DataFrame]) -> dict[str, date]:
+    if "reporting" in tables:
+        said = tables["reporting"].select("school_id", pl.col("reported_through").alias("last"))
+    elif "attendance_events" in tables:
+        said = tables["attendance_events"].group_by("school_id").agg(pl.col("date").max().alias("last"))
+    else:
+        return {}
+    return dict(said.sort("school_id").iter_rows())
+
+
+def _reporting_notes(tables: Mapping[str, pl.DataFrame]) -> list[str]:
+    if "attendance_events" not in tables:
+        return []
+    if "reporting" not in tables:
+        return [
+            "the source does not say through which day each school has reported: silence counts as presence, and days "
+            "count up to the as-of date"
+        ]
+    silent = tables["schools"].join(tables["reporting"], on="school_id", how="anti").height
+    return [f"reporting: {silent:,} schools do not say through which day they have reported"] if silent else []

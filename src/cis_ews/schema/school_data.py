@@ -53,7 +53,11 @@ class SchoolData:
     """One extract. A table that the source does not have is an empty frame, and `coverage` says so.
 
     An empty behavior table of a source that reports behavior means no incidents; of a source that does not, it means
-    nothing is known: ask `coverage`, not the height of a frame.
+    nothing is known: ask `coverage`, not the height of a frame. Every table is sorted by its key.
+
+    `rows_read`: table -> rows in the source; they are the rows kept, the rows rejected (each counted once), and
+    `rows_reduced`: rows that say nothing of their own (a day present, the second section row of one day). A table that
+    was left out whole keeps none.
     """
 
     schools: dy.DataFrame[Schools]
@@ -70,6 +74,7 @@ class SchoolData:
     rejections: dy.DataFrame[Rejections]
     coverage: Coverage
     rows_read: Mapping[str, int] = field(default_factory=dict[str, int])
+    rows_reduced: Mapping[str, int] = field(default_factory=dict[str, int])
     files: tuple[SourceFile, ...] = ()
 
     def table(self, name: str) -> pl.DataFrame:

@@ -1,0 +1,122 @@
+"""The rules between tables: every row that a row names must be there, and every day must be a day that counts.
+
+A row is rejected by the first rule of its table that it breaks, in the order of `LINK_RULES`; rows that a table has
+lost are unknown to the tables after it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import date
+
+import polars as pl
+
+Tables = Mapping[str, pl.DataFrame]
+ROW = "row_index"  # tells the rows of one table apart while it is checked; no column of the contract has this name
+
+
+@dataclass(frozen=True, slots=True)
+class LinkRule:
+    """A rule between tables: `broken` returns the rows of `table` that break it."""
+
+    table: str
+    rule: str
+    columns: str
+    broken: Callable[[pl.DataFrame, Tables], pl.DataFrame]
+
+
+def _known(key: tuple[str, ...], *, other: str) -> Callable[[pl.DataFrame, Tables], pl.DataFrame]:
+    def broken(rows: pl.DataFrame, tables: Tables) -> pl.DataFrame:
+        return rows.join(tables[other], on=list(key), how="anti", maintain_order="left")
+
+    return broken
+
+
+def last_calendar_day(tables: Tables) -> date | None:
+    """The last day of any school's calendar: only a later date lies in the future."""
+    last = tables["calendar_days"]["date"].max()
+    return last if isinstance(last, date) else None
+
+
+def _not_after_calendar(column: str) -> Callable[[pl.DataFrame, Tables], pl.DataFrame]:
+    def broken(rows: pl.DataFrame, tables: Tables) -> pl.DataFrame:
+        return rows.filter(pl.col(column) > pl.lit(last_calendar_day(tables), dtype=pl.Date))
+
+    return broken
+
+
+def _overlapping(rows: pl.DataFrame, tables: Tables) -> pl.DataFrame:  # noqa: ARG001  the signature of a rule
+    """Enrollments that begin before an earlier one of the same student in the same school has ended."""
+    spell = ["student_id", "school_id"]
+    ends = pl.col("exit_date").fill_null(date.max).cum_max().shift(1).over(spell)
+    return rows.sort(*spell, "entry_date").filter((pl.col("entry_date") <= ends).fill_null(value=False))
+
+
+def _outside_enrollment(rows: pl.DataFrame, tables: Tables) -> pl.DataFrame:
+    """Events on a day on which the student was not enrolled in that school; the last day enrolled is inside."""
+    spells = tables["enrollments"].select("student_id", "school_id", "entry_date", "exit_date")
+    ended = pl.col("exit_date").is_not_null() & (pl.col("date") > pl.col("exit_date"))
+    inside = (
+        rows.select(ROW, "student_id", "school_id", "date")
+        .join(spells, on=["student_id", "school_id"], how="inner")
+        .filter((pl.col("date") >= pl.col("entry_date")) & ~ended)
+        .select(pl.col(ROW).unique())
+    )
+    return rows.join(inside, on=ROW, how="anti", maintain_order="left")
+
+
+def _not_instructional(rows: pl.DataFrame, tables: Tables) -> pl.DataFrame:
+    """Events on a day that the school's calendar does not have, or has as not instructional."""
+    days = tables["calendar_days"].filter("is_instructional").select("school_id", "date")
+    return rows.join(days, on=["school_id", "date"], how="anti", maintain_order="left")
+
+
+def _student_known(table: str) -> LinkRule:
+    return LinkRule(table, "student_known", "student_id", _known(("student_id",), other="students"))
+
+
+def _school_known(table: str) -> LinkRule:
+    return LinkRule(table, "school_known", "school_id", _known(("school_id",), other="schools"))
+
+
+def _within_calendar(table: str, column: str) -> LinkRule:
+    return LinkRule(table, "after_last_calendar_day", column, _not_after_calendar(column))
+
+
+def _inside_enrollment(table: str) -> LinkRule:
+    return LinkRule(table, "inside_enrollment", "student_id, school_id, date", _outside_enrollment)
+
+
+LINK_RULES: tuple[LinkRule, ...] = (
+    _school_known("calendar_days"),
+    _student_known("enrollments"),
+    _school_known("enrollments"),
+    _within_calendar("enrollments", "entry_date"),
+    LinkRule("enrollments", "no_overlap", "student_id, school_id, entry_date, exit_date", _overlapping),
+    LinkRule("students", "enrolled_somewhere", "student_id", _known(("student_id",), other="enrollments")),
+    _student_known("demographics"),
+    _student_known("attendance_events"),
+    _school_known("attendance_events"),
+    _within_calendar("attendance_events", "date"),
+    _inside_enrollment("attendance_events"),
+    LinkRule("attendance_events", "instructional_day", "school_id, date", _not_instructional),
+    _student_known("incidents"),
+    _school_known("incidents"),
+    _within_calendar("incidents", "date"),
+    _inside_enrollment("incidents"),
+    LinkRule(
+        "discipline_actions",
+        "incident_known",
+        "incident_id, student_id",
+        _known(("incident_id", "student_id"), other="incidents"),
+    ),
+    _within_calendar("discipline_actions", "start_date"),
+    _student_known("course_grades"),
+    _school_known("course_grades"),
+    _within_calendar("course_grades", "graded_on"),
+    _school_known("reporting"),
+    _within_calendar("reporting", "reported_through"),
+    _student_known("supports"),
+    _within_calendar("supports", "date"),
+)

@@ -1,0 +1,105 @@
+"""The rules that one table can check alone: readable cells, the rules of its schema, no row twice."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import cast
+
+import dataframely as dy
+import polars as pl
+
+from cis_ews.schema.links import ROW
+from cis_ews.schema.parsing import MASK, parse_columns
+from cis_ews.schema.scores import Rejections
+
+PLACE = ("file", "row_number")
+_OUT_OF_RANGE = ("min", "max", "inf", "nan")
+_RULE_COLUMNS = {
+    "exit_not_before_entry": "entry_date, exit_date",
+    "present_misses_nothing": "status, fraction_absent",
+    "absent_misses_something": "status, fraction_absent",
+    "earns_no_more_than_attempted": "credits_attempted, credits_earned",
+}
+_RULE_NAMES = {"nullability": "missing", "min_length": "missing", **dict.fromkeys(_OUT_OF_RANGE, "out_of_range")}
+
+
+def check_rows(table: str, schema: type[dy.Schema], raw: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """The rows of a table that keep its own rules, with their `file`, `row_number` and row index; and the rejections.
+
+    Exact duplicates: the first is kept. Rows that share a key and differ are all rejected: nothing says which is true.
+    """
+    parsed = parse_columns(table, schema, _placed(raw))
+    masks = [name for name in parsed.columns if MASK in name]
+    broken = parsed.filter(pl.any_horizontal(masks)) if masks else parsed.clear()
+    unreadable = [
+        rejected(broken.filter(mask), table=table, rule=mask.split(MASK)[0], columns=mask.split(MASK)[1])
+        for mask in masks
+    ]
+    readable = parsed.join(broken.select(ROW), on=ROW, how="anti", maintain_order="left")
+    readable = readable.select(*schema.columns(), *PLACE, ROW)
+    once, repeated = _without_duplicates(readable, schema)
+    good, against_schema = _filtered(once, table=table, schema=schema)
+    twice = rejected(repeated, table=table, rule="duplicate_row", columns=None)
+    return good, pl.concat([*unreadable, twice, *against_schema])
+
+
+def rejected(rows: pl.DataFrame, *, table: str, rule: str, columns: str | None) -> pl.DataFrame:
+    """One rejection a row."""
+    return rows.select(
+        pl.lit(table).alias("table"),
+        pl.col("file").cast(pl.String),
+        pl.col("row_number").cast(pl.Int64),
+        pl.lit(rule).alias("rule"),
+        pl.lit(columns, dtype=pl.String).alias("column"),
+    )
+
+
+def no_rejections() -> pl.DataFrame:
+    """An empty frame of rejections."""
+    return Rejections.create_empty()
+
+
+def _placed(raw: pl.DataFrame) -> pl.DataFrame:
+    """The frame with a row index, and with `row_number` and `file` where it came without."""
+    numbered = raw.with_row_index(ROW)
+    if "row_number" not in raw.columns:
+        numbered = numbered.with_columns((pl.col(ROW).cast(pl.Int64) + 1).alias("row_number"))
+    if "file" not in raw.columns:
+        numbered = numbered.with_columns(pl.lit(None, dtype=pl.String).alias("file"))
+    return numbered
+
+
+def _without_duplicates(rows: pl.DataFrame, schema: type[dy.Schema]) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """Each row once, and the repetitions. Looks at whole rows only where a key occurs twice."""
+    shared = rows.filter(pl.struct(schema.primary_key()).is_duplicated())
+    repeated = shared.filter(~pl.struct(list(schema.columns())).is_first_distinct())
+    return rows.join(repeated.select(ROW), on=ROW, how="anti", maintain_order="left"), repeated
+
+
+def _filtered(rows: pl.DataFrame, *, table: str, schema: type[dy.Schema]) -> tuple[pl.DataFrame, list[pl.DataFrame]]:
+    placed = {
+        "file": dy.String(nullable=True),
+        "row_number": dy.Int64(nullable=False),
+        ROW: dy.UInt32(nullable=False),
+    }
+    extended = cast("type[dy.Schema]", type(f"{schema.__name__}Rows", (schema,), placed))
+    good, failure = extended.filter(rows)
+    details = failure.details()
+    return pl.DataFrame(good), list(_broken_rules(details, table=table, schema=schema))
+
+
+def _broken_rules(details: pl.DataFrame, *, table: str, schema: type[dy.Schema]) -> Iterator[pl.DataFrame]:
+    data = {*schema.columns(), *PLACE, ROW}
+    for check in (name for name in details.columns if name not in data):
+        rule, columns = _named(check, schema)
+        yield rejected(details.filter(pl.col(check) == "invalid"), table=table, rule=rule, columns=columns)
+
+
+def _named(check: str, schema: type[dy.Schema]) -> tuple[str, str | None]:
+    """A dataframely check in the words of the report: `days|max` is `out_of_range` of `days`."""
+    column, _, kind = check.rpartition("|")
+    if column:
+        return _RULE_NAMES.get(kind, kind), column
+    if check == "primary_key":
+        return check, ", ".join(schema.primary_key())
+    return check, _RULE_COLUMNS.get(check)
