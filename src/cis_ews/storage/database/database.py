@@ -1,0 +1,215 @@
+"""`Database`: the doors; each opens one transaction and calls one function of the module that knows the subject."""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from contextlib import contextmanager
+from datetime import date, datetime
+from types import TracebackType
+from typing import Self
+
+from sqlalchemy import Connection
+
+from cis_ews.errors import EwsError, StorageError
+from cis_ews.schema.school_data import SchoolData
+from cis_ews.storage.database import flags, jobs, keys, migrating, publishing
+from cis_ews.storage.database.engine import Connections
+from cis_ews.storage.database.rows import (
+    ApiKey,
+    FlagRow,
+    Job,
+    PublishReport,
+    RunRow,
+    SchoolRow,
+    ScorePage,
+    StudentReasons,
+    TierFilter,
+)
+from cis_ews.storage.files import disk_errors
+from cis_ews.storage.runs import Run
+
+
+class Database:
+    """A database by its URL: `sqlite:///path/cis_ews.db` or `postgresql+psycopg://user:password@host/name`.
+
+    Use it as a context manager, or call `close`. Making it opens nothing. It may be used by several threads. Every
+    method raises StorageError where the database is out of reach or not at this version's step.
+    """
+
+    def __init__(self, url: str) -> None:
+        self._connections = Connections(url)
+        self._is_checked = False
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Give every connection back."""
+        self._connections.close()
+
+    @property
+    def label(self) -> str:
+        """The address without its password."""
+        return self._connections.label
+
+    @property
+    def revision(self) -> str | None:
+        """The step that the tables stand at; None if there are none."""
+        if self._is_missing():
+            return None
+        with self._connections.reading() as connection:
+            return migrating.current_revision(connection)
+
+    @property
+    def newest_revision(self) -> str:
+        """The step that this version of cis_ews works with."""
+        return migrating.newest_revision()
+
+    def upgrade(self, revision: str = "head") -> None:
+        """Make the tables, or bring them to the newest step; changes nothing if they are there already."""
+        file = self._connections.file
+        if file is not None:
+            with disk_errors(file.parent, "make the folder"):
+                file.parent.mkdir(parents=True, exist_ok=True)
+        with self._connections.writing(alone=True) as connection:
+            migrating.upgrade(connection, revision)
+
+    def publish(self, run: Run, school_data: SchoolData) -> PublishReport:
+        """Make a run current in each of its districts, in one transaction: a reader sees last night or this one.
+
+        A district is one that has a score in the run; what it had is replaced whole. A district whose current run has
+        a newer as-of date keeps it. `school_data`: the extract that the run was made from, for districts and names.
+        """
+        with self._writing(alone=True) as connection:
+            return publishing.publish_run(connection, run, school_data)
+
+    def runs_of(self, district_id: str, *, limit: int = 100) -> list[RunRow]:
+        """The runs of a district, newest first."""
+        with self._reading() as connection:
+            return flags.runs_of(connection, district_id, limit=limit)
+
+    def districts(self) -> list[str]:
+        """The districts that have current flags."""
+        with self._reading() as connection:
+            return flags.districts(connection)
+
+    def schools_of(self, district_id: str) -> list[SchoolRow]:
+        """The schools of a district that have a scored student."""
+        with self._reading() as connection:
+            return flags.schools_of(connection, district_id)
+
+    def current_scores(
+        self,
+        district_id: str,
+        *,
+        school_id: str | None = None,
+        tier: TierFilter | None = None,
+        since: datetime | None = None,
+        after: str | None = None,
+        limit: int = 100,
+    ) -> ScorePage:
+        """A page of a district's current scores, by ref.
+
+        `since`: only rows whose tier or tier_reason changed at or after that moment. `after`: the `next` of the page
+        before. Raises ConfigError if `since` has no time zone.
+        """
+        conditions = flags.score_conditions(school_id=school_id, tier=tier, since=since, after=after)
+        with self._reading() as connection:
+            return flags.score_page(connection, district_id, conditions=conditions, limit=limit)
+
+    def student_reasons(self, district_id: str, ref: str) -> StudentReasons | None:
+        """One student's score and reasons; None if the district has no such student."""
+        with self._reading() as connection:
+            return flags.student_reasons(connection, district_id, ref)
+
+    def flags_of_school(self, district_id: str, school_id: str) -> list[FlagRow]:
+        """The students of a school in Tier 3 and 2, with names and reasons, for people who may see them."""
+        with self._reading() as connection:
+            return flags.flags_of_school(connection, district_id, school_id)
+
+    def create_key(self, district_id: str, label: str) -> tuple[str, str]:
+        """A new key: its id, and the whole key, which is shown this once."""
+        with self._writing() as connection:
+            return keys.create_key(connection, district_id, label)
+
+    def check_key(self, text: str) -> ApiKey | None:
+        """The key that a text is; None if there is none such or it was revoked."""
+        with self._reading() as connection:
+            return keys.check_key(connection, text)
+
+    def revoke_key(self, key_id: str) -> bool:
+        """End a key; False if there is none such or it had ended before."""
+        with self._writing() as connection:
+            return keys.revoke_key(connection, key_id)
+
+    def list_keys(self, district_id: str | None = None) -> list[ApiKey]:
+        """The keys, oldest first, the revoked ones too."""
+        with self._reading() as connection:
+            return keys.list_keys(connection, district_id)
+
+    def create_job(
+        self, district_id: str, *, kind: str, source: str, as_of: date | None = None, requested_by: str | None = None
+    ) -> str:
+        """A new job, queued; returns its id. `requested_by`: the key_id that asked for it."""
+        with self._writing() as connection:
+            return jobs.create_job(
+                connection, district_id, kind=kind, source=source, as_of=as_of, requested_by=requested_by
+            )
+
+    def start_job(self, job_id: str) -> None:
+        """This process works on the job from now on."""
+        with self._writing() as connection:
+            jobs.start_job(connection, job_id)
+
+    def finish_job(self, job_id: str, *, run_id: str) -> None:
+        """The job made, or found, a run."""
+        with self._writing() as connection:
+            jobs.finish_job(connection, job_id, run_id=run_id)
+
+    def fail_job(self, job_id: str, error: EwsError) -> None:
+        """The job ended with an error of ours."""
+        with self._writing() as connection:
+            jobs.fail_job(connection, job_id, error)
+
+    def job(self, job_id: str, district_id: str) -> Job | None:
+        """A job of the district, or None."""
+        with self._reading() as connection:
+            return jobs.find_job(connection, job_id, district_id)
+
+    def jobs_interrupted(self) -> int:
+        """Mark the open jobs of dead processes of this machine as interrupted; returns their number."""
+        with self._writing() as connection:
+            return jobs.interrupt_jobs(connection)
+
+    @contextmanager
+    def _reading(self) -> Generator[Connection]:
+        self._check_file()
+        with self._connections.reading() as connection:
+            self._check(connection)
+            yield connection
+
+    @contextmanager
+    def _writing(self, *, alone: bool = False) -> Generator[Connection]:
+        self._check_file()
+        with self._connections.writing(alone=alone) as connection:
+            self._check(connection)
+            yield connection
+
+    def _check(self, connection: Connection) -> None:
+        if not self._is_checked:
+            migrating.check_revision(connection)
+            self._is_checked = True
+
+    def _check_file(self) -> None:
+        # SQLite would quietly make an empty file at a mistyped path.
+        if self._is_missing():
+            raise StorageError(f"there is no database at {self.label}", hint="make it with `cis-ews db upgrade`")
+
+    def _is_missing(self) -> bool:
+        file = self._connections.file
+        return file is not None and not file.exists()

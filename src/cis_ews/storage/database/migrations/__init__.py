@@ -1,0 +1,1 @@
+"""How the tables came to be, one module a step; alembic runs them from inside the package."""

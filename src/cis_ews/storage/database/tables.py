@@ -1,0 +1,180 @@
+"""The tables of today. How they came to be is in `migrations/`; a test compares the two."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+from sqlalchemy import (
+    Boolean,
+    Column,
+    Date,
+    DateTime,
+    Dialect,
+    Float,
+    ForeignKey,
+    Index,
+    Integer,
+    MetaData,
+    PrimaryKeyConstraint,
+    String,
+    Table,
+    text,
+)
+from sqlalchemy.types import TypeDecorator
+
+metadata = MetaData()
+
+
+class UtcDateTime(TypeDecorator[datetime]):
+    """A moment in UTC. SQLite keeps no time zone: it gets the UTC clock, and gives it back as UTC."""
+
+    impl = DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        """To UTC; a moment without a time zone is a fault of the caller."""
+        if value is None:
+            return None
+        if value.tzinfo is None:
+            raise ValueError("a moment without a time zone")
+        moment = value.astimezone(UTC)
+        return moment.replace(tzinfo=None) if dialect.name == "sqlite" else moment
+
+    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:  # noqa: ARG002 - inherited
+        """From the database, always with the time zone UTC."""
+        if value is None:
+            return None
+        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+
+
+def _counts() -> list[Column[int]]:
+    names = ("students", "tier_1", "tier_2", "tier_3", "not_enough_data")
+    return [Column(name, Integer, nullable=False) for name in names]
+
+
+runs = Table(
+    "runs",
+    metadata,
+    Column("run_id", String(16), primary_key=True),
+    Column("as_of", Date, nullable=False),
+    Column("created_at", UtcDateTime, nullable=False),
+    Column("model_version", String, nullable=False),
+    Column("path", String, nullable=False),
+    Column("manifest_sha256", String(64), nullable=False),
+    *_counts(),
+)
+
+run_districts = Table(
+    "run_districts",
+    metadata,
+    Column("run_id", String(16), ForeignKey("runs.run_id", ondelete="CASCADE"), nullable=False),
+    Column("district_id", String, nullable=False),
+    Column("is_current", Boolean, nullable=False),
+    Column("published_at", UtcDateTime, nullable=False),
+    *_counts(),
+    PrimaryKeyConstraint("run_id", "district_id"),
+    Index(
+        "one_current_run_a_district",
+        "district_id",
+        unique=True,
+        sqlite_where=text("is_current"),
+        postgresql_where=text("is_current"),
+    ),
+)
+
+schools = Table(
+    "schools",
+    metadata,
+    Column("district_id", String, nullable=False),
+    Column("school_id", String, nullable=False),
+    Column("name", String),
+    PrimaryKeyConstraint("district_id", "school_id"),
+)
+
+students = Table(
+    "students",
+    metadata,
+    Column("district_id", String, nullable=False),
+    Column("ref", String(32), nullable=False),
+    Column("student_id", String, nullable=False),
+    Column("first_name", String),
+    Column("last_name", String),
+    PrimaryKeyConstraint("district_id", "ref"),
+    Index("students_by_id", "student_id"),
+)
+
+scores = Table(
+    "scores",
+    metadata,
+    Column("district_id", String, nullable=False),
+    Column("ref", String(32), nullable=False),
+    Column("student_id", String, nullable=False),
+    Column("school_id", String, nullable=False),
+    Column("grade_level", String),
+    Column("risk", Float(53)),
+    Column("risk_low", Float(53)),
+    Column("risk_high", Float(53)),
+    Column("tier", Integer),
+    Column("tier_reason", String, nullable=False),
+    Column("days_enrolled", Integer, nullable=False),
+    Column("abstained", Boolean, nullable=False),
+    Column("model_version", String, nullable=False),
+    Column("changed_at", UtcDateTime, nullable=False),
+    PrimaryKeyConstraint("district_id", "ref"),
+    Index("scores_by_school", "district_id", "school_id", "ref"),
+    Index("scores_by_id", "student_id"),
+)
+
+reasons = Table(
+    "reasons",
+    metadata,
+    Column("district_id", String, nullable=False),
+    Column("ref", String(32), nullable=False),
+    Column("student_id", String, nullable=False),
+    Column("direction", String, nullable=False),
+    Column("rank", Integer, nullable=False),
+    Column("domain", String, nullable=False),
+    Column("indicator", String, nullable=False),
+    Column("value", Float(53)),
+    Column("sentence", String, nullable=False),
+    PrimaryKeyConstraint("district_id", "ref", "direction", "rank"),
+    Index("reasons_by_id", "student_id"),
+)
+
+secrets = Table(
+    "secrets",
+    metadata,
+    Column("name", String, primary_key=True),
+    Column("value", String, nullable=False),
+)
+
+api_keys = Table(
+    "api_keys",
+    metadata,
+    Column("key_id", String(12), primary_key=True),
+    Column("district_id", String, nullable=False),
+    Column("key_hash", String(64), nullable=False),
+    Column("label", String, nullable=False),
+    Column("created_at", UtcDateTime, nullable=False),
+    Column("revoked_at", UtcDateTime),
+)
+
+jobs = Table(
+    "jobs",
+    metadata,
+    Column("job_id", String(32), primary_key=True),
+    Column("district_id", String, nullable=False),
+    Column("kind", String, nullable=False),
+    Column("source", String, nullable=False),
+    Column("as_of", Date),
+    Column("status", String, nullable=False),
+    Column("worker", String, nullable=False),
+    Column("requested_by", String(12)),
+    Column("created_at", UtcDateTime, nullable=False),
+    Column("started_at", UtcDateTime),
+    Column("finished_at", UtcDateTime),
+    Column("run_id", String(16)),
+    Column("error_code", String),
+    Column("error_message", String),
+    Index("jobs_by_district", "district_id", "created_at"),
+)
