@@ -1,0 +1,95 @@
+"""The flag rules, and the model that turns chosen rules into results and reasons."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from datetime import date
+
+import dataframely as dy
+import polars as pl
+
+from cis_ews.errors import ConfigError, ModelError
+from cis_ews.risk.rule_catalog.attendance import ATTENDANCE_RULES
+from cis_ews.risk.rule_catalog.behavior import BEHAVIOR_RULES
+from cis_ews.risk.rule_catalog.parts import EXTERNAL_INPUTS
+from cis_ews.risk.rule_catalog.strengths import STRENGTH_RULES
+from cis_ews.risk.rule_engine import evaluate_rule, needed_columns
+from cis_ews.risk.rule_reasons import rank_reasons
+from cis_ews.risk.rule_terms import FlagRule
+from cis_ews.schema.scores import Reasons, RuleResults
+
+__all__ = ["RULES", "FlagRule", "RulesModel", "rules_named"]
+
+RULES: tuple[FlagRule, ...] = (*ATTENDANCE_RULES, *BEHAVIOR_RULES, *STRENGTH_RULES)
+"""Every rule; among rules of equal concern the first speaks."""
+_BY_NAME = {rule.name: rule for rule in RULES}
+REASONS_SHOWN = 5
+
+
+def rules_named(names: Sequence[str]) -> tuple[FlagRule, ...]:
+    """Rules by name, in the order of `RULES`. Raises ConfigError for an unknown name."""
+    unknown = sorted(set(names) - _BY_NAME.keys())
+    if unknown:
+        raise ConfigError(f"unknown flag rules: {', '.join(unknown)}", hint="the names are listed in docs/rules.md")
+    return tuple(rule for rule in RULES if rule.name in set(names))
+
+
+@dataclass(frozen=True, slots=True)
+class RulesModel:
+    """Chosen flag rules, by name; all of them by default. Raises ConfigError for an unknown name."""
+
+    rules: tuple[str, ...] = tuple(_BY_NAME)
+
+    def __post_init__(self) -> None:
+        rules_named(self.rules)
+
+    @property
+    def version(self) -> str:
+        """`rules-` and a hash of everything that the chosen rules say."""
+        data = [{"kinds": repr(rule), **asdict(rule)} for rule in rules_named(self.rules)]
+        text = json.dumps(data, sort_keys=True, default=str)
+        return f"rules-{hashlib.sha256(text.encode()).hexdigest()[:12]}"
+
+    def evaluate(self, indicators: pl.DataFrame, *, as_of: date) -> dy.DataFrame[RuleResults]:
+        """One row a student and rule that holds or abstains, sorted by student and rule.
+
+        A rule abstains where its outcome hangs on a missing input, and names it; a rule that holds at one level while
+        a more severe level cannot be ruled out names what that would need. A rule that is not asked (another grade,
+        another season, another version of the law) gives no row. Raises ModelError if indicators lack a column.
+        """
+        asked = self._asked(as_of)
+        known = _with_external_inputs(indicators, asked)
+        results = [evaluate_rule(known, rule, as_of) for rule in asked]
+        empty = RuleResults.create_empty()
+        return RuleResults.cast(pl.concat([empty, *results], how="vertical_relaxed").sort("student_id", "rule"))
+
+    def reasons(
+        self, indicators: pl.DataFrame, results: pl.DataFrame, *, as_of: date, limit: int = REASONS_SHOWN
+    ) -> dy.DataFrame[Reasons]:
+        """What the rules that hold say, at most `limit` risks and `limit` strengths a student, ranked.
+
+        Rules that speak of the same thing give one reason, that of the most severe; the order is by concern, then by
+        what a conversation can change soonest (`sentences.FACTS`).
+        """
+        asked = self._asked(as_of)
+        known = _with_external_inputs(indicators, asked)
+        return Reasons.cast(rank_reasons(known, results, asked, as_of=as_of, limit=limit))
+
+    def _asked(self, as_of: date) -> tuple[FlagRule, ...]:
+        return tuple(rule for rule in rules_named(self.rules) if rule.in_force(as_of))
+
+
+def _with_external_inputs(indicators: pl.DataFrame, rules: Sequence[FlagRule]) -> pl.DataFrame:
+    """Add what school data never have as null; a deployment that has it adds the column to the indicators."""
+    needed = {name for rule in rules for name in needed_columns(rule)}
+    absent = sorted(needed - set(indicators.columns))
+    lacking = [name for name in absent if name not in EXTERNAL_INPUTS]
+    if lacking:
+        raise ModelError(
+            f"the indicators lack {len(lacking)} columns that flag rules read: {', '.join(lacking)}",
+            hint="make them with compute_indicators of this version",
+        )
+    return indicators.with_columns(pl.lit(None, dtype=pl.Int32).alias(name) for name in absent)

@@ -1,0 +1,241 @@
+"""Plain words for indicators and rules, with the student's own numbers, at a sixth-grade reading level.
+
+A template is text with fields: `{indicator}` is a number, `{indicator:day|days}` a number with its noun, `{indicator:%}`
+a share as a percentage (cut, not rounded, so that a number never looks as if it had reached a cut-off).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import reduce
+from operator import add
+from string import Formatter
+
+import polars as pl
+
+from cis_ews.enums import Domain
+from cis_ews.risk.rule_catalog.parts import EXTERNAL_INPUTS
+from cis_ews.risk.rule_terms import Leaf, Number, Season, Share, inputs
+
+FACTS_FIELD = "facts"
+TENTHS_OF_A_PERCENT = 1_000
+FLOAT_DUST = 1e-6
+
+
+@dataclass(frozen=True, slots=True)
+class Fact:
+    """What an indicator says. Indicators with the same `topic` speak of the same thing: one reason is made of them."""
+
+    topic: str
+    domain: Domain
+    sentence: str
+
+
+def _attendance(topic: str, sentence: str) -> Fact:
+    return Fact(topic, Domain.ATTENDANCE, sentence)
+
+
+def _behavior(topic: str, sentence: str) -> Fact:
+    return Fact(topic, Domain.BEHAVIOR, sentence)
+
+
+def _coursework(topic: str, sentence: str) -> Fact:
+    return Fact(topic, Domain.COURSEWORK, sentence)
+
+
+_MISSED_THIS_YEAR = "Missed {days_absent_ytd} of {days_enrolled_ytd:school day|school days} this year"
+_SUSPENDED = "Was suspended {suspensions_ytd:time|times} this year"
+_MAJOR = "Had {incidents_major_ytd:major incident|major incidents} this year"
+_MINOR = "Had {incidents_minor_ytd:minor incident|minor incidents} this year"
+
+FACTS: dict[str, Fact] = {
+    # What a conversation can change soonest stands first: this is the order of reasons of equal concern.
+    "absence_rate_last_45": _attendance(
+        "absence lately", "Missed {days_absent_last_45} of the last {days_enrolled_last_45:school day|school days}"
+    ),
+    "days_absent_last_45": _attendance(
+        "absence lately", "Missed {days_absent_last_45} of the last {days_enrolled_last_45:school day|school days}"
+    ),
+    "days_absent_last_20": _attendance(
+        "absence lately", "Missed {days_absent_last_20} of the last {days_enrolled_last_20:school day|school days}"
+    ),
+    "absence_trend": _attendance(
+        "absence trend", "Missed {days_absent_last_20} of the last {days_enrolled_last_20:school day|school days}"
+    ),
+    "absence_rate_ytd": _attendance("absence this year", _MISSED_THIS_YEAR),
+    "full_day_absence_rate_ytd": _attendance(
+        "absence this year",
+        "Missed half or more of {full_days_absent_ytd} of {days_enrolled_ytd:school day|school days} this year",
+    ),
+    "days_absent_ytd": _attendance("absence this year", _MISSED_THIS_YEAR),
+    "full_days_absent_ytd": _attendance(
+        "absence this year", "Missed half or more of {full_days_absent_ytd:school day|school days} this year"
+    ),
+    "full_days_unexcused_this_month": _attendance(
+        "unexcused absence", "Missed {full_days_unexcused_this_month:day|days} without an excuse this month"
+    ),
+    "full_days_unexcused_month_max": _attendance(
+        "unexcused absence", "Missed {full_days_unexcused_month_max:day|days} without an excuse in one month this year"
+    ),
+    "full_days_unexcused_ytd": _attendance(
+        "unexcused absence", "Missed {full_days_unexcused_ytd:day|days} without an excuse this year"
+    ),
+    "days_unexcused_ytd": _attendance(
+        "unexcused absence", "Missed {days_unexcused_ytd:day|days} without an excuse this year"
+    ),
+    "full_days_excused_month_max": _attendance(
+        "excused absence", "Missed {full_days_excused_month_max:day|days} with an excuse in one month this year"
+    ),
+    "full_days_excused_ytd": _attendance(
+        "excused absence", "Missed {full_days_excused_ytd:day|days} with an excuse this year"
+    ),
+    "incidents_last_45": _behavior(
+        "incidents lately",
+        "Had {incidents_major_last_45} major and {incidents_minor_last_45} minor incidents in the last 45 school days",
+    ),
+    "exclusion_days_last_45": _behavior(
+        "suspension", "Was kept out of class for {exclusion_days_last_45:day|days} in the last 45 school days"
+    ),
+    "exclusion_days_first_20": _behavior(
+        "suspension", "Was kept out of class for {exclusion_days_first_20:day|days} in the first 20 school days"
+    ),
+    "incidents_major_ytd": _behavior("major incidents", _MAJOR),
+    "incidents_minor_ytd": _behavior("minor incidents", _MINOR),
+    "incidents_ytd": _behavior("incidents lately", "Had {incidents_ytd:incident|incidents} this year"),
+    "suspensions_ytd": _behavior("suspension", _SUSPENDED),
+    "in_school_suspensions_ytd": _behavior(
+        "suspension", "Was suspended in school {in_school_suspensions_ytd:time|times} this year"
+    ),
+    "out_of_school_days_ytd": _behavior(
+        "suspension", "Was suspended from school for {out_of_school_days_ytd:day|days} this year"
+    ),
+    "failing_courses": _coursework("failing courses", "Is not passing {failing_courses:course|courses} right now"),
+    "f_marks_latest_term": _coursework(
+        "failing courses", "Is not passing {f_marks_latest_term:course|courses} right now"
+    ),
+    "failing_english": _coursework("English", "Is not passing English right now"),
+    "percent_english": _coursework("English", "Has {percent_english:%%} in English"),
+    "failing_math": _coursework("math", "Is not passing math right now"),
+    "percent_math": _coursework("math", "Has {percent_math:%%} in math"),
+    "d_marks_latest_term": _coursework("low marks", "Has {d_marks_latest_term:D mark|D marks} right now"),
+    "mark_trend": _coursework("mark trend", "Marks changed since last term"),
+    "credits_attempted_not_earned_ytd": _coursework(
+        "credits", "Has not yet earned {credits_attempted_not_earned_ytd:credit|credits} tried this year"
+    ),
+    "credits_earned_ytd": _coursework("credits", "Has earned {credits_earned_ytd:credit|credits} this year"),
+    "incomplete_marks_ytd": _coursework(
+        "incomplete courses", "Has {incomplete_marks_ytd:course|courses} to finish this year"
+    ),
+    "core_semester_failures_ytd": _coursework(
+        "failed courses",
+        "Did not pass {core_semester_failures_ytd:core semester course|core semester courses} this year",
+    ),
+    "gpa_ytd": _coursework("grade point average", "Has a grade point average of {gpa_ytd} this year"),
+    "absence_rate_first_20": _attendance(
+        "absence in fall", "Missed {days_absent_first_20} of the first {days_enrolled_first_20:school day|school days}"
+    ),
+    "days_absent_september": _attendance(
+        "absence in fall", "Missed {days_absent_september} of {days_enrolled_september:day|days} in September"
+    ),
+    "absence_rate_last_year": _attendance(
+        "absence last year",
+        "Missed {days_absent_last_year} of {days_enrolled_last_year:school day|school days} last year",
+    ),
+}
+"""Every indicator that a rule may give as a reason."""
+
+TOPICS: tuple[str, ...] = tuple(dict.fromkeys(fact.topic for fact in FACTS.values()))
+
+
+def template_fields(template: str) -> tuple[str, ...]:
+    """Names of the indicators that a template speaks of."""
+    return tuple(name for _, name, _, _ in Formatter().parse(template) if name and name != FACTS_FIELD)
+
+
+def fact_of(leaf: Leaf) -> Fact | None:
+    """What a condition says of a student when it holds; None for gates (season, grade, days needed)."""
+    return None if isinstance(leaf, Season) else FACTS.get(leaf.indicator)
+
+
+def fact_value(leaf: Leaf) -> pl.Expr:
+    """The number behind a condition: a share for shares, 1 for yes."""
+    if isinstance(leaf, Share):
+        return pl.col(leaf.part).cast(pl.Float64) / pl.col(leaf.whole)
+    if isinstance(leaf, Number):
+        return reduce(add, (pl.col(name) for name in inputs(leaf))).cast(pl.Float64)
+    return pl.col(inputs(leaf)[0]).cast(pl.Float64)
+
+
+def render(template: str) -> pl.Expr:
+    """A template as a text expression; null where a number it needs is missing."""
+    pieces: list[pl.Expr] = [pl.lit("")]
+    for text, name, style, _ in Formatter().parse(template):
+        pieces.append(pl.lit(text))
+        if name:
+            pieces.append(_field(name, style or ""))
+    return pl.concat_str(pieces)
+
+
+def level_sentence(template: str, title: str, deciding: Sequence[tuple[Leaf, pl.Expr]]) -> pl.Expr:
+    """A rule's sentence; `deciding` gives, for each condition, where it is part of why the rule holds."""
+    if "{" + FACTS_FIELD + "}" not in template:
+        return pl.coalesce(render(template), pl.lit(title))
+    before, after = template.split("{" + FACTS_FIELD + "}")
+    return pl.coalesce(pl.concat_str([render(before), joined_facts(deciding), render(after)]), pl.lit(title))
+
+
+def joined_facts(deciding: Sequence[tuple[Leaf, pl.Expr]]) -> pl.Expr:
+    """The facts that hold, each once, joined by semicolons."""
+    where: dict[str, list[pl.Expr]] = {}
+    for leaf, holds in deciding:
+        fact = fact_of(leaf)
+        if fact is not None:
+            where.setdefault(fact.sentence, []).append(holds)
+    facts = [pl.when(pl.any_horizontal(places)).then(render(text)) for text, places in where.items()]
+    return pl.concat_str(facts, separator="; ", ignore_nulls=True)
+
+
+def _field(name: str, style: str) -> pl.Expr:
+    if style == "%":
+        tenths = (pl.col(name) * TENTHS_OF_A_PERCENT + FLOAT_DUST).floor() / 10
+        return pl.concat_str([_number_text(tenths), pl.lit(" %")])
+    if style == "%%":
+        return pl.concat_str([_number_text(pl.col(name)), pl.lit(" %")])
+    if not style:
+        return _number_text(pl.col(name))
+    one, many = style.split("|")
+    noun = pl.when(pl.col(name) == 1).then(pl.lit(f" {one}")).otherwise(pl.lit(f" {many}"))
+    return pl.concat_str([_number_text(pl.col(name)), noun])
+
+
+def _number_text(value: pl.Expr) -> pl.Expr:
+    return value.cast(pl.Float64).round(2).cast(pl.String).str.strip_suffix(".0")
+
+
+INPUT_WORDS = (
+    ("days_enrolled_last_year", "last year's attendance"),
+    ("days_absent_last_year", "last year's attendance"),
+    ("days_enrolled", "more days enrolled"),
+    ("grade_level", "the grade level"),
+    ("school_level", "the level of the school"),
+    ("is_first_time_grade_9", "whether this is the first year in grade 9"),
+    ("days_", "attendance"),
+    ("full_days_", "attendance"),
+    ("absence_", "attendance"),
+    ("tardies", "attendance"),
+    ("incidents", "behavior records"),
+    ("suspensions", "behavior records"),
+    ("in_school_suspensions", "behavior records"),
+    ("out_of_school", "behavior records"),
+    ("exclusion", "behavior records"),
+    ("gpa", "grade points"),
+    ("credits", "credits"),
+)
+"""The beginning of an input's name and what a person calls it; the first that fits."""
+
+
+def input_words(name: str) -> str:
+    """What a person calls a missing input."""
+    external = EXTERNAL_INPUTS.get(name)
+    return external or next((words for start, words in INPUT_WORDS if name.startswith(start)), "marks")
