@@ -128,7 +128,10 @@ class Database:
             return flags.student_reasons(connection, district_id, ref)
 
     def flags_of_school(self, district_id: str, school_id: str) -> list[FlagRow]:
-        """The students of a school in Tier 3 and 2, with names and reasons, for people who may see them."""
+        """A school's students in Tier 3, in Tier 2 and without enough data, with names and reasons.
+
+        For people who may see names.
+        """
         with self._reading() as connection:
             return flags.flags_of_school(connection, district_id, school_id)
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, RowMapping, and_, func, select
+from sqlalchemy import ColumnElement, Connection, Row, RowMapping, and_, func, or_, select
 
 from cis_ews.enums import Direction
 from cis_ews.errors import ConfigError
@@ -108,9 +108,10 @@ def student_reasons(connection: Connection, district_id: str, ref: str) -> Stude
 
 
 def flags_of_school(connection: Connection, district_id: str, school_id: str) -> list[FlagRow]:
-    """The students of a school in Tier 3 and then Tier 2, each by last name, first name and ref."""
+    """A school's students in Tier 3, in Tier 2 and without enough data, each by last name, first name and ref."""
     scores, students, reasons = tables.scores, tables.students, tables.reasons
-    of_school = and_(scores.c.district_id == district_id, scores.c.school_id == school_id, scores.c.tier >= 2)
+    is_shown = or_(scores.c.tier >= 2, scores.c.abstained)
+    of_school = and_(scores.c.district_id == district_id, scores.c.school_id == school_id, is_shown)
     same_student = and_(students.c.district_id == scores.c.district_id, students.c.ref == scores.c.ref)
     query = (
         select(*_SCORE_COLUMNS, students.c.first_name, students.c.last_name)

@@ -95,7 +95,7 @@ class StudentReasons:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FlagRow:
-    """A student in Tier 2 or 3, with the name, for the page of people who may see it."""
+    """A student in Tier 2 or 3, or without enough data, with the name, for the page of people who may see it."""
 
     score: ScoreRow
     first_name: str | None
