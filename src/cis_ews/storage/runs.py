@@ -40,7 +40,17 @@ from cis_ews.storage.manifest import (
     run_id_of,
 )
 
-__all__ = ["Run", "RunContents", "open_run", "record_timings", "run_folder", "run_id_for", "verify_run", "write_run"]
+__all__ = [
+    "Run",
+    "RunContents",
+    "open_run",
+    "record_timings",
+    "run_date",
+    "run_folder",
+    "run_id_for",
+    "verify_run",
+    "write_run",
+]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -102,13 +112,19 @@ class Run:
         with disk_errors(self.path, "read"):
             return sha256_of(self.path / MANIFEST)
 
+    @property
+    def tables(self) -> list[str]:
+        """The names of its tables."""
+        return [name.removesuffix(".parquet") for name in self.manifest["files"] if name.endswith(".parquet")]
+
     def has(self, table: str) -> bool:
         """Whether the run holds the table; a night by rules has no contributions."""
-        return f"{table}.parquet" in self.manifest["files"]
+        return table in self.tables
 
     def table(self, table: str) -> pl.DataFrame:
         """One table: scores, reasons, rules, indicators, rejections, contributions."""
-        return self._scan(table).collect()
+        with disk_errors(self.path, "read"):
+            return self._scan(table).collect()
 
     def rows_of(self, table: str, student_id: str) -> pl.DataFrame:
         """The rows of one student in a table."""
@@ -122,16 +138,18 @@ class Run:
 
     def _scan(self, table: str) -> pl.LazyFrame:
         if not self.has(table):
-            raise RunNotFoundError(f"run {self.run_id} has no table {table}", hint=f"it has {self._tables()}")
+            raise RunNotFoundError(f"run {self.run_id} has no table {table}", hint=f"it has {', '.join(self.tables)}")
         return pl.scan_parquet(self.path / f"{table}.parquet", glob=False, cache=False)
-
-    def _tables(self) -> str:
-        return ", ".join(name.removesuffix(".parquet") for name in self.manifest["files"] if name.endswith(".parquet"))
 
 
 def run_folder(root: Path, as_of: date, run_id: str) -> Path:
     """Where a run lies in a store."""
     return root / "runs" / as_of.isoformat() / run_id
+
+
+def run_date(folder: Path) -> date:
+    """The as-of date of the run in a folder, by where it lies."""
+    return date.fromisoformat(folder.parent.name)
 
 
 def write_run(root: Path, contents: RunContents, *, timings: Mapping[str, object] | None = None) -> Run:

@@ -13,9 +13,12 @@ from pathlib import Path
 from cis_ews.errors import RunNotFoundError, StorageError, StoreLockedError
 from cis_ews.storage.erased import ERASED, ErasedStudents, read_erased, write_erased
 from cis_ews.storage.files import LEFTOVER, discard, disk_errors, remove, sync
+from cis_ews.storage.manifest import RUN_ID_LENGTH
 from cis_ews.storage.runs import Run, RunContents, open_run, write_run
 
 LOCK = ".lock"
+_DATE = "-".join(("[0-9]" * 4, "[0-9]" * 2, "[0-9]" * 2))
+_RUN_ID = "[0-9a-f]" * RUN_ID_LENGTH
 REPLACEMENT = ".replacement-"
 """What a hidden run begins with that is whole and waits to take the place of the one it was made from."""
 
@@ -43,8 +46,10 @@ class RunStore:
 
     def student_folder(self, student_id: str) -> Path:
         """The folder of a student's corrections; its name is a salted hash, never the id."""
-        with self.lock():  # which sees to it that the store has a salt
-            return self.corrections / self.erased().digest(student_id)[:32]
+        if not (self.root / ERASED).exists():
+            with self.lock():  # which sees to it that the store has a salt
+                pass
+        return self.corrections / self.erased().digest(student_id)[:32]
 
     def erased(self) -> ErasedStudents:
         """The students whom later nights leave out."""
@@ -52,9 +57,12 @@ class RunStore:
 
     def runs(self) -> list[Run]:
         """All runs, by as-of date and then by id."""
+        return [open_run(folder) for folder in self.folders()]
+
+    def folders(self) -> list[Path]:
+        """The folders of all runs, whether or not they can be opened."""
         with disk_errors(self.root, "read the store"):
-            found = sorted(self.root.glob("runs/[0-9]*/[0-9a-f]*"))
-        return [open_run(path) for path in found if path.is_dir()]
+            return sorted(path for path in self.root.glob(f"runs/{_DATE}/{_RUN_ID}") if path.is_dir())
 
     def latest(self, as_of: date | None = None) -> Run:
         """The newest run, or the newest of one as-of date; of several, the one written last.
@@ -71,7 +79,7 @@ class RunStore:
 
     def find(self, run_id: str) -> Run | None:
         """The run with this id, or None."""
-        return next((run for run in self.runs() if run.run_id == run_id), None)
+        return next((open_run(folder) for folder in self.folders() if folder.name == run_id), None)
 
     def write(self, contents: RunContents, *, timings: Mapping[str, object] | None = None) -> Run:
         """Write a run under the lock, or find and verify the one that is there. See `runs.write_run`."""
@@ -151,9 +159,9 @@ class RunStore:
         whole.rename(place)
         sync(place.parent)
 
-    def remove(self, run: Run) -> None:
-        """Take a run out of the store."""
-        with self.lock(), disk_errors(run.path, "remove"):
-            discard(run.path)
-            if not any(run.path.parent.iterdir()):
-                run.path.parent.rmdir()
+    def remove(self, folder: Path) -> None:
+        """Take the run in a folder out of the store."""
+        with self.lock(), disk_errors(folder, "remove"):
+            discard(folder)
+            if not any(folder.parent.iterdir()):
+                folder.parent.rmdir()

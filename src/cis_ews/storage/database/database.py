@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Collection, Generator
 from contextlib import contextmanager
 from datetime import date, datetime
+from pathlib import Path
 from types import TracebackType
 from typing import Self
 
@@ -12,7 +13,7 @@ from sqlalchemy import Connection
 
 from cis_ews.errors import EwsError, StorageError
 from cis_ews.schema.school_data import SchoolData
-from cis_ews.storage.database import flags, jobs, keys, migrating, publishing
+from cis_ews.storage.database import backups, flags, jobs, keys, migrating, publishing, rights
 from cis_ews.storage.database.engine import Connections
 from cis_ews.storage.database.rows import (
     ApiKey,
@@ -25,6 +26,7 @@ from cis_ews.storage.database.rows import (
     StudentReasons,
     TierFilter,
 )
+from cis_ews.storage.erased import ErasedStudents
 from cis_ews.storage.files import disk_errors
 from cis_ews.storage.runs import Run
 
@@ -70,14 +72,11 @@ class Database:
         """The step that this version of cis_ews works with."""
         return migrating.newest_revision()
 
-    def upgrade(self, revision: str = "head") -> None:
+    def upgrade(self) -> None:
         """Make the tables, or bring them to the newest step; changes nothing if they are there already."""
-        file = self._connections.file
-        if file is not None:
-            with disk_errors(file.parent, "make the folder"):
-                file.parent.mkdir(parents=True, exist_ok=True)
+        self._make_folder()
         with self._connections.writing(alone=True) as connection:
-            migrating.upgrade(connection, revision)
+            migrating.upgrade(connection)
 
     def publish(self, run: Run, school_data: SchoolData) -> PublishReport:
         """Make a run current in each of its districts, in one transaction: a reader sees last night or this one.
@@ -188,6 +187,67 @@ class Database:
         """Mark the open jobs of dead processes of this machine as interrupted; returns their number."""
         with self._writing() as connection:
             return jobs.interrupt_jobs(connection)
+
+    def export_student(self, student_id: str) -> dict[str, list[dict[str, object]]]:
+        """Every row about a student, by table."""
+        with self._reading() as connection:
+            return rights.export_student(connection, student_id)
+
+    def forget_student(self, student_id: str) -> int:
+        """Delete every row about a student and overwrite where they stood; returns the number of rows."""
+        with self._writing(alone=True) as connection:
+            deleted = rights.forget_students(connection, [student_id])
+        self.purge()
+        return deleted
+
+    def record_rewritten(self, run: Run) -> None:
+        """Bring the row of a run up to date after erasure has rewritten the run's files."""
+        with self._writing(alone=True) as connection:
+            rights.record_rewritten(connection, run)
+
+    def drop_runs(self, run_ids: Collection[str]) -> int:
+        """Delete runs, and the flags of districts whose current run is among them; returns the number of runs."""
+        with self._writing(alone=True) as connection:
+            return rights.drop_runs(connection, run_ids)
+
+    def drop_jobs(self, *, before: datetime, dry_run: bool = False) -> int:
+        """Delete jobs that were asked for before a moment; returns their number."""
+        with self._writing() as connection:
+            return jobs.drop_jobs(connection, before=before, dry_run=dry_run)
+
+    def purge(self) -> None:
+        """Overwrite what deleted rows left in the database's files."""
+        with self._connections.outside() as connection:
+            rights.purge(connection)
+
+    def backup(self, path: str | Path) -> dict[str, int]:
+        """Write every table into one zip file, readable by its owner alone; returns the rows by table.
+
+        Works at an older step too: a backup comes before an upgrade.
+        """
+        self._check_file()
+        with self._connections.reading() as connection:
+            return backups.write_backup(connection, Path(path))
+
+    def restore(self, path: str | Path, *, erased: ErasedStudents | None = None) -> dict[str, int]:
+        """Put a backup in place of all tables, then bring them to the newest step: all of it or nothing.
+
+        `erased`: the store's list of forgotten students, who are left out. Returns the rows by table in the backup.
+        """
+        self._make_folder()
+        with self._connections.writing(alone=True) as connection:
+            rows = backups.restore_backup(connection, Path(path))
+            migrating.upgrade(connection)
+            if erased is not None:
+                rights.forget_students(connection, erased.among(rights.all_student_ids(connection)))
+        self.purge()
+        return rows
+
+    def _make_folder(self) -> None:
+        file = self._connections.file
+        if file is not None:
+            with disk_errors(file.parent, "make the folder"):
+                file.parent.mkdir(parents=True, exist_ok=True)
 
     @contextmanager
     def _reading(self) -> Generator[Connection]:

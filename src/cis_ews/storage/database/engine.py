@@ -67,7 +67,11 @@ class Connections:
     def outside(self) -> Generator[Connection]:
         """No transaction at all, for VACUUM."""
         with self._errors(), self._engine.connect() as connection:
-            yield connection.execution_options(isolation_level="AUTOCOMMIT")
+            if self.is_sqlite:
+                connection.execution_options(cis_ews_outside=True)
+            else:
+                connection.execution_options(isolation_level="AUTOCOMMIT")
+            yield connection
 
     def close(self) -> None:
         """Give every connection back."""
@@ -138,6 +142,6 @@ def _prepare_sqlite(connection: Any, _record: object) -> None:
 
 def _begin_sqlite(connection: Connection) -> None:
     options = connection.get_execution_options()
-    if options.get("isolation_level") != "AUTOCOMMIT":
+    if not options.get("cis_ews_outside"):
         # A writer takes its lock at once, so that it waits here and never fails half-way.
         connection.exec_driver_sql("BEGIN IMMEDIATE" if options.get("cis_ews_writes") else "BEGIN")

@@ -9,7 +9,7 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, insert, select, update
+from sqlalchemy import Connection, delete, func, insert, select, update
 
 from cis_ews.errors import EwsError, RunNotFoundError
 from cis_ews.storage.database import tables
@@ -86,6 +86,15 @@ def interrupt_jobs(connection: Connection) -> int:
             error_message="the service stopped while the job was open; ask for it again",
         )
     return len(orphans)
+
+
+def drop_jobs(connection: Connection, *, before: datetime, dry_run: bool) -> int:
+    """Delete, or only count, the ended jobs that were asked for before a moment."""
+    table = tables.jobs
+    old = (table.c.created_at < before, table.c.status.not_in(_OPEN))
+    if dry_run:
+        return connection.scalar(select(func.count()).where(*old)) or 0
+    return connection.execute(delete(table).where(*old)).rowcount
 
 
 def worker_name(process: int) -> str:

@@ -9,18 +9,20 @@ from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import Connection, insert, inspect, select
+from sqlalchemy import Connection, insert, select
 
 from cis_ews.errors import StorageError
 from cis_ews.storage.database import tables
 from cis_ews.storage.database.publishing import REF_SECRET
 
+# Not alembic's usual name: other programs that share the database use that one.
+VERSION_TABLE = "cis_ews_revision"
 _UPGRADE = "run `cis-ews db upgrade`"
 
 
 def current_revision(connection: Connection) -> str | None:
     """The step that the tables stand at; None if there are none of ours."""
-    return MigrationContext.configure(connection).get_current_revision()
+    return MigrationContext.configure(connection, opts={"version_table": VERSION_TABLE}).get_current_revision()
 
 
 def newest_revision() -> str:
@@ -35,21 +37,26 @@ def check_revision(connection: Connection) -> None:
         return
     if found is None:
         raise StorageError("the database has no tables yet", hint=_UPGRADE)
-    if found in _known_revisions():
+    if is_known(found):
         raise StorageError(f"the database is at step {found}, not at {newest_revision()}", hint=_UPGRADE)
     raise StorageError(f"the database is at step {found}, which this version does not know", hint="update cis_ews")
 
 
-def upgrade(connection: Connection, revision: str = "head") -> None:
-    """Bring the tables to a step, inside the caller's transaction."""
+def upgrade(connection: Connection) -> None:
+    """Bring the tables to the newest step, inside the caller's transaction, and see that there is a secret for refs."""
     found = current_revision(connection)
-    if found is not None and found not in _known_revisions():
+    if found is not None and not is_known(found):
         check_revision(connection)
+    migrate(connection, "head")
+    _keep_secret(connection)
+
+
+def migrate(connection: Connection, revision: str) -> None:
+    """Run the steps up to a revision, inside the caller's transaction."""
     config = _config()
     config.attributes["connection"] = connection
+    config.attributes["version_table"] = VERSION_TABLE
     command.upgrade(config, revision)
-    if inspect(connection).has_table(tables.secrets.name):
-        _keep_secret(connection)
 
 
 def _keep_secret(connection: Connection) -> None:
@@ -58,13 +65,9 @@ def _keep_secret(connection: Connection) -> None:
         connection.execute(insert(tables.secrets).values(name=REF_SECRET, value=secrets.token_hex(32)))
 
 
-def known_revision(revision: str) -> bool:
+def is_known(revision: str) -> bool:
     """Whether this version of cis_ews has the step."""
-    return revision in _known_revisions()
-
-
-def _known_revisions() -> set[str]:
-    return {script.revision for script in ScriptDirectory.from_config(_config()).walk_revisions()}
+    return revision in {script.revision for script in ScriptDirectory.from_config(_config()).walk_revisions()}
 
 
 def _config() -> Config:

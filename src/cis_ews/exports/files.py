@@ -1,0 +1,135 @@
+"""What school systems pick up: CSV files, a manifest that vouches for them, and `export.ok` when all of it is there.
+
+A consumer waits for `export.ok`, reads `manifest.json`, and checks each file's SHA-256 against it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+from urllib.parse import quote
+
+import polars as pl
+
+from cis_ews.errors import StorageError
+
+TABLES = ("scores", "reasons")
+MANIFEST = "manifest.json"
+READY = "export.ok"
+BY_SCHOOL = "by_school"
+FORMULA = r"^[=+\-@\t\r\n＝＋－＠]"
+"""What a spreadsheet may take for a formula at the beginning of a cell; the wide forms too."""
+
+
+class StoredRun(Protocol):
+    """What an export needs of a run; `cis_ews.storage.runs.Run` is one."""
+
+    @property
+    def manifest(self) -> Mapping[str, Any]:
+        """The run's manifest."""
+        ...
+
+    def table(self, table: str, /) -> pl.DataFrame:
+        """One table of the run."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExportReport:
+    """What was written: file name below the folder -> rows; and how many cells got an apostrophe."""
+
+    rows: Mapping[str, int]
+    neutralized_cells: int
+
+
+def export_files(run: StoredRun, out: str | Path, *, by_school: bool = False) -> ExportReport:
+    """Write `scores.csv` and `reasons.csv` of a run into a folder, for all schools or one folder a school.
+
+    RFC 4180: UTF-8, comma, quotes where needed, lines end in CRLF. A cell of text that a spreadsheet may take for a
+    formula gets an apostrophe in front; the manifest counts them. An export that was there before is withdrawn first
+    (`export.ok` goes), and its files that are no longer written are removed.
+
+    Raises StorageError if the folder cannot be written.
+    """
+    folder = Path(out)
+    tables = {name: run.table(name) for name in TABLES}
+    neutralized = sum(_formula_cells(frame) for frame in tables.values())
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / READY).unlink(missing_ok=True)
+        before = _files_listed(folder)
+        written = {name: _write(folder / name, _csv(frame)) for name, frame in _files(tables, by_school=by_school)}
+        for name in before - written.keys():
+            (folder / name).unlink(missing_ok=True)
+        rows = {name: frame.height for name, frame in _files(tables, by_school=by_school)}
+        _write(folder / MANIFEST, _manifest(run, written, rows=rows, neutralized=neutralized))
+        _write(folder / READY, b"")
+    except OSError as error:
+        raise StorageError(
+            f"cannot write the export to {folder}: {error.strerror}", hint="see to the folder and export again"
+        ) from None
+    return ExportReport(rows=rows, neutralized_cells=neutralized)
+
+
+def _files(tables: Mapping[str, pl.DataFrame], *, by_school: bool) -> Iterator[tuple[str, pl.DataFrame]]:
+    if not by_school:
+        yield from ((f"{name}.csv", frame) for name, frame in tables.items())
+        return
+    schools = tables["scores"].select("student_id", "school_id")
+    for school in sorted(schools["school_id"].unique()):
+        students = schools.filter(pl.col("school_id") == school)
+        for name, frame in tables.items():
+            yield f"{BY_SCHOOL}/{_safe(school)}/{name}.csv", frame.join(students, on="student_id", how="semi")
+
+
+def _safe(school_id: str) -> str:
+    """A school's id as the name of a folder: what is no letter, digit, `-` or `_` as %XX, so that no path climbs out."""
+    return quote(school_id, safe="").replace(".", "%2E").replace("~", "%7E")
+
+
+def _texts(frame: pl.DataFrame) -> list[str]:
+    return [name for name, kind in frame.schema.items() if kind == pl.String]
+
+
+def _formula_cells(frame: pl.DataFrame) -> int:
+    counts = frame.select(pl.col(name).str.contains(FORMULA).sum() for name in _texts(frame))
+    return int(counts.sum_horizontal().sum())
+
+
+def _csv(frame: pl.DataFrame) -> bytes:
+    safe = [pl.col(name).str.replace(FORMULA, "'${0}") for name in _texts(frame)]
+    ordered = frame.with_columns(safe)
+    return ordered.write_csv(line_terminator="\r\n").encode()
+
+
+def _write(path: Path, content: bytes) -> str:
+    """Write beside, see it onto the disk, rename; returns the SHA-256."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    beside = path.with_name(f".{path.name}.part")
+    with beside.open("wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+    beside.replace(path)
+    return hashlib.sha256(content).hexdigest()
+
+
+def _manifest(run: StoredRun, hashes: Mapping[str, str], *, rows: Mapping[str, int], neutralized: int) -> bytes:
+    stated = {name: run.manifest[name] for name in ("run_id", "as_of", "model_version", "versions")}
+    files = {name: {"sha256": digest, "rows": rows[name]} for name, digest in hashes.items()}
+    content = {"format": 1, **stated, "files": files, "neutralized_cells": neutralized}
+    return (json.dumps(content, sort_keys=True, indent=2) + "\n").encode()
+
+
+def _files_listed(folder: Path) -> set[str]:
+    """The files of the export that was there before, by its manifest; only those that an export can have written."""
+    try:
+        listed = json.loads((folder / MANIFEST).read_bytes())["files"]
+        return {name for name in listed if name.endswith(".csv") and ".." not in name and not name.startswith("/")}
+    except (FileNotFoundError, ValueError, KeyError, TypeError):
+        return set()

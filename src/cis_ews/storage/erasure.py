@@ -1,0 +1,200 @@
+"""A family's rights: everything that is held about a student, given out, or gone from every run and table.
+
+Out of reach, and said so in docs/runs.md: exports that were made earlier, and backups (a restored one has the forgotten
+students taken out again).
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass
+from datetime import date, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import polars as pl
+
+from cis_ews.errors import RunDamagedError, StorageError
+from cis_ews.storage.erased import write_erased
+from cis_ews.storage.files import disk_errors, json_bytes, leftover_beside, remove, sync, write_durably
+from cis_ews.storage.frames import write_table
+from cis_ews.storage.manifest import MANIFEST, TIMINGS, counts_of, described_files
+from cis_ews.storage.runs import Run, open_run, verify_run
+from cis_ews.storage.store import RunStore
+
+if TYPE_CHECKING:
+    from cis_ews.storage.database import Database
+
+_KEY = "student_id"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ErasureReport:
+    """What was taken away: runs rewritten, rows of the database, files of corrections."""
+
+    runs_rewritten: tuple[str, ...] = ()
+    database_rows: int = 0
+    corrections: int = 0
+
+
+def forget_student(store: RunStore, database: Database | None, student_id: str, *, today: date) -> ErasureReport:
+    """Take a student out of every run, the corrections and the database, and let later nights leave the student out.
+
+    Killed half-way, it is finished by doing it again. `today` is what the manifests of the touched runs will say.
+    Raises RunDamagedError, after all else is done, if a run could not be read or rewritten.
+    """
+    with store.lock():
+        write_erased(store.root, store.erased().adding(student_id))
+        rewritten, damaged = _rewrite_all(store, database, only=student_id, today=today)
+        corrections = _remove_corrections(store, student_id)
+        rows = 0 if database is None else database.forget_student(student_id)
+    _refuse_damaged(store, damaged)
+    return ErasureReport(runs_rewritten=rewritten, database_rows=rows, corrections=corrections)
+
+
+def reapply_erasures(store: RunStore, database: Database | None, *, today: date) -> ErasureReport:
+    """Take every forgotten student out of every run again: after runs came back from a backup."""
+    with store.lock():
+        rewritten, damaged = _rewrite_all(store, database, only=None, today=today)
+    _refuse_damaged(store, damaged)
+    return ErasureReport(runs_rewritten=rewritten)
+
+
+def export_student(store: RunStore, database: Database | None, student_id: str) -> dict[str, Any]:
+    """Everything that is held about a student, as plain values for JSON: runs, corrections, rows of the database."""
+    runs = [_exported(run, student_id) for run in store.runs()]
+    return {
+        "student_id": student_id,
+        "runs": [run for run in runs if run["tables"]],
+        "corrections": _exported_corrections(store, student_id),
+        "database": {} if database is None else database.export_student(student_id),
+    }
+
+
+def _rewrite_all(
+    store: RunStore, database: Database | None, *, only: str | None, today: date
+) -> tuple[tuple[str, ...], list[Path]]:
+    rewritten: list[str] = []
+    damaged: list[Path] = []
+    for folder in store.folders():
+        try:
+            run = open_run(folder)
+            students = _held(run, store, only=only)
+            if students:
+                verify_run(run)  # a new hash must not vouch for what was damaged before
+        except StorageError:
+            damaged.append(folder)
+            continue
+        if students:
+            run = _rewritten(store, run, students=students, today=today)
+            rewritten.append(run.run_id)
+            if database is not None:
+                database.record_rewritten(run)
+    return tuple(rewritten), damaged
+
+
+def _held(run: Run, store: RunStore, *, only: str | None) -> frozenset[str]:
+    """The students to take out of which the run has a row."""
+    if only is not None:
+        found = any(run.rows_of(table, only).height for table in _tables_of_students(run))
+        return frozenset({only}) if found else frozenset()
+    erased = store.erased()
+    ids = (run.table(table)[_KEY].unique() for table in _tables_of_students(run))
+    return frozenset[str]().union(*(erased.among(some) for some in ids))
+
+
+def _tables_of_students(run: Run) -> Iterator[str]:
+    return (name for name in run.tables if name != "rejections")
+
+
+def _rewritten(store: RunStore, run: Run, *, students: Collection[str], today: date) -> Run:
+    """The run without the students: all files made anew beside it, then put in its place."""
+    with disk_errors(run.path, "rewrite"):
+        beside = leftover_beside(run.path)
+        try:
+            beside.mkdir()
+            for name in (*run.manifest["files"], TIMINGS):
+                _copy(run.path / name, beside / name, without=students)
+            _write_manifest(run, beside, today=today)
+            sync(beside)
+            return store.replace(run, beside)
+        except BaseException:
+            remove(beside)
+            raise
+
+
+def _copy(source: Path, target: Path, *, without: Collection[str]) -> None:
+    if source.suffix == ".parquet":
+        frame = pl.read_parquet(source, glob=False)
+        if _KEY in frame.columns:
+            return write_table(frame.filter(~pl.col(_KEY).is_in(list(without))), target)
+    shutil.copyfile(source, target)
+    return sync(target)
+
+
+def _write_manifest(run: Run, folder: Path, *, today: date) -> None:
+    tables = {name: pl.read_parquet(folder / f"{name}.parquet", glob=False) for name in run.tables}
+    manifest = {
+        **run.manifest,
+        "counts": counts_of(tables["scores"]),
+        "rows": {name: frame.height for name, frame in tables.items()},
+        "files": described_files(folder),
+        "rewritten": [*run.manifest["rewritten"], {"on": today.isoformat(), "why": "erasure"}],
+    }
+    write_durably(folder / MANIFEST, json_bytes(manifest))
+
+
+def _remove_corrections(store: RunStore, student_id: str) -> int:
+    folder = store.student_folder(student_id)
+    with disk_errors(folder, "remove"):
+        number = sum(1 for path in folder.rglob("*") if path.is_file()) if folder.exists() else 0
+        remove(folder)
+    return number
+
+
+def _refuse_damaged(store: RunStore, damaged: list[Path]) -> None:
+    if damaged:
+        names = ", ".join(str(folder.relative_to(store.root)) for folder in damaged)
+        raise RunDamagedError(
+            f"{len(damaged)} runs in {store.root} are damaged and were left as they are: {names}",
+            hint="restore or delete these folders, then do it again",
+            runs=[folder.name for folder in damaged],
+        )
+
+
+def _exported(run: Run, student_id: str) -> dict[str, Any]:
+    rows = {table: run.rows_of(table, student_id) for table in _tables_of_students(run)}
+    tables = {table: _plain_rows(frame) for table, frame in rows.items() if frame.height}
+    return {
+        "run_id": run.run_id,
+        "as_of": run.manifest["as_of"],
+        "model_version": run.model_version,
+        "tables": tables,
+    }
+
+
+def _plain_rows(frame: pl.DataFrame) -> list[dict[str, Any]]:
+    return [{name: _plain(value) for name, value in row.items()} for row in frame.iter_rows(named=True)]
+
+
+def _plain(value: object) -> object:
+    return value.isoformat() if isinstance(value, date | datetime) else value
+
+
+def _exported_corrections(store: RunStore, student_id: str) -> dict[str, Any]:
+    folder = store.student_folder(student_id)
+    with disk_errors(folder, "read"):
+        return {path.name: _exported_file(path) for path in sorted(folder.glob("*")) if path.is_file()}
+
+
+def _exported_file(path: Path) -> Any:
+    if path.suffix == ".csv":
+        return _plain_rows(pl.read_csv(path, infer_schema=False))
+    if path.suffix == ".parquet":
+        return _plain_rows(pl.read_parquet(path, glob=False))
+    try:
+        return json.loads(path.read_bytes())
+    except ValueError:
+        raise StorageError(f"{path} is of a kind that cannot be exported", hint="look at the file by hand") from None
