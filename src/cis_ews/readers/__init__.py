@@ -1,0 +1,40 @@
+"""Readers: one a source format; each gives school data, the rows it rejected, and a coverage statement."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from cis_ews.errors import ConfigError
+from cis_ews.progress import SILENT, Progress
+from cis_ews.readers.base import ReadOptions
+from cis_ews.readers.folder import read_folder
+from cis_ews.readers.limits import ReadLimits
+from cis_ews.schema.school_data import SchoolData
+
+Reader = Callable[[Path, ReadOptions], SchoolData]
+READERS: Mapping[str, Reader] = {"folder": read_folder}
+
+
+def read_school_data(
+    path: str | Path,
+    *,
+    format: str = "folder",  # noqa: A002  the word that callers know
+    tolerance: float | None = None,
+    progress: Progress = SILENT,
+    limits: ReadLimits | None = None,
+) -> SchoolData:
+    """Read an extract: a folder (or a zip archive) at `path` in one of the `READERS`' formats.
+
+    `tolerance`: the share of a table's rows that may be rejected; by default what the format says, else 5 %.
+    `limits`: how much a compressed file may unpack to. Raises ConfigError for an unknown format, and DataError
+    (ReadError, SchemaError, UnmappedCodesError, ToleranceError) where the extract cannot be used.
+    """
+    options = ReadOptions(tolerance=tolerance, limits=limits or ReadLimits(), progress=progress)
+    return _reader(format)(Path(path), options)
+
+
+def _reader(name: str) -> Reader:
+    if name in READERS:
+        return READERS[name]
+    raise ConfigError(f"there is no format of this name; known are {', '.join(READERS)}", hint="or name a mapping TOML")

@@ -1,0 +1,94 @@
+"""What every reader needs: its options, one file read by its format, many files of one table made one frame."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, field
+
+import polars as pl
+
+from cis_ews.errors import ReadError, SchemaError
+from cis_ews.progress import SILENT, Progress
+from cis_ews.readers.columnar import read_parquet
+from cis_ews.readers.delimited import read_delimited
+from cis_ews.readers.file_read import FileRead
+from cis_ews.readers.limits import ReadLimits
+from cis_ews.readers.sources import Entry
+from cis_ews.schema.rows import rejected
+from cis_ews.schema.school_data import SourceFile
+
+RAGGED = "ragged_row"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReadOptions:
+    """How a source is read. `tolerance`: share of a table's rows that may be rejected, None for the reader's own."""
+
+    tolerance: float | None = None
+    limits: ReadLimits = field(default_factory=ReadLimits)
+    progress: Progress = SILENT
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TableRead:
+    """One table of a source: its rows with `file` and `row_number`, ragged rows as rejections, files, notes."""
+
+    frame: pl.DataFrame
+    rejections: pl.DataFrame
+    files: tuple[SourceFile, ...]
+    notes: tuple[str, ...]
+
+
+def read_file(
+    entry: Entry,
+    *,
+    known_columns: Collection[str],
+    limits: ReadLimits,
+    encoding: str | None = None,
+    delimiter: str | None = None,
+) -> FileRead:
+    """One file by its suffix."""
+    if entry.suffix == ".parquet":
+        return read_parquet(entry, known_columns=known_columns, limits=limits)
+    if entry.suffix in (".csv", ".csv.gz"):
+        return read_delimited(entry, known_columns=known_columns, limits=limits, encoding=encoding, delimiter=delimiter)
+    raise ReadError(f"{entry.name}: the file is neither CSV nor Parquet", hint="export it as CSV", file=entry.name)
+
+
+def join_files(table: str, entries: Sequence[Entry], reads: Sequence[FileRead]) -> TableRead:
+    """The files of one table as one frame, in the order given. Raises SchemaError where their columns differ."""
+    parts = [_with_place(read, entry.name) for entry, read in zip(entries, reads, strict=True)]
+    unknown = max((read.unknown_columns for read in reads), default=0)
+    aside = f"{table}: {unknown} columns that the contract does not know were kept aside"
+    return TableRead(
+        frame=_concatenated(table, parts),
+        rejections=pl.concat(
+            [_ragged(table, entry.name, read.ragged) for entry, read in zip(entries, reads, strict=True)]
+        ),
+        files=tuple(
+            SourceFile(table=table, name=entry.name, sha256=read.sha256, rows=read.rows)
+            for entry, read in zip(entries, reads, strict=True)
+        ),
+        notes=(*(note for read in reads for note in read.notes), *([aside] if unknown else [])),
+    )
+
+
+def _with_place(read: FileRead, name: str) -> pl.DataFrame:
+    return read.frame.with_columns(read.row_numbers.alias("row_number"), pl.lit(name).alias("file"))
+
+
+def _concatenated(table: str, parts: Sequence[pl.DataFrame]) -> pl.DataFrame:
+    columns = parts[0].columns
+    if any(set(part.columns) != set(columns) for part in parts):
+        raise SchemaError(f"{table}: its {len(parts)} files differ in their columns", hint="give all the same header")
+    try:
+        return pl.concat([part.select(columns) for part in parts], how="vertical_relaxed")
+    except pl.exceptions.PolarsError:
+        raise SchemaError(
+            f"{table}: its {len(parts)} files differ in the types of a column", hint="write text"
+        ) from None
+
+
+def _ragged(table: str, file: str, rows: Sequence[int]) -> pl.DataFrame:
+    places = pl.DataFrame({"row_number": pl.Series(list(rows), dtype=pl.Int64)})
+    return rejected(places.with_columns(pl.lit(file).alias("file")), table=table, rule=RAGGED, columns=None)

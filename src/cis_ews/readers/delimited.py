@@ -1,0 +1,173 @@
+"""Delimited text: every cell as text, every row with the number that a spreadsheet shows, no row lost unseen.
+
+A line with too many or too few cells (the last one of a file that was cut off, mostly) becomes the rejection
+`ragged_row`. Arrow's reader hands each such line over with its number; polars' own either refuses the whole file or
+fills the gaps with nulls.
+"""
+
+from __future__ import annotations
+
+import csv
+import importlib
+from collections.abc import Collection
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from cis_ews.errors import ReadError, SchemaError
+from cis_ews.readers.encodings import BLOCK, FALLBACKS, Utf8Reader
+from cis_ews.readers.file_read import FileRead
+from cis_ews.readers.limits import ReadLimits
+from cis_ews.readers.sources import Entry, open_entry
+
+DELIMITERS = (",", ";", "\t", "|")
+MAX_LINES_IN_ROW = 50  # a row that runs over more lines is a quotation mark that never closes
+MAX_COLUMNS = 1000
+HEADER_BYTES = 2**16
+NUMBER = "number"  # beside columns named by position
+_WORDS = {";": "semicolons", "\t": "tabs", "|": "bars"}
+_QUOTES = "look for a quotation mark that never closes, or export it again"
+
+# pyarrow has no type information
+arrow: Any = importlib.import_module("pyarrow")
+arrow_csv: Any = importlib.import_module("pyarrow.csv")
+
+
+@dataclass(frozen=True, slots=True)
+class _Header:
+    names: tuple[str, ...]
+    delimiter: str
+
+
+@dataclass(slots=True)
+class _Ragged:
+    """Collects the lines with a wrong number of cells; their text is looked at and never kept."""
+
+    rows: list[int] = field(default_factory=list[int])
+    blank: list[int] = field(default_factory=list[int])
+    lines_in_row: int = 0
+
+    def __call__(self, row: Any) -> str:
+        (self.rows if row.text.strip() else self.blank).append(row.number)
+        self.lines_in_row = max(self.lines_in_row, row.text.count("\n"))
+        return "skip"
+
+
+def read_delimited(
+    entry: Entry,
+    *,
+    known_columns: Collection[str],
+    limits: ReadLimits,
+    encoding: str | None = None,
+    delimiter: str | None = None,
+) -> FileRead:
+    """A delimited text file: its known columns as text.
+
+    `known_columns` are the headings that the caller looks for: without a given `delimiter`, the one of comma,
+    semicolon, tab and bar that yields most of them is taken. Without a given `encoding`, a byte order mark decides,
+    then UTF-8, then Windows-1252, then Latin-1. Raises ReadError where the file is empty, damaged or no text.
+    """
+    for each in (encoding,) if encoding else FALLBACKS:
+        with open_entry(entry, limits) as opened:
+            try:
+                text = Utf8Reader(opened.content, each)
+                header = _header(entry.name, text.head, known_columns=known_columns, delimiter=delimiter)
+                lines, ragged = _parsed(entry.name, text, delimiter=header.delimiter, width=len(header.names))
+            except UnicodeDecodeError:
+                continue
+            rows = _below(entry.name, lines, header)
+            return FileRead(
+                frame=_named(rows, header, known_columns),
+                row_numbers=rows[NUMBER],
+                ragged=tuple(ragged.rows),
+                unknown_columns=sum(column not in known_columns for column in header.names),
+                sha256=opened.sha256(),
+                notes=_notes(entry.name, text, header=header, blank=lines.height - rows.height - 1 + len(ragged.blank)),
+            )
+    raise ReadError(f"{entry.name}: the file is not {encoding or 'text'}", hint="write it as UTF-8", file=entry.name)
+
+
+def _header(name: str, head: bytes, *, known_columns: Collection[str], delimiter: str | None) -> _Header:
+    lines = head.lstrip(b"\r\n")[:HEADER_BYTES].splitlines()
+    if not lines or not lines[0].strip():
+        raise ReadError(f"{name}: the file is empty", hint="export it again", file=name)
+    line = lines[0].decode("utf-8", errors="replace")
+    candidates = [_Header(_split(line, each), each) for each in ([delimiter] if delimiter else DELIMITERS)]
+    header = max(candidates, key=lambda each: sum(column in known_columns for column in each.names))
+    if len(header.names) > MAX_COLUMNS:
+        raise ReadError(f"{name}: the first line has {len(header.names):,} cells", hint="is it a table?", file=name)
+    twice = sorted({column for column in known_columns if header.names.count(column) > 1})
+    if twice:
+        raise SchemaError(f"{name}: {len(twice)} columns are there twice: {', '.join(twice)}", hint="drop one of each")
+    return header
+
+
+def _split(line: str, delimiter: str) -> tuple[str, ...]:
+    return tuple(cell.strip() for cell in next(csv.reader([line], delimiter=delimiter)))
+
+
+def _parsed(name: str, text: Utf8Reader, *, delimiter: str, width: int) -> tuple[pl.DataFrame, _Ragged]:
+    """Every line of the right width, the header among them: columns named by position, and the number of the row."""
+    ragged = _Ragged()
+    columns = [str(at) for at in range(width)]  # headings may repeat; positions do not
+    try:
+        reader = arrow_csv.open_csv(
+            text,
+            read_options=arrow_csv.ReadOptions(use_threads=False, block_size=BLOCK, column_names=columns),
+            parse_options=arrow_csv.ParseOptions(
+                delimiter=delimiter, newlines_in_values=True, ignore_empty_lines=False, invalid_row_handler=ragged
+            ),
+            convert_options=arrow_csv.ConvertOptions(
+                column_types=dict.fromkeys(columns, arrow.string()), null_values=[""], strings_can_be_null=True
+            ),
+        )
+        lines = pl.DataFrame(reader.read_all())
+    except arrow.ArrowInvalid:
+        # The message can quote cells.
+        raise ReadError(f"{name}: the file is no table of text", hint=_QUOTES, file=name) from None
+    _refuse_open_quotes(name, lines, ragged=ragged, quotes=text.quotes)
+    return lines.with_columns(_numbers(lines.height, ragged)), ragged
+
+
+def _numbers(height: int, ragged: _Ragged) -> pl.Series:
+    """The row numbers that a spreadsheet shows: ragged and blank lines count, though they are not among the lines."""
+    elsewhere = [*ragged.rows, *ragged.blank]
+    here = np.ones(height + len(elsewhere) + 1, dtype=bool)
+    here[[0, *elsewhere]] = False
+    return pl.Series(NUMBER, np.flatnonzero(here), dtype=pl.Int64)
+
+
+def _refuse_open_quotes(name: str, lines: pl.DataFrame, *, ragged: _Ragged, quotes: int) -> None:
+    """A quotation mark that never closes swallows the rows after it: no rejection could count those."""
+    if quotes == 0 or lines.is_empty():
+        return
+    ends = lines.select(pl.sum_horizontal(pl.all().str.count_matches("\n", literal=True).fill_null(0)))
+    most, last = ends.to_series().max(), ends.to_series()[-1]
+    longest = max(int(str(most)), ragged.lines_in_row)
+    if longest > MAX_LINES_IN_ROW or (quotes % 2 and (last or ragged.lines_in_row)):
+        raise ReadError(f"{name}: a quotation mark opens a cell and never closes", hint=_QUOTES, file=name)
+
+
+def _below(name: str, lines: pl.DataFrame, header: _Header) -> pl.DataFrame:
+    """The rows below the header that have a cell at all."""
+    filled = lines.filter(~pl.all_horizontal(pl.exclude(NUMBER).is_null()))
+    first = [(cell or "").strip() for cell in filled.drop(NUMBER).row(0)] if filled.height else []
+    if tuple(first) != header.names:
+        raise ReadError(f"{name}: the header line cannot be read", hint=_QUOTES, file=name)
+    return filled.slice(1)
+
+
+def _named(rows: pl.DataFrame, header: _Header, known_columns: Collection[str]) -> pl.DataFrame:
+    positions = {column: str(at) for at, column in enumerate(header.names) if column in known_columns}
+    return rows.select(pl.col(position).alias(column) for column, position in positions.items())
+
+
+def _notes(name: str, text: Utf8Reader, *, header: _Header, blank: int) -> tuple[str, ...]:
+    notes = {
+        f"{name}: read as {text.encoding}": text.encoding != "utf-8",
+        f"{name}: cells are separated by {_WORDS.get(header.delimiter)}": header.delimiter != ",",
+        f"{name}: {blank:,} empty rows were skipped": blank > 0,
+    }
+    return tuple(note for note, holds in notes.items() if holds)

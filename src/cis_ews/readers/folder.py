@@ -1,0 +1,98 @@
+"""The plain folder format: one CSV or Parquet file a table, with the names of the contract (docs/formats.md)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import polars as pl
+
+from cis_ews.errors import ReadError, SchemaError
+from cis_ews.readers.base import ReadOptions, TableRead, join_files, read_file
+from cis_ews.readers.limits import ReadLimits
+from cis_ews.readers.sources import SUFFIXES, Entry, archive_entries, list_entries
+from cis_ews.schema.rows import no_rejections
+from cis_ews.schema.school_data import REQUIRED_TABLES, TABLES, SchoolData
+from cis_ews.schema.validation import DEFAULT_TOLERANCE, SourceNotes, check_tables
+
+# A district without one recorded absence or mark is a failed export; without an incident it may be a good month.
+_NEVER_EMPTY = ("attendance_events", "course_grades")
+
+
+def read_folder(path: Path, options: ReadOptions) -> SchoolData:
+    """School data from a folder, or a zip archive of one, in the plain format.
+
+    Raises ReadError where a file is missing, damaged or unsafe, SchemaError where a table or column is missing, and
+    ToleranceError where too many rows break a rule.
+    """
+    entries = list_entries(path, options.limits)
+    files = _files_by_table(path, entries, options.limits)
+    missing = [table for table in REQUIRED_TABLES if table not in files]
+    if missing:
+        raise SchemaError(
+            f"{path.name}: {len(missing)} required tables are missing: {', '.join(missing)}",
+            hint=f"name the files <table>{SUFFIXES[0]} or <table>.parquet",
+            tables=missing,
+        )
+    with options.progress.step("read", total=len(files)):
+        tables = {table: _read_table(table, found, options) for table, found in files.items()}
+    with options.progress.step("check"):
+        return _checked(tables, options)
+
+
+def _files_by_table(path: Path, entries: list[Entry], limits: ReadLimits) -> Mapping[str, list[Entry]]:
+    """The files of each table, in the order of the contract: `<table>.<suffix>` or `<table>/*.<suffix>`."""
+    found = {table: _files_of(table, entries) for table in TABLES}
+    return {table: _unpacked(path, files, limits) for table, files in found.items() if files}
+
+
+def _files_of(table: str, entries: list[Entry]) -> list[Entry]:
+    single = [entry for entry in entries if entry.suffix and entry.stem == table and not entry.folder]
+    parts = [entry for entry in entries if entry.suffix and entry.folder == table]
+    kinds = {entry.suffix.removesuffix(".gz") for entry in parts}
+    if len(single) + bool(parts) > 1 or len(kinds) > 1:
+        names = sorted(entry.name for entry in [*single, *parts])
+        raise ReadError(
+            f"{table}: more than one source for the table: {', '.join(names[:3])}", hint="keep one of them", table=table
+        )
+    return single or parts
+
+
+def _unpacked(path: Path, files: list[Entry], limits: ReadLimits) -> list[Entry]:
+    return [inner for entry in files for inner in _inside(path, entry, limits)]
+
+
+def _inside(path: Path, entry: Entry, limits: ReadLimits) -> list[Entry]:
+    if entry.suffix != ".zip":
+        return [entry]
+    if entry.packed:
+        raise ReadError(f"{entry.name}: an archive inside an archive", hint="unpack it", file=entry.name)
+    return archive_entries(entry, path, limits)
+
+
+def _read_table(table: str, files: list[Entry], options: ReadOptions) -> TableRead:
+    columns = list(TABLES[table].columns())
+    reads = [read_file(entry, known_columns=columns, limits=options.limits) for entry in files]
+    options.progress.advance()
+    return join_files(table, files, reads)
+
+
+def _checked(tables: Mapping[str, TableRead], options: ReadOptions) -> SchoolData:
+    silent = {table for table in _NEVER_EMPTY if _without_rows(tables, table)}
+    source = SourceNotes(
+        files=tuple(file for read in tables.values() for file in read.files),
+        notes=tuple(note for read in tables.values() for note in read.notes),
+        rejections=pl.concat([no_rejections(), *(read.rejections for read in tables.values())]),
+        left_out={table: f"{table} has a header and no rows" for table in silent},
+    )
+    return check_tables(
+        {table: read.frame for table, read in tables.items() if table not in silent},
+        tolerance=DEFAULT_TOLERANCE if options.tolerance is None else options.tolerance,
+        source=source,
+    )
+
+
+def _without_rows(tables: Mapping[str, TableRead], table: str) -> bool:
+    """A table with a header alone; where the schools say through which day they have reported, that is an answer."""
+    answered = table == "attendance_events" and "reporting" in tables and not tables["reporting"].frame.is_empty()
+    return table in tables and tables[table].frame.is_empty() and not answered

@@ -1,0 +1,207 @@
+"""Where an extract lies: a folder, or a zip archive. Nothing outside it is opened, and nothing is unpacked to disk."""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import io
+import stat
+import zipfile
+import zlib
+from collections.abc import Callable, Generator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath, PureWindowsPath
+from typing import BinaryIO, cast
+
+from cis_ews.errors import ReadError
+from cis_ews.readers.limits import MEBIBYTE, BoundedReader, ReadLimits
+
+SUFFIXES = (".csv", ".csv.gz", ".parquet", ".zip")
+UNPACKING_ERRORS = (OSError, EOFError, zlib.error, zipfile.BadZipFile, NotImplementedError)
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One file of a source: its name below the source, its size as it lies there, and how to open its bytes."""
+
+    name: str
+    size: int
+    opener: Callable[[], BinaryIO]
+    packed: bool = False
+
+    @property
+    def suffix(self) -> str:
+        """`.csv`, `.csv.gz`, `.parquet`, `.zip`, or empty."""
+        return next((suffix for suffix in SUFFIXES if self.name.endswith(suffix)), "")
+
+    @property
+    def stem(self) -> str:
+        """The file's own name without its suffix."""
+        return PurePosixPath(self.name).name.removesuffix(self.suffix)
+
+    @property
+    def folder(self) -> str:
+        """The folder that holds it, empty at the top of the source."""
+        parent = str(PurePosixPath(self.name).parent)
+        return "" if parent == "." else parent
+
+
+class HashingReader(io.RawIOBase):
+    """Bytes as they lie in the source, hashed on their way."""
+
+    def __init__(self, stream: BinaryIO) -> None:
+        super().__init__()
+        self._stream = stream
+        self._hash = hashlib.sha256()
+
+    def readable(self) -> bool:
+        """True: this is a stream to read from."""
+        return True
+
+    def read(self, size: int = -1, /) -> bytes:
+        """The next bytes."""
+        data = self._stream.read(size)
+        self._hash.update(data)
+        return data
+
+    def hexdigest(self) -> str:
+        """SHA-256 of the whole file: what was not read yet is read now."""
+        while self.read(MEBIBYTE):
+            pass
+        return self._hash.hexdigest()
+
+
+@dataclass(slots=True)
+class Opened:
+    """An entry while it is read: its unpacked bytes, and the hash of its bytes as they lie."""
+
+    content: BinaryIO
+    _hashing: HashingReader
+
+    def sha256(self) -> str:
+        """Ask for it after reading; it runs to the end of the file."""
+        return self._hashing.hexdigest()
+
+
+@contextmanager
+def open_entry(entry: Entry, limits: ReadLimits) -> Generator[Opened, None, None]:
+    """The unpacked bytes of an entry, within the limits. Raises ReadError where it is damaged or too large."""
+    with ExitStack() as stack:
+        try:
+            hashing = HashingReader(stack.enter_context(entry.opener()))
+            raw = cast("BinaryIO", hashing)
+            if entry.suffix == ".csv.gz":
+                raw = cast("BinaryIO", stack.enter_context(gzip.GzipFile(fileobj=raw, mode="rb")))
+            if entry.packed or entry.suffix == ".csv.gz":
+                bounded = BoundedReader(raw, name=entry.name, packed_bytes=entry.size, limits=limits)
+                raw = cast("BinaryIO", bounded)
+            yield Opened(raw, hashing)
+        except UNPACKING_ERRORS:
+            # The messages of these libraries can quote bytes of the file.
+            raise ReadError(
+                f"{entry.name}: the file is damaged or cut off", hint="export it again", file=entry.name
+            ) from None
+
+
+def list_entries(path: Path, limits: ReadLimits) -> list[Entry]:
+    """The files of a source, sorted by name. Raises ReadError for what is not there or not safe to open."""
+    if path.is_dir():
+        return _folder_entries(path)
+    if not path.exists():
+        raise ReadError(f"{path}: there is no such folder or archive", hint="check the path", path=str(path))
+    if zipfile.is_zipfile(path):
+        return _zip_entries(path, limits, prefix="")
+    raise ReadError(
+        f"{path.name}: this is neither a folder nor a zip archive", hint="name the folder that holds the tables"
+    )
+
+
+def _folder_entries(root: Path) -> list[Entry]:
+    paths = sorted(path for path in root.rglob("*") if not _hidden(path.relative_to(root)))
+    _refuse_escapes(root, paths)
+    return [_file_entry(path, name=path.relative_to(root).as_posix()) for path in paths if path.is_file()]
+
+
+def _file_entry(path: Path, *, name: str) -> Entry:
+    return Entry(name, path.stat().st_size, lambda: path.open("rb"))
+
+
+def _hidden(path: Path) -> bool:
+    return any(part.startswith(".") for part in path.parts)
+
+
+def _refuse_escapes(root: Path, paths: list[Path]) -> None:
+    inside = root.resolve()
+    escaping = [path for path in paths if path.is_symlink() and not path.resolve().is_relative_to(inside)]
+    if escaping:
+        raise ReadError(
+            f"{root.name}: {len(escaping)} links lead out of the folder: {escaping[0].relative_to(root)}",
+            hint="copy the files into the folder",
+        )
+
+
+def archive_entries(entry: Entry, path: Path, limits: ReadLimits) -> list[Entry]:
+    """The files inside an archive that is itself a file of a folder source."""
+    return _zip_entries(path / entry.name, limits, prefix=f"{entry.name}/")
+
+
+def _zip_entries(path: Path, limits: ReadLimits, *, prefix: str) -> list[Entry]:
+    try:
+        with zipfile.ZipFile(path) as archive:
+            members = [member for member in archive.infolist() if not member.is_dir()]
+    except UNPACKING_ERRORS:
+        raise ReadError(f"{path.name}: the archive is damaged", hint="export it again", file=path.name) from None
+    if len(members) > limits.max_members:
+        raise ReadError(f"{path.name}: the archive holds {len(members):,} files", hint="one file a table is enough")
+    _refuse_unsafe_members(path.name, members)
+    names = [member.filename for member in members]
+    if len(set(names)) < len(names):
+        raise ReadError(f"{path.name}: the archive holds a file twice", hint="make it again", file=path.name)
+    top = _common_top(names)
+    return [
+        Entry(
+            prefix + member.filename.removeprefix(top),
+            max(member.compress_size, 1),
+            _member_opener(path, member),
+            packed=True,
+        )
+        for member in sorted(members, key=lambda each: each.filename)
+        if not _hidden(Path(member.filename))
+    ]
+
+
+def _common_top(names: list[str]) -> str:
+    """The one folder that holds every file of an archive, with its slash; empty where there is none."""
+    tops = {name.split("/", maxsplit=1)[0] for name in names}
+    return f"{tops.pop()}/" if len(tops) == 1 and all("/" in name for name in names) else ""
+
+
+def _member_opener(path: Path, member: zipfile.ZipInfo) -> Callable[[], BinaryIO]:
+    def opener() -> BinaryIO:
+        archive = zipfile.ZipFile(path)
+        stream = archive.open(member)
+        archive.close()  # the open member keeps the file; closing the member closes it
+        return cast("BinaryIO", stream)
+
+    return opener
+
+
+def _refuse_unsafe_members(name: str, members: list[zipfile.ZipInfo]) -> None:
+    unsafe = sum(_unsafe(member) for member in members)
+    if unsafe:
+        raise ReadError(
+            f"{name}: {unsafe} files of the archive have a path that climbs out, a link, or a password",
+            hint="make the archive again from plain files",
+            file=name,
+        )
+
+
+def _unsafe(member: zipfile.ZipInfo) -> bool:
+    # `orig_filename` is the name before the library has tidied it.
+    path, windows = PurePosixPath(member.orig_filename), PureWindowsPath(member.orig_filename)
+    climbs = ".." in path.parts or ".." in windows.parts
+    absolute = path.is_absolute() or bool(windows.drive) or bool(windows.root)
+    link = stat.S_ISLNK(member.external_attr >> 16)
+    encrypted = bool(member.flag_bits & 0x1)
+    return climbs or absolute or link or encrypted
