@@ -40,6 +40,12 @@ def read_folder(path: Path, options: ReadOptions) -> SchoolData:
         return _checked(tables, options)
 
 
+def read_tables(path: Path, options: ReadOptions) -> Mapping[str, TableRead]:
+    """The tables of the contract that a folder has, each cell as it came: nothing is checked and none is required."""
+    found = _files_by_table(path, list_entries(path, options.limits), options.limits)
+    return {table: _read_table(table, files, options) for table, files in found.items()}
+
+
 def _files_by_table(path: Path, entries: list[Entry], limits: ReadLimits) -> Mapping[str, list[Entry]]:
     """The files of each table, in the order of the contract: `<table>.<suffix>` or `<table>/*.<suffix>`."""
     found = {table: _files_of(table, entries) for table in TABLES}

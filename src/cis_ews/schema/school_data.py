@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import date
 from typing import Any
 
 import dataframely as dy
@@ -36,6 +37,16 @@ DOMAIN_TABLES = {
     "behavior": ("incidents", "discipline_actions"),
     "coursework": ("course_grades",),
 }
+
+EVENT_DATES = {
+    "enrollments": "entry_date",
+    "attendance_events": "date",
+    "incidents": "date",
+    "discipline_actions": "start_date",
+    "course_grades": "graded_on",
+    "supports": "date",
+}
+"""The column that says when a row became true; a calendar and a roster are known in advance."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +91,11 @@ class SchoolData:
     def table(self, name: str) -> pl.DataFrame:
         """One table by its name in the contract."""
         return getattr(self, name)
+
+    def rows_after(self, as_of: date) -> dict[str, int]:
+        """Rows dated after a day, by table: a night as of that day ignores them."""
+        later = {name: self.table(name).filter(pl.col(column) > as_of) for name, column in EVENT_DATES.items()}
+        return {name: rows.height for name, rows in later.items() if rows.height}
 
     @classmethod
     def from_frames(cls, frames: Mapping[str, pl.DataFrame], **options: Any) -> SchoolData:

@@ -1,0 +1,211 @@
+"""One night, as the story that it is: read this first.
+
+    extract -> school data -> corrections -> indicators -> cohort -> rules -> reasons -> tiers -> run -> current flags
+
+The command line and the service only translate in and out of `score_night`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Generator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from datetime import date, timedelta
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from cis_ews.corrections import apply_corrections
+from cis_ews.errors import DataError
+from cis_ews.indicators import compute_indicators
+from cis_ews.progress import SILENT, Progress, Stopwatch
+from cis_ews.readers import read_school_data
+from cis_ews.risk.cohort import build_cohort
+from cis_ews.risk.rules import RulesModel
+from cis_ews.risk.tiers import TierPolicy, assign_tiers
+from cis_ews.schema.school_data import SchoolData
+from cis_ews.storage.runs import Run, RunContents, record_timings, run_id_for, verify_run
+from cis_ews.storage.store import RunStore
+
+if TYPE_CHECKING:
+    import polars as pl
+
+    from cis_ews.storage.database import Database, PublishReport
+
+GRACE = timedelta(days=31)
+"""How long after the last calendar day of an extract a night is still a night, and not a mistyped date."""
+
+
+@dataclass(frozen=True)
+class ScoreRun:
+    """What a night has made, read from its run.
+
+    `is_new`: False where the same night had been done before and its run was found whole. `published`: what became of
+    it in the database. `timings`: step -> wall and CPU seconds and peak memory of this call.
+    """
+
+    run: Run
+    is_new: bool
+    published: PublishReport
+    timings: Mapping[str, Mapping[str, float]]
+
+    @cached_property
+    def scores(self) -> pl.DataFrame:
+        """One row a student: the tier and the rule that decided it, or that there was not enough data."""
+        return self.run.table("scores")
+
+    @cached_property
+    def reasons(self) -> pl.DataFrame:
+        """Ranked reasons and strengths in plain words."""
+        return self.run.table("reasons")
+
+    @cached_property
+    def rejections(self) -> pl.DataFrame:
+        """One row a source row and broken rule."""
+        return self.run.table("rejections")
+
+    @cached_property
+    def cohort_flow(self) -> list[dict[str, Any]]:
+        """The counted steps from the rows of the students table to the students scored."""
+        return self.run.statement("cohort_flow")
+
+    @cached_property
+    def coverage(self) -> dict[str, Any]:
+        """What the source could speak of, and `rows_after_as_of` by table."""
+        return self.run.statement("coverage")
+
+
+def score_night(  # noqa: PLR0913 - each is a thing that a night needs, and all but the first are named
+    source: str | Path,
+    *,
+    model: RulesModel,
+    policy: TierPolicy,
+    store: str | Path | RunStore,
+    as_of: date,
+    format: str = "folder",  # noqa: A002 - the public word for it
+    tolerance: float | None = None,
+    database: str | Database | None = None,
+    progress: Progress | None = None,
+) -> ScoreRun:
+    """Score every enrolled student as of a date, keep the run in the store, and make it current in the database.
+
+    `format`: a reader's name, or the path of a mapping TOML. `tolerance`: the share of a table's rows that may be
+    rejected; the reader's own if None. `database`: the store's own if None; a new one gets its tables.
+
+    Raises:
+        DataError: the extract cannot be used, or does not reach the as-of date.
+        StorageError: the store or the database fails; StoreLockedError while another night writes to the same store.
+    """
+    watch = Stopwatch(progress or SILENT)
+    runs = store if isinstance(store, RunStore) else RunStore(store)
+    configuration = config_hash(policy, format=format, tolerance=tolerance)
+    night = Night(as_of=as_of, model=model, policy=policy, config_hash=configuration)
+    with runs.lock(), _current_flags(database, runs) as flags:
+        with watch.step("read"):
+            school_data = read_school_data(source, format=format, tolerance=tolerance, progress=watch)
+        with watch.step("correct"):
+            school_data = apply_corrections(school_data, runs)
+            check_reach(school_data, as_of)
+        done_before = runs.find(night.run_id(school_data))
+        run = verify_run(done_before) if done_before else _score(school_data, night, runs=runs, watch=watch)
+        with watch.step("publish"):
+            published = flags.publish(run, school_data)
+        timings = {name: asdict(cost) for name, cost in watch.times.items()}
+        if done_before is None:
+            record_timings(run, timings)
+    return ScoreRun(run=run, is_new=done_before is None, published=published, timings=timings)
+
+
+def _score(school_data: SchoolData, night: Night, *, runs: RunStore, watch: Stopwatch) -> Run:
+    with watch.step("indicators"):
+        indicators = compute_indicators(school_data, night.as_of)
+    with watch.step("cohort"):
+        erased = runs.erased().among(school_data.students["student_id"])
+        cohort = build_cohort(school_data, night.as_of, indicators=indicators, erased=erased)
+        indicators = cohort.rows_of(indicators)
+    with watch.step("rules"):
+        rules = night.model.evaluate(indicators, as_of=night.as_of)
+    with watch.step("reasons"):
+        reasons = night.model.reasons(indicators, rules, as_of=night.as_of)
+    with watch.step("tiers"):
+        version = night.model.version
+        scores = assign_tiers(cohort, indicators, rules, policy=night.policy, model_version=version)
+    with watch.step("write"):
+        contents = RunContents(
+            as_of=night.as_of,
+            model_version=version,
+            config_hash=night.config_hash,
+            inputs=school_data.files,
+            scores=scores,
+            reasons=reasons,
+            rules=rules,
+            indicators=indicators,
+            rejections=school_data.rejections,
+            cohort_flow=[step.to_dict() for step in cohort.flow],
+            coverage=coverage_statement(school_data, night.as_of),
+        )
+        return runs.write(contents)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Night:
+    """What decides a night besides its school data."""
+
+    as_of: date
+    model: RulesModel
+    policy: TierPolicy
+    config_hash: str
+
+    def run_id(self, school_data: SchoolData) -> str:
+        """The id of the run that the night makes of these data."""
+        return run_id_for(
+            inputs=school_data.files,
+            config_hash=self.config_hash,
+            model_version=self.model.version,
+            as_of=self.as_of,
+        )
+
+
+def config_hash(policy: TierPolicy, *, format: str, tolerance: float | None) -> str:  # noqa: A002 - see score_night
+    """SHA-256 of everything configured that can change a result: the policy, how the source is read, the tolerance."""
+    mapping = Path(format)
+    layout = hashlib.sha256(mapping.read_bytes()).hexdigest() if mapping.is_file() else format
+    stated = {"policy": policy.hash, "format": layout, "tolerance": tolerance}
+    return hashlib.sha256(json.dumps(stated, sort_keys=True).encode()).hexdigest()
+
+
+def check_reach(school_data: SchoolData, as_of: date) -> None:
+    """Raise DataError where the calendar of the extract begins after the as-of date, or ended long before it."""
+    days = school_data.calendar_days["date"].unique().sort().to_list()
+    first, last = days[0], days[-1]
+    if as_of < first:
+        found = f"The calendar of the extract begins on {first}, after the as-of date {as_of}"
+    elif as_of > last + GRACE:
+        found = f"The calendar of the extract ended on {last}, {(as_of - last).days} days before the as-of date {as_of}"
+    else:
+        return
+    raise DataError(found, hint="choose another as-of date, or bring a newer extract")
+
+
+def coverage_statement(school_data: SchoolData, as_of: date) -> dict[str, object]:
+    """What the source can speak of, and how many of its rows a night as of that date ignores."""
+    later = school_data.rows_after(as_of)
+    read = {"rows_read": dict(school_data.rows_read), "rows_reduced": dict(school_data.rows_reduced)}
+    return {**school_data.coverage.to_dict(), **read, "rows_after_as_of": later}
+
+
+@contextmanager
+def _current_flags(database: str | Database | None, runs: RunStore) -> Generator[Database]:
+    """The database that holds current flags; opened before the work begins, so that a night does not end in vain."""
+    from cis_ews.storage.database import Database
+
+    if isinstance(database, Database):
+        yield database
+        return
+    with Database(database or runs.database_url) as opened:
+        if opened.revision is None:
+            opened.upgrade()
+        opened.districts()  # raises where the tables are of another version
+        yield opened
