@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -63,10 +63,11 @@ def export_files(run: StoredRun, out: str | Path, *, by_school: bool = False) ->
         folder.mkdir(parents=True, exist_ok=True)
         (folder / READY).unlink(missing_ok=True)
         before = _files_listed(folder)
-        written = {name: _write(folder / name, _csv(frame)) for name, frame in _files(tables, by_school=by_school)}
+        files = _by_school(tables) if by_school else {f"{name}.csv": frame for name, frame in tables.items()}
+        rows = {name: frame.height for name, frame in files.items()}
+        written = {name: _write(folder / name, _csv(frame)) for name, frame in files.items()}
         for name in before - written.keys():
             (folder / name).unlink(missing_ok=True)
-        rows = {name: frame.height for name, frame in _files(tables, by_school=by_school)}
         _write(folder / MANIFEST, _manifest(run, written, rows=rows, neutralized=neutralized))
         _write(folder / READY, b"")
     except OSError as error:
@@ -76,19 +77,20 @@ def export_files(run: StoredRun, out: str | Path, *, by_school: bool = False) ->
     return ExportReport(rows=rows, neutralized_cells=neutralized)
 
 
-def _files(tables: Mapping[str, pl.DataFrame], *, by_school: bool) -> Iterator[tuple[str, pl.DataFrame]]:
-    if not by_school:
-        yield from ((f"{name}.csv", frame) for name, frame in tables.items())
-        return
-    schools = tables["scores"].select("student_id", "school_id")
-    for school in sorted(schools["school_id"].unique()):
-        students = schools.filter(pl.col("school_id") == school)
-        for name, frame in tables.items():
-            yield f"{BY_SCHOOL}/{_safe(school)}/{name}.csv", frame.join(students, on="student_id", how="semi")
+def _by_school(tables: Mapping[str, pl.DataFrame]) -> dict[str, pl.DataFrame]:
+    """Each table cut by the school that a student's score belongs to; every school has every table."""
+    schools = tables["scores"].select("student_id", __school="school_id")
+    files: dict[str, pl.DataFrame] = {}
+    for name, frame in tables.items():
+        whose = frame.join(schools, on="student_id", maintain_order="left")
+        parts = whose.partition_by("__school", as_dict=True, include_key=False)
+        for school in sorted(schools["__school"].unique()):
+            files[f"{BY_SCHOOL}/{_safe(school)}/{name}.csv"] = parts.get((school,), frame.clear())
+    return files
 
 
 def _safe(school_id: str) -> str:
-    """A school's id as the name of a folder: what is no letter, digit, `-` or `_` as %XX, so that no path climbs out."""
+    """A school's id as the name of a folder: all but letters, digits, `-`, `_` as %XX, so that no path climbs out."""
     return quote(school_id, safe="").replace(".", "%2E").replace("~", "%7E")
 
 
