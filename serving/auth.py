@@ -1,0 +1,120 @@
+"""Who may see what: a district's key, sent as a bearer token by programs or held in a signed cookie by a person.
+
+Everything is closed unless it is named in `OPEN`. A key belongs to one district, and every query is made with the
+district of the key: there is no way to name another one.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import re
+import time
+from collections import OrderedDict, deque
+from http.cookies import CookieError, SimpleCookie
+
+from starlette.datastructures import Headers
+
+from serving.errors import ApiError
+
+OPEN = frozenset(
+    {
+        *("/livez", "/readyz", "/healthz", "/metrics"),
+        *("/v1/health", "/v1/openapi.json"),
+        *("/static/...", "/sign-in", "/sign-out"),
+    }
+)
+KEY = re.compile(r"cisews_(?P<key_id>[0-9a-f]{12})_[0-9a-f]{64}", re.ASCII)
+COOKIE = "cis_ews_session"
+WRONG_KEY = "This key is not known, or was revoked"
+
+
+def bearer(headers: Headers) -> str:
+    """The key of the Authorization header."""
+    scheme, _, text = headers.get("authorization", "").partition(" ")
+    if scheme.lower() != "bearer" or not text.strip():
+        raise ApiError(401, headers={"www-authenticate": "Bearer"})
+    return text.strip()
+
+
+def wrong_key() -> ApiError:
+    """The answer to a key that does not fit."""
+    challenge = {"www-authenticate": "Bearer"}
+    return ApiError(401, WRONG_KEY, code="key_wrong", hint="ask your administrator for one", headers=challenge)
+
+
+class Attempts:
+    """Wrong secrets for one key id from one address: after `limit` in `seconds`, that pair has to wait.
+
+    Counting the pair keeps a forgotten script with an old key from locking out the people of its school.
+    """
+
+    def __init__(self, limit: int = 20, *, seconds: float = 60.0, remember: int = 4096) -> None:
+        self._limit = limit
+        self._seconds = seconds
+        self._remember = remember
+        self._failures: OrderedDict[tuple[str, str], deque[float]] = OrderedDict()
+
+    def check(self, address: str, key_id: str) -> None:
+        """Refuse while there are too many recent failures."""
+        failures = self._recent(address, key_id)
+        if len(failures) >= self._limit:
+            wait = max(1, round(failures[0] + self._seconds - time.monotonic()))
+            raise ApiError(429, headers={"retry-after": str(wait)})
+
+    def failed(self, address: str, key_id: str) -> None:
+        """Remember one failure."""
+        self._recent(address, key_id).append(time.monotonic())
+
+    def _recent(self, address: str, key_id: str) -> deque[float]:
+        failures = self._failures.setdefault((address, key_id), deque(maxlen=self._limit))
+        self._failures.move_to_end((address, key_id))
+        while failures and failures[0] < time.monotonic() - self._seconds:
+            failures.popleft()
+        while len(self._failures) > self._remember:
+            self._failures.popitem(last=False)
+        return failures
+
+
+class Sessions:
+    """Signed cookies for people: key id and expiry, so that signing out, expiry and revoking the key all end them.
+
+    The secret lives with the process: a restart signs everyone out.
+    """
+
+    def __init__(self, secret: bytes, *, hours: float) -> None:
+        self._secret = secret
+        self.seconds = int(hours * 3600)
+
+    def issue(self, key_id: str) -> str:
+        """The cookie's value for somebody who has just shown the key."""
+        payload = f"{key_id}.{int(time.time()) + self.seconds}"
+        return f"{payload}.{self._sign(payload)}"
+
+    def key_id(self, headers: Headers) -> str | None:
+        """The key id of a cookie that we signed and that has not expired."""
+        payload, _, signature = _cookie(headers).rpartition(".")
+        if not hmac.compare_digest(self._sign(payload).encode(), signature.encode("utf-8", "replace")):
+            return None
+        key_id, _, expiry = payload.rpartition(".")
+        return key_id if int(expiry) > time.time() else None
+
+    def _sign(self, payload: str) -> str:
+        return hmac.new(self._secret, payload.encode("utf-8", "replace"), hashlib.sha256).hexdigest()
+
+
+def _cookie(headers: Headers) -> str:
+    try:
+        morsel = SimpleCookie(headers.get("cookie", "")).get(COOKIE)
+    except CookieError:
+        return ""
+    return morsel.value if morsel is not None else ""
+
+
+def same_site(headers: Headers) -> None:
+    """Refuse a form that another site sent; browsers say so in Sec-Fetch-Site, older ones in Origin."""
+    own = {f"{scheme}://{headers.get('host', '')}" for scheme in ("http", "https")}
+    fetched = headers.get("sec-fetch-site")
+    is_own = fetched in ("same-origin", "none") if fetched else headers.get("origin", "") in own | {""}
+    if not is_own:
+        raise ApiError(403)

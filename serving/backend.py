@@ -1,0 +1,79 @@
+"""What every request needs, opened once when the service starts: settings, store, database, sessions, counters."""
+
+from __future__ import annotations
+
+import secrets
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import cast
+
+from starlette.requests import Request
+
+from cis_ews.errors import EwsError
+from cis_ews.settings import Settings, load_settings
+from cis_ews.storage.database import ApiKey, Database
+from cis_ews.storage.store import RunStore
+from serving.auth import Attempts, Sessions
+from serving.observability import METRICS
+
+
+@dataclass(frozen=True, slots=True)
+class Backend:
+    """The service's belongings."""
+
+    settings: Settings
+    store: RunStore
+    database: Database
+    sessions: Sessions
+    attempts: Attempts = field(default_factory=Attempts)
+
+    def check(self) -> None:
+        """Raises StorageError unless the database is there and at this version's step."""
+        self.database.districts()
+
+    def key(self, key_id: str | None) -> ApiKey | None:
+        """The key with this id, unless it was revoked."""
+        known = self.database.list_keys() if key_id else []
+        return next((key for key in known if key.key_id == key_id and key.revoked_at is None), None)
+
+
+def open_backend() -> Backend:
+    """Open what the settings name. Raises EwsError where that cannot be used."""
+    settings = load_settings()
+    store = RunStore(settings.store.path)
+    named = settings.store.database
+    database = Database(named.get_secret_value() if named else store.database_url)
+    backend = Backend(
+        settings=settings,
+        store=store,
+        database=database,
+        sessions=Sessions(secrets.token_bytes(32), hours=settings.service.session_hours),
+    )
+    backend.check()
+    METRICS.watch_data_age(lambda: data_age_days(database))
+    return backend
+
+
+def data_age_days(database: Database) -> float:
+    """Days since the as-of date of the district that was left behind longest; not a number where there is none."""
+    try:
+        pages = [database.current_scores(district, limit=1) for district in database.districts()]
+    except EwsError:
+        return float("nan")
+    dates = [page.as_of for page in pages if page.as_of is not None]
+    return float((datetime.now(UTC).date() - min(dates)).days) if dates else float("nan")
+
+
+def of(request: Request) -> Backend:
+    """The backend of the service that a request came to."""
+    return cast("Backend", request.app.state.backend)
+
+
+def session_key_of(request: Request) -> ApiKey | None:
+    """The key of the session that the guard found in the cookie, if there is one."""
+    return cast("ApiKey | None", request.state.key)
+
+
+def key_of(request: Request) -> ApiKey:
+    """The key that the guard let the request in with."""
+    return cast("ApiKey", request.state.key)

@@ -1,0 +1,116 @@
+"""The service: `bentoml serve serving.service:EarlyWarning`. Thin: it opens the backend and mounts the application.
+
+BentoML's own addresses are closed but for the health checks (guard.py). It listens on 127.0.0.1 unless told otherwise,
+reports no usage, and writes no access log and no metrics of its own, since both would hold whole addresses.
+"""
+
+from __future__ import annotations
+
+import gc
+import os
+import sys
+import tempfile
+from pathlib import Path
+
+import bentoml
+from bentoml._internal.utils.analytics import usage_stats
+from fastapi import FastAPI
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+from starlette.staticfiles import StaticFiles
+
+from cis_ews import __version__
+from cis_ews.errors import EwsError
+from serving import api, page
+from serving.admission import Admission
+from serving.backend import open_backend
+from serving.errors import ApiError, handle
+from serving.guard import Addresses, Guard
+from serving.jobs import TASK_ROUTE, run_night
+from serving.observability import METRICS, configure_logging
+
+HANDLED = (ApiError, EwsError, RequestValidationError, HTTPException, Exception)
+MAX_BODY = 64 * 1024
+STATIC = Path(__file__).parent / "static"
+DESCRIPTION = """Current tiers, the rules that set them, reasons and strengths. For support only: never for discipline,
+placement, truancy petitions or the ranking of staff. Errors have one shape; pages are read with `next_cursor`."""
+
+
+def make_application() -> FastAPI:
+    """The application that is mounted: addresses for programs, and the page for people."""
+    application = FastAPI(
+        title="cis_ews",
+        version=__version__,
+        description=DESCRIPTION,
+        routes=[*api.open_routes.routes, *api.routes.routes, *page.routes.routes],
+        openapi_url="/v1/openapi.json",
+        docs_url=None,
+        redoc_url=None,
+        telemetry={"tracing": False, "metrics": False, "logs": False},
+        exception_handlers=dict.fromkeys(HANDLED, handle),
+    )
+    application.mount("/static", StaticFiles(directory=STATIC), name="static")
+    return application
+
+
+def _keep_to_ourselves() -> None:
+    """No usage reports, and the task's notes in a folder of this start: BentoML empties the file when it starts."""
+    os.environ["BENTOML_DO_NOT_TRACK"] = "True"
+    usage_stats.do_not_track.cache_clear()  # the command line has asked already, before it loaded this module
+    os.environ.setdefault("BENTOML_RESULT_STORE", str(Path(_notes.name) / "tasks.db"))
+
+
+_notes = tempfile.TemporaryDirectory(prefix="cis_ews-tasks-")
+_keep_to_ourselves()
+application = make_application()
+
+
+@bentoml.asgi_app(application)
+@bentoml.service(
+    workers=1,
+    threads=1,
+    http={"host": "127.0.0.1"},
+    logging={"access": {"enabled": False}},
+    metrics={"enabled": False},
+)
+class EarlyWarning:
+    """Tiers, reasons and nights for school systems, and a page for coordinators."""
+
+    def __init__(self) -> None:
+        configure_logging()
+        self._backend = open_backend()
+        self._backend.database.jobs_interrupted()
+        application.state.backend = self._backend
+        # What is loaded by now stays: else the collector walks it all, and one request in a hundred waits 0.1 s.
+        gc.collect()
+        gc.freeze()
+        gc.set_threshold(100_000, 50, 100)
+
+    @bentoml.on_deployment
+    @staticmethod
+    def check_before_start() -> None:
+        """Refuse to start, in plain words, where the settings or the database cannot be used."""
+        try:
+            open_backend().database.close()
+        except EwsError as error:
+            sys.stderr.write(f"The service cannot start: {error}\n")
+            raise SystemExit(error.exit_code) from None
+
+    @bentoml.on_shutdown
+    def close(self) -> None:
+        """Give the database's connections back."""
+        self._backend.database.close()
+
+    @bentoml.task(route=TASK_ROUTE)
+    def run_night(self, job_id: str, district_id: str) -> str:
+        """Run a night of the job table; reached from inside only, by `POST /v1/nights`."""
+        return run_night(self._backend, job_id, district_id=district_id)
+
+
+EarlyWarning.add_asgi_middleware(
+    Guard,
+    addresses=Addresses(application),
+    admit=Admission(application),
+    metrics=METRICS,
+    max_body=MAX_BODY,
+)

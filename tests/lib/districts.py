@@ -1,0 +1,57 @@
+"""Two small districts in one extract, as files of the plain format: enough for every part of the service."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from tests.lib.builders import Row, absence, enrollment, frames, reported, school, student, weekdays
+
+LAKEVIEW, HARBOR = "lakeview", "harbor"
+AS_OF = "2026-02-27"
+HOSTILE_FIRST, HOSTILE_LAST = "<script>alert(1)</script>", "O'Brien \"& Sons\u202e"
+
+
+def write_extract(folder: Path, *, students: int = 12) -> Path:
+    """District `lakeview` has the schools `north` and `south`, `harbor` has `east`; some of each miss many days."""
+    folder.mkdir(parents=True, exist_ok=True)
+    ids = {school_id: [f"{school_id}-{number:03}" for number in range(students)] for school_id in _SCHOOLS}
+    tables = frames(
+        calendar=weekdays("2025-09-03", "2026-06-12"),
+        schools=[school(each, district=district, name=f"{each.title()} School") for each, district in _SCHOOLS.items()],
+        students=[_student(each) for members in ids.values() for each in members],
+        enrollments=[
+            enrollment(each, school_id, _entry(number), grade=str(6 + number % 6))
+            for school_id, members in ids.items()
+            for number, each in enumerate(members)
+        ],
+        attendance=[row for school_id, members in ids.items() for row in _absences(school_id, members)],
+        reporting=[reported("2026-02-26", "north"), reported("2026-02-12", "south"), reported("2026-02-27", "east")],
+    )
+    for name, table in tables.items():
+        table.write_csv(folder / f"{name}.csv")
+    return folder
+
+
+_SCHOOLS = {"north": LAKEVIEW, "south": LAKEVIEW, "east": HARBOR}
+
+
+def _student(student_id: str) -> Row:
+    if student_id == "north-000":
+        return student(student_id, first=HOSTILE_FIRST, last=HOSTILE_LAST)
+    return student(student_id, first=f"First-{student_id}", last=f"Last-{student_id}")
+
+
+def _entry(number: int) -> str:
+    """The last of each school has come a few days ago: nothing can be said of that student yet."""
+    return "2026-02-23" if number % 12 == 11 else "2025-09-03"
+
+
+def _absences(school_id: str, members: list[str]) -> list[Row]:
+    """Students 0, 4 and 8 miss most Mondays and Tuesdays; 0 also misses the Wednesdays."""
+    return [
+        absence(each, row["date"], school_id)
+        for number, each in enumerate(members)
+        if number % 4 == 0
+        for row in weekdays("2025-10-01", "2026-02-10")
+        if row["is_instructional"] and row["date"].weekday() < (3 if number == 0 else 1)
+    ]
