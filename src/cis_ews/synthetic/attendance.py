@@ -1,0 +1,144 @@
+"""Absences as spells: each day a student who was there may fall out, and one who was out may return.
+
+The odds of falling out carry a persistent propensity, the school, the grade, a monthly shock that lasts, illness waves,
+the season, the weekday and the days before a holiday. The loop is over days; each step is all students of the block.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import polars as pl
+
+from cis_ews.synthetic.behavior import Conduct
+from cis_ews.synthetic.calendar import YearCalendar
+from cis_ews.synthetic.districts import World
+from cis_ews.synthetic.mobility import Stays, Year
+from cis_ews.synthetic.plan import Array, Stream
+from cis_ews.synthetic.roster import Block
+
+PRESENT, EXCUSED, UNEXCUSED, TARDY = range(4)
+STATUSES = ("present", "excused", "unexcused", "tardy")
+# Absence rate of the middle student by grade, PK first: highest in kindergarten, 8, 9 and 12.
+USUAL_RATE = np.array([85, 76, 60, 53, 50, 49, 50, 54, 58, 66, 67, 63, 66, 80]) / 1000
+SPREAD = 0.60
+WEEKDAY = np.array([1.14, 0.93, 0.92, 0.94, 1.2])
+SEASON = np.array([0.68, 0.85, 1.0, 1.16, 1.14, 1.08, 1.04, 1.0, 1.06, 1.28])
+FRACTIONS_YOUNG = np.array([0.25, 0.5, 0.75], dtype=np.float32)
+FRACTIONS_OLDER = np.array([0.1667, 0.3333, 0.5, 0.6667, 0.8333], dtype=np.float64)
+LATE_BY = np.array([0.0, 0.02, 0.05, 0.08])
+
+
+@dataclass(slots=True, kw_only=True)
+class Days:
+    """What was recorded: n x D of `status` (0: nothing) and `fraction`, and which days count for the student."""
+
+    status: Array
+    fraction: Array
+    instructional: Array
+
+    def absent(self) -> Array:
+        """Part of each day that was missed; tardies are no absence."""
+        missed = (self.status == EXCUSED) | (self.status == UNEXCUSED)
+        return np.where(missed & self.instructional, self.fraction, 0.0)
+
+
+def make_days(world: World, block: Block, year: Year, *, conduct: Conduct, instructional: Array) -> Days:
+    """Draw a school year of attendance."""
+    rng = world.plan.generator(Stream.ATTENDANCE, block.key.district, block.key.number, year.index)
+    absent, excused = _spells(world, block, year, rng=rng)
+    older = (block.grade >= 6)[:, None]
+    draw = rng.random(absent.shape, dtype=np.float32)
+    tardy = draw < (np.where(older, 0.032, 0.014) * np.exp(0.7 * block.absence - 0.25)[:, None])
+    status = np.where(absent, np.where(excused, EXCUSED, UNEXCUSED), np.where(tardy, TARDY, PRESENT)).astype(np.int8)
+    fraction = np.where(absent, _fractions(draw, older, rng), LATE_BY[(draw * 1e4).astype(np.int64) % 4] * tardy)
+    status[conduct.suspended] = EXCUSED
+    fraction[conduct.suspended] = 1.0
+    return Days(status=np.where(instructional, status, PRESENT), fraction=fraction, instructional=instructional)
+
+
+def _spells(world: World, block: Block, year: Year, *, rng: np.random.Generator) -> tuple[Array, Array]:
+    """Absent or not, excused or not: n x D each."""
+    start = _start_odds(world, block, year, rng)
+    stay = np.clip(0.34 + 0.07 * rng.standard_normal(block.size), 0.1, 0.6)
+    excuse = np.where(block.grade <= 5, 0.70, np.where(block.grade <= 8, 0.60, 0.5)) * np.exp(-0.12 * block.absence)
+    size, days = start.shape
+    draws = rng.random((days, size), dtype=np.float32)
+    reasons = rng.random((days, size), dtype=np.float32)
+    absent, excused = np.zeros((days, size), dtype=bool), np.zeros((days, size), dtype=bool)
+    out, reason, lasting = np.zeros(size, dtype=bool), np.zeros(size, dtype=bool), stay
+    by_day = np.ascontiguousarray((start * (1 - stay[:, None])).T)
+    for day in range(days):
+        now = draws[day] < np.where(out, lasting, by_day[day])
+        begins = now & ~out
+        reason = np.where(begins, reasons[day] < excuse, reason)
+        lasting = np.where(begins, np.where(reasons[day] < 0.012, 0.9, stay), lasting)
+        absent[day], excused[day], out = now, reason, now
+    return absent.T, excused.T
+
+
+def _start_odds(world: World, block: Block, year: Year, rng: np.random.Generator) -> Array:
+    """Usual absence rate of each student on each day: n x D."""
+    calendar = year.calendar
+    usual = np.log(USUAL_RATE[block.grade + 1]) + SPREAD * block.absence + world.attendance[year.school]
+    by_day = np.log(_day_factors(world, calendar, rng)).astype(np.float32)
+    logs = usual.astype(np.float32)[:, None] + year.shocks[:, calendar.month] + by_day[block.district]
+    return np.minimum(np.exp(logs), 0.75)
+
+
+def _day_factors(world: World, calendar: YearCalendar, rng: np.random.Generator) -> Array:
+    """Season, weekday, days beside a day off, and illness waves that reach all districts: districts x D."""
+    days = np.arange(calendar.days.size)
+    waves = np.ones(days.size)
+    wave_rng = world.plan.generator(Stream.ATTENDANCE, 0, 0, calendar.school_year)
+    for _ in range(int(wave_rng.integers(2, 4))):
+        center, width = wave_rng.uniform(35, 150), wave_rng.uniform(5, 12)
+        waves += wave_rng.uniform(0.2, 0.6) * np.exp(-(((days - center) / width) ** 2))
+    off = ~calendar.instructional
+    beside = np.roll(off, -1, axis=1) | np.roll(off, 1, axis=1)
+    local = rng.lognormal(0.0, 0.06, days.size)
+    return SEASON[calendar.month] * WEEKDAY[calendar.weekday] * waves * local * np.where(beside, 1.3, 1.0)
+
+
+def _fractions(draw: Array, older: Array, rng: np.random.Generator) -> Array:
+    """Whole days mostly; parts in quarters for the young and sixths for those who have periods."""
+    part = rng.random(draw.shape, dtype=np.float32)
+    young = FRACTIONS_YOUNG[(part * 3).astype(np.int64)]
+    periods = FRACTIONS_OLDER[(part * 5).astype(np.int64)]
+    whole = rng.random(draw.shape, dtype=np.float32) < np.where(older, 0.74, 0.88)
+    return np.where(whole, 1.0, np.where(older, periods, young))
+
+
+def attendance_table(world: World, block: Block, year: Year, *, days: Days) -> pl.DataFrame:
+    """The table `attendance_events` of one year: exceptions only, sorted by student, date and school."""
+    student, day = np.nonzero(days.status)
+    school = year.school_by_day[student, day]
+    main = _events(world, block, year, rows=(student, day, school), days=days)
+    if year.second.student.size == 0:
+        return main
+    rows = _second_rows(world, year.second, year, days=days)
+    return pl.concat([main, _events(world, block, year, rows=rows, days=days)]).sort("student_id", "date", "school_id")
+
+
+def _second_rows(world: World, stays: Stays, year: Year, *, days: Days) -> tuple[Array, Array, Array]:
+    """A whole day missed is missed in both schools."""
+    columns = np.arange(year.calendar.days.size)
+    inside = (columns >= stays.first[:, None]) & (columns <= stays.last[:, None])
+    open_days = year.calendar.instructional[world.district[stays.school]]
+    missed = np.isin(days.status[stays.student], (EXCUSED, UNEXCUSED)) & (days.fraction[stays.student] == 1)
+    row, day = np.nonzero(inside & open_days & missed)
+    return stays.student[row], day, stays.school[row]
+
+
+def _events(world: World, block: Block, year: Year, *, rows: tuple[Array, Array, Array], days: Days) -> pl.DataFrame:
+    student, day, school = rows
+    return pl.DataFrame(
+        {
+            "student_id": block.student_ids.gather(student),
+            "school_id": pl.Series(world.school_ids, dtype=pl.String).gather(school),
+            "date": year.calendar.days[day],
+            "status": pl.Series(STATUSES).gather(days.status[student, day].astype(np.int64)),
+            "fraction_absent": days.fraction[student, day].astype(np.float64),
+        }
+    )
