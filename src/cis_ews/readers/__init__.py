@@ -10,6 +10,7 @@ from cis_ews.progress import SILENT, Progress
 from cis_ews.readers.base import ReadOptions
 from cis_ews.readers.folder import read_folder
 from cis_ews.readers.limits import ReadLimits
+from cis_ews.readers.mapping import read_mapped
 from cis_ews.schema.school_data import SchoolData
 
 Reader = Callable[[Path, ReadOptions], SchoolData]
@@ -24,7 +25,9 @@ def read_school_data(
     progress: Progress = SILENT,
     limits: ReadLimits | None = None,
 ) -> SchoolData:
-    """Read an extract: a folder (or a zip archive) at `path` in one of the `READERS`' formats.
+    """Read an extract: a folder (or a zip archive) at `path`.
+
+    `format`: the name of one of the `READERS`, or the path of a mapping TOML.
 
     `tolerance`: the share of a table's rows that may be rejected; by default what the format says, else 5 %.
     `limits`: how much a compressed file may unpack to. Raises ConfigError for an unknown format, and DataError
@@ -37,4 +40,9 @@ def read_school_data(
 def _reader(name: str) -> Reader:
     if name in READERS:
         return READERS[name]
-    raise ConfigError(f"there is no format of this name; known are {', '.join(READERS)}", hint="or name a mapping TOML")
+    if Path(name).suffix == ".toml":
+        return lambda path, options: read_mapped(path, Path(name), options)
+    raise ConfigError(
+        f"there is no format of the name {name!r}; known are {', '.join(READERS)}",
+        hint="or give the path of a mapping TOML",
+    )

@@ -59,7 +59,7 @@ def join_files(table: str, entries: Sequence[Entry], reads: Sequence[FileRead]) 
     """The files of one table as one frame, in the order given. Raises SchemaError where their columns differ."""
     parts = [_with_place(read, entry.name) for entry, read in zip(entries, reads, strict=True)]
     unknown = max((read.unknown_columns for read in reads), default=0)
-    aside = f"{table}: {unknown} columns that the contract does not know were kept aside"
+    aside = f"{table}: {unknown} columns of its files are not used and were kept aside"
     return TableRead(
         frame=_concatenated(table, parts),
         rejections=pl.concat(

@@ -22,8 +22,10 @@ parquet: Any = importlib.import_module("pyarrow.parquet")
 def read_parquet(entry: Entry, *, known_columns: Collection[str], limits: ReadLimits) -> FileRead:
     """A Parquet file: its known columns. Raises ReadError where it is damaged or holds more rows than the limit."""
     with open_entry(entry, limits) as opened:
+        sha256 = "" if entry.packed else opened.sha256()
         try:
-            file = parquet.ParquetFile(io.BytesIO(opened.content.read()))
+            # A file on disk is read where it lies; one in an archive has to be unpacked, within the limits.
+            file = parquet.ParquetFile(io.BytesIO(opened.content.read()) if entry.packed else opened.lying)
             names = list(file.schema_arrow.names)
             if file.metadata.num_rows > limits.max_rows:
                 raise ReadError(f"{entry.name}: {file.metadata.num_rows:,} rows", hint="split it", file=entry.name)
@@ -39,5 +41,5 @@ def read_parquet(entry: Entry, *, known_columns: Collection[str], limits: ReadLi
             frame=frame,
             row_numbers=numbers,
             unknown_columns=len(names) - len(known),
-            sha256=opened.sha256(),
+            sha256=sha256 or opened.sha256(),
         )

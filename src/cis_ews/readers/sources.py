@@ -74,9 +74,10 @@ class HashingReader(io.RawIOBase):
 
 @dataclass(slots=True)
 class Opened:
-    """An entry while it is read: its unpacked bytes, and the hash of its bytes as they lie."""
+    """An entry while it is read: its unpacked bytes, its bytes as they lie, and their hash."""
 
     content: BinaryIO
+    lying: BinaryIO
     _hashing: HashingReader
 
     def sha256(self) -> str:
@@ -89,14 +90,15 @@ def open_entry(entry: Entry, limits: ReadLimits) -> Generator[Opened, None, None
     """The unpacked bytes of an entry, within the limits. Raises ReadError where it is damaged or too large."""
     with ExitStack() as stack:
         try:
-            hashing = HashingReader(stack.enter_context(entry.opener()))
+            lying = stack.enter_context(entry.opener())
+            hashing = HashingReader(lying)
             raw = cast("BinaryIO", hashing)
             if entry.suffix == ".csv.gz":
                 raw = cast("BinaryIO", stack.enter_context(gzip.GzipFile(fileobj=raw, mode="rb")))
             if entry.packed or entry.suffix == ".csv.gz":
                 bounded = BoundedReader(raw, name=entry.name, packed_bytes=entry.size, limits=limits)
                 raw = cast("BinaryIO", bounded)
-            yield Opened(raw, hashing)
+            yield Opened(raw, lying, hashing)
         except UNPACKING_ERRORS:
             # The messages of these libraries can quote bytes of the file.
             raise ReadError(

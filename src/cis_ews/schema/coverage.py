@@ -9,7 +9,7 @@ from typing import Any, cast
 
 import polars as pl
 
-from cis_ews.enums import CoverageLevel, Domain
+from cis_ews.enums import AttendanceStatus, CoverageLevel, Domain
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,7 +85,7 @@ def describe_coverage(
         coursework=_coursework(tables, left_out=left_out, partial=partial),
         last_reported=_last_reported(tables),
         reporting_known="reporting" in tables,
-        notes=(*notes, *missing, *_reporting_notes(tables)),
+        notes=(*notes, *missing, *_presence_notes(tables), *_reporting_notes(tables)),
     )
 
 
@@ -132,7 +132,15 @@ def _coursework(
 ) -> DomainCoverage:
     if "course_grades" not in tables:
         return _none("course_grades", left_out)
-    return _covered(tables["course_grades"], "graded_on", [partial["coursework"]] if "coursework" in partial else [])
+    return _covered(_known_grades(tables), "graded_on", [partial["coursework"]] if "coursework" in partial else [])
+
+
+def _known_grades(tables: Mapping[str, pl.DataFrame]) -> pl.DataFrame:
+    """The grades, each with the day from which it is known: where the source does not say, the last day of its term."""
+    term = ["school_id", "school_year", "term"]
+    ends = tables["calendar_days"].group_by(term).agg(pl.col("date").max().alias("term_end"))
+    grades = tables["course_grades"].join(ends, on=term, how="left")
+    return grades.with_columns(pl.coalesce("graded_on", "term_end").alias("graded_on"))
 
 
 def _last_reported(tables: Mapping[str, pl.DataFrame]) -> dict[str, date]:
@@ -143,6 +151,16 @@ def _last_reported(tables: Mapping[str, pl.DataFrame]) -> dict[str, date]:
     else:
         return {}
     return dict(said.sort("school_id").iter_rows())
+
+
+def _presence_notes(tables: Mapping[str, pl.DataFrame]) -> list[str]:
+    if "attendance_events" not in tables:
+        return []
+    events = tables["attendance_events"]
+    present = events.filter(pl.col("status") == AttendanceStatus.PRESENT).height
+    if not present:
+        return []
+    return [f"attendance_events: {present:,} of {events.height:,} days record presence; absences and tardies are kept"]
 
 
 def _reporting_notes(tables: Mapping[str, pl.DataFrame]) -> list[str]:

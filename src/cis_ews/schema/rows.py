@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import cast
 
 import dataframely as dy
@@ -23,8 +24,20 @@ _RULE_COLUMNS = {
 _RULE_NAMES = {"nullability": "missing", "min_length": "missing", **dict.fromkeys(_OUT_OF_RANGE, "out_of_range")}
 
 
-def check_rows(table: str, schema: type[dy.Schema], raw: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
+@dataclass(frozen=True, slots=True)
+class CheckedRows:
     """The rows of a table that keep its own rules, with their `file`, `row_number` and row index; and the rejections.
+
+    `unreadable`: the columns of which no filled cell at all could be read: most likely written in another form.
+    """
+
+    rows: pl.DataFrame
+    rejections: pl.DataFrame
+    unreadable: tuple[str, ...]
+
+
+def check_rows(table: str, schema: type[dy.Schema], raw: pl.DataFrame) -> CheckedRows:
+    """Check one table alone.
 
     Exact duplicates: the first is kept. Rows that share a key and differ are all rejected: nothing says which is true.
     """
@@ -40,7 +53,13 @@ def check_rows(table: str, schema: type[dy.Schema], raw: pl.DataFrame) -> tuple[
     once, repeated = _without_duplicates(readable, schema)
     good, against_schema = _filtered(once, table=table, schema=schema)
     twice = rejected(repeated, table=table, rule="duplicate_row", columns=None)
-    return good, pl.concat([*unreadable, twice, *against_schema])
+    return CheckedRows(good, pl.concat([*unreadable, twice, *against_schema]), _hopeless(parsed, masks))
+
+
+def _hopeless(parsed: pl.DataFrame, masks: Sequence[str]) -> tuple[str, ...]:
+    """Columns with unreadable cells and no readable one."""
+    unreadable = [mask.split(MASK)[1] for mask in masks if mask.startswith("un") and parsed[mask].any()]
+    return tuple(column for column in unreadable if parsed[column].null_count() == parsed.height)
 
 
 def rejected(rows: pl.DataFrame, *, table: str, rule: str, columns: str | None) -> pl.DataFrame:

@@ -127,9 +127,10 @@ def _check_alone(inspection: _Inspection, table: str, frame: pl.DataFrame) -> No
     schema = TABLES[table]
     inspection.notes.extend(_column_notes(table, frame))
     given = frame.select([name for name in frame.columns if name in schema.columns() or name in PLACE])
-    rows, rejections = check_rows(table, schema, given)
-    inspection.rejections.append(rejections)
-    inspection.tables[table] = rows
+    checked = check_rows(table, schema, given)
+    inspection.rejections.append(checked.rejections)
+    inspection.tables[table] = checked.rows
+    inspection.notes.extend(f"{table}: no cell of column {name} can be read" for name in checked.unreadable)
     lost_before = inspection.source.rejections.filter(pl.col("table") == table).select(PLACE).n_unique()
     inspection.rows_read[table] = frame.height + lost_before + inspection.source.reduced.get(table, 0)
     if table in REQUIRED_TABLES and frame.height + lost_before == 0:
@@ -182,8 +183,9 @@ def _settle(inspection: _Inspection, table: str) -> None:
         del inspection.tables[table]
         inspection.left_out[table] = f"{table} was left out whole: {found}: {words}"
         return
+    hopeless = [note for note in inspection.notes if note.startswith(f"{table}: no cell")]
     raise ToleranceError(
-        f"{table}: {found}: {words}",
+        "; ".join([f"{table}: {found}: {words}", *hopeless]),
         hint="correct the export, or allow more with a tolerance for this table",
         table=table,
         rows=rows,
