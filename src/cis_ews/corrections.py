@@ -65,7 +65,7 @@ def check_correction(school_data: SchoolData, correction: Correction) -> None:
     """Raise DataError, with counts by rule, where a corrected row would be rejected in this extract."""
     if not _is_known(school_data, correction):
         raise DataError("The extract does not have that student", hint="check the id and the source")
-    rejections = overlay(school_data, [correction]).rejections.tail(-school_data.rejections.height)
+    rejections = overlay(school_data, [correction]).rejections.slice(school_data.rejections.height)
     refused = rejections.filter(pl.col("file").is_not_null())
     if refused.height:
         by_rule = dict(refused.group_by("rule").len().sort("rule").iter_rows())

@@ -1,0 +1,99 @@
+"""The command line. `cis-ews --help` lists the verbs; each verb's `--help` has an example.
+
+Importing this module loads no verb's machinery: each verb imports what it needs when it runs.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from importlib.metadata import version
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from cis_ews.cli import data, failures, night, stores, students
+from cis_ews.cli.session import Start
+from cis_ews.errors import EwsError
+
+app = typer.Typer(
+    name="cis-ews",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 80},
+)
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"cis-ews {version('cis_ews')}")
+        raise typer.Exit
+
+
+@app.callback()
+def start(
+    context: typer.Context,
+    *,
+    config: Annotated[
+        Path | None,
+        typer.Option("--config", metavar="FILE", help="Settings in TOML (or name it in CIS_EWS_CONFIG)."),
+    ] = None,
+    _version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and leave.")
+    ] = False,
+) -> None:
+    """Early warning for schools: who needs a conversation, why, and what has changed.
+
+    A first night, on a made-up district:
+
+        cis-ews synthesize extract
+
+        cis-ews score extract --as-of 2026-02-27 --out night
+
+        cis-ews flags --run night
+
+    Exit codes: 0 done, 2 usage, 3 data refused, 4 model missing or unfit,
+    5 storage, 1 a fault of the program.
+    """
+    context.obj = Start(config)
+
+
+app.command()(data.synthesize)
+app.command()(data.check)
+app.command()(data.indicators)
+app.command()(night.score)
+app.command()(night.flags)
+app.command()(night.explain)
+app.command()(night.export)
+app.command()(stores.retention)
+app.add_typer(students.app, name="student")
+app.add_typer(stores.runs, name="runs")
+app.add_typer(stores.db, name="db")
+app.add_typer(stores.key, name="key")
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Run one command line and return its exit code; every error ends here."""
+    as_json = "--json" in arguments
+    try:
+        code = app(args=list(arguments), prog_name="cis-ews", standalone_mode=False)
+        sys.stdout.flush()
+    except EwsError as error:
+        return failures.report_refusal(error, as_json=as_json)
+    except typer.TyperException as error:
+        return failures.report_usage(error, as_json=as_json)
+    except (typer.Abort, KeyboardInterrupt):
+        return failures.INTERRUPTED
+    except BrokenPipeError:
+        return failures.leave_quietly()
+    except Exception as error:  # noqa: BLE001 - the one place where a fault of the program is told to its user
+        return failures.report_fault(error, as_json=as_json)
+    return code if isinstance(code, int) else 0
+
+
+def main() -> None:
+    """The console script `cis-ews`."""
+    sys.exit(run(sys.argv[1:]))

@@ -1,0 +1,136 @@
+"""Verbs about school data: make some up, check an extract, measure indicators."""
+
+from __future__ import annotations
+
+from datetime import date
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+from cis_ews.cli.options import AsOf, Format, Json, OptionalAsOf, Source, parse_day
+from cis_ews.cli.session import begin, read_source
+from cis_ews.cli.show import show_coverage, show_rejections
+
+
+def synthesize(  # noqa: PLR0913 - one parameter an option
+    context: typer.Context,
+    out: Annotated[
+        Path, typer.Argument(metavar="OUT", help="The folder to write; an earlier output in it is replaced.")
+    ],
+    *,
+    students: Annotated[int, typer.Option(min=1, help="Enrolled at a time, in all districts together.")] = 2400,
+    years: Annotated[int, typer.Option(min=1, help="School years, the last one 2025-26.")] = 3,
+    seed: Annotated[int, typer.Option(min=0, help="The same seed makes the same district.")] = 7,
+    districts: Annotated[int, typer.Option(min=1, help="Number of districts.")] = 1,
+    files: Annotated[Literal["csv", "parquet"], typer.Option(help="The kind of files.")] = "csv",
+    through: Annotated[
+        date | None,
+        typer.Option(parser=parse_day, metavar="DATE", help="The day of the extract: nothing later is in it."),
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Make up a district in the plain format: no real child is in it.
+
+    For trying things out and for tests. It looks like a district; it is no
+    evidence of how accurate anything is.
+
+    Example:
+
+        cis-ews synthesize extract --students 2400 --years 3 --seed 7
+    """
+    from cis_ews.synthetic import write_district
+
+    terminal = begin(context, as_json=as_json).terminal
+    with terminal.step("synthesize"):
+        write_district(
+            out,
+            students=students,
+            years=years,
+            seed=seed,
+            districts=districts,
+            format=files,
+            through=through,
+            progress=terminal,
+        )
+    terminal.say(f"A made-up extract lies in {out}\nNext: cis-ews check {out}")
+    terminal.record("synthesized", path=str(out), students=students, years=years, seed=seed, districts=districts)
+
+
+def check(
+    context: typer.Context,
+    source: Source,
+    *,
+    source_format: Format = None,
+    as_of: OptionalAsOf = None,
+    rejections: Annotated[
+        Path | None,
+        typer.Option(
+            "--rejections",
+            metavar="FILE",
+            help="Also write every rejection (table, file, row, rule, column) as CSV.",
+            show_default=False,
+        ),
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Say whether an extract can be used, what was rejected and why.
+
+    Shows rows by table, rejections by rule with the first places, what the
+    source can speak of (attendance, behavior, coursework), and the last day
+    each school reported. Nothing is written, nothing is scored. Without
+    --as-of, freshness is measured on the last day that any school reported.
+
+    Examples:
+
+        cis-ews check extract
+
+        cis-ews check sis.zip --format configs/readers/contoso.toml
+    """
+    from cis_ews.cli.summaries import write_table
+
+    session = begin(context, as_json=as_json)
+    school_data = read_source(session, source, source_format)
+    show_rejections(session.terminal, school_data)
+    show_coverage(session.terminal, school_data, as_of)
+    if rejections is not None:
+        write_table(school_data.rejections, rejections)
+        session.terminal.say(f"\nEvery rejection lies in {rejections}")
+
+
+def indicators(
+    context: typer.Context,
+    source: Source,
+    *,
+    as_of: AsOf,
+    out: Annotated[Path, typer.Option("--out", metavar="FILE", help="A .parquet or .csv file.", show_default=False)],
+    source_format: Format = None,
+    as_json: Json = False,
+) -> None:
+    """Measure every student's attendance, behavior and coursework.
+
+    Writes one row a student (absence_rate_ytd is days absent over days
+    enrolled), and one column a flag rule: holds, abstains, or empty. No tiers
+    and no names: this is for analysis. docs/indicators.md says what each
+    column means.
+
+    Example:
+
+        cis-ews indicators extract --as-of 2026-02-27 --out indicators.csv
+    """
+    from cis_ews.cli.summaries import rules_by_student, write_table
+    from cis_ews.indicators import compute_indicators
+    from cis_ews.risk.rules import RULES, RulesModel
+
+    session = begin(context, as_json=as_json)
+    school_data = read_source(session, source, source_format)
+    with session.terminal.step("indicators"):
+        measured = compute_indicators(school_data, as_of)
+    with session.terminal.step("rules"):
+        results = RulesModel().evaluate(measured, as_of=as_of)
+    by_rule = rules_by_student(results, [rule.name for rule in RULES])
+    wide = measured.join(by_rule, on="student_id", how="left", maintain_order="left")
+    write_table(wide, out)
+    show_rejections(session.terminal, school_data)
+    session.terminal.say(f"\n{wide.height:,} students, {wide.width:,} columns: {out}")
+    session.terminal.record("indicators", path=str(out), students=wide.height, columns=wide.width)

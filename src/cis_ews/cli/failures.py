@@ -1,0 +1,75 @@
+"""From errors to words and exit codes: what was found, and what to do; never a traceback, never a value.
+
+Exit codes: 0 done, 1 a fault of the program, 2 usage or configuration, 3 data refused, 4 model missing or unfit,
+5 storage, 130 interrupted.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+import sys
+from collections.abc import Mapping
+from typing import cast
+
+import typer
+
+from cis_ews.cli.terminal import print_error, print_json
+from cis_ews.errors import EwsError
+from cis_ews.logs import get_log, log_failure
+
+UNEXPECTED = 1
+INTERRUPTED = 130
+
+
+def report_refusal(error: EwsError, *, as_json: bool) -> int:
+    """Say an error of ours, with its counts."""
+    get_log().error("refused", code=error.code, exit_code=error.exit_code)
+    if as_json:
+        fields = {"code": error.code, "message": error.message, "hint": error.hint, "details": error.details}
+        print_json({"event": "error", **fields}, to_stderr=True)
+        return error.exit_code
+    print_error(f"Error: {error.message}")
+    for line in _counts(error.details):
+        print_error(f"  {line}")
+    if error.hint:
+        print_error(f"What to do: {error.hint}")
+    return error.exit_code
+
+
+def report_usage(error: typer.TyperException, *, as_json: bool) -> int:
+    """Say what is wrong with the command line."""
+    context: typer.Context | None = getattr(error, "ctx", None)
+    hint = f"see {context.command_path if context else 'cis-ews'} --help"
+    if as_json:
+        fields = {"code": "usage", "message": error.format_message(), "hint": hint}
+        print_json({"event": "error", **fields}, to_stderr=True)
+    else:
+        print_error(f"Error: {error.format_message()}\nWhat to do: {hint}")
+    return error.exit_code
+
+
+def report_fault(error: BaseException, *, as_json: bool) -> int:
+    """Say that the program failed, with an id that the log has too; the error's own words could quote a value."""
+    error_id = secrets.token_hex(4)
+    log_failure(error, error_id=error_id)
+    message = f"The program failed unexpectedly (error id {error_id})"
+    hint = "look for the id in the log; without a log file, run again with CIS_EWS_LOG__LEVEL=debug"
+    if as_json:
+        print_json({"event": "error", "code": "unexpected", "message": message, "hint": hint}, to_stderr=True)
+    else:
+        print_error(f"Error: {message}\nWhat to do: {hint}")
+    return UNEXPECTED
+
+
+def leave_quietly() -> int:
+    """Nobody reads our output any more (`cis-ews ... | head`): no more writing, and no complaint at the end."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return 0
+
+
+def _counts(details: Mapping[str, object]) -> list[str]:
+    """Details that are counts, largest first: rejected rows by rule, unmapped codes."""
+    tables = [cast("Mapping[str, object]", value) for value in details.values() if isinstance(value, Mapping)]
+    pairs = [(str(name), count) for table in tables for name, count in table.items() if isinstance(count, int)]
+    return [f"{count:>8,}  {name}" for name, count in sorted(pairs, key=lambda pair: (-pair[1], pair[0]))]

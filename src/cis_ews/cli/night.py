@@ -1,0 +1,186 @@
+"""Verbs about a night: score, and look at what it found."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+from cis_ews.cli.options import AsOf, Format, Json, RunFolder, Source, StudentId
+from cis_ews.cli.session import Session, begin, open_named_run
+from cis_ews.cli.show import show_flags, show_night, show_student
+from cis_ews.errors import ConfigError, ModelError, RunNotFoundError
+from cis_ews.logs import get_log
+
+if TYPE_CHECKING:
+    from datetime import date
+
+    from cis_ews.risk.rules import RulesModel
+    from cis_ews.scoring import ScoreRun
+    from cis_ews.storage.store import RunStore
+
+School = Annotated[
+    str | None,
+    typer.Option("--school", metavar="ID", help="A school's id. Default: the school with the most flags."),
+]
+
+
+def score(
+    context: typer.Context,
+    source: Source,
+    *,
+    as_of: AsOf,
+    out: Annotated[
+        Path | None,
+        typer.Option("--out", metavar="DIR", help="The store for the run. Default: the settings' store."),
+    ] = None,
+    model: Annotated[str, typer.Option("--model", metavar="M", help="rules: the published flag rules.")] = "rules",
+    source_format: Format = None,
+    policy: Annotated[
+        Path | None,
+        typer.Option("--policy", metavar="FILE", help="A tier policy in TOML, over the shipped one."),
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Score a night: who needs a conversation, and why.
+
+    Reads the extract, applies corrections, measures indicators, asks the
+    flag rules, assigns tiers within each school's capacity, keeps the run
+    (DIR/runs/<date>/<run id>/) and makes it current in the database. The
+    same night again finds its run, checks it and leaves it.
+
+    Examples:
+
+        cis-ews score extract --as-of 2026-02-27 --out night
+
+        15 3 * * 1-5  cis-ews score /srv/sis --as-of yesterday --json
+    """
+    session = begin(context, as_json=as_json)
+    rules = chosen_model(model)
+    night = run_night(
+        session, source, rules, store=session.store(out), as_of=as_of, source_format=source_format, policy=policy
+    )
+    show_night(session.terminal, night)
+    session.terminal.say(f"Next: cis-ews flags --run {night.run.path}")
+
+
+def explain(context: typer.Context, student_id: StudentId, *, run: RunFolder, as_json: Json = False) -> None:
+    """One student's tier, reasons and strengths, in plain words.
+
+    Names are not in a run: it knows students by the extract's id. Rules that
+    could not speak are listed with what they would need.
+
+    Example:
+
+        cis-ews explain 10023 --run night
+    """
+    session = begin(context, as_json=as_json)
+    opened = open_named_run(run)
+    scores = opened.rows_of("scores", student_id)
+    if scores.is_empty():
+        hint = "check the id and the run; a student who was not enrolled on the as-of date has no score"
+        raise RunNotFoundError(f"Run {opened.run_id} has no such student", hint=hint)
+    reasons, rules = opened.rows_of("reasons", student_id), opened.rows_of("rules", student_id)
+    show_student(session.terminal, scores.row(0, named=True), reasons, rules)
+
+
+def flags(
+    context: typer.Context,
+    *,
+    run: RunFolder,
+    school: School = None,
+    top: Annotated[int, typer.Option("--top", min=1, help="How many to print.")] = 10,
+    as_json: Json = False,
+) -> None:
+    """The first flags of one school, each with its reasons.
+
+    Tier 3 first, then who has the most rules against them. Student ids are
+    printed (names are not in a run): mind who reads along.
+
+    Example:
+
+        cis-ews flags --run night --school 101 --top 5
+    """
+    from cis_ews.cli.summaries import busiest_school, flags_of
+
+    session = begin(context, as_json=as_json)
+    opened = open_named_run(run)
+    school_id = school or busiest_school(opened)
+    if school_id is None:
+        session.terminal.say("No student is flagged in this run.")
+        return
+    found = flags_of(opened, school_id)
+    if found is None:
+        raise ConfigError("No student of that school was scored in this run", hint="check the school's id")
+    show_flags(session.terminal, found[:top], school_id=school_id, total=len(found))
+
+
+def export(
+    context: typer.Context,
+    *,
+    run: RunFolder,
+    out: Annotated[Path, typer.Option("--out", metavar="DIR", help="Where the files go.", show_default=False)],
+    to: Annotated[Literal["files"], typer.Option("--to", help="files: CSV, a manifest, and export.ok last.")] = "files",
+    by_school: Annotated[bool, typer.Option("--by-school", help="One folder a school.")] = False,
+    as_json: Json = False,
+) -> None:
+    """What school systems pick up: scores and reasons as files.
+
+    A consumer waits for export.ok and checks each file against the
+    manifest. The files hold student ids and no names.
+
+    Example:
+
+        cis-ews export --run night --to files --out outbox
+    """
+    from cis_ews.exports.files import export_files
+
+    session = begin(context, as_json=as_json)
+    report = export_files(open_named_run(run), out, by_school=by_school)
+    session.terminal.table("Files", ["file", "rows"], list(report.rows.items()))
+    session.terminal.say(f"\nExported ({to}) to {out}")
+    session.terminal.record("exported", to=to, out=str(out), rows=dict(report.rows))
+
+
+def chosen_model(name: str) -> RulesModel:
+    """The model that `--model` names. Raises ModelError for anything but the rules."""
+    from cis_ews.risk.rules import RulesModel
+
+    if name != "rules":
+        raise ModelError(
+            "There is no such model: this version scores by the published flag rules", hint="--model rules"
+        )
+    return RulesModel()
+
+
+def run_night(
+    session: Session,
+    source: Path,
+    model: RulesModel,
+    *,
+    store: RunStore,
+    as_of: date,
+    source_format: str | None,
+    policy: Path | None = None,
+) -> ScoreRun:
+    """Score a night with what the session's settings say, and log what came of it."""
+    from cis_ews.risk.tiers import TierPolicy
+    from cis_ews.scoring import score_night
+
+    night = score_night(
+        source,
+        model=model,
+        policy=TierPolicy.load(policy or session.settings.policy.tiers),
+        store=store,
+        as_of=as_of,
+        format=session.format(source_format),
+        tolerance=session.settings.source.tolerance,
+        database=session.database_url(store),
+        progress=session.terminal,
+    )
+    run = night.run
+    get_log().info(
+        "scored", run_id=run.run_id, as_of=run.as_of, model_version=run.model_version, **run.manifest["counts"]
+    )
+    return night

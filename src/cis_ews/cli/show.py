@@ -1,0 +1,132 @@
+"""What the verbs show: tables for a person, one JSON line for a program."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from datetime import date
+from typing import TYPE_CHECKING, Any
+
+import polars as pl
+
+from cis_ews.cli import summaries
+from cis_ews.cli.terminal import Terminal
+from cis_ews.enums import Domain, RuleStatus
+
+if TYPE_CHECKING:
+    from cis_ews.schema.school_data import SchoolData
+    from cis_ews.scoring import ScoreRun
+
+REASONS_SHOWN = 3
+TIERS = ("students", "tier_3", "tier_2", "tier_1", "not_enough_data")
+
+
+def show_rejections(terminal: Terminal, school_data: SchoolData) -> None:
+    """Rows by table, and what was rejected."""
+    tables = summaries.tables_read(school_data)
+    terminal.table("Rows by table", ["table", "read", "rejected", "merged", "kept"], _values(tables))
+    by_rule = _show_rules(terminal, school_data.rejections)
+    terminal.record("tables", tables=tables, rejections=by_rule)
+
+
+def show_coverage(terminal: Terminal, school_data: SchoolData, as_of: date | None) -> None:
+    """What the source can speak of, how fresh each school is, and what was assumed."""
+    coverage, day = school_data.coverage, as_of or summaries.newest_day(school_data)
+    domains = {domain: coverage.of(domain) for domain in (Domain.ATTENDANCE, Domain.BEHAVIOR, Domain.COURSEWORK)}
+    rows = [(name.value, stated.level, stated.rows, stated.first, stated.last) for name, stated in domains.items()]
+    terminal.table("What the source can speak of", ["domain", "coverage", "rows", "from", "to"], rows)
+    for name, stated in domains.items():
+        if stated.reason:
+            terminal.say(f"  {name.value}: {stated.reason}")
+    schools = summaries.freshness(school_data, day)
+    terminal.table(f"Freshness as of {day}", ["school", "reported through", "school days behind"], _values(schools))
+    if not coverage.reporting_known:
+        terminal.say("  The source does not say through which day it reports: the last recorded absence stands for it.")
+    later = summaries.counted(school_data.rows_after(day))
+    terminal.table(f"Rows dated after {day} (ignored by a night as of that day)", ["table", "rows"], _values(later))
+    _say_notes(terminal, coverage.notes)
+    terminal.record("coverage", as_of=day, coverage=coverage.to_dict(), schools=schools, rows_after_as_of=later)
+
+
+def show_night(terminal: Terminal, night: ScoreRun) -> None:
+    """Who was scored and who was not, what was rejected, the tiers by school, and where the run lies."""
+    flow = [(step["name"], step["before"], step["excluded"], step["after"]) for step in night.cohort_flow]
+    terminal.table("Cohort flow", ["step", "before", "excluded", "after"], flow)
+    rejections = _show_rules(terminal, night.rejections)
+    _say_notes(terminal, night.coverage["notes"])
+    schools = summaries.tiers_by_school(night.scores)
+    shown = [*schools, summaries.totals(schools, "all schools")] if schools else []
+    rows = [(row["school_id"], *(row[name] for name in TIERS)) for row in shown]
+    terminal.table("Tiers by school", ["school", "students", "Tier 3", "Tier 2", "Tier 1", "not enough data"], rows)
+    made = "New run" if night.is_new else "The same night had been done before; its run is whole"
+    terminal.say(f"\n{made}: {night.run.path}")
+    if kept := night.published.kept_newer:
+        terminal.say(f"{len(kept)} districts keep a newer as-of date in the database.")
+    terminal.record(
+        "scored",
+        run=str(night.run.path),
+        run_id=night.run.run_id,
+        as_of=night.run.as_of,
+        model_version=night.run.model_version,
+        is_new=night.is_new,
+        counts=night.run.manifest["counts"],
+        cohort_flow=night.cohort_flow,
+        rejections=rejections,
+        schools=schools,
+        rows_after_as_of=night.coverage["rows_after_as_of"],
+    )
+
+
+def show_flags(terminal: Terminal, flags: Iterable[Mapping[str, Any]], *, school_id: str, total: int) -> None:
+    """The first flags of a school, each with its reasons."""
+    listed = list(flags)
+    terminal.say(f"School {school_id}: {total:,} students flagged; the first {len(listed)}:")
+    for flag in listed:
+        terminal.say(f"\n{flag['student_id']}, grade {flag['grade_level'] or 'not known'}")
+        terminal.say(f"  {flag['tier_reason']}")
+        for reason in flag["reasons"][:REASONS_SHOWN]:
+            terminal.say(f"  - {reason}")
+        for strength in flag["strengths"][:1]:
+            terminal.say(f"  + {strength}")
+        terminal.record("flag", **flag)
+
+
+def show_student(terminal: Terminal, score: Mapping[str, Any], reasons: pl.DataFrame, rules: pl.DataFrame) -> None:
+    """One student's tier, reasons, strengths, and the rules that could not speak."""
+    terminal.say(score["tier_reason"])
+    listed = reasons.select("direction", "rank", "domain", "indicator", "value", "sentence").to_dicts()
+    for direction, title in (("risk", "Reasons"), ("strength", "Strengths")):
+        said = [row["sentence"] for row in listed if row["direction"] == direction]
+        terminal.say(f"\n{title}:" if said else f"\n{title}: none")
+        for sentence in said:
+            terminal.say(f"  - {sentence}")
+    abstaining = rules.filter(pl.col("status") == RuleStatus.ABSTAINS).select("rule", "missing")
+    silent = [(rule, str(missing).replace(",", ", ")) for rule, missing in abstaining.iter_rows()]
+    terminal.table("Rules that could not speak", ["rule", "what is missing"], silent)
+    terminal.record("student", **score, reasons=listed, abstaining=dict(silent))
+
+
+def _show_rules(terminal: Terminal, rejections: pl.DataFrame) -> list[dict[str, Any]]:
+    by_rule = summaries.rejections_by_rule(rejections)
+    rows = [(row["table"], _rule(row), row["rows"], row["first"]) for row in by_rule]
+    terminal.table("Rejections by table and rule", ["table", "rule", "rows", "first rows"], rows)
+    if not by_rule:
+        terminal.say("\nNo row was rejected.")
+    return by_rule
+
+
+def _rule(row: Mapping[str, Any]) -> str:
+    """The rule, with the column where it looks at one alone."""
+    column = row["column"]
+    return f"{row['rule']} ({column})" if column and "," not in column else row["rule"]
+
+
+def _say_notes(terminal: Terminal, notes: Iterable[str]) -> None:
+    listed = list(notes)
+    if listed:
+        terminal.say("\nNotes")
+    for note in listed:
+        terminal.say(f"  - {note}")
+
+
+def _values(rows: Iterable[Mapping[str, object]]) -> list[list[object]]:
+    return [list(row.values()) for row in rows]

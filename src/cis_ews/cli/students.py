@@ -1,0 +1,146 @@
+"""A family's rights as verbs: see what is held, have it corrected, have it forgotten."""
+
+from __future__ import annotations
+
+import json
+import sys
+from datetime import date
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from cis_ews.cli.night import chosen_model, run_night
+from cis_ews.cli.options import Format, Json, OptionalAsOf, Source, Store, StudentId
+from cis_ews.cli.session import begin, read_source
+from cis_ews.cli.show import show_night
+from cis_ews.errors import ConfigError, RunNotFoundError
+
+app = typer.Typer(help="A family's rights: export, correct, forget one student.", no_args_is_help=True)
+_PRIVATE = 0o600
+
+
+@app.command()
+def export(
+    context: typer.Context,
+    student_id: StudentId,
+    *,
+    store: Store = None,
+    out: Annotated[
+        Path | None,
+        typer.Option("--out", metavar="FILE", help="A JSON file, readable by you alone. Default: print it."),
+    ] = None,
+) -> None:
+    """Everything that is held about one student, as JSON.
+
+    Scores, reasons, indicators and rules of every run, corrections, and the
+    rows of the database.
+
+    Example:
+
+        cis-ews student export 10023 --store night --out 10023.json
+    """
+    from cis_ews.storage.erasure import export_student
+
+    session = begin(context, as_json=False)
+    runs = session.existing_store(store)
+    with session.database_if_any(runs) as database:
+        held = export_student(runs, database, student_id)
+    if not any((held["runs"], held["corrections"], any(held["database"].values()))):
+        raise RunNotFoundError("Nothing is held about that student", hint="check the id and the store")
+    _write(held, out)
+
+
+@app.command()
+def correct(
+    context: typer.Context,
+    student_id: StudentId,
+    *,
+    source: Source,
+    records: Annotated[
+        Path,
+        typer.Option(
+            "--records", metavar="FOLDER", help="The corrected tables, in the plain format.", show_default=False
+        ),
+    ],
+    store: Store = None,
+    source_format: Format = None,
+    as_of: OptionalAsOf = None,
+    as_json: Json = False,
+) -> None:
+    """Put one student's records right, and score again.
+
+    FOLDER holds one or more tables of the plain format (docs/formats.md) with
+    all rows of that student and of nobody else. Each replaces the student's
+    rows in that table, in this night and in every later one, whatever the
+    extract says. A table with a header alone says: there are none. The night
+    that is scored again is the store's newest, or --as-of.
+
+    Example:
+
+        cis-ews student correct 10023 extract --records right --store night
+    """
+    from cis_ews.corrections import check_correction, keep_correction, read_correction
+
+    session = begin(context, as_json=as_json)
+    runs = session.existing_store(store)
+    day = as_of or runs.latest().as_of
+    correction = read_correction(student_id, records)
+    check_correction(read_source(session, source, source_format), correction)
+    keep_correction(runs, correction)
+    session.terminal.say(f"Kept: {', '.join(correction.tables)}")
+    night = run_night(session, source, chosen_model("rules"), store=runs, as_of=day, source_format=source_format)
+    show_night(session.terminal, night)
+
+
+@app.command()
+def forget(
+    context: typer.Context,
+    student_id: StudentId,
+    *,
+    store: Store = None,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Forget one student: gone from every run, correction and table.
+
+    Each run that held the student is rewritten, and its manifest says that it
+    was, not who. Later nights leave the student out. What cannot be reached:
+    exports made earlier, and backups.
+
+    Example:
+
+        cis-ews student forget 10023 --store night
+    """
+    from cis_ews.storage.erasure import forget_student
+
+    session = begin(context, as_json=as_json)
+    runs = session.existing_store(store)
+    _ask(yes=yes, as_json=as_json)
+    with session.database_if_any(runs) as database:
+        report = forget_student(runs, database, student_id, today=date.today())
+    terminal = session.terminal
+    terminal.say(
+        f"Forgotten: {len(report.runs_rewritten)} runs rewritten, {report.database_rows} rows of the database and "
+        f"{report.corrections} files of corrections deleted. Later nights leave the student out."
+    )
+    terminal.record("forgotten", runs=len(report.runs_rewritten), rows=report.database_rows, files=report.corrections)
+
+
+def _ask(*, yes: bool, as_json: bool) -> None:
+    if yes:
+        return
+    if as_json or not sys.stdin.isatty():
+        raise ConfigError("This cannot be undone, and there is nobody to ask", hint="say --yes")
+    typer.confirm("This cannot be undone. Forget the student?", abort=True)
+
+
+def _write(held: dict[str, Any], out: Path | None) -> None:
+    from cis_ews.storage.files import disk_errors, replace_durably
+
+    text = json.dumps(held, indent=2, ensure_ascii=False) + "\n"
+    if out is None:
+        typer.echo(text, nl=False)
+        return
+    with disk_errors(out, "write"):
+        replace_durably(out, text.encode(), mode=_PRIVATE)

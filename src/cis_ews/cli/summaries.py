@@ -1,0 +1,164 @@
+"""Small tables for people, made of the large ones: counts by rule, by school, by table."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from cis_ews.enums import Direction
+from cis_ews.errors import ConfigError
+from cis_ews.schema.school_data import SchoolData
+from cis_ews.storage.files import disk_errors
+from cis_ews.storage.runs import Run
+
+Rows = list[dict[str, Any]]
+PLACES_SHOWN = 3
+_NOTHING_SAID: dict[str, list[str]] = {"reasons": [], "strengths": []}
+
+
+def tables_read(school_data: SchoolData) -> Rows:
+    """One row a table that the source has: rows read, rejected, merged into others, kept."""
+    rejected = {row["table"]: row["rows"] for row in _rejected_rows(school_data.rejections).to_dicts()}
+    return [
+        {
+            "table": table,
+            "read": read,
+            "rejected": rejected.get(table, 0),
+            "reduced": school_data.rows_reduced.get(table, 0),
+            "kept": school_data.table(table).height,
+        }
+        for table, read in school_data.rows_read.items()
+    ]
+
+
+def rejections_by_rule(rejections: pl.DataFrame) -> Rows:
+    """One row a table and rule: how many rows, and where the first of them are."""
+    ordered = rejections.sort("table", "rule", "column", "file", "row_number", nulls_last=True)
+    grouped = ordered.group_by("table", "rule", "column", maintain_order=True).agg(
+        rows=pl.len(),
+        first=pl.col("row_number").head(PLACES_SHOWN).cast(pl.String).str.join(", "),
+    )
+    return grouped.select("table", "rule", "column", "rows", "first").to_dicts()
+
+
+def freshness(school_data: SchoolData, as_of: date) -> Rows:
+    """One row a school: the last day it reported, and the school days since, up to the as-of date."""
+    reported = pl.DataFrame(
+        list(school_data.coverage.last_reported.items()),
+        schema={"school_id": pl.String, "reported_through": pl.Date},
+        orient="row",
+    )
+    days = school_data.calendar_days.filter(pl.col("is_instructional"), pl.col("date") <= as_of)
+    behind = (
+        days.join(reported, on="school_id")
+        .filter(pl.col("date") > pl.col("reported_through"))
+        .group_by("school_id")
+        .agg(school_days_behind=pl.len())
+    )
+    return (
+        school_data.schools.select("school_id")
+        .join(reported, on="school_id", how="left")
+        .join(behind, on="school_id", how="left")
+        .with_columns(
+            school_days_behind=pl.when(pl.col("reported_through").is_not_null()).then(
+                pl.col("school_days_behind").fill_null(0)
+            )
+        )
+        .sort("school_id")
+        .to_dicts()
+    )
+
+
+def newest_day(school_data: SchoolData) -> date:
+    """The last day that any school reported; where none did, the last calendar day."""
+    reported = school_data.coverage.last_reported.values()
+    days: list[date] = school_data.calendar_days["date"].sort().tail(1).to_list()
+    return max(reported, default=days[0])
+
+
+def tiers_by_school(scores: pl.DataFrame) -> Rows:
+    """One row a school: students scored, in each tier, and without enough data."""
+    tier = pl.col("tier")
+    return (
+        scores.group_by("school_id")
+        .agg(
+            students=pl.len(),
+            tier_1=(tier == 1).sum(),
+            tier_2=(tier == 2).sum(),
+            tier_3=(tier == 3).sum(),
+            not_enough_data=tier.is_null().sum(),
+        )
+        .sort("school_id")
+        .to_dicts()
+    )
+
+
+def busiest_school(run: Run) -> str | None:
+    """The school with the most flags, of several the lowest id; None where no student is flagged."""
+    flagged = run.table("scores").filter(pl.col("tier") > 1)
+    counts = flagged.group_by("school_id").len().sort("len", "school_id", descending=[True, False])
+    return None if counts.is_empty() else str(counts["school_id"][0])
+
+
+def flags_of(run: Run, school_id: str) -> Rows | None:
+    """The flags of a school with reasons and strengths: Tier 3 first, then most rules that hold, then most absent.
+
+    None where nobody of that school was scored.
+    """
+    scores = run.table("scores").filter(pl.col("school_id") == school_id)
+    if scores.is_empty():
+        return None
+    held = run.table("rules").filter(pl.col("status") == "holds").group_by("student_id").agg(rules=pl.len())
+    flagged = (
+        scores.filter(pl.col("tier") > 1)
+        .join(held, on="student_id", how="left")
+        .join(run.table("indicators").select("student_id", "absence_rate_ytd"), on="student_id", how="left")
+        .sort("tier", "rules", "absence_rate_ytd", "student_id", descending=[True, True, True, False], nulls_last=True)
+    )
+    said = _sentences(run.table("reasons").join(flagged, on="student_id", how="semi"))
+    columns = ("student_id", "school_id", "grade_level", "tier", "tier_reason")
+    return [row | said.get(row["student_id"], _NOTHING_SAID) for row in flagged.select(columns).to_dicts()]
+
+
+def _sentences(reasons: pl.DataFrame) -> dict[str, dict[str, list[str]]]:
+    said: dict[str, dict[str, list[str]]] = {}
+    for row in reasons.sort("student_id", "direction", "rank").to_dicts():
+        kind = "reasons" if row["direction"] == Direction.RISK else "strengths"
+        said.setdefault(row["student_id"], {"reasons": [], "strengths": []})[kind].append(row["sentence"])
+    return said
+
+
+def rules_by_student(results: pl.DataFrame, names: Sequence[str]) -> pl.DataFrame:
+    """One row a student, one column a rule: holds, abstains, or null."""
+    statuses = [pl.col("status").filter(pl.col("rule") == name).first().alias(f"rule_{name}") for name in names]
+    return results.group_by("student_id").agg(*statuses).sort("student_id")
+
+
+def totals(rows: Rows, label: str) -> dict[str, Any]:
+    """The sums of every column but the first, which says `label`."""
+    name, *columns = rows[0]
+    return {name: label, **{column: sum(row[column] for row in rows) for column in columns}}
+
+
+def counted(found: Mapping[str, int]) -> Rows:
+    """Pairs of a name and a count as rows."""
+    return [{"table": name, "rows": count} for name, count in sorted(found.items())]
+
+
+def write_table(frame: pl.DataFrame, path: Path) -> None:
+    """Write a table as the suffix of its path says. Raises ConfigError for another suffix, StorageError."""
+    writers = {".csv": frame.write_csv, ".parquet": frame.write_parquet}
+    writer = writers.get(path.suffix.lower())
+    if writer is None:
+        raise ConfigError(f"{path} has no suffix that names a format", hint="end the name in .csv or .parquet")
+    with disk_errors(path, "write"):
+        writer(path)
+
+
+def _rejected_rows(rejections: pl.DataFrame) -> pl.DataFrame:
+    """Rows rejected by table, each counted once, however many rules it breaks."""
+    return rejections.group_by("table").agg(rows=pl.struct("file", "row_number").n_unique())

@@ -1,0 +1,123 @@
+"""How a verb speaks: to a person on a terminal, or in JSON lines to a program. Errors always go to stderr."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from collections.abc import Generator, Iterable, Mapping, Sequence
+from contextlib import contextmanager, nullcontext
+from datetime import date
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+from cis_ews.logs import get_log
+
+Row = Sequence[object]
+_COLUMNS = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
+
+
+class Terminal:
+    """What one verb writes and shows; it is a `cis_ews.progress.Progress` too.
+
+    On a terminal: bars while a step runs, tables after. With `as_json`: one JSON object a line on stdout. Otherwise (a
+    pipe, a cron job): the tables, and one line a step on stderr.
+    """
+
+    def __init__(self, *, as_json: bool = False) -> None:
+        self.as_json = as_json
+        self.out = Console(highlight=False, markup=False, emoji=False)
+        self._err = Console(stderr=True, highlight=False, markup=False, emoji=False)
+        self._bar: tuple[Progress, TaskID] | None = None
+        self._depth = 0
+
+    def say(self, text: str = "") -> None:
+        """A line for a person."""
+        if not self.as_json:
+            self.out.print(text, soft_wrap=True)
+
+    def table(self, title: str, columns: Sequence[str], rows: Iterable[Row]) -> None:
+        """A small table for a person: numbers to the right, and only the last column breaks into lines."""
+        listed = [list(row) for row in rows]
+        if self.as_json or not listed:
+            return
+        table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
+        for place, name in enumerate(columns):
+            numbers = all(isinstance(row[place], int | float) for row in listed)
+            is_last = place == len(columns) - 1
+            table.add_column(name, justify="right" if numbers else "left", overflow="fold", no_wrap=not is_last)
+        for row in listed:
+            table.add_row(*("-" if value is None else _text(value) for value in row))
+        self.out.print(f"\n{title}", style="bold", soft_wrap=True)
+        self.out.print(table)
+
+    def record(self, event: str, **fields: object) -> None:
+        """A JSON line for a program."""
+        if self.as_json:
+            print_json({"event": event, **fields})
+
+    @contextmanager
+    def step(self, name: str, *, total: int | None = None) -> Generator[None]:
+        """Show one named step while it runs, and note how long it took; a step inside a step shows its own bar."""
+        began = time.perf_counter()
+        self._depth += 1
+        try:
+            with self._shown(name, total):
+                yield
+        finally:
+            self._depth -= 1
+        if not self._depth:
+            self._note(name, round(time.perf_counter() - began, 3))
+
+    def advance(self, amount: int = 1) -> None:
+        """Move the bar of the current step."""
+        if self._bar is not None:
+            progress, task = self._bar
+            progress.advance(task, amount)
+
+    def _note(self, name: str, seconds: float) -> None:
+        self.record("step", step=name, seconds=seconds)
+        get_log().info("step", step=name, seconds=seconds)
+        if not self.as_json and not self._err.is_terminal:
+            self._err.print(f"{name}: {seconds:.1f} s")
+
+    @contextmanager
+    def _shown(self, name: str, total: int | None) -> Generator[None]:
+        if self.as_json or not self._err.is_terminal:
+            yield
+            return
+        outer = self._bar
+        progress = outer[0] if outer else Progress(*_COLUMNS, console=self._err, transient=True)
+        task = progress.add_task(name, total=total)
+        self._bar = (progress, task)
+        try:
+            with nullcontext() if outer else progress:
+                yield
+        finally:
+            progress.remove_task(task)
+            self._bar = outer
+
+
+def print_json(fields: Mapping[str, object], *, to_stderr: bool = False) -> None:
+    """One JSON object on a line of its own."""
+    stream = sys.stderr if to_stderr else sys.stdout
+    stream.write(json.dumps(fields, default=_plain, ensure_ascii=False) + "\n")
+
+
+def print_error(message: str) -> None:
+    """A line for a person, on stderr."""
+    Console(stderr=True, highlight=False, markup=False, emoji=False).print(message, soft_wrap=True)
+
+
+def _plain(value: object) -> object:
+    return value.isoformat() if isinstance(value, date) else str(value)
+
+
+def _text(value: object) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, int):
+        return f"{value:,}"
+    return f"{value:.2f}" if isinstance(value, float) else str(value)
