@@ -20,7 +20,7 @@ from cis_ews.errors import RunDamagedError, StorageError
 from cis_ews.storage.erased import write_erased
 from cis_ews.storage.files import disk_errors, json_bytes, leftover_beside, remove, sync, write_durably
 from cis_ews.storage.frames import write_table
-from cis_ews.storage.manifest import MANIFEST, TIMINGS, counts_of, described_files
+from cis_ews.storage.manifest import MANIFEST, TIMINGS, counts_of, described_files, sealed
 from cis_ews.storage.runs import Run, open_run, verify_run
 from cis_ews.storage.store import RunStore
 
@@ -143,7 +143,7 @@ def _write_manifest(run: Run, folder: Path, *, today: date) -> None:
         "files": described_files(folder),
         "rewritten": [*run.manifest["rewritten"], {"on": today.isoformat(), "why": "erasure"}],
     }
-    write_durably(folder / MANIFEST, json_bytes(manifest))
+    write_durably(folder / MANIFEST, json_bytes(sealed(manifest)))
 
 
 def _remove_corrections(store: RunStore, student_id: str) -> int:

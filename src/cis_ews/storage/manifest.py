@@ -14,7 +14,7 @@ from typing import Any
 import polars as pl
 
 from cis_ews.schema.school_data import SourceFile
-from cis_ews.storage.files import sha256_of
+from cis_ews.storage.files import json_bytes, sha256_of
 
 MANIFEST = "manifest.json"
 TIMINGS = "timings.json"
@@ -52,6 +52,20 @@ def run_id_of(manifest: Manifest) -> str:
         as_of=date.fromisoformat(manifest["as_of"]),
         version=manifest["versions"]["cis_ews"],
     )
+
+
+def sealed(manifest: Manifest) -> dict[str, Any]:
+    """The manifest with `seal`, the SHA-256 of all the rest, so that a change of any word in it is noticed."""
+    rest = {name: value for name, value in manifest.items() if name != "seal"}
+    return {**rest, "seal": hashlib.sha256(json_bytes(rest)).hexdigest()}
+
+
+def is_genuine(manifest: Manifest, run_id: str) -> bool:
+    """Whether a manifest is as it was sealed, and of the run that it lies in."""
+    try:
+        return sealed(manifest) == manifest and run_id == manifest["run_id"] == run_id_of(manifest)
+    except (KeyError, TypeError, ValueError):
+        return False
 
 
 def package_versions() -> dict[str, str]:

@@ -35,9 +35,10 @@ from cis_ews.storage.manifest import (
     counts_of,
     described_files,
     described_inputs,
+    is_genuine,
     package_versions,
     run_id_for,
-    run_id_of,
+    sealed,
 )
 
 __all__ = [
@@ -216,7 +217,7 @@ def _fill(folder: Path, contents: RunContents, frames: Mapping[str, pl.DataFrame
         "files": described_files(folder),
         "rewritten": [],
     }
-    write_durably(folder / MANIFEST, json_bytes(manifest))
+    write_durably(folder / MANIFEST, json_bytes(sealed(manifest)))
 
 
 def _timings(stages: Mapping[str, object] | None) -> dict[str, object]:
@@ -255,28 +256,22 @@ def open_run(path: str | Path) -> Run:
 
 
 def verify_run(run: Run) -> Run:
-    """Compare every file of a run with its manifest, and the manifest with the run's id.
+    """Compare every file of a run with its manifest, and the manifest with its seal and the run's id.
 
-    Raises RunDamagedError, which names the files that are missing or differ.
+    Returns the run as it is on the disk now. Raises RunDamagedError, which names the files that are missing or differ.
     """
+    fresh = open_run(run.path)
     with disk_errors(run.path, "read"):
-        damaged = [name for name, entry in run.manifest["files"].items() if not _matches(run.path / name, entry)]
-    if _claimed_id(run.manifest) != run.path.name or run.manifest["run_id"] != run.path.name:
+        damaged = [name for name, entry in fresh.manifest["files"].items() if not _matches(run.path / name, entry)]
+    if not is_genuine(fresh.manifest, run.path.name):
         damaged.append(MANIFEST)
     if damaged:
         raise _damaged(run.path, damaged)
-    return run
+    return fresh
 
 
 def _matches(path: Path, entry: Mapping[str, object]) -> bool:
     return path.is_file() and path.stat().st_size == entry["bytes"] and sha256_of(path) == entry["sha256"]
-
-
-def _claimed_id(manifest: Manifest) -> str | None:
-    try:
-        return run_id_of(manifest)
-    except (KeyError, TypeError, ValueError):
-        return None
 
 
 def _damaged(folder: Path, files: Sequence[str]) -> RunDamagedError:
