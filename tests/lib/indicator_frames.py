@@ -7,34 +7,36 @@ from typing import Any
 import polars as pl
 
 from cis_ews.enums import GradeLevel
-from cis_ews.risk.rule_catalog.parts import EXTERNAL_INPUTS
-from cis_ews.risk.rule_engine import needed_columns
-from cis_ews.risk.rules import RULES
+from cis_ews.indicators import DAY_PARTS, INDICATORS_SCHEMA
 
-TEXT = {"student_id", "school_id", "grade_level", "school_level"}
-YES_OR_NO = {"is_enrolled", "failing_english", "failing_math", "is_first_time_grade_9"}
-IDENTITY: dict[str, Any] = {"school_id": "north", "grade_level": "9", "school_year": 2026, "is_enrolled": True}
-COLUMNS = sorted(
-    {name for rule in RULES for name in needed_columns(rule)} - EXTERNAL_INPUTS.keys()
-    | IDENTITY.keys()
-    | {"absence_rate_ytd"}
-)
+IDENTITY: dict[str, Any] = {
+    "school_id": "north",
+    "grade_level": GradeLevel.G9,
+    "school_year": 2026,
+    "is_enrolled": True,
+    "school_level": "high",
+}
 
 
-def indicator_frame(*students: dict[str, Any], grade_level: GradeLevel | None = GradeLevel.G9) -> pl.DataFrame:
-    """One row a student; a student without an id is called s1, s2, ... in order."""
+def indicator_frame(*students: dict[str, Any]) -> pl.DataFrame:
+    """One row a student; a student without an id is called s1, s2, ... in order.
+
+    Days absent and days enrolled of a window bring the whole-number parts and the rate of that window with them.
+    """
     rows = [
-        {"student_id": f"s{number}", **IDENTITY, "grade_level": grade_level, **student}
-        for number, student in enumerate(students, start=1)
+        _completed({"student_id": f"s{number}", **IDENTITY, **student}) for number, student in enumerate(students, 1)
     ]
-    extra = sorted({name for row in rows for name in row} - set(COLUMNS))
-    schema = {name: _dtype(name) for name in [*COLUMNS, *extra]}
+    own = {name: pl.Int32() for row in rows for name in row if name not in INDICATORS_SCHEMA}
+    schema = {**INDICATORS_SCHEMA, **own}
     return pl.DataFrame([{name: row.get(name) for name in schema} for row in rows], schema=schema)
 
 
-def _dtype(name: str) -> type[pl.DataType]:
-    if name in TEXT:
-        return pl.String
-    if name in YES_OR_NO:
-        return pl.Boolean
-    return pl.Float64
+def _completed(row: dict[str, Any]) -> dict[str, Any]:
+    for name in [name for name in row if name.startswith("days_absent_")]:
+        window, days = name.removeprefix("days_absent_"), row[name]
+        enrolled = row.get(f"days_enrolled_{window}")
+        if days is not None and f"absent_parts_{window}" in INDICATORS_SCHEMA:
+            row.setdefault(f"absent_parts_{window}", round(days * DAY_PARTS))
+        if days is not None and enrolled:
+            row.setdefault(f"absence_rate_{window}", days / enrolled)
+    return row

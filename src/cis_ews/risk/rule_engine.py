@@ -5,7 +5,7 @@ Loops run over rules and conditions, never over students.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import date
 from functools import reduce, singledispatch
 from operator import add, eq, ge, gt, le, lt
@@ -13,7 +13,6 @@ from operator import add, eq, ge, gt, le, lt
 import polars as pl
 
 from cis_ews.enums import RuleStatus
-from cis_ews.indicators.windows import DAY_PARTS
 from cis_ews.risk.rule_terms import (
     AllOf,
     AnyOf,
@@ -31,83 +30,80 @@ from cis_ews.risk.rule_terms import (
     inputs,
     leaves,
 )
-from cis_ews.risk.sentences import fact_of, level_sentence, template_fields
+from cis_ews.risk.sentences import fact_of, joined_facts, level_sentence, template_fields
 
-COMPARE: dict[Comparison, Callable[[pl.Expr, pl.Expr], pl.Expr]] = {">=": ge, ">": gt, "<=": le, "<": lt, "==": eq}
+AS_OF = "__as_of"
+COMPARE: Mapping[Comparison, Callable[[pl.Expr, pl.Expr], pl.Expr]] = {
+    ">=": ge, ">": gt, "<=": le, "<": lt, "==": eq,
+}  # fmt: skip
 SCHOOL_YEAR_TURNS = 8
 
 Mark = Callable[[pl.Expr], pl.Expr]
 
 
+def on_date(indicators: pl.DataFrame, as_of: date) -> pl.DataFrame:
+    """Indicators with the date on which rules are asked, which seasons read."""
+    return indicators.with_columns(pl.lit(as_of).alias(AS_OF))
+
+
 @singledispatch
-def truth(condition: Condition, as_of: date) -> pl.Expr:
-    """The condition as a Boolean expression: null where an input that decides it is missing."""
+def truth(condition: Condition) -> pl.Expr:
+    """The condition as a Boolean expression over `on_date(indicators)`: null where a deciding input is missing."""
     raise TypeError(f"not a condition: {type(condition).__name__}")
 
 
 @truth.register
-def _(condition: Number, as_of: date) -> pl.Expr:  # noqa: ARG001 - one signature for all conditions
+def _number(condition: Number) -> pl.Expr:
     value = reduce(add, (pl.col(name) for name in inputs(condition)))
     return COMPARE[condition.comparison](value, pl.lit(condition.threshold))
 
 
 @truth.register
-def _(condition: Share, as_of: date) -> pl.Expr:  # noqa: ARG001
-    # Days were made by one division of whole parts, so rounding gives back exactly the parts that were added up.
-    parts = (pl.col(condition.part).cast(pl.Float64) * DAY_PARTS).round().cast(pl.Int64)
+def _share(condition: Share) -> pl.Expr:
     days = pl.col(condition.whole).cast(pl.Int64)
-    holds = COMPARE[condition.comparison](100 * parts, condition.percent * DAY_PARTS * days)
+    part = 100 * pl.col(condition.part).cast(pl.Int64)
+    holds = COMPARE[condition.comparison](part, condition.percent * condition.units * days)
     return pl.when(days >= max(1, condition.minimum_days)).then(holds)
 
 
 @truth.register
-def _(condition: Is, as_of: date) -> pl.Expr:  # noqa: ARG001
+def _is(condition: Is) -> pl.Expr:
     return pl.col(condition.indicator).cast(pl.Boolean)
 
 
 @truth.register
-def _(condition: OneOf, as_of: date) -> pl.Expr:  # noqa: ARG001
+def _one_of(condition: OneOf) -> pl.Expr:
     return pl.col(condition.indicator).cast(pl.String).is_in(list(condition.values))
 
 
 @truth.register
-def _(condition: Season, as_of: date) -> pl.Expr:
-    return pl.lit(as_of).is_between(_day(condition.first), _day(condition.last))
+def _season(condition: Season) -> pl.Expr:
+    begun = pl.col(AS_OF) >= _day(condition.first)
+    return begun if condition.until is None else begun & (pl.col(AS_OF) < _day(condition.until))
 
 
 @truth.register
-def _(condition: AllOf, as_of: date) -> pl.Expr:
-    return pl.all_horizontal([truth(part, as_of) for part in condition.conditions])
+def _all_of(condition: AllOf) -> pl.Expr:
+    return pl.all_horizontal([truth(part) for part in condition.conditions])
 
 
 @truth.register
-def _(condition: AnyOf, as_of: date) -> pl.Expr:
-    return pl.any_horizontal([truth(part, as_of) for part in condition.conditions])
+def _any_of(condition: AnyOf) -> pl.Expr:
+    return pl.any_horizontal([truth(part) for part in condition.conditions])
 
 
 @truth.register
-def _(condition: AtLeast, as_of: date) -> pl.Expr:
-    parts = [truth(part, as_of) for part in condition.conditions]
+def _at_least(condition: AtLeast) -> pl.Expr:
+    parts = [truth(part) for part in condition.conditions]
     surely = pl.sum_horizontal([part.fill_null(value=False).cast(pl.Int32) for part in parts])
     possibly = pl.sum_horizontal([part.fill_null(value=True).cast(pl.Int32) for part in parts])
-    return pl.when(surely >= condition.count).then(True).when(possibly < condition.count).then(False)
+    enough, too_few = pl.lit(value=True), pl.lit(value=False)
+    return pl.when(surely >= condition.count).then(enough).when(possibly < condition.count).then(too_few)
 
 
 def _day(month_day: MonthDay) -> pl.Expr:
     month, day = month_day
-    year = pl.col("school_year").cast(pl.Int32) - int(month >= SCHOOL_YEAR_TURNS)
-    return pl.date(year, month, day)
-
-
-def deciding_leaves(condition: Condition, as_of: date, mark: Mark) -> Iterator[tuple[Leaf, pl.Expr]]:
-    """Each leaf with the expression that says where the leaf and all above it bear a mark: true, or unknown."""
-    here = mark(truth(condition, as_of))
-    if not isinstance(condition, AllOf | AnyOf | AtLeast):
-        yield condition, here
-        return
-    for part in condition.conditions:
-        for leaf, marked in deciding_leaves(part, as_of, mark):
-            yield leaf, here & marked
+    return pl.date(pl.col("school_year").cast(pl.Int32) - int(month >= SCHOOL_YEAR_TURNS), month, day)
 
 
 def is_true(value: pl.Expr) -> pl.Expr:
@@ -120,63 +116,70 @@ def is_unknown(value: pl.Expr) -> pl.Expr:
     return value.is_null()
 
 
-def evaluate_rule(indicators: pl.DataFrame, rule: FlagRule, as_of: date) -> pl.DataFrame:
-    """Students of whom the rule holds or abstains: student_id, rule, status, level, missing, sentence."""
-    levels = [f"__level_{number}" for number in range(len(rule.levels))]
-    outcomes = {name: truth(condition, as_of) for name, condition in zip(levels, rule.conditions, strict=True)}
-    kept = (
-        indicators.select(needed_columns(rule))
-        .with_columns(**outcomes)
-        .filter(pl.any_horizontal([pl.col(name).fill_null(value=True) for name in levels]))
-    )
-    held = pl.coalesce([pl.when(pl.col(name)).then(number) for number, name in enumerate(levels)]).alias("__held")
-    return kept.with_columns(held).select(
-        "student_id",
-        rule=pl.lit(rule.name),
-        status=pl.when(pl.col("__held").is_null())
-        .then(pl.lit(RuleStatus.ABSTAINS))
-        .otherwise(pl.lit(RuleStatus.HOLDS)),
-        level=_by_level([pl.lit(level.name, dtype=pl.String) for level in rule.levels]),
-        missing=_missing(rule, as_of),
-        sentence=_by_level(
-            [
-                level_sentence(level.sentence, rule.title, list(deciding_leaves(condition, as_of, is_true)))
-                for level, condition in zip(rule.levels, rule.conditions, strict=True)
-            ]
-        ),
-    )
+def deciding_leaves(condition: Condition, mark: Mark) -> Iterator[tuple[Leaf, pl.Expr]]:
+    """Each leaf with where it and all above it bear a mark: where it is why the condition holds, or is unknown."""
+    here = mark(truth(condition))
+    if not isinstance(condition, AllOf | AnyOf | AtLeast):
+        yield condition, here
+        return
+    for part in condition.conditions:
+        for leaf, marked in deciding_leaves(part, mark):
+            yield leaf, here & marked
 
 
 def needed_columns(rule: FlagRule) -> list[str]:
-    """The columns that a rule reads or speaks of, `student_id` first."""
+    """The columns of indicators that a rule reads or speaks of, `student_id` first."""
     read = [leaf for condition in rule.conditions for leaf in leaves(condition)]
-    facts = [fact for fact in map(fact_of, read) if fact is not None]
-    spoken = [*(fact.sentence for fact in facts), *(level.sentence for level in rule.levels)]
-    names = [name for leaf in read for name in inputs(leaf)] + [
-        name for text in spoken for name in template_fields(text)
-    ]
-    return list(dict.fromkeys(["student_id", *names]))
+    facts = [fact.sentence for fact in map(fact_of, read) if fact is not None]
+    spoken = [*facts, *(level.sentence for level in rule.levels)]
+    fields = [name for text in spoken for name in template_fields(text)]
+    return list(dict.fromkeys(["student_id", *(name for leaf in read for name in inputs(leaf)), *fields]))
 
 
-def _by_level(values: list[pl.Expr]) -> pl.Expr:
-    return pl.coalesce([pl.when(pl.col("__held") == number).then(value) for number, value in enumerate(values)])
+def evaluate_rule(indicators: pl.DataFrame, rule: FlagRule) -> pl.DataFrame:
+    """Students of whom the rule holds or abstains: student_id, rule, status, level, missing, sentence."""
+    levels = [f"__level_{number}" for number in range(len(rule.levels))]
+    outcomes = {name: truth(condition) for name, condition in zip(levels, rule.conditions, strict=True)}
+    kept = (
+        indicators.select(*needed_columns(rule), AS_OF)
+        .with_columns(**outcomes)
+        .filter(pl.any_horizontal([pl.col(name).fill_null(value=True) for name in levels]))
+        .with_columns(__held=pl.coalesce([pl.when(pl.col(name)).then(order) for order, name in enumerate(levels)]))
+    )
+    abstains, holds = pl.lit(RuleStatus.ABSTAINS.value), pl.lit(RuleStatus.HOLDS.value)
+    return kept.select(
+        "student_id",
+        rule=pl.lit(rule.name),
+        status=pl.when(pl.col("__held").is_null()).then(abstains).otherwise(holds),
+        level=_of_the_level_held([pl.lit(level.name, dtype=pl.String) for level in rule.levels]),
+        missing=_missing(rule),
+        sentence=_of_the_level_held([
+            level_sentence(level.sentence, rule.title, joined_facts(deciding_leaves(condition, is_true)))
+            for level, condition in zip(rule.levels, rule.conditions, strict=True)
+        ]),
+    )  # fmt: skip
 
 
-def _missing(rule: FlagRule, as_of: date) -> pl.Expr:
-    """Names of the inputs without which the outcome, or a more severe one than the one that holds, stays unknown."""
+def _of_the_level_held(values: Sequence[pl.Expr]) -> pl.Expr:
+    return pl.coalesce([pl.when(pl.col("__held") == order).then(value) for order, value in enumerate(values)])
+
+
+def _missing(rule: FlagRule) -> pl.Expr:
+    """Names of the inputs without which the outcome, or one more severe than the one that holds, stays unknown."""
     gaps: dict[str, list[pl.Expr]] = {}
-    for number, condition in enumerate(rule.conditions):
-        above = pl.col("__held").is_null() | (pl.col("__held") > number)
-        for leaf, unknown in deciding_leaves(condition, as_of, is_unknown):
-            for name, absent in _absent_inputs(leaf):
-                gaps.setdefault(name, []).append(above & unknown & absent)
+    for order, condition in enumerate(rule.conditions):
+        above = pl.col("__held").is_null() | (pl.col("__held") > order)
+        for leaf, unknown in deciding_leaves(condition, is_unknown):
+            for name in inputs(leaf):
+                gaps.setdefault(name, []).append(above & unknown & _is_absent(name, leaf))
     named = [pl.when(pl.any_horizontal(where)).then(pl.lit(name)) for name, where in gaps.items()]
     joined = pl.concat_str(named, separator=",", ignore_nulls=True)
     return pl.when(joined != "").then(joined)
 
 
-def _absent_inputs(leaf: Leaf) -> Iterator[tuple[str, pl.Expr]]:
-    for name in inputs(leaf):
-        absent = pl.col(name).is_null()
-        too_few = isinstance(leaf, Share) and name == leaf.whole
-        yield name, absent | (pl.col(name) < max(1, leaf.minimum_days)) if too_few else absent
+def _is_absent(name: str, leaf: Leaf) -> pl.Expr:
+    """Whether an input is missing, or is too few days to speak of a share of them."""
+    absent = pl.col(name).is_null()
+    if isinstance(leaf, Share) and name == leaf.whole:
+        return absent | (pl.col(name) < max(1, leaf.minimum_days))
+    return absent

@@ -7,7 +7,7 @@ from datetime import date
 from enum import StrEnum
 from typing import Literal
 
-from cis_ews.enums import Direction, Domain, GradeLevel
+from cis_ews.enums import Direction, GradeLevel
 
 Comparison = Literal[">=", ">", "<=", "<", "=="]
 MonthDay = tuple[int, int]
@@ -42,13 +42,14 @@ class Number:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Share:
-    """Absent days as a share of enrolled days, compared in whole day parts: exactly 10 % is at least 10 %.
+    """Absence as a share of the days enrolled, compared in whole numbers: exactly 10 % is at least 10 %.
 
-    Unknown below `minimum_days` enrolled days.
+    `part`: a count of which `units` make a day; `whole`: days. Unknown below `minimum_days` days.
     """
 
     indicator: str
     part: str
+    units: int
     whole: str
     comparison: Comparison
     percent: int
@@ -72,10 +73,13 @@ class OneOf:
 
 @dataclass(frozen=True, slots=True)
 class Season:
-    """The as-of date lies on or between two days (month, day) of the school year, which turns on August 1."""
+    """The as-of date lies on `first` (month, day) of the school year or later, and before `until`, where it is given.
 
-    first: MonthDay = (8, 1)
-    last: MonthDay = (7, 31)
+    The school year turns on August 1.
+    """
+
+    first: MonthDay
+    until: MonthDay | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,8 +112,10 @@ Condition = Leaf | AllOf | AnyOf | AtLeast
 class Level:
     """One outcome of a rule.
 
-    `concern`: 3 asks for intensive, 2 for targeted support, 1 is information, 0 is a strength. `sentence`: plain words
-    with `{indicator}` fields; `{facts}` stands for the facts that made the rule hold.
+    `concern` orders reasons: 3 asks for intensive, 2 for targeted support, 1 is information, 0 is a strength. What a
+    local table calls Tier 3 counts as 2 where primary sources ask for Tier 2 at the same number, and last year counts
+    one less than this year. `sentence`: plain words with `{indicator}` fields; `{facts}` stands for the facts that made
+    the rule hold.
     """
 
     name: str | None = None
@@ -132,7 +138,6 @@ class FlagRule:
     authority: str
     source: str
     evidence: Evidence
-    domain: Domain
     window: str
     levels: tuple[Level, ...]
     kind: RuleKind = RuleKind.FLAG

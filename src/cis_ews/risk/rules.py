@@ -5,8 +5,9 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, fields, is_dataclass
 from datetime import date
+from typing import cast
 
 import dataframely as dy
 import polars as pl
@@ -14,16 +15,26 @@ import polars as pl
 from cis_ews.errors import ConfigError, ModelError
 from cis_ews.risk.rule_catalog.attendance import ATTENDANCE_RULES
 from cis_ews.risk.rule_catalog.behavior import BEHAVIOR_RULES
+from cis_ews.risk.rule_catalog.combined import COMBINED_RULES
+from cis_ews.risk.rule_catalog.coursework import COURSEWORK_RULES
 from cis_ews.risk.rule_catalog.parts import EXTERNAL_INPUTS
 from cis_ews.risk.rule_catalog.strengths import STRENGTH_RULES
-from cis_ews.risk.rule_engine import evaluate_rule, needed_columns
+from cis_ews.risk.rule_catalog.truancy import TRUANCY_RULES
+from cis_ews.risk.rule_engine import evaluate_rule, needed_columns, on_date
 from cis_ews.risk.rule_reasons import rank_reasons
 from cis_ews.risk.rule_terms import FlagRule
 from cis_ews.schema.scores import Reasons, RuleResults
 
 __all__ = ["RULES", "FlagRule", "RulesModel", "rules_named"]
 
-RULES: tuple[FlagRule, ...] = (*ATTENDANCE_RULES, *BEHAVIOR_RULES, *STRENGTH_RULES)
+RULES: tuple[FlagRule, ...] = (
+    *ATTENDANCE_RULES,
+    *BEHAVIOR_RULES,
+    *COURSEWORK_RULES,
+    *COMBINED_RULES,
+    *TRUANCY_RULES,
+    *STRENGTH_RULES,
+)
 """Every rule; among rules of equal concern the first speaks."""
 _BY_NAME = {rule.name: rule for rule in RULES}
 REASONS_SHOWN = 5
@@ -49,8 +60,7 @@ class RulesModel:
     @property
     def version(self) -> str:
         """`rules-` and a hash of everything that the chosen rules say."""
-        data = [{"kinds": repr(rule), **asdict(rule)} for rule in rules_named(self.rules)]
-        text = json.dumps(data, sort_keys=True, default=str)
+        text = json.dumps([_plain(rule) for rule in rules_named(self.rules)], sort_keys=True)
         return f"rules-{hashlib.sha256(text.encode()).hexdigest()[:12]}"
 
     def evaluate(self, indicators: pl.DataFrame, *, as_of: date) -> dy.DataFrame[RuleResults]:
@@ -61,8 +71,8 @@ class RulesModel:
         another season, another version of the law) gives no row. Raises ModelError if indicators lack a column.
         """
         asked = self._asked(as_of)
-        known = _with_external_inputs(indicators, asked)
-        results = [evaluate_rule(known, rule, as_of) for rule in asked]
+        known = on_date(_with_external_inputs(indicators, asked), as_of)
+        results = [evaluate_rule(known, rule) for rule in asked]
         empty = RuleResults.create_empty()
         return RuleResults.cast(pl.concat([empty, *results], how="vertical_relaxed").sort("student_id", "rule"))
 
@@ -75,11 +85,21 @@ class RulesModel:
         what a conversation can change soonest (`sentences.FACTS`).
         """
         asked = self._asked(as_of)
-        known = _with_external_inputs(indicators, asked)
-        return Reasons.cast(rank_reasons(known, results, asked, as_of=as_of, limit=limit))
+        known = on_date(_with_external_inputs(indicators, asked), as_of)
+        return Reasons.cast(rank_reasons(known, results, asked, limit=limit))
 
     def _asked(self, as_of: date) -> tuple[FlagRule, ...]:
         return tuple(rule for rule in rules_named(self.rules) if rule.in_force(as_of))
+
+
+def _plain(part: object) -> object:
+    """Everything that a rule says, the kinds of its conditions too, in plain values for a hash."""
+    if is_dataclass(part):
+        said = {field.name: _plain(getattr(part, field.name)) for field in fields(part)}
+        return {"kind": type(part).__name__, **said}
+    if isinstance(part, tuple):
+        return [_plain(each) for each in cast("tuple[object, ...]", part)]
+    return part if part is None or isinstance(part, int | float | str) else str(part)
 
 
 def _with_external_inputs(indicators: pl.DataFrame, rules: Sequence[FlagRule]) -> pl.DataFrame:

@@ -1,12 +1,13 @@
 """Plain words for indicators and rules, with the student's own numbers, at a sixth-grade reading level.
 
-A template is text with fields: `{indicator}` is a number, `{indicator:day|days}` a number with its noun, `{indicator:%}`
-a share as a percentage (cut, not rounded, so that a number never looks as if it had reached a cut-off).
+A template is text with fields: `{indicator}` is a number, `{indicator:day|days}` a number with its noun,
+`{indicator:%}` a share of 1 and `{indicator:%%}` a share of 100 as a percentage. Shares are cut, not rounded: a number
+never looks as if it had reached a cut-off.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import reduce
 from operator import add
@@ -61,9 +62,10 @@ FACTS: dict[str, Fact] = {
         "absence lately", "Missed {days_absent_last_20} of the last {days_enrolled_last_20:school day|school days}"
     ),
     "absence_trend": _attendance(
-        "absence trend", "Missed {days_absent_last_20} of the last {days_enrolled_last_20:school day|school days}"
+        "absence lately", "Missed {days_absent_last_20} of the last {days_enrolled_last_20:school day|school days}"
     ),
-    "absence_rate_ytd": _attendance("absence this year", _MISSED_THIS_YEAR),
+    "absence_rate_ytd": _attendance("absence this year", _MISSED_THIS_YEAR + " ({absence_rate_ytd:%})"),
+    "no_improvement_under_tier_2": _attendance("support so far", "Tier 2 support has not changed attendance yet"),
     "full_day_absence_rate_ytd": _attendance(
         "absence this year",
         "Missed half or more of {full_days_absent_ytd} of {days_enrolled_ytd:school day|school days} this year",
@@ -129,8 +131,15 @@ FACTS: dict[str, Fact] = {
     ),
     "core_semester_failures_ytd": _coursework(
         "failed courses",
-        "Did not pass {core_semester_failures_ytd:core semester course|core semester courses} this year",
+        "Did not pass {core_semester_failures_ytd:core course|core courses} in a semester this year",
     ),
+    "reading_percentile": _coursework("reading", "Reads at percentile {reading_percentile}"),
+    "state_test_level_english": _coursework(
+        "English", "Scored at level {state_test_level_english} on the state English test"
+    ),
+    "state_test_level_math": _coursework("math", "Scored at level {state_test_level_math} on the state math test"),
+    "below_grade_level": _coursework("reading", "Is working toward grade level in reading or math"),
+    "unsatisfactory_behavior_mark": _behavior("behavior mark", "Has a low behavior mark in a core course"),
     "gpa_ytd": _coursework("grade point average", "Has a grade point average of {gpa_ytd} this year"),
     "absence_rate_first_20": _attendance(
         "absence in fall", "Missed {days_absent_first_20} of the first {days_enrolled_first_20:school day|school days}"
@@ -161,7 +170,7 @@ def fact_of(leaf: Leaf) -> Fact | None:
 def fact_value(leaf: Leaf) -> pl.Expr:
     """The number behind a condition: a share for shares, 1 for yes."""
     if isinstance(leaf, Share):
-        return pl.col(leaf.part).cast(pl.Float64) / pl.col(leaf.whole)
+        return pl.col(leaf.part).cast(pl.Float64) / (leaf.units * pl.col(leaf.whole))
     if isinstance(leaf, Number):
         return reduce(add, (pl.col(name) for name in inputs(leaf))).cast(pl.Float64)
     return pl.col(inputs(leaf)[0]).cast(pl.Float64)
@@ -177,23 +186,22 @@ def render(template: str) -> pl.Expr:
     return pl.concat_str(pieces)
 
 
-def level_sentence(template: str, title: str, deciding: Sequence[tuple[Leaf, pl.Expr]]) -> pl.Expr:
-    """A rule's sentence; `deciding` gives, for each condition, where it is part of why the rule holds."""
-    if "{" + FACTS_FIELD + "}" not in template:
-        return pl.coalesce(render(template), pl.lit(title))
-    before, after = template.split("{" + FACTS_FIELD + "}")
-    return pl.coalesce(pl.concat_str([render(before), joined_facts(deciding), render(after)]), pl.lit(title))
+def level_sentence(template: str, title: str, facts: pl.Expr) -> pl.Expr:
+    """A rule's sentence with facts in the place of `{facts}`; the rule's title where a number is missing."""
+    pieces = [render(piece) for piece in template.split("{" + FACTS_FIELD + "}")]
+    between = [piece for pair in zip(pieces, [facts] * len(pieces), strict=True) for piece in pair][:-1]
+    return pl.coalesce(pl.concat_str(between), pl.lit(title))
 
 
-def joined_facts(deciding: Sequence[tuple[Leaf, pl.Expr]]) -> pl.Expr:
-    """The facts that hold, each once, joined by semicolons."""
+def joined_facts(deciding: Iterable[tuple[Leaf, pl.Expr]]) -> pl.Expr:
+    """The facts that hold, each once, joined by semicolons; empty where a rule has none."""
     where: dict[str, list[pl.Expr]] = {}
     for leaf, holds in deciding:
         fact = fact_of(leaf)
         if fact is not None:
             where.setdefault(fact.sentence, []).append(holds)
     facts = [pl.when(pl.any_horizontal(places)).then(render(text)) for text, places in where.items()]
-    return pl.concat_str(facts, separator="; ", ignore_nulls=True)
+    return pl.concat_str(facts, separator="; ", ignore_nulls=True) if facts else pl.lit("")
 
 
 def _field(name: str, style: str) -> pl.Expr:
@@ -220,6 +228,8 @@ INPUT_WORDS = (
     ("grade_level", "the grade level"),
     ("school_level", "the level of the school"),
     ("is_first_time_grade_9", "whether this is the first year in grade 9"),
+    ("absent_parts_last_year", "last year's attendance"),
+    ("absent_parts", "attendance"),
     ("days_", "attendance"),
     ("full_days_", "attendance"),
     ("absence_", "attendance"),

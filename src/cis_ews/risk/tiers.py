@@ -9,6 +9,7 @@ import polars as pl
 
 from cis_ews.enums import GradeLevel, RuleStatus
 from cis_ews.risk.cohort import Cohort
+from cis_ews.risk.rule_catalog.parts import EXTERNAL_INPUTS
 from cis_ews.risk.rule_terms import RuleKind
 from cis_ews.risk.rules import RULES
 from cis_ews.risk.sentences import input_words
@@ -17,7 +18,15 @@ from cis_ews.schema.scores import Scores
 
 __all__ = ["Capacity", "TierPolicy", "assign_tiers"]
 
-_FLAGS = [rule.name for rule in RULES if rule.kind == RuleKind.FLAG]
+ASKING = {
+    "rule": pl.String,
+    "level": pl.String,
+    "__asked": pl.Int8,
+    "__order": pl.Int32,
+    "__needs_rate": pl.Boolean,
+    "__prefix": pl.String,
+}
+FLAGS = [rule.name for rule in RULES if rule.kind == RuleKind.FLAG]
 
 
 def assign_tiers(
@@ -56,8 +65,7 @@ def _evidence(students: pl.DataFrame, results: pl.DataFrame, policy: TierPolicy)
         for order, entry in enumerate(policy.rules)
         for level in entry.levels
     ]
-    columns = ["rule", "level", "__asked", "__order", "__needs_rate", "__prefix"]
-    table = pl.DataFrame(asking, schema=dict(zip(columns, _ASKING_TYPES, strict=True)), orient="row")
+    table = pl.DataFrame(asking, schema=ASKING, orient="row")
     few_days = pl.col("days_enrolled") < policy.minimum_days_enrolled
     return (
         results.filter(pl.col("status") == RuleStatus.HOLDS)
@@ -69,9 +77,6 @@ def _evidence(students: pl.DataFrame, results: pl.DataFrame, policy: TierPolicy)
     )
 
 
-_ASKING_TYPES = (pl.String, pl.String, pl.Int8, pl.Int32, pl.Boolean, pl.String)
-
-
 def _strongest(evidence: pl.DataFrame) -> pl.DataFrame:
     """One row a student: the first rule of the highest tier, and how many further rules of the policy hold."""
     ordered = evidence.sort("student_id", "__asked", "__order", descending=[False, True, False])
@@ -80,22 +85,26 @@ def _strongest(evidence: pl.DataFrame) -> pl.DataFrame:
 
 
 def _flags_held(results: pl.DataFrame) -> pl.DataFrame:
-    held = results.filter(pl.col("status") == RuleStatus.HOLDS, pl.col("rule").is_in(_FLAGS))
+    held = results.filter(pl.col("status") == RuleStatus.HOLDS, pl.col("rule").is_in(FLAGS))
     return held.group_by("student_id").agg(__flags=pl.len().cast(pl.Int32))
 
 
 def _abstentions(results: pl.DataFrame, policy: TierPolicy) -> pl.DataFrame:
-    """How many rules of the policy abstain, and what they miss, in words."""
+    """How many rules of the policy lack school data, and what they lack, in words.
+
+    A rule that lacks only what no school data have (a state test, an age) has been asked as far as it can be.
+    """
     names = list({entry.rule.name for entry in policy.rules})
     abstaining = results.filter(pl.col("status") == RuleStatus.ABSTAINS, pl.col("rule").is_in(names))
     missing = abstaining.select("student_id", "rule", pl.col("missing").str.split(",")).explode("missing")
-    words = {name: input_words(name) for name in missing.get_column("missing").unique().drop_nulls()}
+    in_data = missing.filter(pl.col("missing").is_not_null(), ~pl.col("missing").is_in(list(EXTERNAL_INPUTS)))
+    words = {name: input_words(name) for name in in_data.get_column("missing").unique()}
     return (
-        missing.with_columns(pl.col("missing").replace_strict(words, default=None, return_dtype=pl.String))
+        in_data.with_columns(pl.col("missing").replace_strict(words, return_dtype=pl.String))
         .group_by("student_id")
         .agg(
             __abstaining=pl.col("rule").n_unique().cast(pl.Int32),
-            __missing=pl.col("missing").drop_nulls().unique().sort().str.join(", "),
+            __missing=pl.col("missing").unique().sort().str.join(", "),
         )
     )
 
@@ -158,7 +167,7 @@ def _scores(judged: pl.DataFrame, policy: TierPolicy, *, model_version: str) -> 
 
 def _tier_reason(policy: TierPolicy, *, on_list: pl.Expr) -> pl.Expr:
     tier, because = pl.col("__asked"), pl.col("__because")
-    further = pl.when(pl.col("__further") > 0).then(pl.format(" (and {} more)", "__further")).otherwise(pl.lit(""))
+    further = pl.when(pl.col("__further") > 0).then(pl.format(" (rules that agree: {})", "__further"))
     full = pl.format("Tier 1: the list of the school was full at {}; otherwise Tier {}: {}", "__limit", tier, because)
     unasked = pl.format("Tier 1: no rule for Tier 2 or 3 holds; {} could not be asked", "__abstaining")
     few_days = pl.format(
@@ -170,7 +179,7 @@ def _tier_reason(policy: TierPolicy, *, on_list: pl.Expr) -> pl.Expr:
         .when(pl.col("__nothing_known"))
         .then(pl.format("Not enough data: missing {}", pl.col("__missing").fill_null("every input")))
         .when(on_list)
-        .then(pl.format("Tier {}: {}{}", tier, because, further))
+        .then(pl.format("Tier {}: {}{}", tier, because, further.fill_null("")))
         .when(tier.is_not_null())
         .then(full)
         .when(pl.col("__abstaining") > 0)

@@ -1,26 +1,28 @@
-"""Grades, minimum days and conditions that several rules share."""
+"""Grades, seasons and conditions that several rules share, and the inputs that no school data have."""
 
 from __future__ import annotations
 
 from cis_ews.enums import GradeLevel
+from cis_ews.indicators.windows import DAY_PARTS
 from cis_ews.risk.rule_terms import AnyOf, Comparison, Is, Number, Season, Share
 
 MINIMUM_DAYS = 20
-"""A share of days says little before this many days enrolled: EWIMS looks first at day 20 to 30."""
+"""A share of days says little before this many days enrolled: EWIMS looks first at day 20 to 30, and the open Ed-Fi
+warehouse counts a student from day 20 on."""
 GRADES = tuple(GradeLevel)
 K_TO_12 = GRADES[1:]
 K_TO_8 = GRADES[1:10]
-GRADES_6_TO_8 = GRADES[7:10]
-HIGH_SCHOOL = GRADES[10:]
 GRADE_1 = (GradeLevel.G1,)
 GRADE_6 = (GradeLevel.G6,)
+GRADES_6_TO_8 = GRADES[7:10]
 GRADE_9 = (GradeLevel.G9,)
+HIGH_SCHOOL = GRADES[10:]
 TRANSITION_GRADES = (GradeLevel.G6, GradeLevel.G9)
 
 END_OF_YEAR = Season(first=(6, 15))
 
-OUT_OF_SCHOOL_SUSPENSION = Number("suspensions_ytd", ">=", 1)
-ANY_SUSPENSION = AnyOf((OUT_OF_SCHOOL_SUSPENSION, Number("in_school_suspensions_ytd", ">=", 1)))
+SUSPENDED = Number("suspensions_ytd", ">=", 1)
+SUSPENDED_IN_OR_OUT_OF_SCHOOL = AnyOf((SUSPENDED, Number("in_school_suspensions_ytd", ">=", 1)))
 FAILING_ENGLISH = Is("failing_english")
 FAILING_MATH = Is("failing_math")
 
@@ -38,10 +40,11 @@ EXTERNAL_INPUTS = {
 
 
 def absent(window: str, comparison: Comparison, percent: int, *, minimum_days: int = MINIMUM_DAYS) -> Share:
-    """Days absent as a share of the days enrolled in a window (`ytd`, `first_20`, `last_45`, `last_year`)."""
+    """Absence as a share of the days enrolled in a window (`ytd`, `first_20`, `last_45`, `last_year`)."""
     return Share(
         indicator=f"absence_rate_{window}",
-        part=f"days_absent_{window}",
+        part=f"absent_parts_{window}",
+        units=DAY_PARTS,
         whole=f"days_enrolled_{window}",
         comparison=comparison,
         percent=percent,
