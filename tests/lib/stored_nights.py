@@ -99,13 +99,19 @@ def rejection(row_number: int) -> dict[str, Any]:
 
 
 def roster(
-    students: Iterable[str] = ("ann", "bob", "eve"), *, schools: dict[str, str] | None = None, last_name: str = "Doe"
+    students: Iterable[str] = ("ann", "bob", "eve"),
+    *,
+    schools: dict[str, str] | None = None,
+    last_names: dict[str, str] | None = None,
 ) -> SchoolData:
-    """The school data of a night: names of the students, and school -> district (north -> d1)."""
+    """The school data of a night: students (named Doe but for `last_names`), school -> district (north -> d1)."""
     ids = list(students)
     districts = schools or {SCHOOL: DISTRICT}
     empty: dict[str, Any] = {name: schema.create_empty() for name, schema in TABLES.items()}
-    people = [{"student_id": one, "first_name": one.title(), "last_name": last_name, "birth_date": None} for one in ids]
+    names = dict.fromkeys(ids, "Doe") | (last_names or {})
+    people = [
+        {"student_id": one, "first_name": one.title(), "last_name": names[one], "birth_date": None} for one in ids
+    ]
     places = [
         {"school_id": school, "district_id": district, "name": f"{school.title()} High", "level": "high"}
         for school, district in districts.items()

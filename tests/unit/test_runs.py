@@ -7,8 +7,6 @@ import os
 import random
 import shutil
 import signal
-import subprocess
-import sys
 import time
 from datetime import date
 from pathlib import Path
@@ -21,9 +19,9 @@ from cis_ews.schema.school_data import SourceFile
 from cis_ews.storage.files import disk_errors
 from cis_ews.storage.runs import open_run, record_timings, run_id_for, verify_run
 from cis_ews.storage.store import RunStore
+from tests.lib.children import child
 from tests.lib.stored_nights import AS_OF, MODEL, SOURCE, contents, score
 
-ROOT = Path(__file__).parents[2]
 LONG = bool(os.environ.get("CIS_EWS_TEST_LONG"))
 FILES = {
     "cohort_flow.json",
@@ -42,18 +40,6 @@ HASHED = sorted(FILES - {"timings.json"})
 @pytest.fixture
 def store(tmp_path: Path) -> RunStore:
     return RunStore(tmp_path / "out")
-
-
-def _child(code: str, *arguments: str, **environment: str) -> subprocess.Popen[str]:
-    """A process of its own that runs some code with the repository on its path."""
-    return subprocess.Popen(
-        [sys.executable, "-W", "error", "-c", code, *arguments],
-        cwd=ROOT,
-        env={**os.environ, **environment},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
 
 
 def _bytes_of(folder: Path) -> dict[str, bytes]:
@@ -125,6 +111,7 @@ def test_the_same_night_gives_the_same_bytes_elsewhere_in_any_order(store: RunSt
 WRITE_IN_A_CHILD = """
 import sys
 from cis_ews.storage.store import RunStore
+from tests.lib.children import child
 from tests.lib.stored_nights import contents, score
 run = RunStore(sys.argv[1]).write(contents([score(f"s{n:06}", tier=1 + n % 3) for n in range(150_000)]))
 print(run.manifest_sha256)
@@ -136,9 +123,9 @@ def test_the_same_night_gives_the_same_bytes_in_other_processes(tmp_path: Path) 
     settings = ({"POLARS_MAX_THREADS": "1", "PYTHONHASHSEED": "1"}, {"POLARS_MAX_THREADS": "4", "PYTHONHASHSEED": "2"})
     hashes = set[str]()
     for number, environment in enumerate(settings):
-        with _child(WRITE_IN_A_CHILD, str(tmp_path / str(number)), **environment) as child:
-            out, err = child.communicate()
-        assert child.returncode == 0, err
+        with child(WRITE_IN_A_CHILD, str(tmp_path / str(number)), **environment) as process:
+            out, err = process.communicate()
+        assert process.returncode == 0, err
         hashes.add(out.strip())
     assert len(hashes) == 1
 
@@ -280,6 +267,7 @@ FILL_THE_DISK = """
 import resource, sys
 from cis_ews.errors import StorageError
 from cis_ews.storage.store import RunStore
+from tests.lib.children import child
 from tests.lib.stored_nights import contents, score
 night = contents([score(f"s{n * 7919 % 100_003:06}") for n in range(50_000)])
 with RunStore(sys.argv[1]).lock():
@@ -293,9 +281,9 @@ except StorageError as error:
 
 
 def test_a_file_that_cannot_grow_ends_in_a_storage_error_and_leaves_nothing(tmp_path: Path) -> None:
-    with _child(FILL_THE_DISK, str(tmp_path)) as child:
-        out, err = child.communicate()
-    assert child.returncode == 0, err
+    with child(FILL_THE_DISK, str(tmp_path)) as process:
+        out, err = process.communicate()
+    assert process.returncode == 0, err
     assert out.startswith(f"cannot write a run to {tmp_path}: the file would be larger than is allowed here; raise")
     assert [path for path in (tmp_path / "runs").rglob("*") if path.is_file() or path.name != "2026-02-27"] == []
 
@@ -313,6 +301,7 @@ WRITE_UNTIL_KILLED = """
 import sys
 from datetime import timedelta
 from cis_ews.storage.store import RunStore
+from tests.lib.children import child
 from tests.lib.stored_nights import AS_OF, contents, score
 store = RunStore(sys.argv[1])
 rows = [score(f"s{n:05}", tier=1 + n % 3) for n in range(20_000)]
@@ -327,11 +316,11 @@ for number in range(10_000):
     "seed", [*range(5), *(pytest.param(seed, marks=pytest.mark.long) for seed in range(5, 60) if LONG)]
 )
 def test_a_killed_night_leaves_whole_runs_or_none(tmp_path: Path, seed: int) -> None:
-    with _child(WRITE_UNTIL_KILLED, str(tmp_path)) as child:
-        assert child.stdout is not None
-        assert child.stdout.readline() == "ready\n"
+    with child(WRITE_UNTIL_KILLED, str(tmp_path)) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "ready\n"
         time.sleep(random.Random(seed).uniform(0.0, 0.5))
-        child.send_signal(signal.SIGKILL)
+        process.send_signal(signal.SIGKILL)
     store = RunStore(tmp_path)
     for run in store.runs():
         verify_run(run)

@@ -138,8 +138,9 @@ class RunStore:
                     remove(path)
 
     def _keep_salt(self) -> None:
+        erased = self.erased()  # raises where the list is damaged: without it nothing may be written
         if not (self.root / ERASED).exists():
-            write_erased(self.root, self.erased())
+            write_erased(self.root, erased)
 
     def replace(self, run: Run, made: Path) -> Run:
         """Let a whole, synced folder beside a run take its place; killed at any moment, the next lock finishes it."""
