@@ -41,10 +41,6 @@ class Cohort:
     flow: tuple[CohortStep, ...]
 
     def rows_of(self, frame: pl.DataFrame) -> pl.DataFrame:
-        """The rows of a frame that are about students of the cohort, in the frame's order."""
-        return frame.join(self.students.select("student_id"), on="student_id", how="semi", maintain_order="left")
-
-    def rows_of(self, frame: pl.DataFrame) -> pl.DataFrame:
         """Those rows of a frame with one row a student that belong to the cohort, in the frame's order."""
         return frame.join(self.students, on="student_id", how="semi", maintain_order="left")
 
