@@ -7,7 +7,6 @@ messages of libraries can quote values, so they are not.
 
 from __future__ import annotations
 
-import sys
 import traceback
 from pathlib import Path
 from typing import Any, TextIO
@@ -24,13 +23,28 @@ KEYS = frozenset(
 )  # fmt: skip
 
 
+class _AppendLogger:
+    """Opens the file for every line: a log that is rotated away is simply begun anew, and nothing stays open."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def msg(self, message: str) -> None:
+        with self._path.open("a", encoding="utf-8") as file:
+            file.write(message + "\n")
+
+    debug = info = warning = error = msg
+
+
 def configure_logs(*, level: str = "info", file: Path | None = None, stream: TextIO | None = None) -> None:
     """Log to `file` (appended), else to `stream`, else nowhere.
 
     Raises:
         OSError: the file cannot be opened.
     """
-    output = file.open("a", encoding="utf-8") if file is not None else stream
+    if file is not None:
+        file.open("a", encoding="utf-8").close()
+    is_silent = file is None and stream is None
     structlog.configure(
         processors=[
             structlog.processors.add_log_level,
@@ -38,8 +52,8 @@ def configure_logs(*, level: str = "info", file: Path | None = None, stream: Tex
             keep_known_keys,
             structlog.processors.JSONRenderer(sort_keys=True),
         ],
-        wrapper_class=structlog.make_filtering_bound_logger(level if output is not None else "critical"),
-        logger_factory=structlog.WriteLoggerFactory(output or sys.stderr),
+        wrapper_class=structlog.make_filtering_bound_logger("critical" if is_silent else level),
+        logger_factory=lambda *_: _AppendLogger(file) if file is not None else structlog.WriteLogger(stream),
         cache_logger_on_first_use=False,
     )
 

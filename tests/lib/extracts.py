@@ -22,7 +22,9 @@ def write_extract(folder: Path, tables: Mapping[str, pl.DataFrame]) -> Path:
     return folder
 
 
-def small_district(*, first_name: str = "Given", last_name: str = "Family", prefix: str = "s") -> dict[str, pl.DataFrame]:
+def small_district(
+    *, first_name: str = "Given", last_name: str = "Family", prefix: str = "s"
+) -> dict[str, pl.DataFrame]:
     """Two schools, 24 students in grade 9: the first misses most, the last nothing; the eighth is suspended."""
     ids = [f"{prefix}{number:02}" for number in range(STUDENTS)]
     places = dict(zip(ids, ["north", "south"] * (STUDENTS // 2), strict=True))

@@ -121,9 +121,11 @@ def indicators(
     from cis_ews.cli.summaries import rules_by_student, write_table
     from cis_ews.indicators import compute_indicators
     from cis_ews.risk.rules import RULES, RulesModel
+    from cis_ews.scoring import check_reach
 
     session = begin(context, as_json=as_json)
     school_data = read_source(session, source, source_format)
+    check_reach(school_data, as_of)
     with session.terminal.step("indicators"):
         measured = compute_indicators(school_data, as_of)
     with session.terminal.step("rules"):

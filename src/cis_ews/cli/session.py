@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -82,7 +83,7 @@ def begin(context: typer.Context, *, as_json: bool) -> Session:
     start = context.find_object(Start) or Start()
     log = start.settings.log
     try:
-        configure_logs(level=log.level, file=log.file)
+        configure_logs(level=log.level, file=log.file, stream=sys.stderr if log.level == "debug" else None)
     except OSError:
         raise ConfigError(f"The log file {log.file} cannot be written", hint="set log.file to another place") from None
     get_log().info("verb", verb=context.command_path)

@@ -23,7 +23,7 @@ TIERS = ("students", "tier_3", "tier_2", "tier_1", "not_enough_data")
 def show_rejections(terminal: Terminal, school_data: SchoolData) -> None:
     """Rows by table, and what was rejected."""
     tables = summaries.tables_read(school_data)
-    terminal.table("Rows by table", ["table", "read", "rejected", "merged", "kept"], _values(tables))
+    terminal.table("Rows by table", ["table", "read", "rejected", "reduced", "kept"], _values(tables))
     by_rule = _show_rules(terminal, school_data.rejections)
     terminal.record("tables", tables=tables, rejections=by_rule)
 
@@ -36,11 +36,11 @@ def show_coverage(terminal: Terminal, school_data: SchoolData, as_of: date | Non
     terminal.table("What the source can speak of", ["domain", "coverage", "rows", "from", "to"], rows)
     for name, stated in domains.items():
         if stated.reason:
-            terminal.say(f"  {name.value}: {stated.reason}")
+            terminal.item(f"{name.value}: {stated.reason}")
     schools = summaries.freshness(school_data, day)
     terminal.table(f"Freshness as of {day}", ["school", "reported through", "school days behind"], _values(schools))
     if not coverage.reporting_known:
-        terminal.say("  The source does not say through which day it reports: the last recorded absence stands for it.")
+        terminal.item("The source does not say through which day it reports: its last recorded day stands for it.")
     later = summaries.counted(school_data.rows_after(day))
     terminal.table(f"Rows dated after {day} (ignored by a night as of that day)", ["table", "rows"], _values(later))
     _say_notes(terminal, coverage.notes)
@@ -82,11 +82,11 @@ def show_flags(terminal: Terminal, flags: Iterable[Mapping[str, Any]], *, school
     terminal.say(f"School {school_id}: {total:,} students flagged; the first {len(listed)}:")
     for flag in listed:
         terminal.say(f"\n{flag['student_id']}, grade {flag['grade_level'] or 'not known'}")
-        terminal.say(f"  {flag['tier_reason']}")
+        terminal.item(flag["tier_reason"], mark="=")
         for reason in flag["reasons"][:REASONS_SHOWN]:
-            terminal.say(f"  - {reason}")
+            terminal.item(reason)
         for strength in flag["strengths"][:1]:
-            terminal.say(f"  + {strength}")
+            terminal.item(strength, mark="+")
         terminal.record("flag", **flag)
 
 
@@ -98,7 +98,7 @@ def show_student(terminal: Terminal, score: Mapping[str, Any], reasons: pl.DataF
         said = [row["sentence"] for row in listed if row["direction"] == direction]
         terminal.say(f"\n{title}:" if said else f"\n{title}: none")
         for sentence in said:
-            terminal.say(f"  - {sentence}")
+            terminal.item(sentence)
     abstaining = rules.filter(pl.col("status") == RuleStatus.ABSTAINS).select("rule", "missing")
     silent = [(rule, str(missing).replace(",", ", ")) for rule, missing in abstaining.iter_rows()]
     terminal.table("Rules that could not speak", ["rule", "what is missing"], silent)
@@ -125,7 +125,7 @@ def _say_notes(terminal: Terminal, notes: Iterable[str]) -> None:
     if listed:
         terminal.say("\nNotes")
     for note in listed:
-        terminal.say(f"  - {note}")
+        terminal.item(note)
 
 
 def _values(rows: Iterable[Mapping[str, object]]) -> list[list[object]]:

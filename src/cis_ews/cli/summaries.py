@@ -9,8 +9,10 @@ from typing import Any
 
 import polars as pl
 
-from cis_ews.enums import Direction
+from cis_ews.enums import Direction, RuleStatus
 from cis_ews.errors import ConfigError
+from cis_ews.risk.rule_terms import RuleKind
+from cis_ews.risk.rules import RULES
 from cis_ews.schema.school_data import SchoolData
 from cis_ews.storage.files import disk_errors
 from cis_ews.storage.runs import Run
@@ -105,14 +107,16 @@ def busiest_school(run: Run) -> str | None:
 
 
 def flags_of(run: Run, school_id: str) -> Rows | None:
-    """The flags of a school with reasons and strengths: Tier 3 first, then most rules that hold, then most absent.
+    """The flags of a school with reasons and strengths: Tier 3 first, then most flag rules that hold, then most absent.
 
     None where nobody of that school was scored.
     """
     scores = run.table("scores").filter(pl.col("school_id") == school_id)
     if scores.is_empty():
         return None
-    held = run.table("rules").filter(pl.col("status") == "holds").group_by("student_id").agg(rules=pl.len())
+    flags = [rule.name for rule in RULES if rule.kind == RuleKind.FLAG]
+    is_flag = (pl.col("status") == RuleStatus.HOLDS) & pl.col("rule").is_in(flags)
+    held = run.table("rules").filter(is_flag).group_by("student_id").agg(rules=pl.len())
     flagged = (
         scores.filter(pl.col("tier") > 1)
         .join(held, on="student_id", how="left")

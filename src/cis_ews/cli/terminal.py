@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+import textwrap
 import time
 from collections.abc import Generator, Iterable, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
@@ -15,6 +16,7 @@ from rich.table import Table
 
 from cis_ews.logs import get_log
 
+WIDTH = 80
 Row = Sequence[object]
 _COLUMNS = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
 
@@ -37,6 +39,10 @@ class Terminal:
         """A line for a person."""
         if not self.as_json:
             self.out.print(text, soft_wrap=True)
+
+    def item(self, text: str, *, mark: str = "-") -> None:
+        """A sentence for a person, indented, in lines that are easy to read."""
+        self.say(textwrap.fill(text, WIDTH, initial_indent=f"  {mark} ", subsequent_indent="    "))
 
     def table(self, title: str, columns: Sequence[str], rows: Iterable[Row]) -> None:
         """A small table for a person: numbers to the right, and only the last column breaks into lines."""
