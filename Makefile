@@ -1,6 +1,6 @@
 # The real commands are in the recipes: `make demo` is what a district's night does, on a made-up district.
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-long check lock clean
+.PHONY: help demo test test-long check bench-night lock clean
 
 PYTHON ?= python3
 BIN := .venv/bin
@@ -13,6 +13,7 @@ help:
 	@echo "make test            checks and the test suite"
 	@echo "make test-long       the tests that must be many, at full count"
 	@echo "make check           lint, format, types, import contracts"
+	@echo "make bench-night     what a night costs, stage by stage, beside plain tools"
 	@echo "make lock            requirements.lock, made anew from pyproject.toml (needs uv)"
 
 # Complete only when the stamp is there: a cut-off install is done again.
@@ -27,6 +28,22 @@ help:
 	  echo "  Debian, Ubuntu: apt-get install libgomp1     Fedora, RHEL: dnf install libgomp     macOS: brew install libomp"; exit 1; }
 	@touch .venv/installed
 
+# The store, the extract and the runs of the demo lie in demo/. AS_OF is the night that is scored.
+AS_OF := 2026-02-27
+demo: .venv
+	@rm -rf demo && mkdir demo
+	$(BIN)/cis-ews synthesize demo/extract --students 2400 --years 3 --seed 7 --through $(AS_OF)
+	$(BIN)/cis-ews check demo/extract --as-of $(AS_OF)
+	$(BIN)/cis-ews score demo/extract --as-of $(AS_OF) --out demo --model rules
+	$(BIN)/cis-ews flags --run demo --top 10
+	@echo "The run lies in $$(ls -d demo/runs/$(AS_OF)/*)"
+ifneq ($(SERVE),no)
+	@echo
+	@echo "A key for the page on http://127.0.0.1:3000 (Ctrl-C ends the service):"
+	$(BIN)/cis-ews key create "$$(tail -n 1 demo/extract/schools.csv | cut -d, -f2)" --label demo --store demo
+	CIS_EWS_STORE__PATH=demo $(BIN)/bentoml serve serving.service:EarlyWarning
+endif
+
 check: .venv
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -38,6 +55,9 @@ test: check
 
 test-long: .venv
 	CIS_EWS_TEST_LONG=1 $(BIN)/pytest -n $(WORKERS)
+
+bench-night: .venv
+	$(BIN)/python -m benchmarks.night --students 20000
 
 lock:
 	uv pip compile pyproject.toml --all-extras --group dev --universal --python-version 3.11 --generate-hashes \
