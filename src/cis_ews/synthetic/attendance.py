@@ -21,8 +21,8 @@ from cis_ews.synthetic.roster import Block
 PRESENT, EXCUSED, UNEXCUSED, TARDY = range(4)
 STATUSES = ("present", "excused", "unexcused", "tardy")
 # Absence rate of the middle student by grade, PK first: highest in kindergarten, 8, 9 and 12.
-USUAL_RATE = np.array([85, 76, 60, 53, 50, 49, 50, 54, 58, 66, 67, 63, 66, 80]) / 1000
-SPREAD = 0.60
+USUAL_RATE = np.array([84, 77, 62, 54, 50, 49, 50, 54, 59, 67, 67, 62, 65, 81]) / 1000
+SPREAD = 0.72
 WEEKDAY = np.array([1.14, 0.93, 0.92, 0.94, 1.2])
 SEASON = np.array([0.68, 0.85, 1.0, 1.16, 1.14, 1.08, 1.04, 1.0, 1.06, 1.28])
 FRACTIONS_YOUNG = np.array([0.25, 0.5, 0.75], dtype=np.float32)

@@ -19,12 +19,12 @@ ACTIONS = tuple(DisciplineActionType)
 CLASSROOM, IN_SCHOOL, SHORT_TERM, LONG_TERM, EXPULSION, EMERGENCY = range(6)
 OUT_OF_SCHOOL = (SHORT_TERM, LONG_TERM, EXPULSION, EMERGENCY)
 # Incidents a student and year by grade, PK first.
-INCIDENTS_A_YEAR = np.array([0.25, 0.6, 0.7, 0.7, 0.75, 0.8, 0.9, 1.25, 1.35, 1.3, 1.15, 0.9, 0.7, 0.5])
-MAJOR_SHARE = np.array([0.12, *[0.2] * 6, *[0.34] * 3, *[0.4] * 4])
+INCIDENTS_A_YEAR = np.array([0.3, 1.0, 1.1, 1.15, 1.2, 1.25, 1.35, 1.65, 1.75, 1.65, 1.65, 1.45, 1.2, 1.0])
+MAJOR_SHARE = np.array([0.12, *[0.34] * 6, *[0.38] * 3, *[0.46] * 4])
 # How the school answers a major incident; a minor one leads to a classroom exclusion now and then.
-ANSWERS = {CLASSROOM: 0.14, IN_SCHOOL: 0.15, SHORT_TERM: 0.27, EMERGENCY: 0.012, LONG_TERM: 0.008, EXPULSION: 0.003}
+ANSWERS = {CLASSROOM: 0.14, IN_SCHOOL: 0.07, SHORT_TERM: 0.1, EMERGENCY: 0.008, LONG_TERM: 0.004, EXPULSION: 0.001}
 MINOR_EXCLUDED = 0.07
-SPREAD = 1.25  # of the logs of students' rates: most have no incident, a few have many
+SPREAD = 1.3  # of the logs of students' rates: most have no incident, a few have many
 
 
 @dataclass(slots=True, kw_only=True)

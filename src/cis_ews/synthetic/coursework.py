@@ -120,7 +120,7 @@ def _expected_percent(block: Block, graded: Graded, *, days: Days, rng: np.rando
     before = rate(np.maximum(graded.start - length, 0), graded.start)
     lagged = np.where(graded.term == 0, block.last_rate[graded.student], before)
     grade = block.grade[graded.student]
-    level_drop = np.where(grade >= 9, 3.0, np.where(grade >= 6, 1.0, 0.0)) + 1.5 * (grade == 9)
+    level_drop = np.where(grade >= 9, 3.0, np.where(grade >= 6, 1.0, 0.0)) + 1.0 * (grade == 9)
     term_shock = rng.normal(0, 3.4, graded.student.size)
     return 86 + 6.6 * block.ability[graded.student] - 55 * (0.4 * now + 0.6 * lagged) - level_drop + term_shock
 
@@ -136,7 +136,7 @@ def _marks(
     grade = block.grade[graded.student[row]]
     mark, percent = _letters(percent, grade, slot, rng=rng)
     final = (graded.terms[row] != 4) | (graded.term[row] % 2 == 1)
-    attempted = np.where(final, _credits(world, block, graded, (row, slot)), np.nan)
+    attempted = np.where(final & (mark != MISSING), _credits(world, block, graded, (row, slot)), np.nan)
     passed = np.where(mark == PASSED, True, ~np.isin(mark, (INCOMPLETE, NO_CREDIT, MISSING)) & (percent >= PASSING))
     points = np.where((grade >= 6) & (mark < len(LETTERS)), POINTS[np.minimum(mark, len(LETTERS) - 1)], np.nan)
     return Marks(

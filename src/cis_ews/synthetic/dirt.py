@@ -35,9 +35,9 @@ class Blemish:
     as_text: bool = False
 
 
-def _stranger() -> dict[str, pl.Expr]:
-    """An id that nobody has: ids are digits."""
-    return {"student_id": "X" + pl.col("student_id").str.slice(1)}
+def _stranger(letter: str = "X") -> dict[str, pl.Expr]:
+    """An id that nobody has, since ids are digits; another letter makes another stranger."""
+    return {"student_id": letter + pl.col("student_id").str.slice(1)}
 
 
 def _text(value: str) -> pl.Expr:
@@ -69,11 +69,11 @@ def _with_credits(tables: Tables) -> pl.DataFrame:
 _NO_DATE = _text("2025-02-30")
 BLEMISHES: tuple[Blemish, ...] = (
     Blemish("students", "duplicate_row", {}),
-    Blemish("students", "enrolled_somewhere", _stranger()),
+    Blemish("students", "enrolled_somewhere", _stranger("Y")),
     Blemish(
         "students",
         "unreadable_date",
-        {"student_id": "Y" + pl.col("student_id").str.slice(1), "birth_date": _text("31/12/2015")},
+        {**_stranger("Z"), "birth_date": _text("31/12/2015")},
         as_text=True,
     ),
     Blemish("demographics", "student_known", _stranger()),

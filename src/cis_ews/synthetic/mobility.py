@@ -46,7 +46,7 @@ class Move(IntEnum):
 # Of 1,000 students in a year, by kind of move.
 MOVES_A_THOUSAND = {Move.ANOTHER_SCHOOL: 25, Move.ANOTHER_DISTRICT: 14, Move.LEAVES: 22, Move.RETURNS: 7}
 # Monthly odds of dropping out in grades 9 to 12 at average absence.
-DROP_OUT_A_MONTH = np.array([0.0011, 0.0018, 0.0030, 0.0036])
+DROP_OUT_A_MONTH = np.array([0.0013, 0.0021, 0.0031, 0.0038])
 
 
 @dataclass(slots=True, kw_only=True)
@@ -112,9 +112,9 @@ def make_year(world: World, block: Block, index: int) -> Year:
 def _monthly_shocks(size: int, rng: np.random.Generator) -> Array:
     """A shock of the year plus an autocorrelated one a month."""
     monthly = np.empty((size, MONTHS), dtype=np.float32)
-    state = rng.normal(0, 0.42, size)
+    state = rng.normal(0, 0.33, size)
     for month in range(MONTHS):
-        state = 0.7 * state + rng.normal(0, 0.3, size)
+        state = 0.7 * state + rng.normal(0, 0.24, size)
         monthly[:, month] = state
     return monthly + rng.normal(0, 0.2, size)[:, None]
 
@@ -233,7 +233,8 @@ def _by_day(stays: Stays, size: int, days: int) -> Array:
 
 def _next_day(calendar: YearCalendar, district: Array, day: Array) -> Array:
     """The day itself where it is instructional, else the next one that is."""
-    return _snap(calendar, district, calendar.number[district, np.maximum(day - 1, 0)] + 1)
+    before = np.clip(day - 1, 0, calendar.days.size - 1)
+    return _snap(calendar, district, calendar.number[district, before] + 1)
 
 
 def _previous_day(calendar: YearCalendar, district: Array, day: Array) -> Array:

@@ -38,7 +38,7 @@ def _failed_share(coursework: Coursework) -> Array:
 
 def _graduates(block: Block, coursework: Coursework, rng: np.random.Generator) -> Array:
     """Most of grade 12; fewer of those who fail courses."""
-    odds = 1 / (1 + np.exp(-3.9 + 7.0 * _failed_share(coursework)))
+    odds = 1 / (1 + np.exp(-3.7 + 7.0 * _failed_share(coursework)))
     return (block.grade == 12) & (rng.random(block.size) < odds)
 
 
@@ -51,7 +51,7 @@ def _drops_out_in_summer(block: Block, coursework: Coursework, rng: np.random.Ge
 def _repeats(block: Block, coursework: Coursework, rng: np.random.Generator) -> Array:
     """High-school students who fail half of their courses, kindergartners now and then, grade 12 without a diploma."""
     share = _failed_share(coursework)
-    odds = np.where(block.grade >= 9, 0.75 / (1 + np.exp(-14 * (share - 0.5))), 0.002)
+    odds = np.where(block.grade >= 9, 0.75 / (1 + np.exp(-14 * (share - 0.42))), 0.002)
     odds = np.where(block.grade == 0, 0.015, odds)
     odds = np.where(block.grade == 12, 1.0, np.where(block.grade == PREKINDERGARTEN, 0.0, odds))
     return rng.random(block.size) < odds
