@@ -12,7 +12,7 @@ import numpy as np
 import polars as pl
 
 from cis_ews.synthetic.behavior import Conduct
-from cis_ews.synthetic.calendar import YearCalendar
+from cis_ews.synthetic.calendar import INSTRUCTIONAL_DAYS, YearCalendar
 from cis_ews.synthetic.districts import World
 from cis_ews.synthetic.mobility import Stays, Year
 from cis_ews.synthetic.plan import Array, Stream
@@ -21,7 +21,7 @@ from cis_ews.synthetic.roster import Block
 PRESENT, EXCUSED, UNEXCUSED, TARDY = range(4)
 STATUSES = ("present", "excused", "unexcused", "tardy")
 # Absence rate of the middle student by grade, PK first: highest in kindergarten, 8, 9 and 12.
-USUAL_RATE = np.array([84, 77, 62, 54, 50, 49, 50, 54, 59, 67, 67, 62, 65, 81]) / 1000
+USUAL_RATE = np.array([93, 85, 68, 59, 55, 54, 55, 60, 65, 74, 74, 69, 72, 90]) / 1000
 SPREAD = 0.72
 WEEKDAY = np.array([1.14, 0.93, 0.92, 0.94, 1.2])
 SEASON = np.array([0.68, 0.85, 1.0, 1.16, 1.14, 1.08, 1.04, 1.0, 1.06, 1.28])
@@ -98,7 +98,9 @@ def _day_factors(world: World, calendar: YearCalendar, rng: np.random.Generator)
     off = ~calendar.instructional
     beside = np.roll(off, -1, axis=1) | np.roll(off, 1, axis=1)
     local = rng.lognormal(0.0, 0.06, days.size)
-    return SEASON[calendar.month] * WEEKDAY[calendar.weekday] * waves * local * np.where(beside, 1.3, 1.0)
+    factors: Array = SEASON[calendar.month] * WEEKDAY[calendar.weekday] * waves * local * np.where(beside, 1.3, 1.0)
+    mean = (factors * calendar.instructional).sum(axis=1) / INSTRUCTIONAL_DAYS
+    return factors / mean[:, None]
 
 
 def _fractions(draw: Array, older: Array, rng: np.random.Generator) -> Array:

@@ -19,10 +19,10 @@ ACTIONS = tuple(DisciplineActionType)
 CLASSROOM, IN_SCHOOL, SHORT_TERM, LONG_TERM, EXPULSION, EMERGENCY = range(6)
 OUT_OF_SCHOOL = (SHORT_TERM, LONG_TERM, EXPULSION, EMERGENCY)
 # Incidents a student and year by grade, PK first.
-INCIDENTS_A_YEAR = np.array([0.3, 1.0, 1.1, 1.15, 1.2, 1.25, 1.35, 1.65, 1.75, 1.65, 1.65, 1.45, 1.2, 1.0])
+INCIDENTS_A_YEAR = np.array([0.3, 1.0, 1.1, 1.15, 1.2, 1.25, 1.35, 1.55, 1.65, 1.55, 1.65, 1.45, 1.2, 1.0])
 MAJOR_SHARE = np.array([0.12, *[0.34] * 6, *[0.38] * 3, *[0.46] * 4])
 # How the school answers a major incident; a minor one leads to a classroom exclusion now and then.
-ANSWERS = {CLASSROOM: 0.14, IN_SCHOOL: 0.07, SHORT_TERM: 0.1, EMERGENCY: 0.008, LONG_TERM: 0.004, EXPULSION: 0.001}
+ANSWERS = {CLASSROOM: 0.14, IN_SCHOOL: 0.07, SHORT_TERM: 0.09, EMERGENCY: 0.008, LONG_TERM: 0.004, EXPULSION: 0.001}
 MINOR_EXCLUDED = 0.07
 SPREAD = 1.3  # of the logs of students' rates: most have no incident, a few have many
 
@@ -116,7 +116,8 @@ def _lengths(action: Array, rng: np.random.Generator) -> Array:
 def _starts(numbers: Array, student: Array, day: Array) -> Array:
     """First day from `day` on on which the student is expected; the number of days where there is none any more."""
     reached: Array = numbers[student] > np.where(day > 0, numbers[student, np.maximum(day - 1, 0)], 0)[:, None]
-    return np.where(reached.any(axis=1), np.argmax(reached, axis=1), numbers.shape[1])
+    first: Array = np.argmax(reached, axis=1)
+    return np.where(reached.any(axis=1), first, numbers.shape[1])
 
 
 def _suspended_days(numbers: Array, student: Array, start: Array, *, lengths: Array) -> Array:

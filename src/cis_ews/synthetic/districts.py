@@ -112,9 +112,9 @@ def make_world(plan: Plan) -> World:
         level=level,
         first_school=starts,
         school_count=counts,
-        poverty=np.clip(rng.beta(3.0, 3.6, plan.districts)[district] + rng.normal(0, 0.12, schools), 0.05, 0.95),
-        attendance=rng.normal(0, 0.16, schools),
-        behavior=rng.normal(0, 0.35, schools),
+        poverty=np.clip(0.45 + _effects(rng, counts, spread=(0.14, 0.12)), 0.05, 0.95),
+        attendance=_effects(rng, counts, spread=(0.06, 0.16)),
+        behavior=_effects(rng, counts, spread=(0.12, 0.35)),
         terms=_terms(plan, (district, level), rng),
         dates_grades=rng.random(schools) > 0.15,
         reported_through=_reported_through(plan, calendars[-1], district, rng=rng),
@@ -135,6 +135,17 @@ def _school_counts(sizes: Array) -> Array:
     shares = sizes[:, None] * np.array(SHARE_OF_STUDENTS) / np.array(SCHOOL_SIZES)
     schools = np.maximum(1, np.rint(shares)).astype(np.int64)
     return np.column_stack([schools, (sizes >= SKILLS_CENTER_FROM).astype(np.int64)])
+
+
+def _effects(rng: np.random.Generator, counts: Array, *, spread: tuple[float, float]) -> Array:
+    """How schools differ around their district, and districts around the state; the first district is in the middle."""
+    of_districts = rng.normal(0, spread[0], len(counts))
+    of_districts[0] = 0
+    of_schools: Array = rng.normal(0, spread[1], int(counts.sum()))
+    district = np.repeat(np.arange(len(counts)), counts.sum(axis=1))
+    students = (np.array([*SHARE_OF_STUDENTS, 0]) / np.maximum(counts, 1)).repeat(counts.ravel())
+    means = np.bincount(district, weights=students * of_schools)
+    return of_schools + (of_districts - means)[district]
 
 
 def _codes(count: int, width: int, rng: np.random.Generator) -> Array:
