@@ -68,11 +68,11 @@ FACTS: dict[str, Fact] = {
     "no_improvement_under_tier_2": _attendance("support so far", "Tier 2 support has not changed attendance yet"),
     "full_day_absence_rate_ytd": _attendance(
         "absence this year",
-        "Missed half or more of {full_days_absent_ytd} of {days_enrolled_ytd:school day|school days} this year",
+        "Missed half a day or more on {full_days_absent_ytd} of {days_enrolled_ytd:school day|school days} this year",
     ),
     "days_absent_ytd": _attendance("absence this year", _MISSED_THIS_YEAR),
     "full_days_absent_ytd": _attendance(
-        "absence this year", "Missed half or more of {full_days_absent_ytd:school day|school days} this year"
+        "absence this year", "Missed half a day or more on {full_days_absent_ytd:school day|school days} this year"
     ),
     "full_days_unexcused_this_month": _attendance(
         "unexcused absence", "Missed {full_days_unexcused_this_month:day|days} without an excuse this month"
@@ -194,14 +194,17 @@ def level_sentence(template: str, title: str, facts: pl.Expr) -> pl.Expr:
 
 
 def joined_facts(deciding: Iterable[tuple[Leaf, pl.Expr]]) -> pl.Expr:
-    """The facts that hold, each once, joined by semicolons; empty where a rule has none."""
+    """The facts that hold, each once, as one sentence; null where none can be told."""
     where: dict[str, list[pl.Expr]] = {}
     for leaf, holds in deciding:
         fact = fact_of(leaf)
         if fact is not None:
             where.setdefault(fact.sentence, []).append(holds)
-    facts = [pl.when(pl.any_horizontal(places)).then(render(text)) for text, places in where.items()]
-    return pl.concat_str(facts, separator="; ", ignore_nulls=True) if facts else pl.lit("")
+    told = [
+        pl.when(pl.any_horizontal(places)).then(render(text[0].lower() + text[1:])) for text, places in where.items()
+    ]
+    joined = pl.concat_str(told or [pl.lit("")], separator="; ", ignore_nulls=True)
+    return pl.when(joined != "").then(pl.concat_str(joined.str.head(1).str.to_uppercase(), joined.str.slice(1)))
 
 
 def _field(name: str, style: str) -> pl.Expr:

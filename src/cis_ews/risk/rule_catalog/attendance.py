@@ -144,8 +144,8 @@ DEFINITION_RULES = (
             Level(
                 concern=2,
                 when=FULL_DAYS_OF_TEN_PERCENT,
-                sentence="Missed half or more of {full_days_absent_ytd} of {days_enrolled_ytd:school day|school days} "
-                "this year; 10 % or more is chronic absence in Washington",
+                sentence="Missed half a day or more on {full_days_absent_ytd} of "
+                "{days_enrolled_ytd:school day|school days} this year; 10 % is chronic absence in Washington",
             ),
         ),
         note="a day of which half or more was missed is a full-day absence; published on the full year (18 of 180)",
@@ -162,8 +162,8 @@ DEFINITION_RULES = (
             Level(
                 concern=2,
                 when=Number("full_days_absent_ytd", ">=", 15),
-                sentence="Missed half or more of {full_days_absent_ytd:school day|school days} this year; 15 or more "
-                "is the federal count of chronic absence",
+                sentence="Missed half a day or more on {full_days_absent_ytd:school day|school days} this year; 15 is "
+                "the federal count of chronic absence",
             ),
         ),
     ),

@@ -151,7 +151,12 @@ def _starter_kit(subject: str, *, title: str, at_risk: Condition, early: Conditi
         evidence=Evidence.PRIMARY,
         window="school year to date; marks of the latest term",
         levels=(
-            Level(name="at_risk", concern=2, when=at_risk, sentence="{facts}; the starter kit asks for support here"),
+            Level(
+                name="at_risk",
+                concern=2,
+                when=at_risk,
+                sentence="{facts}; a common early-warning screen asks for support here",
+            ),
             Level(name="early_warning", concern=1, when=early, sentence="{facts}; worth keeping an eye on"),
         ),
         note="major incidents stand for state offenses, minor ones for the code of conduct; a blank mark is not zero; "

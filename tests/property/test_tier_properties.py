@@ -1,0 +1,115 @@
+"""Whatever the students and the policy: lists within capacity, ties broken the same way, one tier each."""
+
+from __future__ import annotations
+
+from datetime import date
+from typing import Any
+
+import polars as pl
+from hypothesis import given
+from hypothesis import strategies as st
+
+from cis_ews.risk.cohort import Cohort
+from cis_ews.risk.rules import RulesModel
+from cis_ews.risk.tiers import TierPolicy, assign_tiers
+from tests.lib.indicator_frames import indicator_frame
+
+WINTER = date(2026, 2, 27)
+MODEL = RulesModel(
+    ("attendance_works_this_year", "chronic_absence", "pasco_cis_referral", "ewims_suspension", "local_suspensions")
+)
+RULES = {"tier_3_rules": ["attendance_works_this_year"], "tier_2_rules": ["chronic_absence", "pasco_cis_referral"]}
+
+days_enrolled = st.integers(0, 40)
+counts = st.none() | st.integers(0, 3)
+students = st.builds(
+    lambda enrolled, absent, **numbers: {
+        "days_enrolled_ytd": enrolled,
+        "days_absent_ytd": absent * enrolled,
+        **numbers,
+    },
+    days_enrolled,
+    st.sampled_from([0.0, 0.05, 0.1, 0.2, 0.5]),
+    school_id=st.sampled_from(["north", "south", "west"]),
+    grade_level=st.sampled_from([None, "K", "6", "9"]),
+    incidents_major_ytd=counts,
+    incidents_minor_ytd=counts,
+    suspensions_ytd=counts,
+)
+rosters = st.lists(students, min_size=1, max_size=25)
+capacities = st.fixed_dictionaries(
+    {"share": st.sampled_from([0.01, 0.1, 0.29, 0.5, 1.0])}, optional={"number": st.integers(1, 10)}
+)
+
+
+def _policy(capacity: dict[str, Any], minimum_days: int = 20) -> TierPolicy:
+    return TierPolicy.model_validate(
+        {"config_version": 1, "minimum_days_enrolled": minimum_days, "capacity": capacity, **RULES}
+    )
+
+
+def _scores(frame: pl.DataFrame, policy: TierPolicy) -> pl.DataFrame:
+    cohort = Cohort(frame.select("student_id", "school_id", "grade_level", days_enrolled="days_enrolled_ytd"), flow=())
+    results = MODEL.evaluate(frame, as_of=WINTER)
+    return assign_tiers(cohort, frame, results, policy=policy, model_version=MODEL.version)
+
+
+@given(rosters, capacities)
+def test_no_list_is_longer_than_its_capacity(roster: list[dict[str, Any]], capacity: dict[str, Any]) -> None:
+    policy = _policy(capacity)
+    scores = _scores(indicator_frame(*roster), policy)
+    schools = scores.group_by("school_id").agg(listed=(pl.col("tier") > 1).sum(), scored=pl.len())
+    for school, listed, scored in schools.iter_rows():
+        assert listed <= policy.places(school, scored)
+
+
+@given(rosters, capacities, st.randoms(use_true_random=False))
+def test_the_order_of_rows_changes_nothing(roster: list[dict[str, Any]], capacity: dict[str, Any], random: Any) -> None:
+    frame, policy = indicator_frame(*roster), _policy(capacity)
+    order = list(range(frame.height))
+    random.shuffle(order)
+    assert _scores(frame[order], policy).equals(_scores(frame, policy))
+
+
+@given(rosters, capacities, st.integers(0, 45))
+def test_every_student_of_the_cohort_has_one_tier_or_none_for_want_of_data(
+    roster: list[dict[str, Any]], capacity: dict[str, Any], minimum_days: int
+) -> None:
+    frame = indicator_frame(*roster)
+    scores = _scores(frame, _policy(capacity, minimum_days))
+    assert scores.get_column("student_id").to_list() == sorted(frame.get_column("student_id"))
+    said = {1: "Tier 1: ", 2: "Tier 2: ", 3: "Tier 3: ", None: "Not enough data: "}
+    assert all(row["tier_reason"].startswith(said[row["tier"]]) for row in scores.iter_rows(named=True))
+    assert (scores.get_column("abstained") == scores.get_column("tier").is_null()).all()
+
+
+@given(rosters, capacities)
+def test_nobody_on_a_list_stands_before_a_student_who_was_cut_from_it_with_more_need(
+    roster: list[dict[str, Any]], capacity: dict[str, Any]
+) -> None:
+    frame = indicator_frame(*roster)
+    wanted = _scores(frame, _policy({"number": 1_000})).select("student_id", asked="tier")
+    scores = _scores(frame, _policy(capacity)).join(wanted, on="student_id")
+    for _, school in scores.group_by("school_id"):
+        cut = school.filter(pl.col("asked") > 1, pl.col("tier") == 1)["asked"].max()
+        kept = school.filter(pl.col("tier") > 1)["tier"].min()
+        assert cut is None or kept is None or kept >= cut
+
+
+@given(rosters, capacities, st.sampled_from(["incidents_major_ytd", "days_absent_ytd"]))
+def test_more_of_what_a_rule_counts_never_lowers_the_tier_that_is_asked_for(
+    roster: list[dict[str, Any]], capacity: dict[str, Any], name: str
+) -> None:
+    policy = _policy({"number": 1_000})
+    before = _scores(indicator_frame(*roster), policy)
+    more = [{**student, name: _more(student, name)} for student in roster]
+    after = _scores(indicator_frame(*more), policy)
+    for tier, later in zip(before["tier"], after["tier"], strict=True):
+        assert (later or 0) >= (tier or 0)
+
+
+def _more(student: dict[str, Any], name: str) -> float | None:
+    value = student[name]
+    if value is None:
+        return None
+    return value + 1 if name != "days_absent_ytd" else min(value + 1, student["days_enrolled_ytd"])

@@ -1,0 +1,195 @@
+"""The tier policy and the list of each school."""
+
+from __future__ import annotations
+
+from datetime import date
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pytest
+
+from cis_ews.errors import ConfigError
+from cis_ews.risk.cohort import Cohort
+from cis_ews.risk.rules import RulesModel
+from cis_ews.risk.tiers import Capacity, TierPolicy, assign_tiers
+from tests.lib.indicator_frames import indicator_frame
+
+WINTER = date(2026, 2, 27)
+MISSED_A_FIFTH = {"days_absent_ytd": 20, "days_enrolled_ytd": 100}
+MISSED_A_TENTH = {"days_absent_ytd": 10, "days_enrolled_ytd": 100}
+PRESENT = {"days_absent_ytd": 0, "days_enrolled_ytd": 100}
+CALM = {"incidents_major_ytd": 0, "incidents_minor_ytd": 0}
+ROOM_FOR_ALL = {"capacity": {"number": 1_000}}
+ROOT = Path(__file__).parents[2]
+
+
+def _policy(**changes: Any) -> TierPolicy:
+    rules = {
+        "tier_3_rules": ("attendance_works_this_year",),
+        "tier_2_rules": ("chronic_absence", "attendance_works_first_months", "pasco_cis_referral"),
+    }
+    return TierPolicy.model_validate(
+        {"config_version": 1, "minimum_days_enrolled": 20, **rules, **ROOM_FOR_ALL, **changes}
+    )
+
+
+def _scores(*students: dict[str, Any], as_of: date = WINTER, **changes: Any) -> pl.DataFrame:
+    frame, model = indicator_frame(*students), RulesModel()
+    days = pl.col("days_enrolled_ytd").fill_null(0)
+    cohort = Cohort(frame.select("student_id", "school_id", "grade_level", days_enrolled=days), flow=())
+    results = model.evaluate(frame, as_of=as_of)
+    return assign_tiers(cohort, frame, results, policy=_policy(**changes), model_version=model.version)
+
+
+def _tiers(scores: pl.DataFrame) -> list[int | None]:
+    return scores.get_column("tier").to_list()
+
+
+def test_each_tier_names_the_rule_that_put_the_student_there() -> None:
+    scores = _scores({**MISSED_A_FIFTH, **CALM}, {**MISSED_A_TENTH, **CALM}, {**PRESENT, **CALM})
+    assert _tiers(scores) == [3, 2, 1]
+    assert scores.get_column("tier_reason").to_list() == [
+        "Tier 3: Attendance Works: Missed 20 of 100 school days this year (20 %); from 20 % on, one-on-one support is "
+        "advised (rules that agree: 2)",
+        "Tier 2: Attendance Works: Missed 10 of 100 school days this year (10 %); 10 % or more is chronic absence",
+        "Tier 1: no rule for Tier 2 or 3 holds",
+    ]
+
+
+def test_scores_have_the_columns_of_the_contract_and_no_risk() -> None:
+    scores = _scores({**PRESENT, **CALM, "student_id": "b"}, {**PRESENT, **CALM, "student_id": "a"})
+    assert scores.get_column("student_id").to_list() == ["a", "b"]
+    assert scores.select("risk", "risk_low", "risk_high").null_count().row(0) == (2, 2, 2)
+    assert set(scores.get_column("model_version")) == {RulesModel().version}
+
+
+def test_tier_1_says_how_many_rules_could_not_be_asked() -> None:
+    [reason] = _scores(PRESENT).get_column("tier_reason")
+    assert reason == "Tier 1: no rule for Tier 2 or 3 holds; 1 could not be asked"
+
+
+def test_too_few_days_are_not_enough_data() -> None:
+    few = {"days_absent_ytd": 1, "days_enrolled_ytd": 8}
+    scores = _scores({**few, **CALM})
+    assert _tiers(scores) == [None]
+    assert scores.get_column("abstained").to_list() == [True]
+    assert scores.item(0, "tier_reason") == "Not enough data: 8 days enrolled, and shares of days need 20"
+
+
+def test_a_child_who_missed_8_of_the_first_10_days_is_seen() -> None:
+    scores = _scores({"days_absent_ytd": 8, "days_enrolled_ytd": 10, **CALM}, as_of=date(2025, 9, 17))
+    assert _tiers(scores) == [2]
+    assert "Missed 8 of 10 school days" in scores.item(0, "tier_reason")
+
+
+def test_incidents_are_seen_from_the_first_day() -> None:
+    scores = _scores({"days_absent_ytd": 0, "days_enrolled_ytd": 2, "incidents_major_ytd": 2, "incidents_minor_ytd": 0})
+    assert _tiers(scores) == [2]
+
+
+def test_a_longer_minimum_silences_shares_of_fewer_days() -> None:
+    student = {"days_absent_ytd": 8, "days_enrolled_ytd": 30, **CALM}
+    assert _tiers(_scores(student)) == [3]
+    assert _tiers(_scores(student, minimum_days_enrolled=31)) == [None]
+
+
+def test_a_student_of_whom_no_rule_can_be_asked_is_not_enough_data_and_what_is_missing_is_said() -> None:
+    scores = _scores({"days_enrolled_ytd": 100})
+    assert _tiers(scores) == [None]
+    assert scores.item(0, "tier_reason") == "Not enough data: missing attendance, behavior records"
+
+
+def test_the_list_is_cut_at_capacity_by_tier_then_flags_then_absence() -> None:
+    fewer_flags = {"student_id": "d", "days_absent_ytd": 14, "days_enrolled_ytd": 100, **CALM}
+    scores = _scores(
+        {"student_id": "a", **MISSED_A_TENTH, **CALM},
+        {"student_id": "b", **MISSED_A_FIFTH, **CALM},
+        {"student_id": "c", **MISSED_A_TENTH, **CALM, "suspensions_ytd": 1},
+        fewer_flags,
+        capacity={"number": 3},
+    )
+    assert _tiers(scores) == [1, 3, 2, 2]
+    assert scores.item(0, "tier_reason") == (
+        "Tier 1: the list of the school was full at 3; otherwise Tier 2: Attendance Works: Missed 10 of 100 school "
+        "days this year (10 %); 10 % or more is chronic absence"
+    )
+
+
+def test_each_school_has_a_list_of_its_own() -> None:
+    students = [
+        {"student_id": f"{school}{number}", "school_id": school, **MISSED_A_TENTH, **CALM}
+        for school in ("north", "south")
+        for number in range(4)
+    ]
+    by_school = {"capacity": {"number": 1}, "capacity_by_school": {"south": {"number": 3}}}
+    on_list = _scores(*students, **by_school).filter(pl.col("tier") > 1).group_by("school_id").len()
+    assert dict(on_list.iter_rows()) == {"north": 1, "south": 3}
+
+
+@pytest.mark.parametrize(
+    ("capacity", "scored", "places"),
+    [
+        ({"share": 0.1}, 29, 2),
+        ({"share": 0.29}, 100, 29),
+        ({"share": 0.1}, 3, 1),
+        ({"share": 0.1, "number": 85}, 2_000, 85),
+        ({"share": 0.1, "number": 85}, 300, 30),
+        ({"number": 40}, 10, 40),
+    ],
+)
+def test_places_on_a_list(capacity: dict[str, Any], scored: int, places: int) -> None:
+    assert Capacity.model_validate(capacity).of(scored) == places
+
+
+def test_the_shipped_policy_loads_and_a_file_replaces_key_by_key(tmp_path: Path) -> None:
+    shipped = TierPolicy.load()
+    assert (shipped.capacity.share, shipped.capacity.number, shipped.minimum_days_enrolled) == (Decimal("0.1"), 85, 20)
+    path = tmp_path / "policy.toml"
+    path.write_text('config_version = 1\n[capacity_by_school."0012"]\nnumber = 40\n', encoding="utf-8")
+    changed = TierPolicy.load(path)
+    assert changed.tier_3_rules == shipped.tier_3_rules
+    assert (changed.places("0012", 900), changed.places("0013", 900)) == (40, 85)
+    assert changed.hash != shipped.hash
+    assert TierPolicy.load().hash == shipped.hash
+
+
+def test_the_file_in_configs_changes_nothing_yet() -> None:
+    assert TierPolicy.load(ROOT / "configs" / "tier_policy.toml").hash == TierPolicy.load().hash
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("tier_4_rules = []", "tier_4_rules: Extra inputs are not permitted"),
+        ('tier_2_rules = ["septembre_rule"]', "there is no rule septembre_rule"),
+        ('tier_2_rules = ["attendance_band:terrible"]', "attendance_band has no level terrible"),
+        (
+            'tier_2_rules = ["truancy_conference"]',
+            "truancy_conference is a duty, and only flags put a student into a tier",
+        ),
+        ('tier_3_rules = ["solid_average"]', "solid_average is a strength, and only flags put a student into a tier"),
+        ("[capacity]", "a capacity needs a share, a number or both"),
+        ("[capacity]\nshare = 1.5", "capacity.share: Input should be less than or equal to 1"),
+        ("[capacity]\nnumber = 0", "capacity.number: Input should be greater than or equal to 1"),
+        ("config_version = 2", "config_version: Input should be less than or equal to 1"),
+        ("minimum_days_enrolled = ", "not valid TOML"),
+    ],
+)
+def test_a_mistake_in_the_policy_is_named(text: str, message: str, tmp_path: Path) -> None:
+    path = tmp_path / "policy.toml"
+    path.write_text(text, encoding="utf-8")
+    with pytest.raises(ConfigError, match=message.replace(".", r"\.")):
+        TierPolicy.load(path)
+
+
+def test_a_missing_policy_file_is_an_error_and_not_the_default(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"there is no tier policy policy\.toml"):
+        TierPolicy.load(tmp_path / "policy.toml")
+
+
+def test_a_level_in_the_policy_takes_the_more_severe_ones_with_it() -> None:
+    students = [{"days_absent_ytd": days, "days_enrolled_ytd": 100} for days in (25, 15, 7, 3)]
+    scores = _scores(*students, tier_3_rules=("attendance_band:severe",), tier_2_rules=("attendance_band:moderate",))
+    assert _tiers(scores) == [3, 2, 1, 1]
