@@ -1,0 +1,160 @@
+"""From no tables to today's, from an older step to today's, and never half-way."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+from importlib.resources import files
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.runtime.migration import MigrationContext
+from sqlalchemy import Connection, inspect, text
+
+from cis_ews.errors import StorageError
+from cis_ews.storage.database import Database, migrating, tables
+from cis_ews.storage.database.engine import Connections
+
+NEWEST = "0002"
+
+
+@pytest.fixture
+def connections(url: str) -> Iterator[Connections]:
+    """The test's database without today's tables."""
+    connections = Connections(url)
+    if connections.file is not None:
+        connections.file.parent.mkdir(exist_ok=True)
+    yield connections
+    connections.close()
+
+
+def at_first_step(connection: Connection) -> None:
+    """The tables of the first release with one run in them."""
+    migrating.migrate(connection, "0001")
+    moment = {"now": "2026-02-28 05:00:00.000000"}
+    if connection.dialect.name == "postgresql":
+        moment = {"now": "2026-02-27 21:00:00-08"}
+    run = "'0123456789abcdef', '2026-02-27', :now, 'rules-1', 'runs/x', 'hash', 3, 1, 1, 1, 0"
+    connection.execute(text(f"INSERT INTO runs VALUES ({run})"), moment)  # noqa: S608 - written here
+    district = "'0123456789abcdef', 'd1', true, :now, 3, 1, 1, 1, 0"
+    connection.execute(text(f"INSERT INTO run_districts VALUES ({district})"), moment)  # noqa: S608 - written here
+    connection.execute(text("INSERT INTO secrets VALUES ('ref_secret', :secret)"), {"secret": "ab" * 32})
+
+
+def _differences(connections: Connections) -> list[object]:
+    with connections.reading() as connection:
+        context = MigrationContext.configure(connection, opts={"version_table": migrating.VERSION_TABLE})
+        return list(compare_metadata(context, tables.metadata))
+
+
+def test_the_steps_make_exactly_the_tables_that_the_code_uses(database: Database, url: str) -> None:
+    connections = Connections(url)
+    assert _differences(connections) == []
+    connections.close()
+    assert database.revision == database.newest_revision == NEWEST
+
+
+def test_the_comparison_sees_a_difference(database: Database, connections: Connections) -> None:
+    with connections.writing() as connection:
+        connection.execute(text("ALTER TABLE jobs ADD COLUMN extra VARCHAR"))
+    assert _differences(connections) != []
+
+
+def test_upgrading_again_changes_nothing(database: Database, connections: Connections) -> None:
+    def secret() -> str:
+        with connections.reading() as connection:
+            return connection.execute(text("SELECT value FROM secrets")).scalar_one()
+
+    before = secret()
+    database.upgrade()
+    assert secret() == before
+    assert len(before) == 64
+
+
+def test_an_older_database_is_refused_with_what_to_do_and_upgraded_with_its_rows(
+    url: str, connections: Connections
+) -> None:
+    with connections.writing() as connection:
+        at_first_step(connection)
+    with Database(url) as database:
+        assert database.revision == "0001"
+        with pytest.raises(StorageError, match="at step 0001, not at 0002; run `cis-ews db upgrade`"):
+            database.districts()
+        database.upgrade()
+        assert database.revision == NEWEST
+        run = database.runs_of("d1")[0]
+        assert (run.run_id, run.students) == ("0123456789abcdef", 3)
+        assert run.created_at == datetime(2026, 2, 28, 5, tzinfo=UTC)
+        _, key = database.create_key("d1", "made after the upgrade")
+        assert database.check_key(key) is not None
+
+
+def test_the_secret_for_refs_outlives_an_upgrade(url: str, connections: Connections) -> None:
+    with connections.writing() as connection:
+        at_first_step(connection)
+    with Database(url) as database:
+        database.upgrade()
+    with connections.reading() as connection:
+        assert connection.execute(text("SELECT value FROM secrets")).scalar_one() == "ab" * 32
+
+
+def test_a_step_that_fails_leaves_the_database_as_it_was(url: str, connections: Connections) -> None:
+    """The second step makes api_keys and then jobs; a table named jobs is in its way."""
+    with connections.writing() as connection:
+        at_first_step(connection)
+        connection.execute(text("CREATE TABLE jobs (number INTEGER)"))
+    with Database(url) as database:
+        with pytest.raises(StorageError, match="database"):
+            database.upgrade()
+        assert database.revision == "0001"
+    with connections.reading() as connection:
+        assert not inspect(connection).has_table("api_keys")
+        assert connection.execute(text("SELECT count(*) FROM runs")).scalar_one() == 1
+
+
+def test_a_database_of_a_later_version_is_left_alone(url: str, connections: Connections, database: Database) -> None:
+    with connections.writing() as connection:
+        connection.execute(text("UPDATE cis_ews_revision SET version_num = '9999'"))
+    with Database(url) as later:
+        for attempt in (later.districts, later.upgrade):
+            with pytest.raises(StorageError, match="step 9999, which this version does not know; update cis_ews"):
+                attempt()
+
+
+def test_two_upgrades_at_once_make_one_set_of_tables(new_url: Callable[[], str]) -> None:
+    url = new_url()
+    failures: list[StorageError] = []
+
+    def upgrade() -> None:
+        with Database(url) as database:
+            try:
+                database.upgrade()
+            except StorageError as error:
+                failures.append(error)
+
+    threads = [threading.Thread(target=upgrade) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert failures == []
+    with Database(url) as database:
+        assert database.revision == NEWEST
+
+
+def test_the_tables_of_another_program_in_the_same_database_are_left_alone(url: str, connections: Connections) -> None:
+    with connections.writing() as connection:
+        connection.execute(text("CREATE TABLE alembic_version (version_num VARCHAR(32))"))
+        connection.execute(text("INSERT INTO alembic_version VALUES ('theirs')"))
+    with Database(url) as database:
+        database.upgrade()
+        assert database.revision == NEWEST
+    with connections.reading() as connection:
+        assert connection.execute(text("SELECT version_num FROM alembic_version")).scalar_one() == "theirs"
+
+
+def test_the_steps_are_part_of_the_package() -> None:
+    steps = files("cis_ews.storage.database.migrations")
+    assert steps.joinpath("env.py").is_file()
+    assert len([step for step in steps.joinpath("versions").iterdir() if step.name.startswith("m0")]) == 2
