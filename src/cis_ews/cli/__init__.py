@@ -87,7 +87,7 @@ def run(arguments: Sequence[str]) -> int:
         return failures.report_usage(error, as_json=as_json)
     except (typer.Abort, KeyboardInterrupt):
         return failures.INTERRUPTED
-    except BrokenPipeError:
+    except (BrokenPipeError, SystemExit):  # typer leaves by SystemExit when nobody reads its output any more
         return failures.leave_quietly()
     except Exception as error:  # noqa: BLE001 - the one place where a fault of the program is told to its user
         return failures.report_fault(error, as_json=as_json)

@@ -39,6 +39,9 @@ def report_refusal(error: EwsError, *, as_json: bool) -> int:
 
 def report_usage(error: typer.TyperException, *, as_json: bool) -> int:
     """Say what is wrong with the command line."""
+    if error.format_message().startswith("Usage: "):  # no verb was given: what is said is the help
+        print_error(error.format_message())
+        return error.exit_code
     context: typer.Context | None = getattr(error, "ctx", None)
     hint = f"see {context.command_path if context else 'cis-ews'} --help"
     if as_json:

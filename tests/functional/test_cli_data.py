@@ -1,0 +1,107 @@
+"""The verbs about school data: synthesize, check, indicators."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from tests.lib.command import command, process
+from tests.lib.extracts import AS_OF, STUDENTS, small_district, write_extract
+
+
+@pytest.fixture
+def extract(tmp_path: Path) -> Path:
+    return write_extract(tmp_path / "extract", small_district())
+
+
+def test_synthesize_makes_the_same_district_twice(tmp_path: Path) -> None:
+    for name in ("one", "two"):
+        done = command("synthesize", tmp_path / name, "--students", 120, "--years", 1, "--seed", 3)
+        assert (done.code, f"cis-ews check {tmp_path / name}" in done.out) == (0, True)
+    files = sorted(path.name for path in (tmp_path / "one").iterdir())
+    assert [path.name for path in sorted((tmp_path / "two").iterdir())] == files
+    assert all((tmp_path / "one" / name).read_bytes() == (tmp_path / "two" / name).read_bytes() for name in files)
+
+
+def test_synthesize_as_json(tmp_path: Path) -> None:
+    done = command("synthesize", tmp_path / "out", "--students", 120, "--years", 1, "--files", "parquet", "--json")
+    assert done.event("synthesized")["students"] == 120
+    assert (tmp_path / "out" / "students.parquet").exists()
+
+
+def test_check_shows_tables_coverage_and_freshness(extract: Path) -> None:
+    done = command("check", extract)
+    assert done.code == 0
+    for words in ("No row was rejected", "What the source can speak of", f"Freshness as of {AS_OF}", "north"):
+        assert words in done.out
+    assert max(len(line.rstrip()) for line in done.out.splitlines()) <= 80
+
+
+def test_check_counts_rejections_by_rule_with_their_places(extract: Path, tmp_path: Path) -> None:
+    rows = (extract / "attendance_events.csv").read_text(encoding="utf-8").splitlines()
+    rows[2] = rows[2].replace("unexcused", "sleeping")
+    (extract / "attendance_events.csv").write_text("\n".join(rows) + "\n", encoding="utf-8")
+    done = command("check", extract, "--json", "--rejections", tmp_path / "rejections.csv")
+    assert done.event("tables")["rejections"] == [
+        {"table": "attendance_events", "rule": "unknown_code", "column": "status", "rows": 1, "first": "3"}
+    ]
+    assert pl.read_csv(tmp_path / "rejections.csv").row(0) == (
+        "attendance_events",
+        "attendance_events.csv",
+        3,
+        "unknown_code",
+        "status",
+    )
+    assert "sleeping" not in done.out
+
+
+def test_check_measures_freshness_in_school_days(extract: Path) -> None:
+    done = command("check", extract, "--as-of", "2026-03-04", "--json")
+    schools = done.event("coverage")["schools"]
+    assert schools[0] == {"school_id": "north", "reported_through": AS_OF, "school_days_behind": 3}
+    assert done.event("coverage")["rows_after_as_of"][0]["table"] == "attendance_events"
+
+
+def test_check_refuses_data_with_code_3_and_counts_by_rule(extract: Path) -> None:
+    students = pl.read_csv(extract / "students.csv", infer_schema=False).with_columns(birth_date=pl.lit("May"))
+    students.write_csv(extract / "students.csv")
+    done = process("check", extract)
+    assert done.code == 3
+    assert "unreadable_date (birth_date)" in done.err
+    assert "What to do:" in done.err
+    assert "Traceback" not in done.err
+    as_json = command("check", extract, "--json")
+    assert as_json.error["code"] == "data_tolerance"
+    assert as_json.error["details"]["by_rule"] == {"unreadable_date (birth_date)": STUDENTS}
+
+
+@pytest.mark.parametrize("suffix", ["csv", "parquet"])
+def test_indicators_writes_one_row_a_student_with_rules(extract: Path, tmp_path: Path, suffix: str) -> None:
+    out = tmp_path / f"indicators.{suffix}"
+    done = command("indicators", extract, "--as-of", AS_OF, "--out", out)
+    assert done.code == 0
+    table = pl.read_csv(out) if suffix == "csv" else pl.read_parquet(out)
+    assert table.height == STUDENTS
+    first = table.row(0, named=True)
+    events = pl.read_csv(extract / "attendance_events.csv", try_parse_dates=True)
+    days = pl.read_csv(extract / "calendar_days.csv", try_parse_dates=True)
+    by_now = pl.col("date") <= pl.lit(AS_OF).str.to_date()
+    missed = events.filter(by_now, pl.col("student_id") == first["student_id"]).height
+    enrolled = days.filter(by_now, pl.col("is_instructional"), pl.col("school_id") == first["school_id"])
+    begun = enrolled.filter(pl.col("date") >= pl.date(2025, 9, 3)).height
+    assert first["absence_rate_ytd"] == pytest.approx(missed / begun)
+    assert first["rule_chronic_absence"] == "holds"
+
+
+def test_indicators_refuses_a_file_of_no_known_kind(extract: Path, tmp_path: Path) -> None:
+    done = command("indicators", extract, "--as-of", AS_OF, "--out", tmp_path / "indicators.xlsx")
+    assert done.code == 2
+    assert ".csv or .parquet" in done.err
+
+
+def test_indicators_refuses_an_as_of_date_outside_the_calendar(extract: Path, tmp_path: Path) -> None:
+    done = command("indicators", extract, "--as-of", "2031-01-01", "--out", tmp_path / "indicators.csv")
+    assert done.code == 3
+    assert "ended on 2026-06-12" in done.err

@@ -1,0 +1,96 @@
+"""A family's rights on the command line: what is held, corrected and scored again, forgotten."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from cis_ews.storage.store import RunStore
+from tests.lib.builders import absence, frame
+from tests.lib.command import command
+from tests.lib.extracts import AS_OF, small_district, write_extract
+
+
+@pytest.fixture
+def scored(tmp_path: Path) -> Path:
+    write_extract(tmp_path / "extract", small_district())
+    assert command("score", tmp_path / "extract", "--as-of", AS_OF, "--out", tmp_path / "store").code == 0
+    return tmp_path
+
+
+def _records(folder: Path, student_id: str) -> Path:
+    return write_extract(folder, {"attendance_events": frame("attendance_events", [absence(student_id, "2025-10-01")])})
+
+
+def _tier(store: Path, student_id: str) -> int:
+    return RunStore(store).latest().rows_of("scores", student_id)["tier"].item()
+
+
+def test_export_gives_everything_that_is_held(scored: Path) -> None:
+    done = command("student", "export", "s00", "--store", scored / "store", "--out", scored / "held.json")
+    assert (done.code, done.out) == (0, "")
+    assert (scored / "held.json").stat().st_mode & 0o777 == 0o600
+    held = json.loads((scored / "held.json").read_text(encoding="utf-8"))
+    assert set(held["runs"][0]["tables"]) == {"scores", "reasons", "rules", "indicators"}
+    assert json.loads(command("student", "export", "s00", "--store", scored / "store").out) == held
+
+
+def test_export_of_an_unknown_student_repeats_no_id(scored: Path) -> None:
+    done = command("student", "export", "s9999", "--store", scored / "store")
+    assert done.code == 5
+    assert "Nothing is held" in done.err
+    assert "s9999" not in done.err
+
+
+def test_correct_replaces_the_records_and_scores_again(scored: Path) -> None:
+    store, records = scored / "store", _records(scored / "right", "s00")
+    assert _tier(store, "s00") == 3
+    done = command("student", "correct", "s00", scored / "extract", "--records", records, "--store", store, "--json")
+    assert done.code == 0
+    assert done.event("scored")["is_new"] is True
+    assert _tier(store, "s00") == 1
+    again = command("score", scored / "extract", "--as-of", AS_OF, "--out", store, "--json")
+    assert again.event("scored")["is_new"] is False
+    held = json.loads(command("student", "export", "s00", "--store", store).out)
+    assert held["corrections"]["attendance_events.csv"][0]["date"] == "2025-10-01"
+
+
+def test_correct_refuses_what_the_contract_refuses_and_keeps_nothing(scored: Path) -> None:
+    rows = [absence("s00", "2025-10-05")]
+    records = write_extract(scored / "right", {"attendance_events": frame("attendance_events", rows)})
+    done = command("student", "correct", "s00", scored / "extract", "--records", records, "--store", scored / "store")
+    assert done.code == 3
+    assert "instructional_day" in done.err
+    assert not list((scored / "store" / "corrections").glob("*"))
+
+
+def test_forget_takes_the_student_out_of_everything(scored: Path) -> None:
+    store = scored / "store"
+    command(
+        "student",
+        "correct",
+        "s00",
+        scored / "extract",
+        "--records",
+        _records(scored / "right", "s00"),
+        "--store",
+        store,
+    )
+    done = command("student", "forget", "s00", "--store", store, "--yes")
+    assert done.code == 0
+    assert "2 runs rewritten" in done.out
+    assert command("student", "export", "s00", "--store", store).code == 5
+    assert command("runs", "verify", "--store", store).code == 0
+    rewritten = [run.manifest["rewritten"][0]["why"] for run in RunStore(store).runs()]
+    assert rewritten == ["erasure", "erasure"]
+    night = command("score", scored / "extract", "--as-of", "2026-02-26", "--out", store, "--json").event("scored")
+    assert {step["name"]: step["excluded"] for step in night["cohort_flow"]}["left out at a family's request"] == 1
+
+
+def test_forget_asks_and_without_anybody_to_ask_does_nothing(scored: Path) -> None:
+    done = command("student", "forget", "s00", "--store", scored / "store", "--json")
+    assert done.code == 2
+    assert "say --yes" in done.error["hint"]
+    assert _tier(scored / "store", "s00") == 3
