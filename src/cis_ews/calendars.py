@@ -6,6 +6,7 @@ never counted as days, and are looked at for one thing only, the planned last da
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import date, timedelta
 
 import polars as pl
@@ -46,27 +47,50 @@ def school_year_ends(calendar_days: pl.DataFrame) -> pl.DataFrame:
     return calendar_days.group_by("school_id", "school_year").agg(year_end=pl.col("date").max())
 
 
-def instructional_ordinals(calendar_days: pl.DataFrame, *, school_year: int, as_of: date) -> pl.DataFrame:
-    """Instructional days of a school year numbered by school, up to `as_of`.
+@dataclass(frozen=True, slots=True)
+class InstructionalDays:
+    """Running counts of a school year's instructional days, by school and date, to be looked up by position.
 
-    One row a school and date, without gaps, from the day before the year begins anywhere: `school_id`, `date`,
-    `ordinal` (instructional days of the school so far, Int32), `is_instructional`. Empty where the year has no day yet.
+    `schools`: `school_id`, `base`; a school's count on a date stands at `base` + the date's day number (days since
+    1970-01-01). Dates run without gaps from `first`, the day before the year begins anywhere, to `last`, its last day
+    up to the as-of date: move a date between them before looking it up.
     """
+
+    schools: pl.DataFrame
+    first: date
+    last: date
+    counts: pl.Series
+    instructional: pl.Series
+
+    def count_at(self, positions: pl.Series) -> pl.Series:
+        """Instructional days up to and on the date at each position; 0 where a school has no calendar."""
+        return self.counts.gather(positions).fill_null(0)
+
+    def is_instructional_at(self, positions: pl.Series) -> pl.Series:
+        """Whether the date at each position is instructional; not where a school has no calendar."""
+        return self.instructional.gather(positions).fill_null(value=False)
+
+
+def instructional_days(calendar_days: pl.DataFrame, *, school_year: int, as_of: date) -> InstructionalDays:
+    """Number the instructional days of a school year, school by school, up to `as_of`."""
     year = calendar_days.filter(pl.col("school_year") == school_year, pl.col("date") <= as_of)
-    counted = pl.col("is_instructional").fill_null(value=False)
-    return (
-        _every_date(year)
+    begins, last = year.select(first=pl.col("date").min(), last=pl.col("date").max()).row(0)
+    first = (begins or as_of) - timedelta(days=1)
+    dates = pl.date_range(first, last or first, eager=True).alias("date").to_frame()
+    schools = year.select(pl.col("school_id").unique().sort())
+    known = pl.col("is_instructional").fill_null(value=False)
+    every_date = (
+        schools.join(dates, how="cross")
         .join(year.select("school_id", "date", "is_instructional"), on=["school_id", "date"], how="left")
-        .with_columns(is_instructional=counted)
+        .with_columns(is_instructional=known)
         .sort("school_id", "date")
-        .with_columns(ordinal=pl.col("is_instructional").cast(pl.Int32).cum_sum().over("school_id"))
+        .with_columns(count=known.cast(pl.Int32).cum_sum().over("school_id"))
     )
-
-
-def _every_date(year: pl.DataFrame) -> pl.DataFrame:
-    schools = year.select("school_id").unique()
-    if year.is_empty():
-        return schools.with_columns(date=pl.lit(None, pl.Date))
-    bounds = year.select(first=pl.col("date").min(), last=pl.col("date").max()).row(0)
-    dates = pl.date_range(bounds[0] - timedelta(days=1), bounds[1], eager=True).alias("date")
-    return schools.join(dates.to_frame(), how="cross")
+    base = pl.int_range(pl.len(), dtype=pl.Int32) * dates.height - (first - date(1970, 1, 1)).days
+    return InstructionalDays(
+        schools=schools.with_columns(base=base),
+        first=first,
+        last=last or first,
+        counts=every_date.get_column("count"),
+        instructional=every_date.get_column("is_instructional"),
+    )

@@ -9,11 +9,12 @@ from typing import Protocol
 import polars as pl
 
 from cis_ews.calendars import school_year_at
-from cis_ews.enums import CoverageLevel, Domain
+from cis_ews.enums import Domain
 from cis_ews.indicators.attendance import attendance_indicators
 from cis_ews.indicators.behavior import behavior_indicators
 from cis_ews.indicators.catalog import INDICATORS, INDICATORS_SCHEMA, Indicator, names_of
 from cis_ews.indicators.coursework import coursework_indicators
+from cis_ews.indicators.coverage import covers
 from cis_ews.indicators.roster import build_roster, roster_indicators
 from cis_ews.indicators.windows import DAY_PARTS, EnrolledYear, enrolled_year
 from cis_ews.schema.school_data import SchoolData
@@ -47,14 +48,11 @@ def compute_indicators(school_data: SchoolData, as_of: date) -> pl.DataFrame:
     last_year = enrolled_year(school_data, roster, school_year=school_year - 1, as_of=as_of)
     table = roster_indicators(school_data, roster, this_year=this_year, last_year=last_year)
     for domain, compute in DOMAINS.items():
-        if _covers(school_data, domain):
+        if covers(school_data, domain):
             found = compute(school_data, roster, this_year=this_year, last_year=last_year)
-            table = table.join(found.select("student", *names_of(domain)), on="student", how="left")
+            known = [name for name in names_of(domain) if name in found.columns]
+            table = table.join(found.select("student", *known), on="student", how="left")
     return _conform(table).sort("student_id")
-
-
-def _covers(school_data: SchoolData, domain: Domain) -> bool:
-    return school_data.coverage.of(domain).level != CoverageLevel.NONE
 
 
 def _conform(table: pl.DataFrame) -> pl.DataFrame:

@@ -12,11 +12,12 @@ from datetime import date
 
 import polars as pl
 
-from cis_ews.enums import AttendanceStatus, DisciplineActionType
-from cis_ews.indicators.windows import DAY_PARTS, FIRST_DAYS, LAST_DAYS, MONTHS, EnrolledYear, StudentDays, month_days
+from cis_ews.enums import AttendanceStatus, DisciplineActionType, Domain
+from cis_ews.indicators.coverage import covers_actions, covers_years_before
+from cis_ews.indicators.windows import DAY_PARTS, FIRST_DAYS, LAST_DAYS, MONTHS, EnrolledYear, month_days
 from cis_ews.schema.school_data import SchoolData
 
-ABSENT = (AttendanceStatus.EXCUSED, AttendanceStatus.UNEXCUSED)
+TARDY = -1
 AWAY_FROM_SCHOOL = (
     DisciplineActionType.SHORT_TERM_SUSPENSION,
     DisciplineActionType.LONG_TERM_SUSPENSION,
@@ -31,35 +32,64 @@ def attendance_indicators(
     school_data: SchoolData, roster: pl.DataFrame, *, this_year: EnrolledYear, last_year: EnrolledYear
 ) -> pl.DataFrame:
     """Every attendance indicator of the catalog, one row a student of the roster, keyed by `student`."""
-    absences = _absences(school_data.attendance_events, this_year.reported, as_of=this_year.as_of)
+    recorded = _recorded(school_data.attendance_events, this_year)
+    absences = _absences(recorded)
     parts = [
         _enrolled(this_year),
         month_days(this_year.reported),
-        _sums(absences, as_of=this_year.as_of),
+        _sums(absences),
+        _full_days_of_months(absences, AttendanceStatus.EXCUSED, as_of=this_year.as_of),
+        _full_days_of_months(absences, AttendanceStatus.UNEXCUSED, as_of=this_year.as_of),
         _runs(absences),
-        _tardies(school_data.attendance_events, this_year.reported, as_of=this_year.as_of),
-        _suspended(school_data, absences, this_year.reported, as_of=this_year.as_of),
+        _tardies(recorded),
+        _suspended(school_data, absences, this_year),
         _last_year(school_data, last_year),
     ]
     joined = roster.lazy().select("student")
-    for part in pl.collect_all([part.lazy() for part in parts]):
+    for part in parts:
         joined = joined.join(part.lazy(), on="student", how="left")
-    return joined.pipe(_filled).pipe(_derived).collect()
+    return joined.pipe(_filled, school_data).pipe(_derived).collect()
 
 
-def _absences(events: pl.DataFrame, days: StudentDays, *, as_of: date) -> pl.DataFrame:
-    """Days missed, sorted by student and day: `student`, `number`, `total`, `date`, `parts`, `excused`, `full`."""
-    weight = _parts(pl.col("fraction_absent")) * 2 + (pl.col("status") == AttendanceStatus.EXCUSED).cast(pl.Int32)
-    absent = events.lazy().filter(pl.col("date") <= as_of, pl.col("status").is_in(ABSENT))
-    placed = days.number(absent.with_columns(weight=weight)).filter("is_student_day")
-    ordered = placed.select("student", "number", "total", "date", "weight").sort("student", "number", "weight")
-    largest_of_day = pl.struct("student", "number") != pl.struct("student", "number").shift(-1)
+def _recorded(events: pl.DataFrame, year: EnrolledYear) -> pl.DataFrame:
+    """What was recorded on the student's days, sorted: `student`, `number`, `weight`, `total`, `date`.
+
+    `weight` orders the records of one day and carries what is counted: twice the parts missed, plus one where excused;
+    a tardy is -1.
+    """
+    status = pl.col("status")
+    missed = _parts(pl.col("fraction_absent")) * 2 + (status == AttendanceStatus.EXCUSED).cast(pl.Int32)
+    weight = pl.when(status == AttendanceStatus.TARDY).then(TARDY).otherwise(missed)
+    in_year = pl.col("date").is_between(year.reported.calendar.first, year.as_of)
+    exceptions = events.lazy().filter(in_year, status != AttendanceStatus.PRESENT)
+    placed = year.reported.on_days(exceptions.select("student_id", "date", weight=weight))
+    return placed.sort("student", "number", "weight")
+
+
+def _absences(recorded: pl.DataFrame) -> pl.DataFrame:
+    """Days missed, in order: `student`, `number`, `ago` (0: the last day), `date`, `month`, `parts` and their kinds."""
+    largest_of_day = _differs_from(-1)
     return (
-        ordered.filter(largest_of_day.fill_null(value=True))
-        .with_columns(parts=pl.col("weight") // 2, excused=pl.col("weight") % 2 == 1)
-        .with_columns(full=pl.col("parts") * 2 >= DAY_PARTS, ago=pl.col("total") - pl.col("number"))
+        recorded.lazy()
+        .filter(largest_of_day, pl.col("weight") >= 0)
+        .select(
+            "student",
+            "number",
+            "date",
+            month=pl.col("date").dt.month(),
+            ago=pl.col("total") - pl.col("number"),
+            parts=pl.col("weight") // 2,
+            excused=pl.col("weight") % 2 == 1,
+            full=pl.col("weight") // 2 * 2 >= DAY_PARTS,
+        )
         .collect()
     )
+
+
+def _differs_from(step: int) -> pl.Expr:
+    """Whether the row `step` rows above (below, if negative) is of another day or student."""
+    student, number = pl.col("student"), pl.col("number")
+    return student.ne_missing(student.shift(step)) | number.ne_missing(number.shift(step))
 
 
 def _parts(fraction: pl.Expr) -> pl.Expr:
@@ -83,33 +113,35 @@ def _enrolled(year: EnrolledYear) -> pl.DataFrame:
     )
 
 
-def _sums(absences: pl.DataFrame, *, as_of: date) -> pl.DataFrame:
+def _sums(absences: pl.DataFrame) -> pl.LazyFrame:
     """Sums over the days missed, by window and month, in one pass."""
-    excused, full, ago, month = pl.col("excused"), pl.col("full"), pl.col("ago"), pl.col("date").dt.month()
-    this_month = pl.col("date") >= as_of.replace(day=1)
+    parts, excused, full, ago = pl.col("parts"), pl.col("excused"), pl.col("full"), pl.col("ago")
     sums = {
-        "absent_parts_ytd": _sum_where(pl.lit(value=True)),
-        "excused_parts_ytd": _sum_where(excused),
-        f"absent_parts_first_{FIRST_DAYS}": _sum_where(pl.col("number") <= FIRST_DAYS),
-        "absent_parts_before_last_20": _sum_where((ago >= 20) & (ago < 40)),
+        "absent_parts_ytd": parts.sum(),
+        "excused_parts_ytd": parts.filter(excused).sum(),
+        f"absent_parts_first_{FIRST_DAYS}": parts.filter(pl.col("number") <= FIRST_DAYS).sum(),
+        "absent_parts_before_last_20": parts.filter(ago.is_between(20, 39)).sum(),
         "full_days_absent_ytd": full.sum(),
-        "full_days_excused_ytd": (full & excused).sum(),
-        "full_days_unexcused_ytd": (full & ~excused).sum(),
-        "full_days_unexcused_this_month": (full & ~excused & this_month).sum(),
+        "full_days_excused_ytd": full.filter(excused).sum(),
         "days_since_last_absence": ago.min(),
     }
     for days in LAST_DAYS:
-        sums[f"absent_parts_last_{days}"] = _sum_where(ago < days)
-        sums[f"unexcused_parts_last_{days}"] = _sum_where((ago < days) & ~excused)
+        sums[f"absent_parts_last_{days}"] = parts.filter(ago < days).sum()
+        sums[f"unexcused_parts_last_{days}"] = parts.filter(ago < days, ~excused).sum()
     for name, number in MONTHS.items():
-        sums[f"absent_parts_{name}"] = _sum_where(month == number)
-        sums[f"full_unexcused_{name}"] = (full & ~excused & (month == number)).sum()
-        sums[f"full_excused_{name}"] = (full & excused & (month == number)).sum()
-    return absences.lazy().group_by("student").agg(**sums).collect()
+        sums[f"absent_parts_{name}"] = parts.filter(pl.col("month") == number).sum()
+    return absences.lazy().group_by("student").agg(**sums)
 
 
-def _sum_where(condition: pl.Expr) -> pl.Expr:
-    return pl.when(condition).then(pl.col("parts")).otherwise(0).sum()
+def _full_days_of_months(absences: pl.DataFrame, kind: str, *, as_of: date) -> pl.LazyFrame:
+    """Most full days of a kind in one calendar month, and those in the month of the as-of date."""
+    days = absences.lazy().filter("full", pl.col("excused") == (kind == AttendanceStatus.EXCUSED))
+    this_month = pl.col("date") >= as_of.replace(day=1)
+    by_month = days.group_by("student", "month").agg(days=pl.len(), this_month=this_month.sum())
+    return by_month.group_by("student").agg(
+        pl.col("days").max().alias(f"full_days_{kind}_month_max"),
+        pl.col("this_month").sum().alias(f"full_days_{kind}_this_month"),
+    )
 
 
 def _runs(absences: pl.DataFrame) -> pl.DataFrame:
@@ -128,38 +160,44 @@ def _runs(absences: pl.DataFrame) -> pl.DataFrame:
     return runs.group_by("student").agg(longest_absence_run=pl.col("length").max(), current_absence_run=current.max())
 
 
-def _tardies(events: pl.DataFrame, days: StudentDays, *, as_of: date) -> pl.LazyFrame:
-    tardy = events.lazy().filter(pl.col("date") <= as_of, pl.col("status") == AttendanceStatus.TARDY)
-    on_days = days.number(tardy).filter("is_student_day").select("student", "number").unique()
-    return on_days.group_by("student").agg(tardies_ytd=pl.len())
+def _tardies(recorded: pl.DataFrame) -> pl.LazyFrame:
+    late = recorded.lazy().filter(_differs_from(1), pl.col("weight") == TARDY)
+    return late.group_by("student").agg(tardies_ytd=pl.len())
 
 
-def _suspended(school_data: SchoolData, absences: pl.DataFrame, days: StudentDays, *, as_of: date) -> pl.LazyFrame:
-    """Days missed inside the days that a suspension or expulsion imposed, counted from its start date."""
-    away = school_data.discipline_actions.lazy().filter(
-        pl.col("action").is_in(AWAY_FROM_SCHOOL), pl.col("start_date") <= as_of
+def _suspended(school_data: SchoolData, absences: pl.DataFrame, year: EnrolledYear) -> pl.LazyFrame:
+    """Days missed inside the days that a suspension or expulsion of this year imposed, counted from its start date."""
+    known = school_data.incidents.lazy().filter(pl.col("date") <= year.as_of)
+    started = pl.col("start_date").is_between(year.reported.calendar.first, year.as_of, closed="right")
+    away = (
+        school_data.discipline_actions.lazy()
+        .filter(started, pl.col("action").is_in(AWAY_FROM_SCHOOL))
+        .join(known, on=["incident_id", "student_id"], how="semi")
+        .select("student_id", "days", date=pl.col("start_date") - pl.duration(days=1))
     )
-    day_before = away.select("student_id", "days", date=pl.col("start_date") - pl.duration(days=1))
-    spans = days.number(day_before).select(
-        "student", first=pl.col("number") + 1, last=pl.col("number") + pl.col("days").ceil().cast(pl.Int32)
-    )
+    imposed = pl.col("days").ceil().cast(pl.Int32)
+    number = pl.col("number")
+    spans = year.reported.number(away).lazy().select("student", first=number + 1, last=number + imposed)
     inside = absences.lazy().join(spans, on="student").filter(pl.col("number").is_between("first", "last"))
     return inside.unique(["student", "number"]).group_by("student").agg(suspended_parts_ytd=pl.col("parts").sum())
 
 
 def _last_year(school_data: SchoolData, year: EnrolledYear) -> pl.LazyFrame:
-    """Whole-year days and absence of last year; no row where the extract has no attendance of that year."""
-    days = year.reported.totals().lazy().filter(pl.col("total") > 0)
-    absences = _absences(school_data.attendance_events, year.reported, as_of=year.as_of).lazy()
+    """Days and absence of the whole of last year, for those who were enrolled then; no row if it is not covered."""
+    is_covered = covers_years_before(school_data, Domain.ATTENDANCE, school_year=year.school_year + 1)
+    days = year.reported.totals().lazy().filter(pl.col("total") > 0, is_covered)
+    absences = _absences(_recorded(school_data.attendance_events, year)).lazy()
     missed = absences.group_by("student").agg(absent_parts_last_year=pl.col("parts").sum())
     return days.join(missed, on="student", how="left").select(
-        "student", days_enrolled_last_year="total", absent_parts_last_year=pl.col("absent_parts_last_year").fill_null(0)
+        "student", pl.col("absent_parts_last_year").fill_null(0), days_enrolled_last_year="total"
     )
 
 
-def _filled(joined: pl.LazyFrame) -> pl.LazyFrame:
+def _filled(joined: pl.LazyFrame, school_data: SchoolData) -> pl.LazyFrame:
     """No absence is zero days missed; what has no value without a row of its own stays null."""
     stays_null = {"days_since_last_absence", "days_enrolled_last_year", "absent_parts_last_year"}
+    if not covers_actions(school_data):
+        stays_null.add("suspended_parts_ytd")
     counts = [name for name in joined.collect_schema().names() if name not in stays_null]
     return joined.with_columns(pl.col(counts).fill_null(0))
 
@@ -176,8 +214,7 @@ def _derived(filled: pl.LazyFrame) -> pl.LazyFrame:
             for window in (*RATE_WINDOWS, *MONTHS)
         ),
         days_unexcused_ytd=(pl.col("absent_parts_ytd") - pl.col("excused_parts_ytd")) / DAY_PARTS,
-        full_days_unexcused_month_max=pl.max_horizontal(f"full_unexcused_{month}" for month in MONTHS),
-        full_days_excused_month_max=pl.max_horizontal(f"full_excused_{month}" for month in MONTHS),
+        full_days_unexcused_ytd=pl.col("full_days_absent_ytd") - pl.col("full_days_excused_ytd"),
         absence_trend=_rate("absent_parts_last_20", pl.col("days_enrolled_last_20"))
         - _rate("absent_parts_before_last_20", (pl.col("days_enrolled_ytd") - 20).clip(0, 20)),
         chronically_absent=_at_least(1, 10),

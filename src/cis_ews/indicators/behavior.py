@@ -10,7 +10,8 @@ from __future__ import annotations
 import polars as pl
 
 from cis_ews.calendars import school_year_starts
-from cis_ews.enums import DisciplineActionType, Severity
+from cis_ews.enums import DisciplineActionType, Domain, Severity
+from cis_ews.indicators.coverage import covers_actions, covers_years_before
 from cis_ews.indicators.windows import DAY_PARTS, DAY_WINDOWS, FIRST_DAYS, EnrolledYear
 from cis_ews.schema.school_data import SchoolData
 
@@ -20,23 +21,26 @@ SUSPENSIONS = (
     DisciplineActionType.LONG_TERM_SUSPENSION,
     *EXPULSIONS,
 )
-NULL_WITHOUT_INCIDENT = {"days_since_last_incident"}
-LAST_YEAR = {"incidents_last_year", "suspensions_last_year"}
+STAYS_NULL = ("days_since_last_incident", "incidents_last_year", "suspensions_last_year")
 
 
 def behavior_indicators(
     school_data: SchoolData, roster: pl.DataFrame, *, this_year: EnrolledYear, last_year: EnrolledYear
 ) -> pl.DataFrame:
-    """Every behavior indicator of the catalog, one row a student of the roster, keyed by `student`."""
+    """Every behavior indicator of the catalog, one row a student of the roster, keyed by `student`.
+
+    Of a source that has incidents and no disciplinary actions, what is counted in actions is left out.
+    """
     incidents = _by_year(school_data, this_year)
-    actions = _actions(school_data, this_year)
-    enrolled = this_year.elapsed.totals().lazy()
-    parts = [
-        _incident_sums(_placed(incidents.filter("is_this_year"), this_year)),
-        _action_sums(_placed(actions.filter("is_this_year"), this_year)),
-        _last_year(incidents, actions, last_year),
-    ]
-    joined = roster.lazy().select("student").join(enrolled, on="student", how="left")
+    parts = [_incident_sums(_placed(incidents.filter("is_this_year"), this_year))]
+    last_years = {"incidents_last_year": incidents}
+    if covers_actions(school_data):
+        actions = _actions(school_data, this_year)
+        parts.append(_action_sums(_placed(actions.filter("is_this_year"), this_year)))
+        last_years["suspensions_last_year"] = actions.filter(pl.col("action").is_in(SUSPENSIONS))
+    if covers_years_before(school_data, Domain.BEHAVIOR, school_year=this_year.school_year):
+        parts.extend(_last_year(rows, name, last_year) for name, rows in last_years.items())
+    joined = roster.lazy().select("student").join(this_year.elapsed.totals().lazy(), on="student", how="left")
     for part in parts:
         joined = joined.join(part, on="student", how="left")
     return _filled(joined).collect()
@@ -72,7 +76,7 @@ def _with_year(rows: pl.LazyFrame, school_data: SchoolData, *, school_year: int)
 def _placed(rows: pl.LazyFrame, year: EnrolledYear) -> pl.LazyFrame:
     """Rows with their place among the student's days: `number` (1 at least) and `ago` (0: the last day)."""
     number = pl.col("number").clip(1)
-    return year.elapsed.number(rows).with_columns(number=number, ago=pl.col("total") - number)
+    return year.elapsed.number(rows).lazy().with_columns(number=number, ago=pl.col("total") - number)
 
 
 def _inside(window: str) -> pl.Expr:
@@ -85,47 +89,45 @@ def _inside(window: str) -> pl.Expr:
 
 def _incident_sums(incidents: pl.LazyFrame) -> pl.LazyFrame:
     counts = {
-        f"incidents_{severity}_{window}": ((pl.col("severity") == severity) & _inside(window)).sum()
+        f"incidents_{severity}_{window}": pl.col(severity).filter(_inside(window)).sum()
         for severity in Severity
         for window in DAY_WINDOWS
     }
-    return incidents.group_by("student").agg(
-        **counts,
-        incidents_ytd=pl.len(),
-        days_since_last_incident=pl.col("ago").min().clip(0),
-        distinct_behaviors_ytd=pl.col("behavior").drop_nulls().n_unique(),
-        days_with_incident=pl.col("number").n_unique(),
+    severities = {severity.value: pl.col("severity") == severity for severity in Severity}
+    return (
+        incidents.with_columns(**severities)
+        .group_by("student")
+        .agg(
+            **counts,
+            incidents_ytd=pl.len(),
+            days_since_last_incident=pl.col("ago").min().clip(0),
+            distinct_behaviors_ytd=pl.col("behavior").drop_nulls().n_unique(),
+            days_with_incident=pl.col("number").n_unique(),
+        )
     )
 
 
 def _action_sums(actions: pl.LazyFrame) -> pl.LazyFrame:
-    days = {
-        f"exclusion_days_{window}": pl.when(_inside(window)).then(pl.col("parts")).otherwise(0).sum() / DAY_PARTS
-        for window in DAY_WINDOWS
-    }
-    kind = pl.col("action")
+    parts, kind = pl.col("parts"), pl.col("action")
+    days = {f"exclusion_days_{window}": parts.filter(_inside(window)).sum() / DAY_PARTS for window in DAY_WINDOWS}
     return actions.group_by("student").agg(
         **days,
         suspensions_ytd=kind.is_in(SUSPENSIONS).sum(),
         in_school_suspensions_ytd=(kind == DisciplineActionType.IN_SCHOOL_SUSPENSION).sum(),
         classroom_exclusions_ytd=(kind == DisciplineActionType.CLASSROOM_EXCLUSION).sum(),
         expulsions_ytd=kind.is_in(EXPULSIONS).sum(),
-        out_of_school_days_ytd=pl.when(kind.is_in(SUSPENSIONS)).then(pl.col("parts")).otherwise(0).sum() / DAY_PARTS,
+        out_of_school_days_ytd=parts.filter(kind.is_in(SUSPENSIONS)).sum() / DAY_PARTS,
     )
 
 
-def _last_year(incidents: pl.LazyFrame, actions: pl.LazyFrame, year: EnrolledYear) -> pl.LazyFrame:
-    """Incidents and suspensions of last year for those who were enrolled then."""
+def _last_year(rows: pl.LazyFrame, name: str, year: EnrolledYear) -> pl.LazyFrame:
+    """How many of the rows are last year's, for those who were enrolled then."""
     students = year.elapsed.segments.lazy().select("student", "student_id").unique()
-    counted = incidents.filter("is_last_year").group_by("student_id").agg(incidents_last_year=pl.len())
-    suspended = actions.filter("is_last_year", pl.col("action").is_in(SUSPENSIONS))
-    suspensions = suspended.group_by("student_id").agg(suspensions_last_year=pl.len())
-    joined = students.join(counted, on="student_id", how="left").join(suspensions, on="student_id", how="left")
-    return joined.drop("student_id").with_columns(pl.col(sorted(LAST_YEAR)).fill_null(0))
+    counted = rows.filter("is_last_year").group_by("student_id").agg(pl.len().alias(name))
+    return students.join(counted, on="student_id", how="left").select("student", pl.col(name).fill_null(0))
 
 
 def _filled(joined: pl.LazyFrame) -> pl.LazyFrame:
     """No incident is zero incidents; the share needs a day enrolled."""
-    counts = [name for name in joined.collect_schema().names() if name not in NULL_WITHOUT_INCIDENT | LAST_YEAR]
     share = pl.when(pl.col("total") > 0).then(pl.col("days_with_incident") / pl.col("total"))
-    return joined.with_columns(pl.col(counts).fill_null(0)).with_columns(share_of_days_with_incident_ytd=share)
+    return joined.with_columns(pl.exclude(STAYS_NULL).fill_null(0)).with_columns(share_of_days_with_incident_ytd=share)

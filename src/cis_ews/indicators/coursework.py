@@ -8,8 +8,6 @@ mark is a grade, the mark decides whether a course is failed; otherwise the perc
 
 from __future__ import annotations
 
-from datetime import date
-
 import polars as pl
 
 from cis_ews.calendars import school_year_ends, term_ends
@@ -25,8 +23,15 @@ PASSING_MARKS = (
 )
 INCOMPLETE_MARKS = ("I", "INC", "INCOMPLETE")
 WITHDRAWN_MARKS = ("W", "WD", "WITHDRAWN")
+GRADE_MARKS = (*FAILING_MARKS, *NEAR_FAILING_MARKS, *PASSING_MARKS)
+GRADE_COLUMNS = (
+    *("school_year", "term", "subject", "is_core", "is_final", "mark", "percent", "grade_points"),
+    *("credits_attempted", "credits_earned"),
+)
 FAILING_PERCENT = 60
 NEAR_FAILING_PERCENT = 70
+F_PERCENT = 65
+D_PERCENTS = (65, 69)
 CREDITS_A_YEAR = 6
 UNITS = 10_000
 """Percents, grade points and credits are summed as whole numbers of ten-thousandths."""
@@ -38,62 +43,84 @@ def coursework_indicators(
     school_data: SchoolData, roster: pl.DataFrame, *, this_year: EnrolledYear, last_year: EnrolledYear
 ) -> pl.DataFrame:
     """Every coursework indicator of the catalog, one row a student of the roster, keyed by `student`."""
-    grades = _known_grades(school_data, roster, school_year=this_year.school_year, as_of=this_year.as_of)
-    now = grades.filter(pl.col("school_year") == this_year.school_year)
-    before = grades.filter(pl.col("school_year") == last_year.school_year)
-    terms = _terms(now)
+    known = [
+        _grades_of_this_year(school_data, roster, this_year),
+        _grades_of_earlier_years(school_data, roster, this_year),
+    ]
+    grades = _judged(pl.concat(known).collect().lazy())
+    years, terms = pl.collect_all([_by_year(grades), _by_term(grades, this_year.school_year)])
+    ordered = _latest_first(terms)
     parts = [
-        _latest_term(now, terms),
-        _previous_term(now, terms),
-        _year_averages(now),
-        _finals(now.filter("is_final")),
-        before.group_by("student").agg(gpa_last_year=_mean("points")),
-        before.filter("is_final").group_by("student").agg(course_failures_last_year=pl.col("failing").sum()),
-        _credit_totals(grades, school_data, roster),
+        _latest_term(ordered),
+        _previous_term(ordered),
+        _this_year(years, this_year.school_year),
+        _last_year(years, last_year.school_year),
+        _credit_totals(years, school_data, roster),
     ]
     joined = roster.lazy().select("student", "grade_level")
     for part in parts:
-        joined = joined.join(part, on="student", how="left")
+        joined = joined.join(part.lazy(), on="student", how="left")
     return _derived(joined, this_year.school_year).collect()
 
 
-def _known_grades(school_data: SchoolData, roster: pl.DataFrame, *, school_year: int, as_of: date) -> pl.LazyFrame:
-    """Grades of the roster's students that are known, judged, with whole-number units and the date of their term."""
-    calendar = school_data.calendar_days
-    ends = school_year_ends(calendar)
-    anywhere = ends.group_by("school_year").agg(year_end_anywhere=pl.col("year_end").max())
+def _grades_of_this_year(school_data: SchoolData, roster: pl.DataFrame, year: EnrolledYear) -> pl.LazyFrame:
+    """This year's grades that are known on the as-of date, with the date by which their terms are put in order."""
+    calendar = school_data.calendar_days.filter(pl.col("school_year") == year.school_year)
+    ends = school_year_ends(calendar).select("school_id", "year_end").lazy()
+    graded = school_data.course_grades.lazy().filter(pl.col("school_year") == year.school_year)
     dated = (
-        school_data.course_grades.lazy()
-        .join(roster.lazy().select("student", "student_id"), on="student_id")
-        .join(term_ends(calendar).lazy(), on=["school_id", "school_year", "term"], how="left")
-        .join(ends.lazy(), on=["school_id", "school_year"], how="left")
-        .join(anywhere.lazy(), on="school_year", how="left")
+        graded.join(
+            term_ends(calendar).select("school_id", "term", "term_end").lazy(), on=["school_id", "term"], how="left"
+        )
+        .join(ends, on="school_id", how="left")
+        .with_columns(year_end=pl.col("year_end").fill_null(calendar.select(pl.col("date").max()).item()))
     )
-    year_end = pl.coalesce("year_end", "year_end_anywhere")
-    known_on = pl.coalesce("graded_on", "term_end", year_end)
-    is_past = pl.col("school_year") < school_year
-    known = dated.filter((known_on <= as_of).fill_null(is_past), pl.col("school_year") <= school_year)
-    return _judged(known.with_columns(term_date=pl.coalesce("term_end", "graded_on", year_end)))
+    known = dated.filter(pl.coalesce("graded_on", "term_end", "year_end") <= year.as_of)
+    return _of_roster(known.with_columns(term_date=pl.coalesce("term_end", "graded_on", "year_end")), roster)
+
+
+def _grades_of_earlier_years(school_data: SchoolData, roster: pl.DataFrame, year: EnrolledYear) -> pl.LazyFrame:
+    """Grades of earlier years; without a date they are known, for their year is over."""
+    earlier = school_data.course_grades.lazy().filter(pl.col("school_year") < year.school_year)
+    known = earlier.filter((pl.col("graded_on") <= year.as_of).fill_null(value=True))
+    return _of_roster(known.with_columns(term_date=pl.col("graded_on")), roster)
+
+
+def _of_roster(grades: pl.LazyFrame, roster: pl.DataFrame) -> pl.LazyFrame:
+    wanted = grades.select(*GRADE_COLUMNS, "student_id", "term_date")
+    return wanted.join(roster.lazy().select("student", "student_id"), on="student_id").drop("student_id")
 
 
 def _judged(grades: pl.LazyFrame) -> pl.LazyFrame:
-    """Add `failing` and `near_failing` (null without a grade), kinds of marks, and units."""
-    mark = pl.col("mark").str.strip_chars().str.to_uppercase()
-    mark = pl.when(mark != "").then(mark)
-    percent = pl.col("percent")
-    by_mark = mark.is_in([*FAILING_MARKS, *NEAR_FAILING_MARKS, *PASSING_MARKS]).fill_null(value=False)
+    """Grades with `failing` and `near_failing` (null without a grade), kinds of marks, and whole-number units."""
+    percent, attempted = pl.col("percent"), ~pl.col("is_withdrawn")
     near = (percent >= FAILING_PERCENT) & (percent < NEAR_FAILING_PERCENT)
-    return grades.with_columns(
-        mark=mark,
-        has_mark=mark.is_not_null() | percent.is_not_null(),
-        failing=pl.when(by_mark).then(mark.is_in(FAILING_MARKS)).otherwise(percent < FAILING_PERCENT),
-        near_failing=pl.when(by_mark).then(mark.is_in(NEAR_FAILING_MARKS)).otherwise(near),
-        is_incomplete=mark.is_in(INCOMPLETE_MARKS).fill_null(value=False),
-        is_withdrawn=mark.is_in(WITHDRAWN_MARKS).fill_null(value=False),
+    is_f = (percent < F_PERCENT).fill_null(value=False) | pl.col("fails")
+    is_d = percent.is_between(*D_PERCENTS, closed="right").fill_null(pl.col("nearly_fails"))
+    return grades.join(_kinds_of_marks(grades), on="mark", nulls_equal=True).select(
+        *("student", "school_year", "term", "term_date", "subject", "is_core", "is_final", "is_incomplete"),
+        has_mark=pl.col("has_letter") | percent.is_not_null(),
+        failing=pl.when("is_grade").then("fails").otherwise(percent < FAILING_PERCENT),
+        near_failing=pl.when("is_grade").then("nearly_fails").otherwise(near),
+        is_f=is_f,
+        is_d=is_d & ~is_f,
         percents=_units(percent),
         points=_units(pl.col("grade_points")),
-        attempted=_units(pl.col("credits_attempted")),
-        earned=_units(pl.col("credits_earned")),
+        attempted=pl.when(attempted).then(_units(pl.col("credits_attempted"))),
+        earned=pl.when(attempted).then(_units(pl.col("credits_earned"))),
+    )
+
+
+def _kinds_of_marks(grades: pl.LazyFrame) -> pl.LazyFrame:
+    """What each mark that occurs stands for; there are few, so each is looked at once."""
+    mark = pl.col("mark").str.strip_chars().str.to_uppercase().fill_null("")
+    return grades.select(pl.col("mark").unique()).with_columns(
+        has_letter=mark != "",
+        is_grade=mark.is_in(GRADE_MARKS),
+        fails=mark.is_in(FAILING_MARKS),
+        nearly_fails=mark.is_in(NEAR_FAILING_MARKS),
+        is_incomplete=mark.is_in(INCOMPLETE_MARKS),
+        is_withdrawn=mark.is_in(WITHDRAWN_MARKS),
     )
 
 
@@ -103,103 +130,113 @@ def _units(value: pl.Expr) -> pl.Expr:
 
 def _mean(units: str, where: pl.Expr | None = None) -> pl.Expr:
     """Mean of the units that are there, from whole-number sums; null where there are none."""
-    values = pl.col(units) if where is None else pl.when(where).then(pl.col(units))
+    values = pl.col(units) if where is None else pl.col(units).filter(where)
     return pl.when(values.count() > 0).then(values.sum() / (values.count().cast(pl.Int64) * UNITS))
 
 
-def _terms(now: pl.LazyFrame) -> pl.LazyFrame:
-    """This year's terms with marks of every student: `student`, `term`, `place` (1: the latest)."""
-    marked = now.filter("has_mark").group_by("student", "term").agg(pl.col("term_date").max())
-    ordered = marked.sort("student", "term_date", "term", descending=[False, True, True])
-    return ordered.with_columns(place=pl.int_range(1, pl.len() + 1).over("student"))
+def _by_year(grades: pl.LazyFrame) -> pl.LazyFrame:
+    """One row a student and school year; what is counted in final marks is named `final_`."""
+    final, core = pl.col("is_final"), pl.col("is_core")
+    failed = final & pl.col("failing")
+    return grades.group_by("student", "school_year").agg(
+        percent_average=_mean("percents"),
+        gpa=_mean("points"),
+        final_marks=final.sum(),
+        final_failed=failed.sum(),
+        final_failed_core=(failed & core).sum(),
+        final_incomplete=(final & pl.col("is_incomplete")).sum(),
+        final_attempted=pl.col("attempted").filter(final).sum(),
+        final_earned=pl.col("earned").filter(final).sum(),
+        has_credits=pl.col("attempted").filter(final).count() > 0,
+    )
 
 
-def _of_term(now: pl.LazyFrame, terms: pl.LazyFrame, place: int) -> pl.LazyFrame:
-    return now.join(terms.filter(pl.col("place") == place).select("student", "term"), on=["student", "term"])
-
-
-def _latest_term(now: pl.LazyFrame, terms: pl.LazyFrame) -> pl.LazyFrame:
-    """Marks, averages and failing courses of the latest term."""
-    failing, near, percent = pl.col("failing"), pl.col("near_failing"), pl.col("percent")
+def _by_term(grades: pl.LazyFrame, school_year: int) -> pl.LazyFrame:
+    """One row a student and term of this year, with every indicator of a term."""
+    failing, core = pl.col("failing"), pl.col("is_core")
     english, math = pl.col("subject") == Subject.ENGLISH, pl.col("subject") == Subject.MATH
-    is_f = ((percent < 65) | pl.col("mark").is_in(FAILING_MARKS)).fill_null(value=False)
     return (
-        _of_term(now, terms, 1)
-        .group_by("student")
+        grades.filter(pl.col("school_year") == school_year)
+        .group_by("student", "term")
         .agg(
-            latest_term=pl.col("term").first(),
+            term_date=pl.col("term_date").max(),
             courses_latest_term=pl.col("has_mark").sum(),
             missing_marks=pl.col("has_mark").not_().sum(),
-            percent_average_latest_term=_mean("percents"),
-            gpa_latest_term=_mean("points"),
+            percent_average=_mean("percents"),
+            gpa=_mean("points"),
             failing_courses=failing.sum(),
-            failing_core_courses=(failing & pl.col("is_core")).sum(),
-            near_failing_core_courses=(near & pl.col("is_core")).sum(),
-            failing_english=pl.when(english).then(failing).max(),
-            failing_math=pl.when(math).then(failing).max(),
+            failing_core_courses=(failing & core).sum(),
+            near_failing_core_courses=(pl.col("near_failing") & core).sum(),
+            failing_english=failing.filter(english).max(),
+            failing_math=failing.filter(math).max(),
             percent_english=_mean("percents", english),
             percent_math=_mean("percents", math),
-            f_marks_latest_term=is_f.sum(),
-            d_marks_latest_term=(_is_d() & ~is_f).sum(),
+            f_marks_latest_term=pl.col("is_f").sum(),
+            d_marks_latest_term=pl.col("is_d").sum(),
         )
     )
 
 
-def _is_d() -> pl.Expr:
-    """Above 65 and up to 69 percent; a D where there is no percent."""
-    percent = pl.col("percent")
-    by_mark = pl.col("mark").is_in(NEAR_FAILING_MARKS)
-    return pl.when(percent.is_null()).then(by_mark).otherwise((percent > 65) & (percent <= 69)).fill_null(value=False)
-
-
-def _previous_term(now: pl.LazyFrame, terms: pl.LazyFrame) -> pl.LazyFrame:
-    return (
-        _of_term(now, terms, 2)
-        .group_by("student")
-        .agg(percent_average_previous_term=_mean("percents"), gpa_previous_term=_mean("points"))
+def _latest_first(terms: pl.DataFrame) -> pl.DataFrame:
+    """Terms with marks, the latest of each student first; of two that end on one day, the last by name."""
+    marked = terms.filter(pl.col("courses_latest_term") > 0)
+    return marked.sort("student", "term_date", "term", descending=[False, True, True]).with_columns(
+        is_latest=pl.col("student").ne_missing(pl.col("student").shift(1))
     )
 
 
-def _year_averages(now: pl.LazyFrame) -> pl.LazyFrame:
-    return now.group_by("student").agg(percent_average_ytd=_mean("percents"), gpa_ytd=_mean("points"))
-
-
-def _finals(finals: pl.LazyFrame) -> pl.LazyFrame:
-    """Failures and credits of this year's final marks; a withdrawn course was not attempted."""
-    counted = ~pl.col("is_withdrawn")
-    attempted = pl.when(counted).then(pl.col("attempted"))
-    earned = pl.when(counted).then(pl.col("earned"))
-    has_credits = attempted.count() > 0
-    return finals.group_by("student").agg(
-        course_failures_ytd=pl.col("failing").sum(),
-        core_semester_failures_ytd=(pl.col("failing") & pl.col("is_core")).sum(),
-        incomplete_marks_ytd=pl.col("is_incomplete").sum(),
-        credits_attempted_ytd=pl.when(has_credits).then(attempted.sum() / UNITS),
-        credits_earned_ytd=pl.when(has_credits).then(earned.sum() / UNITS),
-        credits_attempted_not_earned_ytd=pl.when(has_credits).then((attempted.sum() - earned.sum()) / UNITS),
+def _latest_term(ordered: pl.DataFrame) -> pl.DataFrame:
+    latest = ordered.filter("is_latest").drop("term_date", "is_latest")
+    return latest.rename(
+        {"term": "latest_term", "percent_average": "percent_average_latest_term", "gpa": "gpa_latest_term"}
     )
 
 
-def _credit_totals(grades: pl.LazyFrame, school_data: SchoolData, roster: pl.DataFrame) -> pl.LazyFrame:
-    """Credits of final marks of every year in the extract but those of grades below 9, and the first such year."""
-    below = school_data.enrollments.lazy().filter(pl.col("grade_level").is_in(BELOW_HIGH_SCHOOL))
-    years_below = below.join(roster.lazy().select("student", "student_id"), on="student_id")
-    final = grades.filter(
-        "is_final", ~pl.col("is_withdrawn"), pl.col("attempted").is_not_null() | pl.col("earned").is_not_null()
+def _previous_term(ordered: pl.DataFrame) -> pl.DataFrame:
+    """The term after the latest one, in the order of `_latest_first`."""
+    previous = ordered.filter(pl.col("is_latest").shift(1) & ~pl.col("is_latest"))
+    return previous.select("student", percent_average_previous_term="percent_average", gpa_previous_term="gpa")
+
+
+def _this_year(years: pl.DataFrame, school_year: int) -> pl.DataFrame:
+    """Averages, failures and credits of this year; failures need a final mark, credits a final mark with credits."""
+    has_final, has_credits = pl.col("final_marks") > 0, pl.col("has_credits")
+    attempted, earned = pl.col("final_attempted"), pl.col("final_earned")
+    return years.filter(pl.col("school_year") == school_year).select(
+        "student",
+        percent_average_ytd="percent_average",
+        gpa_ytd="gpa",
+        course_failures_ytd=pl.when(has_final).then("final_failed"),
+        core_semester_failures_ytd=pl.when(has_final).then("final_failed_core"),
+        incomplete_marks_ytd=pl.when(has_final).then("final_incomplete"),
+        credits_attempted_ytd=pl.when(has_credits).then(attempted / UNITS),
+        credits_earned_ytd=pl.when(has_credits).then(earned / UNITS),
+        credits_attempted_not_earned_ytd=pl.when(has_credits).then((attempted - earned) / UNITS),
     )
-    counted = final.join(
-        years_below.select("student", "school_year").unique(), on=["student", "school_year"], how="anti"
+
+
+def _last_year(years: pl.DataFrame, school_year: int) -> pl.DataFrame:
+    failures = pl.when(pl.col("final_marks") > 0).then("final_failed")
+    last = years.filter(pl.col("school_year") == school_year)
+    return last.select("student", gpa_last_year="gpa", course_failures_last_year=failures)
+
+
+def _credit_totals(years: pl.DataFrame, school_data: SchoolData, roster: pl.DataFrame) -> pl.DataFrame:
+    """Credits of every year in the extract but those spent below grade 9, and the first year that has them."""
+    below = school_data.enrollments.filter(pl.col("grade_level").is_in(BELOW_HIGH_SCHOOL))
+    years_below = (
+        below.select("student_id", "school_year").unique().join(roster.select("student", "student_id"), on="student_id")
     )
+    counted = years.filter("has_credits").join(years_below, on=["student", "school_year"], how="anti")
     return counted.group_by("student").agg(
-        credits_earned_total=pl.col("earned").sum() / UNITS, first_credit_year=pl.col("school_year").min()
+        credits_earned_total=pl.col("final_earned").sum() / UNITS, first_credit_year=pl.col("school_year").min()
     )
 
 
 def _derived(joined: pl.LazyFrame, school_year: int) -> pl.LazyFrame:
     """Trends, and the credits that a student on pace would have; a transcript that begins too late has no gap."""
-    completed = (
-        pl.col("grade_level").cast(pl.String).replace_strict(HIGH_SCHOOL_YEARS, default=None, return_dtype=pl.Int16)
-    )
+    grade = pl.col("grade_level").cast(pl.String)
+    completed = grade.replace_strict(HIGH_SCHOOL_YEARS, default=None, return_dtype=pl.Int16)
     reaches_back = pl.col("first_credit_year") <= school_year - completed
     expected = (completed * CREDITS_A_YEAR).cast(pl.Float64)
     gap = (expected - pl.col("credits_earned_total")).clip(lower_bound=0)

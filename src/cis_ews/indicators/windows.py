@@ -14,7 +14,7 @@ from datetime import date
 
 import polars as pl
 
-from cis_ews.calendars import instructional_ordinals
+from cis_ews.calendars import InstructionalDays, instructional_days
 from cis_ews.schema.school_data import SchoolData
 
 DAY_PARTS = 25_200
@@ -38,42 +38,49 @@ MONTHS = {
 }
 
 
+DECISIVE = ("student_id", "since", "until", "floor", "last", "base")
+"""Columns of a segment that place a date in it."""
+
+
 @dataclass(frozen=True, slots=True)
 class StudentDays:
     """The numbered days of every student in one school year.
 
-    `segments`, sorted by student and start: `student` (index of the roster), `student_id`, `owner` (school), `start`,
-    `last` (the last date counted), `since` and `until` (the dates whose place in the numbering this segment decides),
-    `before` and `through` (the owner's running count before `start` and on `last`), `offset` (the student's days in
-    earlier segments), `total` (the student's days).
-    `ordinals`: the calendar's running counts, see `calendars.instructional_ordinals`.
+    `segments`, sorted by student and start: `student` (index of the roster), `student_id`, `since` and `until` (the
+    dates whose place in the numbering this segment decides), `floor` and `last` (its own days begin after the one and
+    end on the other), `base` (of its school in the calendar), `before` and `through` (the school's running counts on
+    those two dates), `shift` (turns a running count into the student's own number), `total` (days of the student).
     """
 
     segments: pl.DataFrame
-    ordinals: pl.DataFrame
+    calendar: InstructionalDays
 
     def totals(self) -> pl.DataFrame:
         """Days of every student who has a segment: `student`, `total`."""
-        return self.segments.select("student", "total").unique(keep="first")
+        return self.segments.select("student", "total").unique(keep="any")
 
-    def number(self, rows: pl.LazyFrame) -> pl.LazyFrame:
-        """Give every row of a known student its place among the student's days, by `student_id` and `date`.
+    def number(self, rows: pl.LazyFrame) -> pl.DataFrame:
+        """Rows of known students, by `student_id` and `date`, with their place among the student's days.
 
-        Adds `student`, `owner`, `total`, `number` (the student's days up to and on the date; 0 before the first) and
-        `is_student_day` (the date is itself one of them). Rows of students without a segment are dropped.
+        Adds `student`, `total` and `number`: the student's days up to and on the date, 0 before the first one.
         """
-        columns = ["student_id", "student", "owner", "start", "last", "since", "until", "before", "offset", "total"]
-        placed = (
-            rows.join(self.segments.lazy().select(columns), on="student_id")
-            .filter(pl.col("date").is_between("since", "until"))
-            .with_columns(place=pl.min_horizontal("date", "last").clip(pl.col("start") - pl.duration(days=1)))
-        )
-        at_place = pl.col("ordinal").fill_null(0) - pl.col("before")
-        counted_here = (pl.col("date") >= pl.col("start")) & (pl.col("date") == pl.col("place"))
-        return _ordinals_at(placed, self.ordinals).with_columns(
-            number=pl.col("offset") + at_place.clip(0),
-            is_student_day=(pl.col("is_instructional") & counted_here).fill_null(value=False),
-        )
+        place = pl.col("date").clip("floor", "last")
+        decided = pl.col("date").is_between("since", "until")
+        return self._numbered(self._joined(rows).filter(decided).with_columns(place=place)).drop("place")
+
+    def on_days(self, rows: pl.LazyFrame) -> pl.DataFrame:
+        """The rows that fall on a day of their student, as `number` gives them."""
+        inside = (pl.col("date") > pl.col("floor")) & (pl.col("date") <= pl.col("last"))
+        placed = self._numbered(self._joined(rows).filter(inside).with_columns(place="date"))
+        return placed.filter(self.calendar.is_instructional_at(placed["place"])).drop("place")
+
+    def _joined(self, rows: pl.LazyFrame) -> pl.LazyFrame:
+        return rows.join(self.segments.lazy().select(*DECISIVE, "student", "shift", "total"), on="student_id")
+
+    def _numbered(self, placed: pl.LazyFrame) -> pl.DataFrame:
+        position = pl.col("base") + pl.col("place").to_physical()
+        found = placed.with_columns(place=position).drop(DECISIVE).collect()
+        return found.with_columns(number=self.calendar.count_at(found["place"]) + found["shift"]).drop("shift")
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,14 +100,14 @@ class EnrolledYear:
 def enrolled_year(school_data: SchoolData, roster: pl.DataFrame, *, school_year: int, as_of: date) -> EnrolledYear:
     """Number the days of a school year for the students of the roster (`student`, `student_id`)."""
     segments = _segments(known_enrollments(school_data.enrollments, school_year=school_year, as_of=as_of), roster)
-    ordinals = instructional_ordinals(school_data.calendar_days, school_year=school_year, as_of=as_of)
-    reporting = school_data.reporting.select(owner="school_id", reported_through="reported_through")
-    reported = segments.join(reporting, on="owner", how="left", maintain_order="left")
+    calendar = instructional_days(school_data.calendar_days, school_year=school_year, as_of=as_of)
+    reporting = school_data.reporting.select("reported_through", owner="school_id")
+    segments = segments.join(reporting, on="owner", how="left", maintain_order="left")
     return EnrolledYear(
         school_year=school_year,
         as_of=as_of,
-        elapsed=_numbered(segments.with_columns(last=pl.col("end")), ordinals),
-        reported=_numbered(reported.with_columns(last=pl.min_horizontal("end", "reported_through")), ordinals),
+        elapsed=_number_segments(segments, calendar, pl.col("end")),
+        reported=_number_segments(segments, calendar, pl.min_horizontal("end", "reported_through")),
     )
 
 
@@ -115,12 +122,11 @@ def known_enrollments(enrollments: pl.DataFrame, *, school_year: int, as_of: dat
 
 def _segments(enrollments: pl.DataFrame, roster: pl.DataFrame) -> pl.DataFrame:
     """Enrollments as pieces that do not overlap, sorted by student and start: who owns which days."""
-    spells = enrollments.join(roster, on="student_id").select(
-        "student", owner="school_id", start="entry_date", end="end"
-    )
-    alone = spells.filter(pl.len().over("student") == 1)
-    several = spells.filter(pl.len().over("student") > 1)
-    return pl.concat([alone, _owned_pieces(several)]).join(roster, on="student").sort("student", "start")
+    known = enrollments.select("student_id", "end", owner="school_id", start="entry_date")
+    spells = known.join(roster.select("student", "student_id"), on="student_id")
+    alone = pl.col("student").is_unique()
+    pieces = [spells.filter(alone), _owned_pieces(spells.filter(~alone))]
+    return pl.concat(pieces, how="diagonal").sort("student", "start")
 
 
 def _owned_pieces(spells: pl.DataFrame) -> pl.DataFrame:
@@ -135,56 +141,54 @@ def _owned_pieces(spells: pl.DataFrame) -> pl.DataFrame:
     covering = pieces.join(spells, on="student").filter(pl.col("cut").is_between("start", "end"))
     owned = covering.sort("student", "cut", "start", "owner", descending=[False, False, True, False])
     first = owned.unique(["student", "cut"], keep="first", maintain_order=True)
-    return first.select("student", "owner", start="cut", end=pl.col("stop") - pl.duration(days=1))
+    return first.select("student", "student_id", "owner", start="cut", end=pl.col("stop") - pl.duration(days=1))
 
 
-def _numbered(segments: pl.DataFrame, ordinals: pl.DataFrame) -> StudentDays:
-    """Segments (sorted, with `last`) with their running counts and the dates whose number they decide."""
-    next_start = pl.col("start").shift(-1).over("student")
-    is_first = pl.col("student").shift(1).ne_missing(pl.col("student"))
-    counted = _count_at(segments, ordinals, pl.col("start") - pl.duration(days=1), name="before")
-    counted = _count_at(counted, ordinals, pl.col("last"), name="through").sort("student", "start")
-    days = pl.max_horizontal("before", "through") - pl.col("before")
-    numbered = counted.with_columns(
-        since=pl.when(is_first).then(pl.lit(date.min)).otherwise(pl.col("start")),
-        until=(next_start - pl.duration(days=1)).fill_null(date.max),
-        through=pl.max_horizontal("before", "through"),
-        offset=days.cum_sum().over("student") - days,
-        total=days.sum().over("student"),
+def _number_segments(segments: pl.DataFrame, calendar: InstructionalDays, last: pl.Expr) -> StudentDays:
+    """Segments with the dates whose number they decide and what turns a running count into the student's own."""
+    floor = (pl.col("start") - pl.duration(days=1)).clip(calendar.first, calendar.last)
+    bounded = segments.join(calendar.schools, left_on="owner", right_on="school_id", how="left", maintain_order="left")
+    dated = bounded.with_columns(
+        floor=floor,
+        last=pl.max_horizontal(last.clip(calendar.first, calendar.last), floor),
+        is_first=pl.col("student").ne_missing(pl.col("student").shift(1)),
+        is_last=pl.col("student").ne_missing(pl.col("student").shift(-1)),
     )
-    return StudentDays(segments=numbered, ordinals=ordinals)
+    counted = dated.with_columns(
+        before=calendar.count_at(_positions(dated, pl.col("floor"))),
+        through=calendar.count_at(_positions(dated, pl.col("last"))),
+    )
+    return StudentDays(segments=counted.pipe(_add_up), calendar=calendar)
 
 
-def _count_at(segments: pl.DataFrame, ordinals: pl.DataFrame, at: pl.Expr, *, name: str) -> pl.DataFrame:
-    located = _ordinals_at(segments.lazy().with_columns(place=at), ordinals)
-    counted = located.with_columns(pl.col("ordinal").fill_null(0).alias(name))
-    return counted.drop("ordinal", "is_instructional", "place").collect()
+def _add_up(counted: pl.DataFrame) -> pl.DataFrame:
+    """Running sums inside each student, from running sums over all of them (the rows are sorted)."""
+    so_far = (pl.col("through") - pl.col("before")).cast(pl.Int64).cum_sum()
+    earlier = so_far - (pl.col("through") - pl.col("before"))
+    is_first, is_last = pl.col("is_first"), pl.col("is_last")
+    of_others = pl.when(is_first).then(earlier).forward_fill()
+    return counted.with_columns(
+        since=pl.when(is_first).then(date.min).otherwise("start"),
+        until=pl.when(is_last).then(date.max).otherwise(pl.col("start").shift(-1) - pl.duration(days=1)),
+        shift=(earlier - of_others - pl.col("before")).cast(pl.Int32),
+        total=(pl.when(is_last).then(so_far).backward_fill() - of_others).cast(pl.Int32),
+    )
 
 
-def _ordinals_at(rows: pl.LazyFrame, ordinals: pl.DataFrame) -> pl.LazyFrame:
-    """Join the running count of `owner` on the date `place`, which is moved into the dates that the calendar knows."""
-    if ordinals.is_empty():
-        return rows.with_columns(ordinal=pl.lit(0, pl.Int32), is_instructional=pl.lit(value=False))
-    first, last = ordinals.select(first=pl.col("date").min(), last=pl.col("date").max()).row(0)
-    table = ordinals.lazy().rename({"school_id": "owner", "date": "place"})
-    return rows.with_columns(pl.col("place").clip(first, last)).join(table, on=["owner", "place"], how="left")
+def _positions(segments: pl.DataFrame, on: pl.Expr) -> pl.Series:
+    return segments.select(pl.col("base") + on.to_physical()).to_series()
 
 
 def month_days(days: StudentDays) -> pl.DataFrame:
     """The student's days in every calendar month: `student`, `days_enrolled_<month>`."""
-    ordinals = days.ordinals.with_columns(month=pl.col("date").dt.truncate("1mo"))
-    months: list[date] = ordinals.get_column("month").unique().sort().to_list()
-    ends = ordinals.group_by("school_id").agg(
-        pl.col("ordinal").filter(pl.col("month") <= month).max().alias(str(month)) for month in months
-    )
-    inside = [pl.col(str(month)).fill_null(0).clip(pl.col("before"), pl.col("through")) for month in months]
-    starts = [pl.col("before"), *inside[:-1]]
-    by_month = {
-        f"days_enrolled_{name}": sum(
-            (end - start for month, end, start in zip(months, inside, starts, strict=True) if month.month == number),
-            start=pl.lit(0, pl.Int32),
-        )
-        for name, number in MONTHS.items()
-    }
-    joined = days.segments.join(ends, left_on="owner", right_on="school_id", how="left")
-    return joined.group_by("student").agg(count.sum().alias(name) for name, count in by_month.items())
+    calendar, segments = days.calendar, days.segments
+    counted = {number: pl.zeros(segments.height, pl.Int32, eager=True) for number in MONTHS.values()}
+    so_far = segments["before"]
+    month_ends = pl.date_range(calendar.first.replace(day=1), calendar.last, "1mo", eager=True).dt.month_end()
+    for month_end in month_ends.to_list():
+        last_here = pl.lit(min(month_end, calendar.last)).clip("floor", "last")
+        count = calendar.count_at(_positions(segments, last_here))
+        counted[month_end.month] = counted[month_end.month] + (count - so_far)
+        so_far = count
+    columns = {f"days_enrolled_{name}": counted[number] for name, number in MONTHS.items()}
+    return segments.select("student").with_columns(**columns).group_by("student").agg(pl.all().sum())

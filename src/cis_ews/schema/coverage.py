@@ -14,13 +14,17 @@ from cis_ews.enums import AttendanceStatus, CoverageLevel, Domain
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DomainCoverage:
-    """How far a source speaks of one domain; `reason` says why it is partial or none."""
+    """How far a source speaks of one domain; `reason` says why it is partial or none.
+
+    `missing_tables`: tables of the domain that a source which covers the rest of it does not have.
+    """
 
     level: CoverageLevel
     first: date | None = None
     last: date | None = None
     rows: int = 0
     reason: str | None = None
+    missing_tables: tuple[str, ...] = ()
 
 
 NOT_COVERED = DomainCoverage(level=CoverageLevel.NONE, reason="the source has no such table")
@@ -124,6 +128,8 @@ def _behavior(
     reasons = [partial["behavior"]] if "behavior" in partial else []
     if "discipline_actions" not in tables:
         reasons.append(left_out.get("discipline_actions", "the source has no discipline_actions"))
+        covered = _covered(tables["incidents"], "date", reasons)
+        return replace(covered, missing_tables=("discipline_actions",))
     return _covered(tables["incidents"], "date", reasons)
 
 

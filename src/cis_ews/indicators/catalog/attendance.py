@@ -139,6 +139,12 @@ MONTHLY_COUNTS = (
     _count("full_days_unexcused_month_max", "Most full days unexcused in any one calendar month.", source=TRUANCY),
     _count("full_days_excused_month_max", "Most full days excused in any one calendar month.", source=TRUANCY),
     _count(
+        "full_days_excused_this_month",
+        "Full days excused in the calendar month of the as-of date.",
+        window="month of the as-of date",
+        source=TRUANCY,
+    ),
+    _count(
         "full_days_unexcused_this_month",
         "Full days unexcused in the calendar month of the as-of date.",
         window="month of the as-of date",

@@ -1,0 +1,31 @@
+"""What an extract speaks of: where it says nothing, an indicator is null and never zero."""
+
+from __future__ import annotations
+
+import polars as pl
+
+from cis_ews.calendars import school_year_starts
+from cis_ews.enums import CoverageLevel, Domain
+from cis_ews.schema.school_data import SchoolData
+
+
+def covers(school_data: SchoolData, domain: Domain) -> bool:
+    """Whether the extract has the domain at all."""
+    return school_data.coverage.of(domain).level != CoverageLevel.NONE
+
+
+def covers_actions(school_data: SchoolData) -> bool:
+    """Whether the extract has disciplinary actions, and not incidents alone."""
+    missing = school_data.coverage.behavior.missing_tables
+    return covers(school_data, Domain.BEHAVIOR) and "discipline_actions" not in missing
+
+
+def covers_years_before(school_data: SchoolData, domain: Domain, *, school_year: int) -> bool:
+    """Whether the domain's first row is older than the school year; a year before it without any is not covered.
+
+    The statement of the whole extract decides, so that a part of its students gives the same answer.
+    """
+    first = school_data.coverage.of(domain).first
+    starts = school_year_starts(school_data.calendar_days, school_year)
+    begins = starts.select(pl.col("starts").min()).item()
+    return first is not None and first < begins
