@@ -107,7 +107,9 @@ def reasons(request: Request, ref: Ref) -> StudentReasonsOut:
 
 
 @routes.post("/v1/nights", status_code=202, responses=_errors(404, 413, 415), dependencies=[Depends(_json_only)])
-async def ask_for_night(request: Request, night: NightIn, background: BackgroundTasks, response: Response) -> NightOut:
+async def ask_for_night(
+    request: Request, night: NightIn, *, background: BackgroundTasks, response: Response
+) -> NightOut:
     """Ask for a night over a source that your administrator has set up; it runs after the answer."""
     job = await run_in_threadpool(
         jobs.ask_for_night, of(request), key_of(request), source=night.source, as_of=night.as_of

@@ -77,7 +77,7 @@ def render_flags(view: FlagsView) -> str:
 
 
 def _sign_in_page(problem: ApiError | None = None) -> HTMLResponse:
-    text = None if problem is None else f"{problem.message}. {problem.hint or ''}"
+    text = None if problem is None else f"{problem.message}: {problem.hint}."
     content = _templates.get_template("sign_in.html").render(problem=text)
     return HTMLResponse(content, status_code=200 if problem is None else problem.status)
 

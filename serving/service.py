@@ -6,7 +6,6 @@ reports no usage, and writes no access log and no metrics of its own, since both
 
 from __future__ import annotations
 
-import gc
 import os
 import sys
 import tempfile
@@ -28,6 +27,7 @@ from serving.errors import ApiError, handle
 from serving.guard import Addresses, Guard
 from serving.jobs import TASK_ROUTE, run_night
 from serving.observability import METRICS, configure_logging
+from serving.process import end_with_the_parent, freeze
 
 HANDLED = (ApiError, EwsError, RequestValidationError, HTTPException, Exception)
 MAX_BODY = 64 * 1024
@@ -77,14 +77,12 @@ class EarlyWarning:
     """Tiers, reasons and nights for school systems, and a page for coordinators."""
 
     def __init__(self) -> None:
+        end_with_the_parent()
         configure_logging()
         self._backend = open_backend()
         self._backend.database.jobs_interrupted()
         application.state.backend = self._backend
-        # What is loaded by now stays: else the collector walks it all, and one request in a hundred waits 0.1 s.
-        gc.collect()
-        gc.freeze()
-        gc.set_threshold(100_000, 50, 100)
+        freeze()
 
     @bentoml.on_deployment
     @staticmethod

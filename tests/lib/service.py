@@ -1,11 +1,12 @@
 """The real service on a free loopback port, as its own processes; ended for sure, its whole output kept.
 
-with serving(store) as service:
-    answer = service.get("/v1/scores", key=service.key)
+with serve_two_districts(folder) as served:
+    answer = served.service.get("/v1/scores", key=served.keys["lakeview"])
 """
 
 from __future__ import annotations
 
+import ctypes
 import json
 import os
 import signal
@@ -14,15 +15,27 @@ import subprocess
 import sys
 import time
 import urllib.error
+import urllib.parse
 import urllib.request
 from collections.abc import Generator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from datetime import date
 from email.message import Message
 from pathlib import Path
 from typing import Any
 
+import psutil
+
+from cis_ews.risk.rules import RulesModel
+from cis_ews.risk.tiers import TierPolicy
+from cis_ews.scoring import score_night
+from cis_ews.storage.database import Database
+from cis_ews.storage.store import RunStore
+from tests.lib.districts import AS_OF, HARBOR, LAKEVIEW, write_extract
+
 ROOT = Path(__file__).parents[2]
+PR_SET_PDEATHSIG = 1
 START_SECONDS = 90
 STOP_SECONDS = 30
 
@@ -115,17 +128,32 @@ class Service:
         """Everything that the service has printed."""
         return self.log.read_text(encoding="utf-8", errors="replace")
 
-    def stop(self, how: signal.Signals = signal.SIGTERM) -> int:
-        """End the service and its children; returns the exit code."""
-        if self.process.poll() is None:
-            target = os.killpg if how == signal.SIGKILL else os.kill
-            target(self.process.pid, how)
-            with suppress(subprocess.TimeoutExpired):
-                self.process.wait(STOP_SECONDS)
-        # Whatever is left of the group: a killed parent leaves its worker behind.
-        with suppress(ProcessLookupError):
-            os.killpg(self.process.pid, signal.SIGKILL)
-        return self.process.wait(STOP_SECONDS)
+    def stop(self, how: signal.Signals = signal.SIGTERM) -> None:
+        """End the service and its worker; SIGKILL ends both at once, as a loss of power would."""
+        family = self.family()
+        if how == signal.SIGKILL:
+            _kill(family)
+        else:
+            with suppress(ProcessLookupError):
+                os.kill(self.process.pid, how)
+        with suppress(subprocess.TimeoutExpired):
+            self.process.wait(STOP_SECONDS)
+        _kill(family)
+        self.process.wait(STOP_SECONDS)
+
+    def family(self) -> list[psutil.Process]:
+        """The service's processes; the worker is in a group of its own."""
+        with suppress(psutil.NoSuchProcess):
+            parent = psutil.Process(self.process.pid)
+            return [parent, *parent.children(recursive=True)]
+        return []
+
+
+def _kill(family: list[psutil.Process]) -> None:
+    for process in family:
+        with suppress(psutil.NoSuchProcess):
+            process.kill()
+    psutil.wait_procs(family, STOP_SECONDS)
 
 
 def start(folder: Path, *, settings: str, port: int | None = None) -> Service:
@@ -150,9 +178,20 @@ def start(folder: Path, *, settings: str, port: int | None = None) -> Service:
     ]
     with log.open("ab") as output:
         process = subprocess.Popen(
-            command, cwd=ROOT, env=environment, stdout=output, stderr=subprocess.STDOUT, start_new_session=True
+            command,
+            cwd=ROOT,
+            env=environment,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+            preexec_fn=_end_with_the_tests if sys.platform == "linux" else None,  # noqa: PLW1509 - no threads are made here
         )
     return Service(process, f"http://127.0.0.1:{chosen}", log)
+
+
+def _end_with_the_tests() -> None:
+    """Ask Linux for a SIGTERM when the process of the tests is killed and cannot end the service itself."""
+    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
 
 
 @contextmanager
@@ -180,3 +219,64 @@ def _free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return probe.getsockname()[1]
+
+
+@dataclass(frozen=True)
+class Served:
+    """A service over two scored districts. `keys`: district -> key. `database`: the one behind the service."""
+
+    service: Service
+    folder: Path
+    keys: Mapping[str, str]
+    database: Database
+
+    def scores(self, district: str, query: str = "") -> list[dict[str, Any]]:
+        """All current scores of a district."""
+        return self.service.get(f"/v1/scores?limit=1000{query}", key=self.keys[district]).json()["scores"]
+
+    def session(self, district: str) -> dict[str, str]:
+        """The headers of somebody who has signed in."""
+        answer = self.sign_in(self.keys[district])
+        return {"Cookie": answer.headers["set-cookie"].partition(";")[0]}
+
+    def sign_in(self, key: str, headers: Mapping[str, str] | None = None) -> Answer:
+        """The answer to the sign-in form."""
+        sent = {"Content-Type": "application/x-www-form-urlencoded", **(headers or {})}
+        return self.service.request(
+            "POST", "/sign-in", body=urllib.parse.urlencode({"key": key}).encode(), headers=sent
+        )
+
+
+def prepare_two_districts(folder: Path) -> str:
+    """Score the two districts into a store in `folder`; returns the settings of a service over it."""
+    extract, policy = write_extract(folder / "extract"), folder / "policy.toml"
+    policy.write_text("config_version = 1\n[capacity]\nshare = 1.0\nnumber = 40\n", encoding="utf-8")
+    score_night(
+        extract,
+        model=RulesModel(),
+        policy=TierPolicy.load(policy),
+        store=folder / "store",
+        as_of=date.fromisoformat(AS_OF),
+    )
+    return f"""config_version = 1
+[store]
+path = "{folder / "store"}"
+[policy]
+tiers = "{policy}"
+[sources.{LAKEVIEW}]
+path = "{extract}"
+districts = ["{LAKEVIEW}"]
+[sources.lost]
+path = "{folder / "nowhere"}"
+districts = ["{LAKEVIEW}"]
+"""
+
+
+@contextmanager
+def serve_two_districts(folder: Path) -> Generator[Served]:
+    """A service over the two districts."""
+    settings = prepare_two_districts(folder)
+    with Database(RunStore(folder / "store").database_url) as database:
+        keys = {district: database.create_key(district, "test")[1] for district in (LAKEVIEW, HARBOR)}
+        with serving(folder, settings=settings) as service:
+            yield Served(service, folder, keys, database)
