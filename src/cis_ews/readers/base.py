@@ -74,7 +74,9 @@ def join_files(table: str, entries: Sequence[Entry], reads: Sequence[FileRead]) 
 
 
 def _with_place(read: FileRead, name: str) -> pl.DataFrame:
-    return read.frame.with_columns(read.row_numbers.alias("row_number"), pl.lit(name).alias("file"))
+    # The row numbers come first: a frame without a known column has no height of its own.
+    numbered = read.row_numbers.alias("row_number").to_frame().with_columns(pl.lit(name).alias("file"))
+    return numbered.hstack(read.frame.get_columns())
 
 
 def _concatenated(table: str, parts: Sequence[pl.DataFrame]) -> pl.DataFrame:

@@ -21,4 +21,4 @@ class FileRead:
     @property
     def rows(self) -> int:
         """Rows in the file, the ragged ones among them."""
-        return self.frame.height + len(self.ragged)
+        return len(self.row_numbers) + len(self.ragged)

@@ -26,7 +26,7 @@ def read_folder(path: Path, options: ReadOptions) -> SchoolData:
     ToleranceError where too many rows break a rule.
     """
     entries = list_entries(path, options.limits)
-    files = _files_by_table(path, entries, options.limits)
+    files = _files_by_table(entries, options.limits)
     missing = [table for table in REQUIRED_TABLES if table not in files]
     if missing:
         raise SchemaError(
@@ -42,14 +42,16 @@ def read_folder(path: Path, options: ReadOptions) -> SchoolData:
 
 def read_tables(path: Path, options: ReadOptions) -> Mapping[str, TableRead]:
     """The tables of the contract that a folder has, each cell as it came: nothing is checked and none is required."""
-    found = _files_by_table(path, list_entries(path, options.limits), options.limits)
+    found = _files_by_table(list_entries(path, options.limits), options.limits)
     return {table: _read_table(table, files, options) for table, files in found.items()}
 
 
-def _files_by_table(path: Path, entries: list[Entry], limits: ReadLimits) -> Mapping[str, list[Entry]]:
+def _files_by_table(entries: list[Entry], limits: ReadLimits) -> Mapping[str, list[Entry]]:
     """The files of each table, in the order of the contract: `<table>.<suffix>` or `<table>/*.<suffix>`."""
     found = {table: _files_of(table, entries) for table in TABLES}
-    return {table: _unpacked(path, files, limits) for table, files in found.items() if files}
+    return {
+        table: [inner for entry in files for inner in _inside(entry, limits)] for table, files in found.items() if files
+    }
 
 
 def _files_of(table: str, entries: list[Entry]) -> list[Entry]:
@@ -64,16 +66,12 @@ def _files_of(table: str, entries: list[Entry]) -> list[Entry]:
     return single or parts
 
 
-def _unpacked(path: Path, files: list[Entry], limits: ReadLimits) -> list[Entry]:
-    return [inner for entry in files for inner in _inside(path, entry, limits)]
-
-
-def _inside(path: Path, entry: Entry, limits: ReadLimits) -> list[Entry]:
+def _inside(entry: Entry, limits: ReadLimits) -> list[Entry]:
     if entry.suffix != ".zip":
         return [entry]
     if entry.packed:
         raise ReadError(f"{entry.name}: an archive inside an archive", hint="unpack it", file=entry.name)
-    return archive_entries(entry, path, limits)
+    return archive_entries(entry, limits)
 
 
 def _read_table(table: str, files: list[Entry], options: ReadOptions) -> TableRead:

@@ -8,14 +8,15 @@ import io
 import stat
 import zipfile
 import zlib
-from collections.abc import Callable, Generator
+from collections.abc import Generator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import BinaryIO, cast
 
 from cis_ews.errors import ReadError
-from cis_ews.readers.limits import MEBIBYTE, BoundedReader, ReadLimits
+from cis_ews.readers.limits import MEBIBYTE, BoundedReader, CountedFile, ReadLimits
 
 SUFFIXES = (".csv", ".csv.gz", ".parquet", ".zip")
 UNPACKING_ERRORS = (OSError, EOFError, zlib.error, zipfile.BadZipFile, NotImplementedError)
@@ -23,12 +24,19 @@ UNPACKING_ERRORS = (OSError, EOFError, zlib.error, zipfile.BadZipFile, NotImplem
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One file of a source: its name below the source, its size as it lies there, and how to open its bytes."""
+    """One file of a source: its name below the source, and how to open it.
+
+    `member`: the name inside the archive at `path`; None for a file that lies in a folder.
+    """
 
     name: str
-    size: int
-    opener: Callable[[], BinaryIO]
-    packed: bool = False
+    path: Path
+    member: str | None = None
+
+    @property
+    def packed(self) -> bool:
+        """Whether it lies in an archive."""
+        return self.member is not None
 
     @property
     def suffix(self) -> str:
@@ -90,14 +98,18 @@ def open_entry(entry: Entry, limits: ReadLimits) -> Generator[Opened, None, None
     """The unpacked bytes of an entry, within the limits. Raises ReadError where it is damaged or too large."""
     with ExitStack() as stack:
         try:
-            lying = stack.enter_context(entry.opener())
+            file = stack.enter_context(CountedFile(entry.path))
+            lying = cast("BinaryIO", file)
+            if entry.member is not None:
+                archive = stack.enter_context(zipfile.ZipFile(lying))
+                lying = cast("BinaryIO", stack.enter_context(archive.open(entry.member)))
             hashing = HashingReader(lying)
             raw = cast("BinaryIO", hashing)
             if entry.suffix == ".csv.gz":
                 raw = cast("BinaryIO", stack.enter_context(gzip.GzipFile(fileobj=raw, mode="rb")))
             if entry.packed or entry.suffix == ".csv.gz":
-                bounded = BoundedReader(raw, name=entry.name, packed_bytes=entry.size, limits=limits)
-                raw = cast("BinaryIO", bounded)
+                consumed = partial(getattr, file, "consumed")
+                raw = cast("BinaryIO", BoundedReader(raw, name=entry.name, consumed=consumed, limits=limits))
             yield Opened(raw, lying, hashing)
         except UNPACKING_ERRORS:
             # The messages of these libraries can quote bytes of the file.
@@ -122,11 +134,7 @@ def list_entries(path: Path, limits: ReadLimits) -> list[Entry]:
 def _folder_entries(root: Path) -> list[Entry]:
     paths = sorted(path for path in root.rglob("*") if not _hidden(path.relative_to(root)))
     _refuse_escapes(root, paths)
-    return [_file_entry(path, name=path.relative_to(root).as_posix()) for path in paths if path.is_file()]
-
-
-def _file_entry(path: Path, *, name: str) -> Entry:
-    return Entry(name, path.stat().st_size, lambda: path.open("rb"))
+    return [Entry(path.relative_to(root).as_posix(), path) for path in paths if path.is_file()]
 
 
 def _hidden(path: Path) -> bool:
@@ -143,9 +151,9 @@ def _refuse_escapes(root: Path, paths: list[Path]) -> None:
         )
 
 
-def archive_entries(entry: Entry, path: Path, limits: ReadLimits) -> list[Entry]:
+def archive_entries(entry: Entry, limits: ReadLimits) -> list[Entry]:
     """The files inside an archive that is itself a file of a folder source."""
-    return _zip_entries(path / entry.name, limits, prefix=f"{entry.name}/")
+    return _zip_entries(entry.path, limits, prefix=f"{entry.name}/")
 
 
 def _zip_entries(path: Path, limits: ReadLimits, *, prefix: str) -> list[Entry]:
@@ -162,14 +170,7 @@ def _zip_entries(path: Path, limits: ReadLimits, *, prefix: str) -> list[Entry]:
         raise ReadError(f"{path.name}: the archive holds a file twice", hint="make it again", file=path.name)
     top = _common_top(names)
     return [
-        Entry(
-            prefix + member.filename.removeprefix(top),
-            max(member.compress_size, 1),
-            _member_opener(path, member),
-            packed=True,
-        )
-        for member in sorted(members, key=lambda each: each.filename)
-        if not _hidden(Path(member.filename))
+        Entry(prefix + name.removeprefix(top), path, member=name) for name in sorted(names) if not _hidden(Path(name))
     ]
 
 
@@ -177,16 +178,6 @@ def _common_top(names: list[str]) -> str:
     """The one folder that holds every file of an archive, with its slash; empty where there is none."""
     tops = {name.split("/", maxsplit=1)[0] for name in names}
     return f"{tops.pop()}/" if len(tops) == 1 and all("/" in name for name in names) else ""
-
-
-def _member_opener(path: Path, member: zipfile.ZipInfo) -> Callable[[], BinaryIO]:
-    def opener() -> BinaryIO:
-        archive = zipfile.ZipFile(path)
-        stream = archive.open(member)
-        archive.close()  # the open member keeps the file; closing the member closes it
-        return cast("BinaryIO", stream)
-
-    return opener
 
 
 def _refuse_unsafe_members(name: str, members: list[zipfile.ZipInfo]) -> None:

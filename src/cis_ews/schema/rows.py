@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import cast
 
 import dataframely as dy
@@ -47,13 +48,16 @@ def check_rows(table: str, schema: type[dy.Schema], raw: pl.DataFrame) -> Checke
     unreadable = [
         rejected(broken.filter(mask), table=table, rule=mask.split(MASK)[0], columns=mask.split(MASK)[1])
         for mask in masks
+        if broken[mask].any()
     ]
     readable = parsed.join(broken.select(ROW), on=ROW, how="anti", maintain_order="left")
     readable = readable.select(*schema.columns(), *PLACE, ROW)
     once, repeated = _without_duplicates(readable, schema)
-    good, against_schema = _filtered(once, table=table, schema=schema)
-    twice = rejected(repeated, table=table, rule="duplicate_row", columns=None)
-    return CheckedRows(good, pl.concat([*unreadable, twice, *against_schema]), _hopeless(parsed, masks))
+    good, failure = _with_places(schema).filter(once)
+    rejections = [*unreadable, rejected(repeated, table=table, rule="duplicate_row", columns=None)]
+    if len(failure):
+        rejections.extend(_broken_rules(failure.details(), table=table, schema=schema))
+    return CheckedRows(pl.DataFrame(good), pl.concat(rejections), _hopeless(parsed, masks))
 
 
 def _hopeless(parsed: pl.DataFrame, masks: Sequence[str]) -> tuple[str, ...]:
@@ -73,6 +77,7 @@ def rejected(rows: pl.DataFrame, *, table: str, rule: str, columns: str | None) 
     )
 
 
+@cache
 def no_rejections() -> pl.DataFrame:
     """An empty frame of rejections."""
     return Rejections.create_empty()
@@ -91,27 +96,30 @@ def _placed(raw: pl.DataFrame) -> pl.DataFrame:
 def _without_duplicates(rows: pl.DataFrame, schema: type[dy.Schema]) -> tuple[pl.DataFrame, pl.DataFrame]:
     """Each row once, and the repetitions. Looks at whole rows only where a key occurs twice."""
     shared = rows.filter(pl.struct(schema.primary_key()).is_duplicated())
+    if shared.is_empty():
+        return rows, shared
     repeated = shared.filter(~pl.struct(list(schema.columns())).is_first_distinct())
     return rows.join(repeated.select(ROW), on=ROW, how="anti", maintain_order="left"), repeated
 
 
-def _filtered(rows: pl.DataFrame, *, table: str, schema: type[dy.Schema]) -> tuple[pl.DataFrame, list[pl.DataFrame]]:
+@cache
+def _with_places(schema: type[dy.Schema]) -> type[dy.Schema]:
+    """The schema with the columns that say where a row came from: a filter drops what it does not know."""
     placed = {
         "file": dy.String(nullable=True),
         "row_number": dy.Int64(nullable=False),
         ROW: dy.UInt32(nullable=False),
     }
-    extended = cast("type[dy.Schema]", type(f"{schema.__name__}Rows", (schema,), placed))
-    good, failure = extended.filter(rows)
-    details = failure.details()
-    return pl.DataFrame(good), list(_broken_rules(details, table=table, schema=schema))
+    return cast("type[dy.Schema]", type(f"{schema.__name__}Rows", (schema,), placed))
 
 
 def _broken_rules(details: pl.DataFrame, *, table: str, schema: type[dy.Schema]) -> Iterator[pl.DataFrame]:
     data = {*schema.columns(), *PLACE, ROW}
     for check in (name for name in details.columns if name not in data):
         rule, columns = _named(check, schema)
-        yield rejected(details.filter(pl.col(check) == "invalid"), table=table, rule=rule, columns=columns)
+        broken = details.filter(pl.col(check) == "invalid")
+        if broken.height:
+            yield rejected(broken, table=table, rule=rule, columns=columns)
 
 
 def _named(check: str, schema: type[dy.Schema]) -> tuple[str, str | None]:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import polars as pl
@@ -14,7 +15,7 @@ import polars as pl
 from cis_ews.enums import AttendanceStatus
 from cis_ews.errors import SchemaError, ToleranceError
 from cis_ews.schema.coverage import describe_coverage
-from cis_ews.schema.links import LINK_RULES, ROW
+from cis_ews.schema.links import LINK_RULES, ROW, LinkRule
 from cis_ews.schema.rows import PLACE, check_rows, no_rejections, rejected
 from cis_ews.schema.school_data import DOMAIN_TABLES, REQUIRED_TABLES, TABLES, SchoolData, SourceFile
 from cis_ews.schema.scores import Rejections
@@ -158,16 +159,23 @@ def _check_links(inspection: _Inspection) -> None:
     """Apply the rules between tables, table by table in their declared order."""
     for table in dict.fromkeys(rule.table for rule in LINK_RULES):
         for rule in (rule for rule in LINK_RULES if rule.table == table and table in inspection.tables):
-            rows = inspection.tables[table]
-            broken = rule.broken(rows, _known_tables(inspection))
-            inspection.rejections.append(rejected(broken, table=table, rule=rule.rule, columns=rule.columns))
-            inspection.tables[table] = rows.join(broken.select(ROW), on=ROW, how="anti", maintain_order="left")
+            _apply(inspection, rule)
         _settle(inspection, table)
 
 
-def _known_tables(inspection: _Inspection) -> dict[str, pl.DataFrame]:
-    """Every table of the contract; one that the source does not have knows nobody."""
-    return {table: inspection.tables.get(table, schema.create_empty()) for table, schema in TABLES.items()}
+def _apply(inspection: _Inspection, rule: LinkRule) -> None:
+    rows = inspection.tables[rule.table]
+    broken = rule.broken(rows, _empty_tables() | inspection.tables)
+    if broken.is_empty():
+        return
+    inspection.rejections.append(rejected(broken, table=rule.table, rule=rule.rule, columns=rule.columns))
+    inspection.tables[rule.table] = rows.join(broken.select(ROW), on=ROW, how="anti", maintain_order="left")
+
+
+@cache
+def _empty_tables() -> dict[str, pl.DataFrame]:
+    """A table that the source does not have knows nobody."""
+    return {table: pl.DataFrame(schema.create_empty()) for table, schema in TABLES.items()}
 
 
 def _settle(inspection: _Inspection, table: str) -> None:
@@ -219,8 +227,8 @@ def _finished(inspection: _Inspection, coverage: Coverage) -> SchoolData:
     tables: dict[str, Any] = {}
     reduced = dict(inspection.source.reduced)
     for table, schema in TABLES.items():
-        rows = inspection.tables.get(table, schema.create_empty()).select(list(schema.columns()))
-        kept = rows.filter(exceptions.get(table, pl.lit(value=True)))
+        rows = inspection.tables.get(table, _empty_tables()[table]).select(list(schema.columns()))
+        kept = rows.filter(exceptions[table]) if table in exceptions else rows
         if kept.height < rows.height:
             reduced[table] = reduced.get(table, 0) + rows.height - kept.height
         tables[table] = schema.cast(kept.sort(schema.primary_key()))
