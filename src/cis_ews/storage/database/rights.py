@@ -2,32 +2,36 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from datetime import date, datetime
 
-from sqlalchemy import ColumnElement, Connection, delete, func, select, text, union, update
+from sqlalchemy import ColumnElement, Connection, Table, delete, func, select, text, tuple_, update
 
 from cis_ews.errors import StorageError
 from cis_ews.storage.database import tables
 from cis_ews.storage.runs import Run
 
-_ABOUT_STUDENTS = (tables.students, tables.scores, tables.reasons)
+_ABOUT_STUDENTS = (tables.reasons, tables.scores, tables.students)
+"""Every score has a row of students, which ties the id to the refs; so that one goes last."""
 _OF_DISTRICTS = (tables.schools, *_ABOUT_STUDENTS)
 _CHUNK = 500
 """Ids in one statement: far below what either database takes."""
 
 
+def _about(table: Table, student_ids: Sequence[str]) -> ColumnElement[bool]:
+    students = tables.students
+    refs = select(students.c.district_id, students.c.ref).where(students.c.student_id.in_(student_ids))
+    return tuple_(table.c.district_id, table.c.ref).in_(refs)
+
+
 def export_student(connection: Connection, student_id: str) -> dict[str, list[dict[str, object]]]:
     """Every row about a student, by table, with dates as ISO text."""
-    return {
-        table.name: [
-            {name: _plain(value) for name, value in row.items()}
-            for row in connection.execute(
-                select(table).where(table.c.student_id == student_id).order_by(*table.primary_key)
-            ).mappings()
-        ]
-        for table in _ABOUT_STUDENTS
-    }
+    return {table.name: _exported(connection, table, student_id) for table in _ABOUT_STUDENTS}
+
+
+def _exported(connection: Connection, table: Table, student_id: str) -> list[dict[str, object]]:
+    query = select(table).where(_about(table, [student_id])).order_by(*table.primary_key)
+    return [{name: _plain(value) for name, value in row.items()} for row in connection.execute(query).mappings()]
 
 
 def _plain(value: object) -> object:
@@ -36,7 +40,7 @@ def _plain(value: object) -> object:
 
 def all_student_ids(connection: Connection) -> list[str]:
     """Every student of whom there is a row."""
-    return list(connection.scalars(union(*(select(table.c.student_id) for table in _ABOUT_STUDENTS))))
+    return list(connection.scalars(select(tables.students.c.student_id).distinct()))
 
 
 def forget_students(connection: Connection, student_ids: Collection[str]) -> int:
@@ -46,7 +50,7 @@ def forget_students(connection: Connection, student_ids: Collection[str]) -> int
     for start in range(0, len(ids), _CHUNK):
         some = ids[start : start + _CHUNK]
         for table in _ABOUT_STUDENTS:
-            deleted += connection.execute(delete(table).where(table.c.student_id.in_(some))).rowcount
+            deleted += connection.execute(delete(table).where(_about(table, some))).rowcount
     if deleted:
         _recount(connection)
     return deleted

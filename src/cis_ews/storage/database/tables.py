@@ -101,6 +101,7 @@ students = Table(
     Column("last_name", String),
     PrimaryKeyConstraint("district_id", "ref"),
     Index("students_by_id", "student_id"),
+    sqlite_with_rowid=False,
 )
 
 scores = Table(
@@ -122,7 +123,7 @@ scores = Table(
     Column("changed_at", UtcDateTime, nullable=False),
     PrimaryKeyConstraint("district_id", "ref"),
     Index("scores_by_school", "district_id", "school_id", "ref"),
-    Index("scores_by_id", "student_id"),
+    sqlite_with_rowid=False,
 )
 
 reasons = Table(
@@ -130,7 +131,6 @@ reasons = Table(
     metadata,
     Column("district_id", String, nullable=False),
     Column("ref", String(32), nullable=False),
-    Column("student_id", String, nullable=False),
     Column("direction", String, nullable=False),
     Column("rank", Integer, nullable=False),
     Column("domain", String, nullable=False),
@@ -138,7 +138,7 @@ reasons = Table(
     Column("value", Float(53)),
     Column("sentence", String, nullable=False),
     PrimaryKeyConstraint("district_id", "ref", "direction", "rank"),
-    Index("reasons_by_id", "student_id"),
+    sqlite_with_rowid=False,
 )
 
 secrets = Table(

@@ -72,6 +72,7 @@ def _people() -> None:
         sa.Column("first_name", sa.String),
         sa.Column("last_name", sa.String),
         sa.PrimaryKeyConstraint("district_id", "ref"),
+        sqlite_with_rowid=False,
     )
     op.create_index("students_by_id", "students", ["student_id"])
 
@@ -94,14 +95,13 @@ def _flags() -> None:
         sa.Column("model_version", sa.String, nullable=False),
         sa.Column("changed_at", sa.DateTime(timezone=True), nullable=False),
         sa.PrimaryKeyConstraint("district_id", "ref"),
+        sqlite_with_rowid=False,
     )
     op.create_index("scores_by_school", "scores", ["district_id", "school_id", "ref"])
-    op.create_index("scores_by_id", "scores", ["student_id"])
     op.create_table(
         "reasons",
         sa.Column("district_id", sa.String, nullable=False),
         sa.Column("ref", sa.String(32), nullable=False),
-        sa.Column("student_id", sa.String, nullable=False),
         sa.Column("direction", sa.String, nullable=False),
         sa.Column("rank", sa.Integer, nullable=False),
         sa.Column("domain", sa.String, nullable=False),
@@ -109,5 +109,5 @@ def _flags() -> None:
         sa.Column("value", sa.Float(53)),
         sa.Column("sentence", sa.String, nullable=False),
         sa.PrimaryKeyConstraint("district_id", "ref", "direction", "rank"),
+        sqlite_with_rowid=False,
     )
-    op.create_index("reasons_by_id", "reasons", ["student_id"])
