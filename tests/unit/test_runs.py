@@ -16,6 +16,7 @@ import pytest
 
 from cis_ews.errors import RunDamagedError, RunNotFoundError, StorageError
 from cis_ews.schema.school_data import SourceFile
+from cis_ews.schema.scores import Reasons, Rejections, RuleResults, Scores
 from cis_ews.storage.files import disk_errors
 from cis_ews.storage.runs import open_run, record_timings, run_id_for, verify_run
 from cis_ews.storage.store import RunStore
@@ -329,3 +330,9 @@ def test_a_killed_night_leaves_whole_runs_or_none(tmp_path: Path, seed: int) -> 
         hidden = list(tmp_path.glob("runs/*/.*"))
     assert hidden == []
     assert verify_run(store.write(contents(as_of=date(2031, 1, 1)))).manifest["counts"]["students"] == 3
+
+
+def test_the_page_of_runs_names_every_file_and_column() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "runs.md").read_text(encoding="utf-8")
+    columns = [name for schema in (Scores, Reasons, RuleResults, Rejections) for name in schema.columns()]
+    assert [name for name in {*FILES, *columns} if f"`{name}`" not in page] == []
