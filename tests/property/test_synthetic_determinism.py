@@ -50,7 +50,8 @@ def test_the_same_arguments_give_the_same_bytes(arguments: dict[str, object]) ->
 @given(st.integers(0, 2**62))
 def test_another_seed_gives_another_district(seed: int) -> None:
     one, other = (written({"students": 200, "years": 1, "seed": each}) for each in (seed, seed + 1))
-    assert [name for name in one if one[name] == other[name]] == []
+    # Two small districts may both have no support at all.
+    assert {name for name in one if one[name] == other[name]} <= {"supports.csv"}
 
 
 def test_blocks_do_not_depend_on_each_other() -> None:

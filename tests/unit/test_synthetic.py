@@ -13,7 +13,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from cis_ews.errors import ConfigError
+from cis_ews.errors import ConfigError, StorageError
 from cis_ews.progress import Silent
 from cis_ews.schema.school_data import TABLES
 from cis_ews.synthetic import write_district
@@ -85,6 +85,13 @@ def test_a_file_in_the_place_of_the_folder_is_left_alone(tmp_path: Path) -> None
     with pytest.raises(ConfigError):
         write_district(tmp_path / "out", **SMALL)
     assert (tmp_path / "out").read_text(encoding="utf-8") == "mine"
+
+
+def test_a_disk_that_does_not_take_it_is_named(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("mine", encoding="utf-8")
+    with pytest.raises(StorageError, match="cannot be written") as refused:
+        write_district(tmp_path / "file" / "out", **SMALL)
+    assert refused.value.hint
 
 
 def test_an_empty_folder_is_filled_and_an_earlier_output_is_replaced(tmp_path: Path) -> None:

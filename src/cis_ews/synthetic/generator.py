@@ -50,7 +50,7 @@ def write_district(  # noqa: PLR0913  one keyword for each choice, all with a de
     break a rule. Several districts as Parquet are written in parts, `<table>/part-00001.parquet`.
 
     Memory does not grow with `students`. An earlier output in `out` is replaced. Raises ConfigError for arguments out
-    of range and for an `out` that holds something else.
+    of range and for an `out` that holds something else, StorageError where the disk does not take it.
     """
     plan = Plan(
         students=students,

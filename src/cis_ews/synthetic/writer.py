@@ -19,7 +19,7 @@ from typing import Any, Self
 
 import polars as pl
 
-from cis_ews.errors import ConfigError
+from cis_ews.errors import ConfigError, StorageError
 from cis_ews.schema.school_data import TABLES
 from cis_ews.synthetic.plan import Plan
 
@@ -86,17 +86,31 @@ class TableWriter:
 def replaced_folder(out: Path) -> Generator[Path]:
     """A new folder that takes the place of `out` when all went well, and leaves no trace otherwise.
 
-    Raises ConfigError where `out` holds something else than an earlier output of this generator.
+    Raises ConfigError where `out` holds something else than an earlier output of this generator, and StorageError where
+    the disk does not take it.
     """
+    out = out.resolve()
     _check_replaceable(out)
+    try:
+        with _folder_beside(out) as beside:
+            (beside / "new").mkdir()
+            yield beside / "new"
+            if out.exists():
+                out.rename(beside / "old")
+            (beside / "new").rename(out)
+    except OSError as error:
+        raise StorageError(
+            f"{out}: the folder cannot be written: {error.strerror}",
+            hint="check the path, its permissions and the space that is left",
+        ) from None
+
+
+@contextmanager
+def _folder_beside(out: Path) -> Generator[Path]:
     out.parent.mkdir(parents=True, exist_ok=True)
     beside = Path(tempfile.mkdtemp(prefix=f".{out.name}.", dir=out.parent))
     try:
-        (beside / "new").mkdir()
-        yield beside / "new"
-        if out.exists():
-            out.rename(beside / "old")
-        (beside / "new").rename(out)
+        yield beside
     finally:
         shutil.rmtree(beside, ignore_errors=True)
 
