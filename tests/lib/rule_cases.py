@@ -413,7 +413,7 @@ def _strengths() -> list[RuleCase]:
         *_pairs(
             "absence_falling", HOLDS, on={**lately, "absence_trend": -0.05}, beside={**lately, "absence_trend": 0.0}
         ),
-        *_pairs("attended_95_percent", HOLDS, on=_missed(5, 100), beside=_missed(5.5, 100)),
+        *_pairs("attended_over_95_percent", HOLDS, on=_missed(4.5, 100), beside=_missed(5, 100)),
         *_pairs(
             "no_unexcused_absence",
             HOLDS,

@@ -237,6 +237,14 @@ def test_a_combined_rule_gives_each_of_its_facts_a_reason() -> None:
     assert reasons[1]["sentence"].startswith("Had 3 minor incidents this year; ")
 
 
+def test_early_in_the_year_all_windows_are_the_same_days_and_give_one_reason() -> None:
+    windows = {"days_absent_first_20": 4, "days_enrolled_first_20": 20, "days_absent_september": 4}
+    student = {"days_absent_ytd": 4, "days_enrolled_ytd": 44, **windows, "days_enrolled_september": 20}
+    later = {**student, "days_absent_ytd": 10, "days_enrolled_ytd": 100}
+    assert [reason["indicator"] for reason in _reasons(student)] == ["absence_rate_first_20"]
+    assert [reason["indicator"] for reason in _reasons(later)] == ["absence_rate_ytd", "absence_rate_first_20"]
+
+
 def test_only_so_many_reasons_and_strengths_are_shown() -> None:
     student = {
         "days_absent_ytd": 30,

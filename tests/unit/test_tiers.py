@@ -67,7 +67,7 @@ def test_scores_have_the_columns_of_the_contract_and_no_risk() -> None:
 
 def test_tier_1_says_how_many_rules_could_not_be_asked() -> None:
     [reason] = _scores(PRESENT).get_column("tier_reason")
-    assert reason == "Tier 1: no rule for Tier 2 or 3 holds; 1 could not be asked"
+    assert reason == "Tier 1: no rule for Tier 2 or 3 holds; 1 could not be asked, missing behavior records"
 
 
 def test_too_few_days_are_not_enough_data() -> None:
@@ -75,7 +75,7 @@ def test_too_few_days_are_not_enough_data() -> None:
     scores = _scores({**few, **CALM})
     assert _tiers(scores) == [None]
     assert scores.get_column("abstained").to_list() == [True]
-    assert scores.item(0, "tier_reason") == "Not enough data: 8 days enrolled, and shares of days need 20"
+    assert scores.item(0, "tier_reason") == "Not enough data: 8 of 20 days enrolled; missing more days enrolled"
 
 
 def test_a_child_who_missed_8_of_the_first_10_days_is_seen() -> None:

@@ -39,6 +39,7 @@ COMPARE: Mapping[Comparison, Callable[[pl.Expr, pl.Expr], pl.Expr]] = {
 SCHOOL_YEAR_TURNS = 8
 
 Mark = Callable[[pl.Expr], pl.Expr]
+Truths = Mapping[Condition, str]
 
 
 def on_date(indicators: pl.DataFrame, as_of: date) -> pl.DataFrame:
@@ -46,59 +47,89 @@ def on_date(indicators: pl.DataFrame, as_of: date) -> pl.DataFrame:
     return indicators.with_columns(pl.lit(as_of).alias(AS_OF))
 
 
-@singledispatch
 def truth(condition: Condition) -> pl.Expr:
     """The condition as a Boolean expression over `on_date(indicators)`: null where a deciding input is missing."""
-    raise TypeError(f"not a condition: {type(condition).__name__}")
+    if isinstance(condition, AllOf | AnyOf | AtLeast):
+        return _combined(condition, [truth(part) for part in condition.conditions])
+    return _leaf_truth(condition)
 
 
-@truth.register
-def _number(condition: Number) -> pl.Expr:
-    value = reduce(add, (pl.col(name) for name in inputs(condition)))
-    return COMPARE[condition.comparison](value, pl.lit(condition.threshold))
+def with_truths(rows: pl.DataFrame, conditions: Sequence[Condition]) -> tuple[pl.DataFrame, Truths]:
+    """Rows with the truth of the conditions and of all their parts, each worked out once; and where each one stands."""
+    columns: dict[Condition, str] = {}
+    layers: dict[int, list[Condition]] = {}
+    for part in dict.fromkeys(part for condition in conditions for part in _parts(condition)):
+        layers.setdefault(_depth(part), []).append(part)
+    for depth in sorted(layers):
+        names = {part: f"__truth_{depth}_{number}" for number, part in enumerate(layers[depth])}
+        rows = rows.with_columns(_one_truth(part, columns).alias(name) for part, name in names.items())
+        columns |= names
+    return rows, columns
 
 
-@truth.register
-def _share(condition: Share) -> pl.Expr:
-    days = pl.col(condition.whole).cast(pl.Int64)
-    part = 100 * pl.col(condition.part).cast(pl.Int64)
-    holds = COMPARE[condition.comparison](part, condition.percent * condition.units * days)
-    return pl.when(days >= max(1, condition.minimum_days)).then(holds)
+def _one_truth(part: Condition, columns: Truths) -> pl.Expr:
+    if isinstance(part, AllOf | AnyOf | AtLeast):
+        return _combined(part, [pl.col(columns[each]) for each in part.conditions])
+    return _leaf_truth(part)
 
 
-@truth.register
-def _is(condition: Is) -> pl.Expr:
-    return pl.col(condition.indicator).cast(pl.Boolean)
+def _parts(condition: Condition) -> Iterator[Condition]:
+    yield condition
+    if isinstance(condition, AllOf | AnyOf | AtLeast):
+        for part in condition.conditions:
+            yield from _parts(part)
 
 
-@truth.register
-def _one_of(condition: OneOf) -> pl.Expr:
-    return pl.col(condition.indicator).cast(pl.String).is_in(list(condition.values))
+def _depth(condition: Condition) -> int:
+    if isinstance(condition, AllOf | AnyOf | AtLeast):
+        return 1 + max(_depth(part) for part in condition.conditions)
+    return 0
 
 
-@truth.register
-def _season(condition: Season) -> pl.Expr:
-    begun = pl.col(AS_OF) >= _day(condition.first)
-    return begun if condition.until is None else begun & (pl.col(AS_OF) < _day(condition.until))
-
-
-@truth.register
-def _all_of(condition: AllOf) -> pl.Expr:
-    return pl.all_horizontal([truth(part) for part in condition.conditions])
-
-
-@truth.register
-def _any_of(condition: AnyOf) -> pl.Expr:
-    return pl.any_horizontal([truth(part) for part in condition.conditions])
-
-
-@truth.register
-def _at_least(condition: AtLeast) -> pl.Expr:
-    parts = [truth(part) for part in condition.conditions]
+def _combined(condition: AllOf | AnyOf | AtLeast, parts: Sequence[pl.Expr]) -> pl.Expr:
+    if isinstance(condition, AllOf):
+        return pl.all_horizontal(parts)
+    if isinstance(condition, AnyOf):
+        return pl.any_horizontal(parts)
     surely = pl.sum_horizontal([part.fill_null(value=False).cast(pl.Int32) for part in parts])
     possibly = pl.sum_horizontal([part.fill_null(value=True).cast(pl.Int32) for part in parts])
     enough, too_few = pl.lit(value=True), pl.lit(value=False)
     return pl.when(surely >= condition.count).then(enough).when(possibly < condition.count).then(too_few)
+
+
+@singledispatch
+def _leaf_truth(leaf: Leaf) -> pl.Expr:
+    raise TypeError(f"not a condition: {type(leaf).__name__}")
+
+
+@_leaf_truth.register
+def _number(leaf: Number) -> pl.Expr:
+    value = reduce(add, (pl.col(name) for name in inputs(leaf)))
+    return COMPARE[leaf.comparison](value, pl.lit(leaf.threshold))
+
+
+@_leaf_truth.register
+def _share(leaf: Share) -> pl.Expr:
+    days = pl.col(leaf.whole).cast(pl.Int64)
+    part = 100 * pl.col(leaf.part).cast(pl.Int64)
+    holds = COMPARE[leaf.comparison](part, leaf.percent * leaf.units * days)
+    return pl.when(days >= max(1, leaf.minimum_days)).then(holds)
+
+
+@_leaf_truth.register
+def _is(leaf: Is) -> pl.Expr:
+    return pl.col(leaf.indicator).cast(pl.Boolean)
+
+
+@_leaf_truth.register
+def _one_of(leaf: OneOf) -> pl.Expr:
+    return pl.col(leaf.indicator).cast(pl.String).is_in(list(leaf.values))
+
+
+@_leaf_truth.register
+def _season(leaf: Season) -> pl.Expr:
+    begun = pl.col(AS_OF) >= _day(leaf.first)
+    return begun if leaf.until is None else begun & (pl.col(AS_OF) < _day(leaf.until))
 
 
 def _day(month_day: MonthDay) -> pl.Expr:
@@ -116,14 +147,14 @@ def is_unknown(value: pl.Expr) -> pl.Expr:
     return value.is_null()
 
 
-def deciding_leaves(condition: Condition, mark: Mark) -> Iterator[tuple[Leaf, pl.Expr]]:
+def deciding_leaves(condition: Condition, truths: Truths, *, mark: Mark) -> Iterator[tuple[Leaf, pl.Expr]]:
     """Each leaf with where it and all above it bear a mark: where it is why the condition holds, or is unknown."""
-    here = mark(truth(condition))
+    here = mark(pl.col(truths[condition]))
     if not isinstance(condition, AllOf | AnyOf | AtLeast):
         yield condition, here
         return
     for part in condition.conditions:
-        for leaf, marked in deciding_leaves(part, mark):
+        for leaf, marked in deciding_leaves(part, truths, mark=mark):
             yield leaf, here & marked
 
 
@@ -138,13 +169,10 @@ def needed_columns(rule: FlagRule) -> list[str]:
 
 def evaluate_rule(indicators: pl.DataFrame, rule: FlagRule) -> pl.DataFrame:
     """Students of whom the rule holds or abstains: student_id, rule, status, level, missing, sentence."""
-    levels = [f"__level_{number}" for number in range(len(rule.levels))]
-    outcomes = {name: truth(condition) for name, condition in zip(levels, rule.conditions, strict=True)}
-    kept = (
-        indicators.select(*needed_columns(rule), AS_OF)
-        .with_columns(**outcomes)
-        .filter(pl.any_horizontal([pl.col(name).fill_null(value=True) for name in levels]))
-        .with_columns(__held=pl.coalesce([pl.when(pl.col(name)).then(order) for order, name in enumerate(levels)]))
+    known, truths = with_truths(indicators.select(*needed_columns(rule), AS_OF), rule.conditions)
+    levels = [pl.col(truths[condition]) for condition in rule.conditions]
+    kept = known.filter(pl.any_horizontal([level.fill_null(value=True) for level in levels])).with_columns(
+        __held=pl.coalesce([pl.when(level).then(order) for order, level in enumerate(levels)])
     )
     abstains, holds = pl.lit(RuleStatus.ABSTAINS.value), pl.lit(RuleStatus.HOLDS.value)
     return kept.select(
@@ -152,24 +180,27 @@ def evaluate_rule(indicators: pl.DataFrame, rule: FlagRule) -> pl.DataFrame:
         rule=pl.lit(rule.name),
         status=pl.when(pl.col("__held").is_null()).then(abstains).otherwise(holds),
         level=_of_the_level_held([pl.lit(level.name, dtype=pl.String) for level in rule.levels]),
-        missing=_missing(rule),
-        sentence=_of_the_level_held([
-            level_sentence(level.sentence, rule.title, joined_facts(deciding_leaves(condition, is_true)))
-            for level, condition in zip(rule.levels, rule.conditions, strict=True)
-        ]),
-    )  # fmt: skip
+        missing=_missing(rule, truths),
+        sentence=_of_the_level_held(list(_sentences(rule, truths))),
+    )
 
 
 def _of_the_level_held(values: Sequence[pl.Expr]) -> pl.Expr:
     return pl.coalesce([pl.when(pl.col("__held") == order).then(value) for order, value in enumerate(values)])
 
 
-def _missing(rule: FlagRule) -> pl.Expr:
+def _sentences(rule: FlagRule, truths: Truths) -> Iterator[pl.Expr]:
+    for level, condition in zip(rule.levels, rule.conditions, strict=True):
+        facts = joined_facts(deciding_leaves(condition, truths, mark=is_true))
+        yield level_sentence(level.sentence, rule.title, facts)
+
+
+def _missing(rule: FlagRule, truths: Truths) -> pl.Expr:
     """Names of the inputs without which the outcome, or one more severe than the one that holds, stays unknown."""
     gaps: dict[str, list[pl.Expr]] = {}
     for order, condition in enumerate(rule.conditions):
         above = pl.col("__held").is_null() | (pl.col("__held") > order)
-        for leaf, unknown in deciding_leaves(condition, is_unknown):
+        for leaf, unknown in deciding_leaves(condition, truths, mark=is_unknown):
             for name in inputs(leaf):
                 gaps.setdefault(name, []).append(above & unknown & _is_absent(name, leaf))
     named = [pl.when(pl.any_horizontal(where)).then(pl.lit(name)) for name, where in gaps.items()]

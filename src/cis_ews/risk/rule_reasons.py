@@ -7,9 +7,19 @@ from collections.abc import Iterator, Sequence
 import polars as pl
 
 from cis_ews.enums import Direction, RuleStatus
-from cis_ews.risk.rule_engine import AS_OF, deciding_leaves, is_true, needed_columns
+from cis_ews.risk.rule_engine import AS_OF, deciding_leaves, is_true, needed_columns, with_truths
 from cis_ews.risk.rule_terms import FlagRule, Leaf, Level, Season
-from cis_ews.risk.sentences import FACTS_FIELD, TOPICS, Fact, fact_of, fact_value, level_sentence, render
+from cis_ews.risk.sentences import (
+    FACTS_FIELD,
+    OF_THIS_YEAR,
+    SAME_DAYS_UNTIL,
+    TOPICS,
+    Fact,
+    fact_of,
+    fact_value,
+    level_sentence,
+    render,
+)
 
 COLUMNS = {
     "student_id": pl.String,
@@ -50,15 +60,18 @@ def rank_reasons(
 
 def _held_rows(indicators: pl.DataFrame, held: pl.DataFrame, rule: FlagRule) -> pl.DataFrame:
     chosen = held.filter(pl.col("rule") == rule.name).select("student_id", __outcome="level")
-    return indicators.select(*needed_columns(rule), AS_OF).join(chosen, on="student_id")
+    columns = dict.fromkeys([*needed_columns(rule), "days_enrolled_ytd", AS_OF])
+    return indicators.select(columns.keys()).join(chosen, on="student_id")
 
 
 def _candidates(rows: pl.DataFrame, rule: FlagRule, *, order: int) -> Iterator[pl.DataFrame]:
     if rows.is_empty():
         return
+    known, truths = with_truths(rows, rule.conditions)
     for level, condition in zip(rule.levels, rule.conditions, strict=True):
-        at_level = rows.filter(pl.col("__outcome").eq_missing(pl.lit(level.name, dtype=pl.String)))
-        facts = [(leaf, holds, fact) for leaf, holds in deciding_leaves(condition, is_true) if (fact := fact_of(leaf))]
+        at_level = known.filter(pl.col("__outcome").eq_missing(pl.lit(level.name, dtype=pl.String)))
+        deciding = deciding_leaves(condition, truths, mark=is_true)
+        facts = [(leaf, holds, fact) for leaf, holds in deciding if (fact := fact_of(leaf))]
         if rule.direction == Direction.STRENGTH:
             facts = facts[:1]
         speaks_of_one = len({fact.topic for _, _, fact in facts}) == 1
@@ -77,7 +90,16 @@ def _reason(
         indicator=pl.lit("" if isinstance(leaf, Season) else leaf.indicator),
         value=fact_value(leaf),
         sentence=level_sentence(words, rule.title, render(fact.sentence)),
-        topic=pl.lit(TOPICS.index(fact.topic), dtype=pl.Int32),
+        topic=_topic(fact),
         concern=pl.lit(level.concern, dtype=pl.Int32),
         rule=pl.lit(order, dtype=pl.Int32),
     )
+
+
+def _topic(fact: Fact) -> pl.Expr:
+    """Where the fact stands among TOPICS; early in a year, every window of it speaks of the same days."""
+    own = pl.lit(TOPICS.index(fact.topic), dtype=pl.Int32)
+    if fact.topic not in OF_THIS_YEAR:
+        return own
+    this_year = pl.lit(TOPICS.index("absence this year"), dtype=pl.Int32)
+    return pl.when(pl.col("days_enrolled_ytd") < SAME_DAYS_UNTIL).then(this_year).otherwise(own)

@@ -154,6 +154,9 @@ FACTS: dict[str, Fact] = {
 }
 """Every indicator that a rule may give as a reason."""
 
+OF_THIS_YEAR = ("absence lately", "absence in fall")
+SAME_DAYS_UNTIL = 45
+"""Before this many days enrolled, the windows within a year are nearly the year itself, and give one reason with it."""
 TOPICS: tuple[str, ...] = tuple(dict.fromkeys(fact.topic for fact in FACTS.values()))
 
 

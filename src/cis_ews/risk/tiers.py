@@ -166,23 +166,20 @@ def _scores(judged: pl.DataFrame, policy: TierPolicy, *, model_version: str) -> 
 
 
 def _tier_reason(policy: TierPolicy, *, on_list: pl.Expr) -> pl.Expr:
-    tier, because = pl.col("__asked"), pl.col("__because")
-    further = pl.when(pl.col("__further") > 0).then(pl.format(" (rules that agree: {})", "__further"))
+    tier, because, missing = pl.col("__asked"), pl.col("__because"), pl.col("__missing")
+    nothing_known, few_days = pl.col("__nothing_known"), pl.col("days_enrolled") < policy.minimum_days_enrolled
+    further = pl.when(pl.col("__further") > 0).then(pl.format(" (rules that agree: {})", "__further")).fill_null("")
+    few = pl.format(f"Not enough data: {{}} of {policy.minimum_days_enrolled} days enrolled", "days_enrolled")
     full = pl.format("Tier 1: the list of the school was full at {}; otherwise Tier {}: {}", "__limit", tier, because)
-    unasked = pl.format("Tier 1: no rule for Tier 2 or 3 holds; {} could not be asked", "__abstaining")
-    few_days = pl.format(
-        f"Not enough data: {{}} days enrolled, and shares of days need {policy.minimum_days_enrolled}", "days_enrolled"
-    )
+    unasked = pl.format("; {} could not be asked, missing {}", "__abstaining", missing).fill_null("")
     return (
-        pl.when(pl.col("__nothing_known") & (pl.col("days_enrolled") < policy.minimum_days_enrolled))
-        .then(few_days)
-        .when(pl.col("__nothing_known"))
-        .then(pl.format("Not enough data: missing {}", pl.col("__missing").fill_null("every input")))
+        pl.when(nothing_known & few_days)
+        .then(few + pl.format("; missing {}", missing).fill_null(""))
+        .when(nothing_known)
+        .then(pl.format("Not enough data: missing {}", missing))
         .when(on_list)
-        .then(pl.format("Tier {}: {}{}", tier, because, further.fill_null("")))
+        .then(pl.format("Tier {}: {}{}", tier, because, further))
         .when(tier.is_not_null())
         .then(full)
-        .when(pl.col("__abstaining") > 0)
-        .then(unasked)
-        .otherwise(pl.lit("Tier 1: no rule for Tier 2 or 3 holds"))
+        .otherwise(pl.lit("Tier 1: no rule for Tier 2 or 3 holds") + unasked)
     )

@@ -66,12 +66,12 @@ ATTENDANCE_STRENGTHS = (
         source="no improvement under Tier 2 (attendance_works_this_year)",
     ),
     _strength(
-        "attended_95_percent",
-        title="Came to school 95 % or more",
+        "attended_over_95_percent",
+        title="Came to school more than 95 %",
         window="school year to date, from 20 days enrolled",
-        when=absent("ytd", "<=", 5),
+        when=absent("ytd", "<", 5),
         sentence="Came to school nearly every day: missed {days_absent_ytd} of {days_enrolled_ytd:day|days} this year",
-        source="the band at risk (attendance_band)",
+        source="the band at risk (attendance_band): less than 5 % missed is satisfactory",
     ),
     _strength(
         "no_unexcused_absence",
