@@ -66,4 +66,4 @@ def _first_time_grade_9(school_data: SchoolData, school_year: int) -> pl.Expr:
         pl.col("school_year") < school_year, pl.col("grade_level").is_in(HIGH_SCHOOL)
     ).select(pl.col("student_id").unique())
     known_before = pl.col("student_id").is_in(earlier.get_column("student_id").implode())
-    return (pl.col("grade_level") == GradeLevel.G9) & ~known_before
+    return pl.when(pl.col("grade_level").is_not_null()).then((pl.col("grade_level") == GradeLevel.G9) & ~known_before)

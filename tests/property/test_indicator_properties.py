@@ -1,0 +1,103 @@
+"""Two ways to one answer, and what must not change it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import date
+from typing import Any
+
+import polars as pl
+from hypothesis import given
+from hypothesis import strategies as st
+from polars.testing import assert_frame_equal
+
+from cis_ews.indicators import INDICATORS_SCHEMA, compute_indicators
+from cis_ews.schema.school_data import TABLES, SchoolData
+from tests.lib.plain_indicators import complete, plain_indicators
+from tests.lib.random_districts import SCHOOLS, STUDENTS, as_of_dates, checked, districts, tables
+
+OF_STUDENTS = [name for name, schema in TABLES.items() if "student_id" in schema.columns()]
+DATED = {
+    "attendance_events": "date",
+    "incidents": "date",
+    "discipline_actions": "start_date",
+    "course_grades": "graded_on",
+}
+
+
+@given(school_data=districts, as_of=as_of_dates)
+def test_every_indicator_equals_its_plain_definition(school_data: SchoolData, as_of: date) -> None:
+    found = compute_indicators(school_data, as_of)
+    expected = complete(plain_indicators(school_data, as_of), INDICATORS_SCHEMA)
+    assert found.schema == INDICATORS_SCHEMA
+    assert found["student_id"].to_list() == [row["student_id"] for row in expected]
+    assert differences(found, expected) == []
+
+
+@given(school_data=districts, as_of=as_of_dates, seed=st.integers(0, 9))
+def test_row_order_changes_nothing(school_data: SchoolData, as_of: date, seed: int) -> None:
+    shuffled: dict[str, Any] = {
+        name: school_data.table(name).sample(fraction=1, shuffle=True, seed=seed) for name in TABLES
+    }
+    assert_same(compute_indicators(replace(school_data, **shuffled), as_of), compute_indicators(school_data, as_of))
+
+
+@given(given_tables=tables(), as_of=as_of_dates)
+def test_nothing_dated_after_the_as_of_date_changes_a_bit(given_tables: dict[str, pl.DataFrame], as_of: date) -> None:
+    with_future = compute_indicators(checked(given_tables), as_of)
+    assert_same(compute_indicators(checked(without_future(given_tables, as_of)), as_of), with_future)
+
+
+@given(school_data=districts, as_of=as_of_dates, bucket=st.sets(st.sampled_from(STUDENTS)))
+def test_splitting_by_student_changes_nothing(school_data: SchoolData, as_of: date, bucket: set[str]) -> None:
+    inside = pl.col("student_id").is_in(bucket)
+    pieces = [compute_indicators(only(school_data, which), as_of) for which in (inside, ~inside)]
+    assert_same(pl.concat(pieces).sort("student_id"), compute_indicators(school_data, as_of))
+
+
+@given(school_data=districts, as_of=as_of_dates)
+def test_splitting_by_school_changes_nothing_for_those_who_never_moved(school_data: SchoolData, as_of: date) -> None:
+    spells = school_data.enrollments.group_by("student_id").agg(pl.col("school_id").unique())
+    stayed = spells.filter(pl.col("school_id").list.len() == 1).explode("school_id")
+    whole = compute_indicators(school_data, as_of)
+    for school_id in SCHOOLS:
+        students = stayed.filter(pl.col("school_id") == school_id)["student_id"].to_list()
+        inside = pl.col("student_id").is_in(students)
+        assert_same(compute_indicators(only(school_data, inside), as_of), whole.filter(inside))
+
+
+def differences(found: pl.DataFrame, expected: list[dict[str, Any]]) -> list[tuple[str, str, object, object]]:
+    """Student, column, what the library found, what the plain definition says."""
+    return [
+        (row["student_id"], name, row[name], plain[name])
+        for row, plain in zip(found.to_dicts(), expected, strict=True)
+        for name in INDICATORS_SCHEMA
+        if row[name] != plain[name]
+    ]
+
+
+def only(school_data: SchoolData, which: pl.Expr) -> SchoolData:
+    """A part of the students with all their history; schools, calendar and coverage stay whole."""
+    parts: dict[str, Any] = {name: school_data.table(name).filter(which) for name in OF_STUDENTS}
+    return replace(school_data, **parts)
+
+
+def without_future(given_tables: dict[str, pl.DataFrame], as_of: date) -> dict[str, pl.DataFrame]:
+    """The tables as they could have been known on the as-of date; the days of the calendar stay planned."""
+    past = dict(given_tables)
+    for name, column in DATED.items():
+        if name in past:
+            past[name] = past[name].filter(pl.col(column).is_null() | (pl.col(column) <= as_of))
+    past["enrollments"] = past["enrollments"].with_columns(
+        exit_date=pl.when(pl.col("exit_date") <= as_of).then("exit_date")
+    )
+    past["enrollments"] = past["enrollments"].filter(pl.col("entry_date") <= as_of)
+    planned = (pl.col("date") > as_of) | pl.col("is_instructional")
+    past["calendar_days"] = past["calendar_days"].with_columns(is_instructional=planned)
+    if "reporting" in past:
+        past["reporting"] = past["reporting"].filter(pl.col("reported_through") <= as_of)
+    return past
+
+
+def assert_same(found: pl.DataFrame, expected: pl.DataFrame) -> None:
+    assert_frame_equal(found, expected, check_exact=True)
