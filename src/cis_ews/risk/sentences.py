@@ -1,8 +1,8 @@
 """Plain words for indicators and rules, with the student's own numbers, at a sixth-grade reading level.
 
 A template is text with fields: `{indicator}` is a number, `{indicator:day|days}` a number with its noun,
-`{indicator:%}` a share of 1 and `{indicator:%%}` a share of 100 as a percentage. Shares are cut, not rounded: a number
-never looks as if it had reached a cut-off.
+`{indicator:%}` a share of 1 and `{indicator:%%}` a share of 100 as a percentage. Shares are rounded to tenths, but never
+up to a whole percent: a number never looks as if it had reached a cut-off.
 """
 
 from __future__ import annotations
@@ -212,8 +212,7 @@ def joined_facts(deciding: Iterable[tuple[Leaf, pl.Expr]]) -> pl.Expr:
 
 def _field(name: str, style: str) -> pl.Expr:
     if style == "%":
-        tenths = (pl.col(name) * TENTHS_OF_A_PERCENT + FLOAT_DUST).floor() / 10
-        return pl.concat_str([_number_text(tenths), pl.lit(" %")])
+        return pl.concat_str([_number_text(_tenths(pl.col(name) * TENTHS_OF_A_PERCENT) / 10), pl.lit(" %")])
     if style == "%%":
         return pl.concat_str([_number_text(pl.col(name)), pl.lit(" %")])
     if not style:
@@ -221,6 +220,12 @@ def _field(name: str, style: str) -> pl.Expr:
     one, many = style.split("|")
     noun = pl.when(pl.col(name) == 1).then(pl.lit(f" {one}")).otherwise(pl.lit(f" {many}"))
     return pl.concat_str([_number_text(pl.col(name)), noun])
+
+
+def _tenths(exact: pl.Expr) -> pl.Expr:
+    rounded = exact.round()
+    reaches_a_cut_off = (rounded % 10 == 0) & (rounded > exact + FLOAT_DUST)
+    return pl.when(reaches_a_cut_off).then(rounded - 1).otherwise(rounded)
 
 
 def _number_text(value: pl.Expr) -> pl.Expr:

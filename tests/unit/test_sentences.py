@@ -1,0 +1,31 @@
+"""Numbers in sentences: near enough for a calculator, and never past a cut-off that was not reached."""
+
+from __future__ import annotations
+
+import polars as pl
+import pytest
+
+from cis_ews.risk.sentences import render
+
+
+@pytest.mark.parametrize(
+    ("share", "words"),
+    [
+        (22 / 108, "20.4 %"),
+        (46 / 108, "42.6 %"),
+        (18 / 180, "10 %"),
+        (0.0996, "9.9 %"),
+        (0.19996, "19.9 %"),
+        (1 / 3, "33.3 %"),
+        (0.0, "0 %"),
+        (1.0, "100 %"),
+    ],
+)
+def test_shares_are_rounded_but_never_up_to_a_whole_percent(share: float, words: str) -> None:
+    frame = pl.DataFrame({"rate": [share]})
+    assert frame.select(render("{rate:%}")).item() == words
+
+
+def test_a_sentence_without_its_number_is_null() -> None:
+    frame = pl.DataFrame({"rate": [None]}, schema={"rate": pl.Float64})
+    assert frame.select(render("Missed {rate:%}")).item() is None
