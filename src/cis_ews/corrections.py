@@ -73,8 +73,15 @@ def check_correction(school_data: SchoolData, correction: Correction) -> None:
 
 
 def keep_correction(store: RunStore, correction: Correction) -> None:
-    """Put a correction into the store; a table that was corrected before is replaced, other corrected tables stay."""
+    """Put a correction into the store; a table that was corrected before is replaced, other corrected tables stay.
+
+    Raises DataError where the student was forgotten: nothing about that child is kept any more.
+    """
     with store.lock():
+        if correction.student_id in store.erased():
+            raise DataError(
+                "This student was forgotten at the family's request", hint="nothing about the child is kept"
+            )
         folder = store.student_folder(correction.student_id)
         with disk_errors(folder, "write"):
             folder.mkdir(parents=True, exist_ok=True)

@@ -16,9 +16,9 @@ from structlog.typing import EventDict, WrappedLogger
 
 KEYS = frozenset(
     {
-        "event", "level", "timestamp", "verb", "step", "seconds", "run_id", "as_of", "model_version", "format",
-        "rows", "students", "schools", "tables", "rejections", "corrected", "tier_1", "tier_2", "tier_3",
-        "not_enough_data", "exit_code", "code", "error_id", "error_type", "frames", "version",
+        "event", "level", "timestamp", "verb", "step", "seconds", "run_id", "as_of", "model_version",
+        "students", "tier_1", "tier_2", "tier_3", "not_enough_data",
+        "code", "exit_code", "error_id", "error_type", "frames",
     }
 )  # fmt: skip
 
@@ -50,7 +50,7 @@ def configure_logs(*, level: str = "info", file: Path | None = None, stream: Tex
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
             keep_known_keys,
-            structlog.processors.JSONRenderer(sort_keys=True),
+            structlog.processors.JSONRenderer(sort_keys=True, default=str),
         ],
         wrapper_class=structlog.make_filtering_bound_logger("critical" if is_silent else level),
         logger_factory=lambda *_: _AppendLogger(file) if file is not None else structlog.WriteLogger(stream),

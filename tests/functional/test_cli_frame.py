@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import pty
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -80,6 +82,21 @@ def test_a_log_file_that_cannot_be_written_is_refused(tmp_path: Path, monkeypatc
     done = command("runs", "list", "--store", tmp_path)
     assert done.code == 2
     assert "log.file" in done.err
+
+
+def test_a_terminal_sees_steps_move_and_a_pipe_sees_lines(tmp_path: Path) -> None:
+    line = [sys.executable, "-c", "from cis_ews.cli import main; main()", "synthesize", str(tmp_path / "out")]
+    line += ["--students", "120", "--years", "1"]
+    main, end = pty.openpty()
+    shown = subprocess.run(line, stdout=subprocess.PIPE, stderr=end, check=True, env={**os.environ, "TERM": "xterm"})
+    os.close(end)
+    moving = os.read(main, 65536).decode()
+    os.close(main)
+    assert "\x1b[2K" in moving
+    assert "synthesize" in moving
+    assert b"\x1b" not in shown.stdout
+    piped = command("synthesize", tmp_path / "out", "--students", "120", "--years", "1")
+    assert re.fullmatch(r"synthesize: \d+\.\d s\n", piped.err)
 
 
 def _fail(*_: object, **__: object) -> None:

@@ -17,6 +17,7 @@ from cis_ews.risk.rules import RulesModel
 from cis_ews.risk.tiers import TierPolicy
 from cis_ews.schema.school_data import SchoolData
 from cis_ews.scoring import score_night
+from cis_ews.storage.erasure import forget_student
 from cis_ews.storage.store import RunStore
 from tests.lib.builders import absence, enrollment, frame, grade, student
 from tests.lib.extracts import AS_OF, small_district, write_extract
@@ -126,6 +127,14 @@ def test_what_is_kept_comes_back_and_later_tables_are_added(tmp_path: Path, give
     folder = store.student_folder("s00")
     assert "s00" not in folder.name
     assert {path.stat().st_mode & 0o777 for path in folder.iterdir()} == {0o600}
+
+
+def test_nothing_is_kept_of_a_student_who_was_forgotten(tmp_path: Path, given: Given) -> None:
+    store = RunStore(tmp_path / "store")
+    forget_student(store, None, "s00", today=DAY)
+    with pytest.raises(DataError, match="was forgotten"):
+        keep_correction(store, read_correction("s00", given(attendance_events=[])))
+    assert kept_corrections(store) == []
 
 
 def test_a_damaged_owner_stops_the_night(tmp_path: Path, given: Given) -> None:

@@ -16,6 +16,7 @@ import typer
 from cis_ews.cli import data, failures, night, stores, students
 from cis_ews.cli.session import Start
 from cis_ews.errors import EwsError
+from cis_ews.logs import configure_logs
 
 app = typer.Typer(
     name="cis-ews",
@@ -78,6 +79,7 @@ app.add_typer(stores.key, name="key")
 def run(arguments: Sequence[str]) -> int:
     """Run one command line and return its exit code; every error ends here."""
     as_json = "--json" in arguments
+    configure_logs()  # nowhere, until the settings are known
     try:
         code = app(args=list(arguments), prog_name="cis-ews", standalone_mode=False)
         sys.stdout.flush()

@@ -81,8 +81,12 @@ def explain(context: typer.Context, student_id: StudentId, *, run: RunFolder, as
     if scores.is_empty():
         hint = "check the id and the run; a student who was not enrolled on the as-of date has no score"
         raise RunNotFoundError(f"Run {opened.run_id} has no such student", hint=hint)
-    reasons, rules = opened.rows_of("reasons", student_id), opened.rows_of("rules", student_id)
-    show_student(session.terminal, scores.row(0, named=True), reasons, rules)
+    show_student(
+        session.terminal,
+        scores.row(0, named=True),
+        reasons=opened.rows_of("reasons", student_id),
+        rules=opened.rows_of("rules", student_id),
+    )
 
 
 def flags(
@@ -109,6 +113,7 @@ def flags(
     school_id = school or busiest_school(opened)
     if school_id is None:
         session.terminal.say("No student is flagged in this run.")
+        session.terminal.record("flags", school_id=None, flagged=0)
         return
     found = flags_of(opened, school_id)
     if found is None:

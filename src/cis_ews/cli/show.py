@@ -79,6 +79,7 @@ def show_night(terminal: Terminal, night: ScoreRun) -> None:
 def show_flags(terminal: Terminal, flags: Iterable[Mapping[str, Any]], *, school_id: str, total: int) -> None:
     """The first flags of a school, each with its reasons."""
     listed = list(flags)
+    terminal.record("flags", school_id=school_id, flagged=total)
     terminal.say(f"School {school_id}: {total:,} students flagged; the first {len(listed)}:")
     for flag in listed:
         terminal.say(f"\n{flag['student_id']}, grade {flag['grade_level'] or 'not known'}")
@@ -90,7 +91,7 @@ def show_flags(terminal: Terminal, flags: Iterable[Mapping[str, Any]], *, school
         terminal.record("flag", **flag)
 
 
-def show_student(terminal: Terminal, score: Mapping[str, Any], reasons: pl.DataFrame, rules: pl.DataFrame) -> None:
+def show_student(terminal: Terminal, score: Mapping[str, Any], *, reasons: pl.DataFrame, rules: pl.DataFrame) -> None:
     """One student's tier, reasons, strengths, and the rules that could not speak."""
     terminal.say(score["tier_reason"])
     listed = reasons.select("direction", "rank", "domain", "indicator", "value", "sentence").to_dicts()
