@@ -10,6 +10,7 @@ import struct
 import zipfile
 import zlib
 from collections.abc import Mapping, Sequence
+from functools import cache
 from pathlib import Path
 
 import polars as pl
@@ -28,6 +29,7 @@ def student_id(number: int) -> str:
     return f"MARKERID{number:03d}"
 
 
+@cache
 def clean_frames() -> dict[str, pl.DataFrame]:
     """A district that keeps every rule: 40 students, 2 schools, every table but the optional ones of no interest."""
     ids = [student_id(number) for number in range(STUDENTS)]

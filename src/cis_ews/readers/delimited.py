@@ -27,6 +27,7 @@ MAX_LINES_IN_ROW = 50  # a row that runs over more lines is a quotation mark tha
 MAX_COLUMNS = 1000
 HEADER_BYTES = 2**16
 NUMBER = "number"  # beside columns named by position
+BLANK = " \r\n" + "".join(DELIMITERS)  # a line of these alone says nothing
 _WORDS = {";": "semicolons", "\t": "tabs", "|": "bars"}
 _QUOTES = "look for a quotation mark that never closes, or export it again"
 
@@ -50,7 +51,7 @@ class _Ragged:
     lines_in_row: int = 0
 
     def __call__(self, row: Any) -> str:
-        (self.rows if row.text.strip() else self.blank).append(row.number)
+        (self.rows if row.text.strip(BLANK) else self.blank).append(row.number)
         self.lines_in_row = max(self.lines_in_row, row.text.count("\n"))
         return "skip"
 
@@ -152,11 +153,15 @@ def _refuse_open_quotes(name: str, lines: pl.DataFrame, *, ragged: _Ragged, quot
 
 def _below(name: str, lines: pl.DataFrame, header: _Header) -> pl.DataFrame:
     """The rows below the header that have a cell at all."""
-    filled = lines.filter(~pl.all_horizontal(pl.exclude(NUMBER).is_null()))
+    filled = lines.filter(~_blank(pl.exclude(NUMBER))) if lines.select(_blank(pl.col("0")).any()).item() else lines
     first = [(cell or "").strip() for cell in filled.drop(NUMBER).row(0)] if filled.height else []
     if tuple(first) != header.names:
         raise ReadError(f"{name}: the header line cannot be read", hint=_QUOTES, file=name)
     return filled.slice(1)
+
+
+def _blank(cells: pl.Expr) -> pl.Expr:
+    return pl.all_horizontal(cells.fill_null("").str.strip_chars() == "")
 
 
 def _named(rows: pl.DataFrame, header: _Header, known_columns: Collection[str]) -> pl.DataFrame:
