@@ -38,6 +38,11 @@ def _errors(*statuses: int) -> dict[int | str, dict[str, Any]]:
     return {status: {"model": ErrorBody} for status in statuses}
 
 
+def _link(name: str, operation: str, *, status: int = 200, **parameters: str) -> dict[int | str, dict[str, Any]]:
+    """That an answer leads to another operation, and with which of its values."""
+    return {status: {"links": {name: {"operationId": operation, "parameters": parameters}}}}
+
+
 def _json_only(request: Request) -> None:
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if kind != "application/json":
@@ -68,7 +73,7 @@ def runs(request: Request, limit: Annotated[int, Query(ge=1, le=1000)] = 100) ->
     return RunsOut.model_validate({"runs": found}, from_attributes=True)
 
 
-@routes.get("/v1/scores")
+@routes.get("/v1/scores", responses=_link("reasons", "reasons", ref="$response.body#/scores/0/ref"))
 def scores(
     request: Request,
     *,
@@ -97,7 +102,7 @@ def scores(
     return ScoresOut.model_validate(body, from_attributes=True)
 
 
-@routes.get("/v1/students/{ref}/reasons", responses=_errors(404))
+@routes.get("/v1/students/{ref}/reasons", operation_id="reasons", responses=_errors(404))
 def reasons(request: Request, ref: Ref) -> StudentReasonsOut:
     """One student's current score with its reasons and strengths."""
     found = of(request).database.student_reasons(key_of(request).district_id, ref)
@@ -106,7 +111,12 @@ def reasons(request: Request, ref: Ref) -> StudentReasonsOut:
     return StudentReasonsOut.model_validate(found, from_attributes=True)
 
 
-@routes.post("/v1/nights", status_code=202, responses=_errors(404, 413, 415), dependencies=[Depends(_json_only)])
+@routes.post(
+    "/v1/nights",
+    status_code=202,
+    responses=_errors(404, 413, 415) | _link("night", "night", status=202, job_id="$response.body#/job_id"),
+    dependencies=[Depends(_json_only)],
+)
 async def ask_for_night(
     request: Request, night: NightIn, *, background: BackgroundTasks, response: Response
 ) -> NightOut:
@@ -119,7 +129,7 @@ async def ask_for_night(
     return NightOut.model_validate(job, from_attributes=True)
 
 
-@routes.get("/v1/nights/{job_id}", responses=_errors(404))
+@routes.get("/v1/nights/{job_id}", operation_id="night", responses=_errors(404))
 def night(request: Request, job_id: Hex32) -> NightOut:
     """How a night that your district asked for stands."""
     return NightOut.model_validate(jobs.find_night(of(request), key_of(request), job_id), from_attributes=True)

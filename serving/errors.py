@@ -29,7 +29,6 @@ class Wording(NamedTuple):
 
 
 WORDINGS: Mapping[int, Wording] = {
-    400: Wording("bad_request", "The request cannot be read"),
     401: Wording("key_missing", "This needs a key", "send the header Authorization: Bearer cisews_<id>_<secret>"),
     403: Wording("forbidden", "This request was sent from another site"),
     404: Wording("not_found", "There is nothing here", "/v1/openapi.json lists what there is"),
@@ -83,7 +82,9 @@ def from_exception(error: Exception) -> ApiError:
         case EwsError():
             return _from_ews(error)
         case HTTPException():
-            return ApiError(error.status_code if error.status_code in WORDINGS else 500, headers=error.headers)
+            # The framework says 400 of a body that is no UTF-8, and 422 of one that is no JSON: here both are 422.
+            status = 422 if error.status_code == 400 else error.status_code
+            return ApiError(status if status in WORDINGS else 500, headers=error.headers)
         case _:
             return ApiError(500)
 

@@ -2,15 +2,31 @@
 
 from __future__ import annotations
 
+import re
 from datetime import date, datetime
 from typing import Annotated, Any, Literal
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field
 
 REF = "5f0c3b9a1d2e4f60718293a4b5c6d7e8"
 RUN_ID = "9b1f6e3c2a7d4058"
 JOB_ID = "3c9a0f6e5b7d41928e6f0a1b2c3d4e5f"
 PUBLISHED = "2026-02-28T05:12:09.301275Z"
+
+DAY = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
+MOMENT = re.compile(r"\d{4}-\d{2}-\d{2}[Tt ]\d{2}:\d{2}.*", re.ASCII)
+
+
+def _written_as(pattern: re.Pattern[str]) -> BeforeValidator:
+    """Text of this form and nothing else: pydantic would take a number for the seconds since 1970."""
+
+    def check(value: object) -> object:
+        if not isinstance(value, str) or not pattern.fullmatch(value):
+            raise ValueError("not written as described")
+        return value
+
+    return BeforeValidator(check)
+
 
 Hex32 = Annotated[str, Field(pattern="^[0-9a-f]{32}$")]
 
@@ -86,7 +102,8 @@ class ScoreOut(BaseModel):
         school_id="017",
         grade_level="9",
         tier=2,
-        tier_reason="chronic_absence: missed 14 of 110 days",
+        tier_reason="Tier 2: Attendance Works: Missed 14 of 110 school days this year (12.7 %)",
+        list_place=17,
         abstained=False,
         risk=None,
         risk_low=None,
@@ -102,6 +119,7 @@ class ScoreOut(BaseModel):
     grade_level: str | None
     tier: Literal[1, 2, 3] | None = Field(description="Null where there was not enough data.")
     tier_reason: str = Field(description="The rule that put the student there, or what is missing.")
+    list_place: int | None = Field(description="The place on the school's list, 1 first; null if not on it.")
     abstained: bool = Field(description="True where there was not enough data.")
     risk: float | None = Field(description="A calibrated probability; null in a night by rules.")
     risk_low: float | None
@@ -159,7 +177,7 @@ class NightIn(BaseModel):
     )
 
     source: Annotated[str, Field(pattern="^[A-Za-z0-9_-]{1,64}$")]
-    as_of: date
+    as_of: Annotated[date, _written_as(DAY)]
 
 
 class NightOut(BaseModel):
@@ -200,6 +218,6 @@ class HealthOut(BaseModel):
 
 
 Since = Annotated[
-    AwareDatetime | None,
+    Annotated[AwareDatetime, _written_as(MOMENT)] | None,
     Field(description="Only scores whose tier or tier_reason changed at or after this moment, with a time zone."),
 ]
