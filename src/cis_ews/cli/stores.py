@@ -64,16 +64,20 @@ def restore(context: typer.Context, file: BackupFile, *, store: Store = None, as
     """Put a backup in place of all tables.
 
     A backup of an older version is brought to this one. Students who were
-    forgotten since are left out again.
+    forgotten since are left out again, and taken out of runs that came back
+    from a copy of the store.
 
     Example:
 
         cis-ews db restore monday.zip --store night
     """
+    from cis_ews.storage.erasure import reapply_erasures
+
     session = begin(context, as_json=as_json)
     named = session.store(store)
     with named.lock(), session.database(named) as database:
         rows = database.restore(file, erased=named.erased())
+        reapply_erasures(named, database, today=date.today())
     session.terminal.table("In the backup", ["table", "rows"], list(rows.items()))
     session.terminal.record("restored", rows=rows)
 
@@ -190,17 +194,17 @@ def verify(context: typer.Context, *, store: Store = None, as_json: Json = False
 
         cis-ews runs verify --store night
     """
-    from cis_ews.storage.runs import verify_run
+    from cis_ews.storage.runs import open_run, verify_run
 
     session = begin(context, as_json=as_json)
-    found = session.existing_store(store).runs()
+    found = session.existing_store(store).folders()
     damaged: list[str] = []
     with session.terminal.step("verify", total=len(found)):
-        for run in found:
+        for folder in found:
             try:
-                verify_run(run)
+                verify_run(open_run(folder))
             except RunDamagedError:
-                damaged.append(str(run.path))
+                damaged.append(str(folder))
             session.terminal.advance()
     session.terminal.record("verified", runs=len(found), damaged=damaged)
     if damaged:

@@ -93,6 +93,11 @@ def replace_durably(path: Path, content: bytes, *, mode: int = 0o644) -> None:
     sync(path.parent)
 
 
+def make_private_folder(folder: Path) -> None:
+    """Make a folder, if it is not there, that its owner alone may open: records of children go into it."""
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+
+
 def leftover_beside(path: Path) -> Path:
     """A hidden name in the same folder that nobody else uses, marked as to be removed."""
     return path.with_name(f"{LEFTOVER}{path.name}-{secrets.token_hex(4)}")

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from cis_ews.errors import RunNotFoundError, StorageError, StoreLockedError
 from cis_ews.storage.erased import ERASED, ErasedStudents, read_erased, write_erased
-from cis_ews.storage.files import LEFTOVER, discard, disk_errors, remove, sync
+from cis_ews.storage.files import LEFTOVER, discard, disk_errors, make_private_folder, remove, sync
 from cis_ews.storage.manifest import RUN_ID_LENGTH
 from cis_ews.storage.runs import Run, RunContents, open_run, write_run
 
@@ -112,7 +112,7 @@ class RunStore:
     @contextmanager
     def _flock(self) -> Generator[None]:
         with disk_errors(self.root, "open the store"):
-            self.root.mkdir(parents=True, exist_ok=True)
+            make_private_folder(self.root)
             handle = os.open(self.root / LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
         try:
             try:

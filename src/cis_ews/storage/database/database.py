@@ -27,7 +27,7 @@ from cis_ews.storage.database.rows import (
     TierFilter,
 )
 from cis_ews.storage.erased import ErasedStudents
-from cis_ews.storage.files import disk_errors
+from cis_ews.storage.files import disk_errors, make_private_folder
 from cis_ews.storage.runs import Run
 
 
@@ -247,7 +247,7 @@ class Database:
         file = self._connections.file
         if file is not None:
             with disk_errors(file.parent, "make the folder"):
-                file.parent.mkdir(parents=True, exist_ok=True)
+                make_private_folder(file.parent)
 
     @contextmanager
     def _reading(self) -> Generator[Connection]:

@@ -108,7 +108,7 @@ def student_reasons(connection: Connection, district_id: str, ref: str) -> Stude
 
 
 def flags_of_school(connection: Connection, district_id: str, school_id: str) -> list[FlagRow]:
-    """A school's students in Tier 3, in Tier 2 and without enough data, each by last name, first name and ref."""
+    """A school's students on the list in its order, then those without enough data by last name, first name and ref."""
     scores, students, reasons = tables.scores, tables.students, tables.reasons
     is_shown = or_(scores.c.tier >= 2, scores.c.abstained)
     of_school = and_(scores.c.district_id == district_id, scores.c.school_id == school_id, is_shown)
@@ -121,7 +121,7 @@ def flags_of_school(connection: Connection, district_id: str, school_id: str) ->
     found = connection.execute(query).mappings().all()
     refs = select(scores.c.ref).where(of_school)
     by_student = _reasons(connection, and_(reasons.c.district_id == district_id, reasons.c.ref.in_(refs)))
-    return sorted((_flag(row, by_student) for row in found), key=_by_tier_and_name)
+    return sorted((_flag(row, by_student) for row in found), key=_by_place_and_name)
 
 
 _ReasonsByStudent = dict[str, tuple[list[ReasonRow], list[ReasonRow]]]
@@ -138,10 +138,11 @@ def _flag(row: RowMapping, by_student: _ReasonsByStudent) -> FlagRow:
     )
 
 
-def _by_tier_and_name(flag: FlagRow) -> tuple[int, str, str, str]:
+def _by_place_and_name(flag: FlagRow) -> tuple[bool, int, str, str, str]:
     # Sorted here and not by the database: two databases order letters in two ways.
     return (
-        -(flag.score.tier or 0),
+        flag.score.list_place is None,
+        flag.score.list_place or 0,
         (flag.last_name or "").casefold(),
         (flag.first_name or "").casefold(),
         flag.score.ref,

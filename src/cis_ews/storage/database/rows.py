@@ -39,7 +39,10 @@ class RunRow:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ScoreRow:
-    """The current score of a student. `changed_at`: since when tier and tier_reason are what they are."""
+    """The current score of a student. `changed_at`: since when tier and tier_reason are what they are.
+
+    `list_place`: the place on the school's list, 1 first; None for everyone who is not on it.
+    """
 
     ref: str
     student_id: str
@@ -47,6 +50,7 @@ class ScoreRow:
     grade_level: str | None
     tier: int | None
     tier_reason: str
+    list_place: int | None
     risk: float | None
     risk_low: float | None
     risk_high: float | None

@@ -117,6 +117,7 @@ scores = Table(
     Column("risk_high", Float(53)),
     Column("tier", Integer),
     Column("tier_reason", String, nullable=False),
+    Column("list_place", Integer),
     Column("days_enrolled", Integer, nullable=False),
     Column("abstained", Boolean, nullable=False),
     Column("model_version", String, nullable=False),

@@ -90,6 +90,7 @@ def _flags() -> None:
         sa.Column("risk_high", sa.Float(53)),
         sa.Column("tier", sa.Integer),
         sa.Column("tier_reason", sa.String, nullable=False),
+        sa.Column("list_place", sa.Integer),
         sa.Column("days_enrolled", sa.Integer, nullable=False),
         sa.Column("abstained", sa.Boolean, nullable=False),
         sa.Column("model_version", sa.String, nullable=False),
