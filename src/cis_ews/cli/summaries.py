@@ -9,10 +9,8 @@ from typing import Any
 
 import polars as pl
 
-from cis_ews.enums import Direction, RuleStatus
+from cis_ews.enums import Direction
 from cis_ews.errors import ConfigError
-from cis_ews.risk.rule_terms import RuleKind
-from cis_ews.risk.rules import RULES
 from cis_ews.schema.school_data import SchoolData
 from cis_ews.storage.files import disk_errors
 from cis_ews.storage.runs import Run
@@ -107,22 +105,11 @@ def busiest_school(run: Run) -> str | None:
 
 
 def flags_of(run: Run, school_id: str) -> Rows | None:
-    """The flags of a school with reasons and strengths: Tier 3 first, then most flag rules that hold, then most absent.
-
-    None where nobody of that school was scored.
-    """
+    """The flags of a school in the order of its list, reasons and strengths too; None where nobody was scored."""
     scores = run.table("scores").filter(pl.col("school_id") == school_id)
     if scores.is_empty():
         return None
-    flags = [rule.name for rule in RULES if rule.kind == RuleKind.FLAG]
-    is_flag = (pl.col("status") == RuleStatus.HOLDS) & pl.col("rule").is_in(flags)
-    held = run.table("rules").filter(is_flag).group_by("student_id").agg(rules=pl.len())
-    flagged = (
-        scores.filter(pl.col("tier") > 1)
-        .join(held, on="student_id", how="left")
-        .join(run.table("indicators").select("student_id", "absence_rate_ytd"), on="student_id", how="left")
-        .sort("tier", "rules", "absence_rate_ytd", "student_id", descending=[True, True, True, False], nulls_last=True)
-    )
+    flagged = scores.filter(pl.col("list_place").is_not_null()).sort("list_place")
     said = _sentences(run.table("reasons").join(flagged, on="student_id", how="semi"))
     columns = ("student_id", "school_id", "grade_level", "tier", "tier_reason")
     return [row | said.get(row["student_id"], _NOTHING_SAID) for row in flagged.select(columns).to_dicts()]

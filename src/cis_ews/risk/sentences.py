@@ -1,8 +1,8 @@
 """Plain words for indicators and rules, with the student's own numbers, at a sixth-grade reading level.
 
 A template is text with fields: `{indicator}` is a number, `{indicator:day|days}` a number with its noun,
-`{indicator:%}` a share of 1 and `{indicator:%%}` a share of 100 as a percentage. Shares are rounded to tenths, but never
-up to a whole percent: a number never looks as if it had reached a cut-off.
+`{indicator:%}` a share of 1 and `{indicator:%%}` a share of 100 as a percentage. Shares are rounded to tenths, but
+never up to a whole percent: a number never looks as if it had reached a cut-off.
 """
 
 from __future__ import annotations

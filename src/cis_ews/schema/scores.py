@@ -13,6 +13,7 @@ class Scores(dy.Schema):
 
     `risk`, `risk_low`, `risk_high`: calibrated probabilities; null in a night by rules. `tier`: 1, 2 or 3; null where
     there was not enough data, and then `abstained` is true. `tier_reason`: the rule that put the student there.
+    `list_place`: where the student stands on the school's list of Tiers 3 and 2, 1 first; null off the list.
     """
 
     student_id = dy.String(primary_key=True, min_length=1)
@@ -23,6 +24,7 @@ class Scores(dy.Schema):
     risk_high = dy.Float64(nullable=True, min=0.0, max=1.0)
     tier = dy.Int8(nullable=True, min=1, max=3)
     tier_reason = dy.String(min_length=1)
+    list_place = dy.Int32(nullable=True, min=1)
     days_enrolled = dy.Int32(min=0)
     abstained = dy.Bool()
     model_version = dy.String(min_length=1)
@@ -31,6 +33,11 @@ class Scores(dy.Schema):
     def no_tier_only_where_abstained(cls) -> pl.Expr:
         """A student has a tier, or there was not enough data: never both, never neither."""
         return pl.col("tier").is_null() == pl.col("abstained")
+
+    @dy.rule()
+    def place_only_on_the_list(cls) -> pl.Expr:
+        """Students in Tier 2 and 3 have a place on the list, and nobody else has."""
+        return pl.col("list_place").is_not_null() == (pl.col("tier").fill_null(1) > 1)
 
 
 class Reasons(dy.Schema):
