@@ -5,8 +5,10 @@ docs/formats.md explains every key with an example. A typo is an error that name
 
 from __future__ import annotations
 
+import codecs
 import tomllib
 from collections.abc import Iterator, Mapping
+from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -25,6 +27,15 @@ DEFAULT = "default"  # the key of `tolerance` for tables that it does not name
 
 class _Strict(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+
+
+def _is_date_format(text: str) -> bool:
+    """Whether a date written in this format is read back as the same date."""
+    day = pl.Series([datetime(2025, 12, 31)])
+    try:
+        return day.dt.to_string(text).str.to_date(text, strict=False).equals(day.dt.date())
+    except pl.exceptions.PolarsError:
+        return False
 
 
 class TableMapping(_Strict):
@@ -49,12 +60,18 @@ class TableMapping(_Strict):
     @field_validator("date_formats")
     @classmethod
     def _readable_formats(cls, formats: tuple[str, ...]) -> tuple[str, ...]:
-        for each in formats:
-            try:
-                pl.Series([""]).str.to_date(each, strict=False)
-            except pl.exceptions.PolarsError:
-                raise ValueError(f"{each} is no date format") from None
+        wrong = [each for each in formats if not _is_date_format(each)]
+        if wrong:
+            raise ValueError(f"{', '.join(wrong)} is no date format")
         return formats
+
+    @field_validator("encoding")
+    @classmethod
+    def _known_encoding(cls, encoding: str | None) -> str | None:
+        try:
+            return encoding and codecs.lookup(encoding).name
+        except LookupError:
+            raise ValueError(f"{encoding} is no encoding") from None
 
     @field_validator("files")
     @classmethod
@@ -154,13 +171,33 @@ def _table_problems(table: str, mapping: TableMapping) -> Iterator[str]:
                 yield f"{key}.{column} is not among the columns"
     for column in sorted(set(mapping.columns) & set(mapping.constants)):
         yield f"constants.{column} is among the columns already"
-    if mapping.merge and table != "attendance_events":
-        yield "merge is for attendance_events alone"
-    if mapping.school_year_from is not None and mapping.school_year_from not in mapping.columns:
-        yield "school_year_from names no mapped column"
+    for column in mapping.factors:
+        if column in columns and not columns[column].dtype.is_numeric():
+            yield f"factors.{column} is no number"
     for column in _without_source(table, mapping):
         yield f"columns.{column} is missing, and no constant"
+    yield from _computed_problems(table, mapping)
     yield from _code_problems(table, mapping)
+
+
+def _computed_problems(table: str, mapping: TableMapping) -> Iterator[str]:
+    """Computed columns where they cannot be computed, or are given already."""
+    columns, given = TABLES[table].columns(), {*mapping.columns, *mapping.constants}
+    if mapping.merge and table != "attendance_events":
+        yield "merge is for attendance_events alone"
+    if mapping.school_year_from is not None:
+        if "school_year" not in columns:
+            yield "school_year_from is for tables with a school_year"
+        if "school_year" in given:
+            yield "school_year_from, and columns.school_year or a constant: one of them"
+        if mapping.school_year_from not in mapping.columns:
+            yield "school_year_from names no mapped column"
+        elif columns[mapping.school_year_from].dtype != pl.Date:
+            yield "school_year_from names no column of dates"
+    if mapping.school_from_enrollments and "school_id" in given:
+        yield "school_from_enrollments, and columns.school_id or a constant: one of them"
+    if mapping.school_from_enrollments and not {"school_id", "student_id"} <= set(columns):
+        yield "school_from_enrollments is for tables with a student_id and a school_id"
 
 
 def _without_source(table: str, mapping: TableMapping) -> Iterator[str]:
