@@ -1,42 +1,53 @@
-"""The demo of the Makefile, line by line, on a smaller district."""
+"""The demo of the Makefile, line by line, and the README that shows what it prints."""
 
 from __future__ import annotations
 
+import contextlib
+import io
 import re
-import shlex
 from pathlib import Path
 
 import pytest
 
 from cis_ews.storage.store import RunStore
-from tests.lib.command import Done, command
-
-MAKEFILE = Path(__file__).parents[2] / "Makefile"
-
-
-def _recipe() -> list[list[str]]:
-    """The arguments of each `cis-ews` line of the target `demo`, up to where the service begins."""
-    text = MAKEFILE.read_text(encoding="utf-8")
-    as_of = re.search(r"^AS_OF := (\S+)$", text, flags=re.MULTILINE)
-    assert as_of is not None
-    target = text.split("\ndemo: ", 1)[1].split("\nifneq", 1)[0]
-    lines = [line.removeprefix("\t$(BIN)/cis-ews ") for line in target.splitlines() if "$(BIN)/cis-ews" in line]
-    return [shlex.split(line.replace("$(AS_OF)", as_of[1])) for line in lines]
+from tests.lib.command import Done
+from tests.lib.demo import README, readme_with, run_demo
 
 
-@pytest.fixture
-def done(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, Done]:
-    monkeypatch.chdir(tmp_path)
-    small = [["200" if word == "2400" else word for word in line] for line in _recipe()]
-    return {line[0]: command(*line) for line in small}
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("demo")
 
 
-def test_the_demo_prints_what_it_promises(done: dict[str, Done]) -> None:
+@pytest.fixture(scope="module")
+def done(folder: Path) -> dict[str, Done]:
+    return run_demo(folder)
+
+
+def test_the_demo_prints_what_it_promises(done: dict[str, Done], folder: Path) -> None:
     assert list(done) == ["synthesize", "check", "score", "flags"]
     assert {verb: one.err for verb, one in done.items() if one.code != 0} == {}
     for words in ("Cohort flow", "Rejections by table and rule", "Tiers by school"):
         assert words in done["score"].out
-    assert str(RunStore("demo").latest().path) in done["score"].out
-    flags = re.findall(r"^\d+, grade", done["flags"].out, flags=re.MULTILINE)
-    assert 1 <= len(flags) <= 10
+    assert str(RunStore(folder / "demo").latest().path.relative_to(folder)) in done["score"].out
+    assert len(re.findall(r"^\d+, grade", done["flags"].out, flags=re.MULTILINE)) == 10
     assert "  - " in done["flags"].out
+
+
+def test_the_readme_shows_what_the_demo_prints(done: dict[str, Done]) -> None:
+    assert README.read_text(encoding="utf-8") == readme_with(done), "renew it: python -m tests.lib.demo"
+
+
+def test_the_readme_s_python_runs(done: dict[str, Done], folder: Path) -> None:
+    assert done["score"].code == 0
+    (code,) = re.findall(r"```python\n(.*?)```", README.read_text(encoding="utf-8"), flags=re.DOTALL)
+    printed = io.StringIO()
+    with contextlib.chdir(folder), contextlib.redirect_stdout(printed):
+        exec(compile(code, "README.md", "exec"), {})  # noqa: S102 - the README's own lines are what is tested
+    assert "absence_rate_ytd" in printed.getvalue()
+    assert "Attendance Works" in printed.getvalue()
+
+
+def test_the_demo_s_output_fits_80_columns(done: dict[str, Done]) -> None:
+    wide = [line for one in done.values() for line in one.out.splitlines() if len(line) > 80]
+    assert wide == []
