@@ -124,7 +124,7 @@ async def ask_for_night(
     job = await run_in_threadpool(
         jobs.ask_for_night, of(request), key_of(request), source=night.source, as_of=night.as_of
     )
-    background.add_task(jobs.submit, request.state.behind, job)
+    background.add_task(jobs.submit, of(request), request.state.behind, job)
     response.headers["location"] = f"/v1/nights/{job.job_id}"
     return NightOut.model_validate(job, from_attributes=True)
 

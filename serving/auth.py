@@ -10,8 +10,9 @@ import hashlib
 import hmac
 import re
 import time
-from collections import OrderedDict, deque
+from collections import OrderedDict
 from http.cookies import CookieError, SimpleCookie
+from threading import Lock
 
 from starlette.datastructures import Headers
 
@@ -53,31 +54,32 @@ class Attempts:
         self._limit = limit
         self._seconds = seconds
         self._remember = remember
-        self._failures: OrderedDict[tuple[str, str], deque[float]] = OrderedDict()
+        self._failures: OrderedDict[tuple[str, str], list[float]] = OrderedDict()
+        self._lock = Lock()
 
     def check(self, address: str, key_id: str) -> None:
         """Refuse while there are too many recent failures."""
-        failures = self._recent(address, key_id)
+        with self._lock:
+            failures = self._recent((address, key_id))
         if len(failures) >= self._limit:
             wait = max(1, round(failures[0] + self._seconds - time.monotonic()))
             raise ApiError(429, headers={"retry-after": str(wait)})
 
     def failed(self, address: str, key_id: str) -> None:
         """Remember one failure."""
-        self._recent(address, key_id).append(time.monotonic())
+        with self._lock:
+            self._failures[address, key_id] = [*self._recent((address, key_id)), time.monotonic()][-self._limit :]
+            self._failures.move_to_end((address, key_id))
+            while len(self._failures) > self._remember:
+                self._failures.popitem(last=False)
 
-    def _recent(self, address: str, key_id: str) -> deque[float]:
-        failures = self._failures.setdefault((address, key_id), deque(maxlen=self._limit))
-        self._failures.move_to_end((address, key_id))
-        while failures and failures[0] < time.monotonic() - self._seconds:
-            failures.popleft()
-        while len(self._failures) > self._remember:
-            self._failures.popitem(last=False)
-        return failures
+    def _recent(self, pair: tuple[str, str]) -> list[float]:
+        oldest = time.monotonic() - self._seconds
+        return [moment for moment in self._failures.get(pair, ()) if moment > oldest]
 
 
 class Sessions:
-    """Signed cookies for people: key id and expiry, so that signing out, expiry and revoking the key all end them.
+    """Signed cookies for people: a key id and when it ends, so that time and revoking the key both end a session.
 
     The secret lives with the process: a restart signs everyone out.
     """

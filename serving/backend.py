@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import secrets
+import time
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import cast
 
 from starlette.requests import Request
@@ -15,6 +17,9 @@ from cis_ews.storage.database import ApiKey, Database
 from cis_ews.storage.store import RunStore
 from serving.auth import Attempts, Sessions
 from serving.observability import METRICS
+
+SECONDS_BETWEEN_LOOKS = 60
+"""How often the metrics ask the database: whoever asks for them needs no key, so they cost nothing in between."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,11 +55,12 @@ def open_backend() -> Backend:
         sessions=Sessions(secrets.token_bytes(32), hours=settings.service.session_hours),
     )
     backend.check()
-    METRICS.watch_data_age(lambda: data_age_days(database))
+    METRICS.watch_data_age(lambda: _data_age_days(database, int(time.monotonic() // SECONDS_BETWEEN_LOOKS)))
     return backend
 
 
-def data_age_days(database: Database) -> float:
+@lru_cache(maxsize=1)
+def _data_age_days(database: Database, _look: int) -> float:
     """Days since the as-of date of the district that was left behind longest; not a number where there is none."""
     try:
         pages = [database.current_scores(district, limit=1) for district in database.districts()]

@@ -27,11 +27,11 @@ TIERS = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FlagView:
-    """One student on the page."""
+    """One student on the page. `listed_by`: the rule that decided, or what is missing."""
 
     name: str
     grade: str
-    tier_reason: str
+    listed_by: str
     reasons: Sequence[str] = ()
     strengths: Sequence[str] = ()
 
@@ -117,10 +117,18 @@ def _flag(row: FlagRow) -> FlagView:
     return FlagView(
         name=name or f"Student {row.score.student_id}",
         grade=_grade(row.score.grade_level),
-        tier_reason=row.score.tier_reason.partition(": ")[2] or row.score.tier_reason,
+        listed_by=_listed_by(row),
         reasons=[reason.sentence for reason in row.reasons[:REASONS_SHOWN]],
         strengths=[strength.sentence for strength in row.strengths[:REASONS_SHOWN]],
     )
+
+
+def _listed_by(row: FlagRow) -> str:
+    """The rule that decided; its sentence is left to the reasons where it stands among them."""
+    said = row.score.tier_reason.partition(": ")[2] or row.score.tier_reason
+    for reason in row.reasons[:REASONS_SHOWN]:
+        said = said.replace(f": {reason.sentence}", "")
+    return said
 
 
 def _grade(level: str | None) -> str:
@@ -129,13 +137,17 @@ def _grade(level: str | None) -> str:
     return {GradeLevel.K.value: "Kindergarten", GradeLevel.PK.value: "Preschool"}.get(level, f"Grade {level}")
 
 
-@lru_cache(maxsize=64)
 def _coverage(run: Path) -> dict[str, Any]:
     """The coverage statement of a run; empty where the run was taken away by retention."""
     try:
-        return open_run(run).statement("coverage")
+        return _stated_coverage(run)
     except EwsError:
         return {}
+
+
+@lru_cache(maxsize=64)
+def _stated_coverage(run: Path) -> dict[str, Any]:
+    return open_run(run).statement("coverage")
 
 
 def _reported_through(coverage: Mapping[str, Any], school_id: str) -> date | None:

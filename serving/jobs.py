@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 from datetime import date
 
-from starlette.types import ASGIApp, Message
+from starlette.concurrency import run_in_threadpool
+from starlette.types import ASGIApp, Message, Scope
 
 from cis_ews.errors import ConfigError, EwsError
 from cis_ews.risk.rules import RulesModel
@@ -92,33 +93,40 @@ def _failed(backend: Backend, job_id: str, error: EwsError) -> str:
     return error.code
 
 
-async def submit(bento: ASGIApp, job: Job) -> None:
+async def submit(backend: Backend, bento: ASGIApp, job: Job) -> None:
     """Hand a night to BentoML's task, as a request from inside; ends when the night has ended.
 
     BentoML's own client would do this too, but loses its connection over a task that takes longer than its answer.
     """
     body = json.dumps({"job_id": job.job_id, "district_id": job.district_id}).encode()
-    scope = {
+    messages: list[Message] = [{"type": "http.request", "body": body, "more_body": False}]
+    statuses: list[int] = []
+
+    async def receive() -> Message:
+        return messages.pop() if messages else {"type": "http.disconnect"}
+
+    async def send(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            statuses.append(message["status"])
+
+    await bento(_inner_request(f"{TASK_ROUTE}/submit", len(body)), receive, send)
+    if statuses != [200]:
+        await run_in_threadpool(_failed, backend, job.job_id, EwsError("the night could not be started"))
+
+
+def _inner_request(path: str, length: int) -> Scope:
+    return {
         "type": "http",
         "asgi": {"version": "3.0"},
         "http_version": "1.1",
         "method": "POST",
         "scheme": "http",
-        "path": f"{TASK_ROUTE}/submit",
-        "raw_path": f"{TASK_ROUTE}/submit".encode(),
+        "path": path,
+        "raw_path": path.encode(),
         "root_path": "",
         "query_string": b"",
-        "headers": [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode())],
+        "headers": [(b"content-type", b"application/json"), (b"content-length", str(length).encode())],
         "client": None,
         "server": None,
         "state": {},
     }
-    messages: list[Message] = [{"type": "http.request", "body": body, "more_body": False}]
-
-    async def receive() -> Message:
-        return messages.pop() if messages else {"type": "http.disconnect"}
-
-    async def ignore(message: Message) -> None:
-        """The answer says nothing that the job table does not."""
-
-    await bento(scope, receive, ignore)

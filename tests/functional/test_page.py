@@ -92,7 +92,8 @@ def test_it_lists_the_flags_of_a_school_with_reasons_and_strengths(served: Serve
     assert "First-south-004 Last-south-004" in texts
     assert texts.index("Intensive support") < texts.index("Targeted support") < texts.index("Not enough data")
     assert texts.count("What to talk about") == texts.count("Strengths") == 3
-    assert any(text.startswith("Missed 57 of 117 school days this year") for text in texts)
+    assert sum(text.startswith("Missed 57 of 117 school days this year") for text in texts) == 1
+    assert any(text.startswith("Listed by Attendance Works (rules that agree: ") for text in texts)
 
 
 def test_it_says_from_when_it_is_and_who_decided(served: Served) -> None:
@@ -219,7 +220,7 @@ def test_an_old_list_says_that_it_is_old(served: Served) -> None:
 
 def test_everything_that_is_stored_is_escaped() -> None:
     evil = "\"'><script>alert(1)</script>" + "x" * 4000
-    flag = FlagView(name=evil, grade=evil, tier_reason=evil, reasons=[evil], strengths=[evil])
+    flag = FlagView(name=evil, grade=evil, listed_by=evil, reasons=[evil], strengths=[evil])
     view = FlagsView(
         schools=[School(school_id=evil, name=evil), School(school_id="2", name=evil)],
         school_id=evil,
