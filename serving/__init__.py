@@ -1,0 +1,1 @@
+"""The service: REST for school systems, and a page for people."""

@@ -53,15 +53,21 @@ def make_application() -> FastAPI:
     return application
 
 
-def _keep_to_ourselves() -> None:
-    """No usage reports, and the task's notes in a folder of this start: BentoML empties the file when it starts."""
+def _keep_to_ourselves() -> tempfile.TemporaryDirectory[str] | None:
+    """No usage reports, and the task's notes in a folder of this start, which is returned; the worker inherits both.
+
+    BentoML would put the notes into the home of the account, where a second service that starts deletes them.
+    """
     os.environ["BENTOML_DO_NOT_TRACK"] = "True"
     usage_stats.do_not_track.cache_clear()  # the command line has asked already, before it loaded this module
-    os.environ.setdefault("BENTOML_RESULT_STORE", str(Path(_notes.name) / "tasks.db"))
+    if "BENTOML_RESULT_STORE" in os.environ:
+        return None
+    folder = tempfile.TemporaryDirectory(prefix="cis_ews-tasks-")
+    os.environ["BENTOML_RESULT_STORE"] = str(Path(folder.name) / "tasks.db")
+    return folder
 
 
-_notes = tempfile.TemporaryDirectory(prefix="cis_ews-tasks-")
-_keep_to_ourselves()
+_notes = _keep_to_ourselves()  # the folder goes when this name does: with the process
 application = make_application()
 
 

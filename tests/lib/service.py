@@ -167,6 +167,7 @@ def start(folder: Path, *, settings: str, port: int | None = None) -> Service:
         **outside,
         "CIS_EWS_CONFIG": str(config),
         "BENTOML_HOME": str(folder / "bentoml"),
+        "TMPDIR": str(folder),  # a service that is killed leaves its temporary folders behind
         "PYTHONUNBUFFERED": "1",
     }
     command = [
