@@ -68,9 +68,8 @@ def main() -> None:
             print(json.dumps({**record, "stages": stages, "baselines": baselines}, sort_keys=True))
             return
         _print_table(stages, baselines, scored=night.scores.height)
-        print(
-            f"whole night {whole:.2f} s, peak memory {peak:.0f} MB, {night.scores.height / whole:,.0f} students a second"
-        )
+        rate = night.scores.height / whole
+        print(f"whole night {whole:.2f} s, peak memory {peak:.0f} MB, {rate:,.0f} students a second")
 
 
 def _arguments() -> argparse.Namespace:

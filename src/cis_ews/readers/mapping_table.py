@@ -33,7 +33,7 @@ def map_columns(
         )
     cells = source.with_columns(_as_text(name, source.schema[name]) for name in source.columns if name not in PLACE)
     mapped = cells.select(
-        *(_cell(table, column, name, mapping).alias(column) for column, name in mapping.columns.items()),
+        *(_cell(table, column, name, mapping=mapping).alias(column) for column, name in mapping.columns.items()),
         *(pl.lit(plain_text(value)).alias(column) for column, value in mapping.constants.items()),
         pl.col("file"),
         pl.col("row_number").cast(pl.Int64),
@@ -51,7 +51,7 @@ def _as_text(name: str, dtype: pl.DataType) -> pl.Expr:
     return pl.col(name).cast(pl.String, strict=False)
 
 
-def _cell(table: str, column: str, name: str, mapping: TableMapping) -> pl.Expr:
+def _cell(table: str, column: str, name: str, *, mapping: TableMapping) -> pl.Expr:
     cell = pl.col(name)
     if column in mapping.codes:
         cell = translated(cell, mapping.codes[column])

@@ -60,7 +60,7 @@ def make_days(world: World, block: Block, year: Year, *, conduct: Conduct, instr
 
 def _spells(world: World, block: Block, year: Year, *, rng: np.random.Generator) -> tuple[Array, Array]:
     """Absent or not, excused or not: n x D each."""
-    start = _start_odds(world, block, year, rng)
+    start = _start_odds(world, block, year, rng=rng)
     stay = np.clip(0.34 + 0.07 * rng.standard_normal(block.size), 0.1, 0.6)
     excuse = np.where(block.grade <= 5, 0.70, np.where(block.grade <= 8, 0.60, 0.5)) * np.exp(-0.12 * block.absence)
     size, days = start.shape
@@ -78,7 +78,7 @@ def _spells(world: World, block: Block, year: Year, *, rng: np.random.Generator)
     return absent.T, excused.T
 
 
-def _start_odds(world: World, block: Block, year: Year, rng: np.random.Generator) -> Array:
+def _start_odds(world: World, block: Block, year: Year, *, rng: np.random.Generator) -> Array:
     """Usual absence rate of each student on each day: n x D."""
     calendar = year.calendar
     usual = np.log(USUAL_RATE[block.grade + 1]) + SPREAD * block.absence + world.attendance[year.school]

@@ -136,7 +136,7 @@ def _marks(
     grade = block.grade[graded.student[row]]
     mark, percent = _letters(percent, grade, slot, rng=rng)
     final = (graded.terms[row] != 4) | (graded.term[row] % 2 == 1)
-    attempted = np.where(final & (mark != MISSING), _credits(world, block, graded, (row, slot)), np.nan)
+    attempted = np.where(final & (mark != MISSING), _credits(world, block, graded, course=(row, slot)), np.nan)
     passed = np.where(mark == PASSED, True, ~np.isin(mark, (INCOMPLETE, NO_CREDIT, MISSING)) & (percent >= PASSING))
     points = np.where((grade >= 6) & (mark < len(LETTERS)), POINTS[np.minimum(mark, len(LETTERS) - 1)], np.nan)
     return Marks(
@@ -177,7 +177,7 @@ def _letters(percent: Array, grade: Array, slot: Array, *, rng: np.random.Genera
     return mark, np.where(no_percent, np.nan, percent)
 
 
-def _credits(world: World, block: Block, graded: Graded, course: tuple[Array, Array]) -> Array:
+def _credits(world: World, block: Block, graded: Graded, *, course: tuple[Array, Array]) -> Array:
     """Half a credit a semester in high school, a whole one in a skills center, half for some grade 8 algebra."""
     row, slot = course
     student, level = graded.student[row], world.level[graded.school[row]]

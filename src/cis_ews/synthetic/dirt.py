@@ -122,12 +122,12 @@ def plant_dirt(plan: Plan, key: BlockKey, tables: Tables) -> tuple[Tables, Count
     """The tables of a block with dirt among the rows, and how many rows by table and rule."""
     rng = plan.generator(Stream.DIRT, key.district, key.number)
     planted: Counter[tuple[str, str]] = Counter()
-    spoiled = {table: _spoiled(plan, table, tables, planted, rng=rng) for table in tables}
+    spoiled = {table: _spoiled(plan, table, tables, planted=planted, rng=rng) for table in tables}
     return spoiled, planted
 
 
 def _spoiled(
-    plan: Plan, table: str, tables: Tables, planted: Counter[tuple[str, str]], *, rng: np.random.Generator
+    plan: Plan, table: str, tables: Tables, *, planted: Counter[tuple[str, str]], rng: np.random.Generator
 ) -> pl.DataFrame:
     rows, as_text = tables[table], plan.format == "csv"
     fitting = [each for each in BLEMISHES if each.table == table and (as_text or not each.as_text)]
