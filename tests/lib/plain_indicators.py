@@ -142,17 +142,17 @@ class Child:
 
     # Enrollment
 
+    def begun(self) -> list[Row]:
+        """Enrollments of any year that have begun."""
+        return [row for row in self.mine("enrollments") if row["entry_date"] <= self.extract.as_of]
+
     def spells(self, year: int) -> list[Row]:
         """Enrollments of a year that have begun, with exits that are known already."""
         as_of = self.extract.as_of
-        begun = [
-            row
-            for row in self.extract.enrollments
-            if row["student_id"] == self.student_id and row["school_year"] == year and row["entry_date"] <= as_of
-        ]
         return [
             {**row, "exit_date": row["exit_date"] if row["exit_date"] and row["exit_date"] <= as_of else None}
-            for row in begun
+            for row in self.begun()
+            if row["school_year"] == year
         ]
 
     def owner(self, day: date, year: int) -> str | None:
@@ -213,7 +213,7 @@ class Child:
         year, grade = self.extract.year, self.identity()["grade_level"]
         if grade is None or not any(row["school_year"] < year for row in self.extract.calendar):
             return None
-        before = [row for row in self.mine("enrollments") if row["school_year"] < year]
+        before = [row for row in self.begun() if row["school_year"] < year]
         return grade == "9" and not any(row["grade_level"] in {"9", "10", "11", "12"} for row in before)
 
     # Attendance
@@ -430,9 +430,7 @@ class Child:
 
     def credits(self, grades: list[Row]) -> Row:
         below = {
-            row["school_year"]
-            for row in self.mine("enrollments")
-            if row["grade_level"] in {"PK", "K", *map(str, range(1, 9))}
+            row["school_year"] for row in self.begun() if row["grade_level"] in {"PK", "K", *map(str, range(1, 9))}
         }
         with_credits = {
             row["school_year"]

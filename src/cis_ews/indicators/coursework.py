@@ -8,6 +8,8 @@ mark is a grade, the mark decides whether a course is failed; otherwise the perc
 
 from __future__ import annotations
 
+from datetime import date
+
 import polars as pl
 
 from cis_ews.calendars import school_year_ends, term_ends
@@ -55,7 +57,7 @@ def coursework_indicators(
         _previous_term(ordered),
         _this_year(years, this_year.school_year),
         _last_year(years, last_year.school_year),
-        _credit_totals(years, school_data, roster),
+        _credit_totals(years, school_data, roster, as_of=this_year.as_of),
     ]
     joined = roster.lazy().select("student", "grade_level")
     for part in parts:
@@ -221,9 +223,10 @@ def _last_year(years: pl.DataFrame, school_year: int) -> pl.DataFrame:
     return last.select("student", gpa_last_year="gpa", course_failures_last_year=failures)
 
 
-def _credit_totals(years: pl.DataFrame, school_data: SchoolData, roster: pl.DataFrame) -> pl.DataFrame:
+def _credit_totals(years: pl.DataFrame, school_data: SchoolData, roster: pl.DataFrame, *, as_of: date) -> pl.DataFrame:
     """Credits of every year in the extract but those spent below grade 9, and the first year that has them."""
-    below = school_data.enrollments.filter(pl.col("grade_level").is_in(BELOW_HIGH_SCHOOL))
+    begun = school_data.enrollments.filter(pl.col("entry_date") <= as_of)
+    below = begun.filter(pl.col("grade_level").is_in(BELOW_HIGH_SCHOOL))
     years_below = (
         below.select("student_id", "school_year").unique().join(roster.select("student", "student_id"), on="student_id")
     )

@@ -43,7 +43,7 @@ def roster_indicators(
         roster.join(days, on="student", how="left", maintain_order="left")
         .join(changes, on="student_id", how="left", maintain_order="left")
         .join(earlier, on="student_id", how="left", maintain_order="left")
-        .with_columns(is_first_time_grade_9=_first_time_grade_9(school_data, this_year.school_year))
+        .with_columns(is_first_time_grade_9=_first_time_grade_9(school_data, this_year))
     )
 
 
@@ -58,12 +58,14 @@ def _school_changes(school_data: SchoolData, year: EnrolledYear) -> pl.DataFrame
     return ordered.with_columns(changed=changed).group_by("student_id").agg(changes=pl.col("changed").sum())
 
 
-def _first_time_grade_9(school_data: SchoolData, school_year: int) -> pl.Expr:
+def _first_time_grade_9(school_data: SchoolData, year: EnrolledYear) -> pl.Expr:
     """In grade 9 and in no high-school grade of an earlier year; null where the extract has no earlier year."""
-    if school_data.calendar_days.filter(pl.col("school_year") < school_year).is_empty():
+    if school_data.calendar_days.filter(pl.col("school_year") < year.school_year).is_empty():
         return pl.lit(None, pl.Boolean)
     earlier = school_data.enrollments.filter(
-        pl.col("school_year") < school_year, pl.col("grade_level").is_in(HIGH_SCHOOL)
+        pl.col("school_year") < year.school_year,
+        pl.col("entry_date") <= year.as_of,
+        pl.col("grade_level").is_in(HIGH_SCHOOL),
     ).select(pl.col("student_id").unique())
     known_before = pl.col("student_id").is_in(earlier.get_column("student_id").implode())
     return pl.when(pl.col("grade_level").is_not_null()).then((pl.col("grade_level") == GradeLevel.G9) & ~known_before)

@@ -1,0 +1,91 @@
+"""School years, running counts of instructional days, ends of terms."""
+
+from __future__ import annotations
+
+from datetime import date
+
+import polars as pl
+import pytest
+
+from cis_ews.calendars import instructional_days, school_year_at, school_year_ends, school_year_starts, term_ends
+from cis_ews.errors import DataError
+from tests.lib.builders import Row, frame, weekdays
+
+
+def calendar(*rows: list[Row]) -> pl.DataFrame:
+    return frame("calendar_days", [{**row, "school_id": row["school_id"] or "north"} for some in rows for row in some])
+
+
+LAST_YEAR = weekdays("2025-05-26", "2025-06-13", school_year=2025)
+THIS_YEAR = weekdays(
+    "2025-09-01", "2025-09-12", terms={"T1": "2025-09-05", "T2": "2025-09-12"}, holidays=["2025-09-01"]
+)
+
+
+@pytest.mark.parametrize(
+    ("as_of", "expected"),
+    [
+        (date(2025, 5, 26), 2025),
+        (date(2025, 7, 20), 2025),
+        (date(2025, 9, 1), 2026),
+        (date(2026, 7, 1), 2026),
+    ],
+)
+def test_the_school_year_is_that_of_the_last_calendar_row(as_of: date, expected: int) -> None:
+    assert school_year_at(calendar(LAST_YEAR, THIS_YEAR), as_of) == expected
+
+
+def test_where_two_years_meet_on_a_day_it_is_the_later_one() -> None:
+    all_year_round = weekdays("2025-09-01", "2025-09-02", school="south", school_year=2025)
+    assert school_year_at(calendar(THIS_YEAR, all_year_round), date(2025, 9, 2)) == 2026
+
+
+def test_before_the_calendar_there_is_no_school_year() -> None:
+    with pytest.raises(DataError, match="no row on or before 2025-05-25") as refused:
+        school_year_at(calendar(LAST_YEAR), date(2025, 5, 25))
+    assert refused.value.exit_code == 3
+    assert refused.value.hint is not None
+
+
+def test_instructional_days_are_counted_by_school_and_date() -> None:
+    south = weekdays("2025-09-03", "2025-09-12", school="south")
+    days = instructional_days(calendar(THIS_YEAR, south), school_year=2026, as_of=date(2025, 9, 8))
+    assert (days.first, days.last) == (date(2025, 8, 31), date(2025, 9, 8))
+    dates = pl.Series([date(2025, 8, 31), date(2025, 9, 1), date(2025, 9, 2), date(2025, 9, 7), date(2025, 9, 8)])
+    counts = {
+        school_id: days.count_at(base + dates.to_physical()).to_list() for school_id, base in days.schools.iter_rows()
+    }
+    assert counts == {"north": [0, 0, 1, 4, 5], "south": [0, 0, 0, 3, 4]}
+
+
+def test_a_day_is_instructional_or_not() -> None:
+    days = instructional_days(calendar(THIS_YEAR), school_year=2026, as_of=date(2025, 12, 1))
+    base = days.schools["base"].item()
+    dates = pl.Series([date(2025, 9, 1), date(2025, 9, 2), date(2025, 9, 6), date(2025, 9, 12)])
+    assert days.is_instructional_at(base + dates.to_physical()).to_list() == [False, True, False, True]
+
+
+def test_a_school_without_a_calendar_has_no_days() -> None:
+    days = instructional_days(calendar(THIS_YEAR), school_year=2026, as_of=date(2025, 9, 12))
+    nowhere = pl.Series([None], dtype=pl.Int32)
+    assert days.count_at(nowhere).to_list() == [0]
+    assert days.is_instructional_at(nowhere).to_list() == [False]
+
+
+def test_a_year_that_the_calendar_does_not_have_is_empty() -> None:
+    days = instructional_days(calendar(THIS_YEAR), school_year=2025, as_of=date(2025, 9, 12))
+    assert days.schools.is_empty()
+    assert days.first == days.last
+
+
+def test_years_and_terms_begin_and_end_where_the_calendar_says() -> None:
+    days = calendar(LAST_YEAR, THIS_YEAR)
+    assert school_year_starts(days, 2026).rows() == [("north", date(2025, 9, 1))]
+    assert sorted(school_year_ends(days).rows()) == [
+        ("north", 2025, date(2025, 6, 13)),
+        ("north", 2026, date(2025, 9, 12)),
+    ]
+    assert sorted(term_ends(days).rows()) == [
+        ("north", 2026, "T1", date(2025, 9, 5)),
+        ("north", 2026, "T2", date(2025, 9, 12)),
+    ]
