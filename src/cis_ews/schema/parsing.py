@@ -43,6 +43,7 @@ _SOURCES: Mapping[str, tuple[type[pl.DataType], ...]] = {
     "boolean": (pl.Boolean,),
     "empty": (pl.Null,),
 }
+_FILLED = "filled"
 _UNREADABLE: Mapping[str, str] = {
     "date": "unreadable_date",
     "boolean": "unreadable_boolean",
@@ -63,30 +64,37 @@ class _Cell:
 
     @property
     def content(self) -> pl.Expr:
-        """The cell as it came; a text without a visible character is null."""
+        """The cell as it came; a text without a visible character is null. Ids and words keep their spaces."""
         if self.source != "text":
             return pl.col(self.name)
         text = pl.col(self.name).cast(pl.String)
-        return pl.when(text.str.strip_chars() != "").then(text)
+        stripped = text.str.strip_chars()
+        return pl.when(stripped != "").then(text if self.target == "text" else stripped)
+
+    @property
+    def filled(self) -> pl.Expr:
+        """Whether there is any content, kept beside the value that replaces it."""
+        return pl.col(self.name).is_not_null().alias(f"{_FILLED}{MASK}{self.name}")
 
     @property
     def value(self) -> pl.Expr:
-        """The cell in the widest type of its kind; null where it cannot be read."""
-        value = _CONVERSIONS[self.source, self.target](self.content)
+        """The content in the widest type of its kind; null where it cannot be read."""
+        value = _CONVERSIONS[self.source, self.target](pl.col(self.name))
         exact = self.target == "code" or self.source == "empty"
         return value.cast(self.column.dtype, strict=False) if exact else value
 
     def masks(self) -> Iterator[pl.Expr]:
-        """One Boolean expression for each rule that the cell can break."""
+        """One Boolean expression over the value for each rule that the cell can break."""
+        filled, value = pl.col(f"{_FILLED}{MASK}{self.name}"), pl.col(self.name)
         if not self.column.nullable:
-            yield self._mask("missing", self.content.is_null())
+            yield self._mask("missing", ~filled)
         if self.target in _UNREADABLE:
-            yield self._mask(_UNREADABLE[self.target], self.content.is_not_null() & self.value.is_null())
+            yield self._mask(_UNREADABLE[self.target], filled & value.is_null())
         if self.target == "text":
-            yield self._mask("too_long", self.value.str.len_chars() > MAX_TEXT_LENGTH)
+            yield self._mask("too_long", value.str.len_chars() > MAX_TEXT_LENGTH)
         lowest, highest = _range(self.column, self.target)
         if lowest is not None and highest is not None:
-            yield self._mask("out_of_range", ~self.value.is_between(lowest, highest))
+            yield self._mask("out_of_range", ~value.is_between(lowest, highest))
 
     def _mask(self, rule: str, fails: pl.Expr) -> pl.Expr:
         return fails.fill_null(value=False).alias(f"{rule}{MASK}{self.name}")
@@ -100,10 +108,13 @@ def parse_columns(table: str, schema: type[dy.Schema], raw: pl.DataFrame) -> pl.
     """
     columns = schema.columns()
     cells = [_cell(table, name, column, dtype=raw.schema[name]) for name, column in columns.items() if name in raw]
-    masks = [mask for cell in cells for mask in cell.masks()]
-    values = [cell.value.cast(cell.column.dtype, strict=False).alias(cell.name) for cell in cells]
     absent = [pl.lit(None, dtype=column.dtype).alias(name) for name, column in columns.items() if name not in raw]
-    return raw.with_columns(*values, *absent, *masks)
+    # Step by step, so that no conversion is computed once more for each rule that looks at it.
+    contents = raw.with_columns(cell.content.alias(cell.name) for cell in cells)
+    values = contents.with_columns(*(cell.filled for cell in cells), *(cell.value.alias(cell.name) for cell in cells))
+    marked = values.with_columns(mask for cell in cells for mask in cell.masks())
+    narrow = [pl.col(cell.name).cast(cell.column.dtype, strict=False) for cell in cells]
+    return marked.drop(f"{_FILLED}{MASK}{cell.name}" for cell in cells).with_columns(*narrow, *absent)
 
 
 def _cell(table: str, name: str, column: dy.Column, *, dtype: pl.DataType) -> _Cell:
@@ -142,12 +153,8 @@ def _to_text(value: pl.Expr) -> pl.Expr:
     return value.cast(pl.String)
 
 
-def _text_to_code(value: pl.Expr) -> pl.Expr:
-    return value.str.strip_chars()
-
-
 def _text_to_date(value: pl.Expr) -> pl.Expr:
-    return value.str.strip_chars().str.to_date(DATE_FORMAT, strict=False)
+    return value.str.to_date(DATE_FORMAT, strict=False)
 
 
 def _datetime_to_date(value: pl.Expr) -> pl.Expr:
@@ -155,7 +162,7 @@ def _datetime_to_date(value: pl.Expr) -> pl.Expr:
 
 
 def _text_to_boolean(value: pl.Expr) -> pl.Expr:
-    lowered = value.str.strip_chars().str.to_lowercase()
+    lowered = value.str.to_lowercase()
     return lowered.replace_strict(dict(BOOLEANS), default=None, return_dtype=pl.Boolean)
 
 
@@ -167,10 +174,6 @@ def _to_integer(value: pl.Expr) -> pl.Expr:
     return value.cast(pl.Int64, strict=False)
 
 
-def _text_to_integer(value: pl.Expr) -> pl.Expr:
-    return _to_integer(value.str.strip_chars())
-
-
 def _number_to_integer(value: pl.Expr) -> pl.Expr:
     return pl.when(value == value.floor()).then(_to_integer(value))
 
@@ -180,14 +183,10 @@ def _to_number(value: pl.Expr) -> pl.Expr:
     return pl.when(number.is_finite()).then(number)
 
 
-def _text_to_number(value: pl.Expr) -> pl.Expr:
-    return _to_number(value.str.strip_chars())
-
-
 _CONVERSIONS: Mapping[tuple[str, str], Callable[[pl.Expr], pl.Expr]] = {
     ("text", "text"): _same,
     ("integer", "text"): _to_text,
-    ("text", "code"): _text_to_code,
+    ("text", "code"): _same,
     ("integer", "code"): _to_text,
     ("text", "date"): _text_to_date,
     ("date", "date"): _same,
@@ -195,10 +194,10 @@ _CONVERSIONS: Mapping[tuple[str, str], Callable[[pl.Expr], pl.Expr]] = {
     ("text", "boolean"): _text_to_boolean,
     ("boolean", "boolean"): _same,
     ("integer", "boolean"): _integer_to_boolean,
-    ("text", "integer"): _text_to_integer,
+    ("text", "integer"): _to_integer,
     ("integer", "integer"): _to_integer,
     ("number", "integer"): _number_to_integer,
-    ("text", "number"): _text_to_number,
+    ("text", "number"): _to_number,
     ("integer", "number"): _to_number,
     ("number", "number"): _to_number,
     **{("empty", target): _same for target in ("text", "code", "date", "boolean", "integer", "number")},

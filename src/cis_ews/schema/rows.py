@@ -50,9 +50,8 @@ def check_rows(table: str, schema: type[dy.Schema], raw: pl.DataFrame) -> Checke
         for mask in masks
         if broken[mask].any()
     ]
-    readable = parsed.join(broken.select(ROW), on=ROW, how="anti", maintain_order="left")
-    readable = readable.select(*schema.columns(), *PLACE, ROW)
-    once, repeated = _without_duplicates(readable, schema)
+    readable = parsed.filter(~pl.any_horizontal(masks)) if broken.height else parsed
+    once, repeated = _without_duplicates(readable.select(*schema.columns(), *PLACE, ROW), schema)
     good, failure = _with_places(schema).filter(once)
     rejections = [*unreadable, rejected(repeated, table=table, rule="duplicate_row", columns=None)]
     if len(failure):
@@ -94,12 +93,16 @@ def _placed(raw: pl.DataFrame) -> pl.DataFrame:
 
 
 def _without_duplicates(rows: pl.DataFrame, schema: type[dy.Schema]) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """Each row once, and the repetitions. Looks at whole rows only where a key occurs twice."""
-    shared = rows.filter(pl.struct(schema.primary_key()).is_duplicated())
+    """Each row once, sorted by the key, and the repetitions. Looks at whole rows only where a key occurs twice."""
+    ordered = rows.sort(*schema.primary_key(), ROW)
+    as_before = pl.all_horizontal(pl.col(name) == pl.col(name).shift() for name in schema.primary_key()).fill_null(
+        value=False
+    )
+    shared = ordered.filter(as_before | as_before.shift(-1))
     if shared.is_empty():
-        return rows, shared
+        return ordered, shared
     repeated = shared.filter(~pl.struct(list(schema.columns())).is_first_distinct())
-    return rows.join(repeated.select(ROW), on=ROW, how="anti", maintain_order="left"), repeated
+    return ordered.join(repeated.select(ROW), on=ROW, how="anti", maintain_order="left"), repeated
 
 
 @cache

@@ -227,7 +227,8 @@ def _finished(inspection: _Inspection, coverage: Coverage) -> SchoolData:
     tables: dict[str, Any] = {}
     reduced = dict(inspection.source.reduced)
     for table, schema in TABLES.items():
-        rows = inspection.tables.get(table, _empty_tables()[table]).select(list(schema.columns()))
+        # Each table is let go as soon as its sorted copy is made: a state is large.
+        rows = inspection.tables.pop(table, _empty_tables()[table]).select(list(schema.columns()))
         kept = rows.filter(exceptions[table]) if table in exceptions else rows
         if kept.height < rows.height:
             reduced[table] = reduced.get(table, 0) + rows.height - kept.height
