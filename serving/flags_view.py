@@ -48,10 +48,11 @@ class Section:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class School:
-    """A school to choose."""
+    """A school to choose. `beyond_list`: for whom a rule asks Tier 2 or 3, and the list was full."""
 
     school_id: str
     name: str
+    beyond_list: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,6 +69,7 @@ class FlagsView:
     notices: Sequence[str] = ()
     sections: Sequence[Section] = ()
     not_enough_data: Sequence[FlagView] = ()
+    beyond_list: int = 0
 
 
 def flags_view(backend: Backend, district_id: str, *, school_id: str | None, today: date | None = None) -> FlagsView:
@@ -75,7 +77,8 @@ def flags_view(backend: Backend, district_id: str, *, school_id: str | None, tod
     database = backend.database
     run = next((run for run in database.runs_of(district_id) if run.is_current), None)
     schools = [
-        School(school_id=row.school_id, name=row.name or row.school_id) for row in database.schools_of(district_id)
+        School(school_id=row.school_id, name=row.name or row.school_id, beyond_list=row.beyond_list)
+        for row in database.schools_of(district_id)
     ]
     asked = next((school for school in schools if school.school_id == school_id), None)
     is_known = school_id is None or asked is not None
@@ -95,6 +98,7 @@ def flags_view(backend: Backend, district_id: str, *, school_id: str | None, tod
         notices=_notices(run, coverage, school=school.school_id, is_known=is_known, today=today or date.today()),
         sections=_sections(flags),
         not_enough_data=[_flag(row) for row in flags if row.score.abstained],
+        beyond_list=school.beyond_list,
     )
 
 

@@ -119,7 +119,7 @@ class ScoreOut(BaseModel):
     grade_level: str | None
     tier: Literal[1, 2, 3] | None = Field(description="Null where there was not enough data.")
     tier_reason: str = Field(description="The rule that put the student there, or what is missing.")
-    list_place: int | None = Field(description="The place on the school's list, 1 first; null if not on it.")
+    list_place: int | None = Field(description="The place in the school, 1 first, where a rule asks Tier 3 or 2.")
     abstained: bool = Field(description="True where there was not enough data.")
     risk: float | None = Field(description="A calibrated probability; null in a night by rules.")
     risk_low: float | None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from datetime import date, timedelta
 from html import unescape
 from html.parser import HTMLParser
@@ -197,6 +198,15 @@ def _luminance(color: str) -> float:
     parts = [int(color[at : at + 2], 16) / 255 for at in (1, 3, 5)]
     red, green, blue = (part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts)
     return 0.2126 * red + 0.7152 * green + 0.0722 * blue
+
+
+def test_those_for_whom_the_list_was_full_are_said() -> None:
+    flag = FlagView(name="Ann", grade="Grade 9", listed_by="a rule", reasons=["x"], strengths=[])
+    section = Section(anchor="tier-3", title="Intensive support", lead="Start here.", flags=[flag])
+    view = FlagsView(school_id="1", school_name="North", as_of=AS_OF_DATE, sections=[section])
+    assert "the list is full" not in render_flags(view)
+    texts = Outline(render_flags(replace(view, beyond_list=12))).texts
+    assert texts[texts.index("A rule holds, but the list is full") + 1] == "12"
 
 
 def test_a_day_without_flags_is_a_friendly_one() -> None:

@@ -339,6 +339,12 @@ def test_schools_are_counted_by_tier(database: Database, store: RunStore) -> Non
     assert [row.not_enough_data for row in database.schools_of(DISTRICT)] == [1, 0]
 
 
+def test_those_for_whom_the_list_was_full_are_counted(database: Database, store: RunStore) -> None:
+    rows = [score("a", tier=2), score("b", tier=1) | {"list_place": 3}, score("c", tier=1)]
+    database.publish(_night(store, *rows), roster("abc"))
+    assert [row.beyond_list for row in database.schools_of(DISTRICT)] == [1]
+
+
 def test_names_of_any_script_and_quotes_come_back(database: Database, store: RunStore) -> None:
     name = 'O\'Brien "Ñandú" 李; DROP TABLE scores; --\t\\N'
     database.publish(_night(store, score("ann", tier=3)), roster(["ann"], last_names={"ann": name}))

@@ -17,7 +17,14 @@ if TYPE_CHECKING:
     from cis_ews.scoring import ScoreRun
 
 REASONS_SHOWN = 3
-TIERS = ("students", "tier_3", "tier_2", "tier_1", "not_enough_data")
+TIERS = {
+    "students": "students",
+    "tier_3": "Tier 3",
+    "tier_2": "Tier 2",
+    "tier_1": "Tier 1",
+    "beyond_list": "of these, list full",
+    "not_enough_data": "not enough data",
+}
 
 
 def show_rejections(terminal: Terminal, school_data: SchoolData) -> None:
@@ -56,7 +63,7 @@ def show_night(terminal: Terminal, night: ScoreRun) -> None:
     schools = summaries.tiers_by_school(night.scores)
     shown = [*schools, summaries.totals(schools, "all schools")] if schools else []
     rows = [(row["school_id"], *(row[name] for name in TIERS)) for row in shown]
-    terminal.table("Tiers by school", ["school", "students", "Tier 3", "Tier 2", "Tier 1", "not enough data"], rows)
+    terminal.table("Tiers by school", ["school", *TIERS.values()], rows)
     made = "New run" if night.is_new else "The same night had been done before; its run is whole"
     terminal.say(f"\n{made}: {night.run.path}")
     if kept := night.published.kept_newer:

@@ -90,6 +90,7 @@ def tiers_by_school(scores: pl.DataFrame) -> Rows:
             tier_1=(tier == 1).sum(),
             tier_2=(tier == 2).sum(),
             tier_3=(tier == 3).sum(),
+            beyond_list=((tier == 1) & pl.col("list_place").is_not_null()).sum(),
             not_enough_data=tier.is_null().sum(),
         )
         .sort("school_id")
@@ -109,7 +110,7 @@ def flags_of(run: Run, school_id: str) -> Rows | None:
     scores = run.table("scores").filter(pl.col("school_id") == school_id)
     if scores.is_empty():
         return None
-    flagged = scores.filter(pl.col("list_place").is_not_null()).sort("list_place")
+    flagged = scores.filter(pl.col("tier") > 1).sort("list_place")
     said = _sentences(run.table("reasons").join(flagged, on="student_id", how="semi"))
     columns = ("student_id", "school_id", "grade_level", "tier", "tier_reason")
     return [row | said.get(row["student_id"], _NOTHING_SAID) for row in flagged.select(columns).to_dicts()]

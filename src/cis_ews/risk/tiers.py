@@ -159,7 +159,7 @@ def _scores(judged: pl.DataFrame, policy: TierPolicy, *, model_version: str) -> 
         **unknown_risk,
         tier=pl.when(~nothing_known).then(tier),
         tier_reason=_tier_reason(policy, on_list=on_list),
-        list_place=pl.when(on_list & ~nothing_known).then(pl.col("__place")),
+        list_place=pl.when(~nothing_known).then(pl.col("__place")),
         days_enrolled="days_enrolled",
         abstained=nothing_known,
         model_version=pl.lit(model_version),

@@ -13,7 +13,8 @@ class Scores(dy.Schema):
 
     `risk`, `risk_low`, `risk_high`: calibrated probabilities; null in a night by rules. `tier`: 1, 2 or 3; null where
     there was not enough data, and then `abstained` is true. `tier_reason`: the rule that put the student there.
-    `list_place`: where the student stands on the school's list of Tiers 3 and 2, 1 first; null off the list.
+    `list_place`: the student's place, 1 first, among those of the school for whom a rule asks Tier 3 or 2; null for
+    everyone else. Tier 1 with a place means that the school's list was full before it.
     """
 
     student_id = dy.String(primary_key=True, min_length=1)
@@ -35,9 +36,10 @@ class Scores(dy.Schema):
         return pl.col("tier").is_null() == pl.col("abstained")
 
     @dy.rule()
-    def place_only_on_the_list(cls) -> pl.Expr:
-        """Students in Tier 2 and 3 have a place on the list, and nobody else has."""
-        return pl.col("list_place").is_not_null() == (pl.col("tier").fill_null(1) > 1)
+    def flags_have_a_place(cls) -> pl.Expr:
+        """Every student in Tier 2 or 3 has a place on the list; without enough data there is none."""
+        has_place = pl.col("list_place").is_not_null()
+        return pl.when(pl.col("tier").is_null()).then(~has_place).otherwise(has_place | (pl.col("tier") == 1))
 
 
 class Reasons(dy.Schema):

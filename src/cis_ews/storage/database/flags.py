@@ -175,6 +175,7 @@ def schools_of(connection: Connection, district_id: str) -> list[SchoolRow]:
             func.count().label("students"),
             in_tier(scores.c.tier == 2).label("tier_2"),
             in_tier(scores.c.tier == 3).label("tier_3"),
+            in_tier(and_(scores.c.tier == 1, scores.c.list_place.is_not(None))).label("beyond_list"),
             in_tier(scores.c.abstained).label("not_enough_data"),
         )
         .join_from(scores, schools, same_school)

@@ -41,7 +41,7 @@ class RunRow:
 class ScoreRow:
     """The current score of a student. `changed_at`: since when tier and tier_reason are what they are.
 
-    `list_place`: the place on the school's list, 1 first; None for everyone who is not on it.
+    `list_place`: the place among those of the school for whom a rule asks Tier 3 or 2, 1 first; None for everyone else.
     """
 
     ref: str
@@ -110,13 +110,17 @@ class FlagRow:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SchoolRow:
-    """A school with the number of its students in each tier today."""
+    """A school with the number of its students in each tier today.
+
+    `beyond_list`: for whom a rule asks Tier 2 or 3, and the list was full.
+    """
 
     school_id: str
     name: str | None
     students: int
     tier_2: int
     tier_3: int
+    beyond_list: int
     not_enough_data: int
 
 
