@@ -258,6 +258,24 @@ def test_hidden_files_are_not_read(tmp_path: Path) -> None:
     assert read_school_data(tmp_path).students.height == 40
 
 
+def test_a_file_with_a_mistyped_name_is_passed_over_and_counted(tmp_path: Path) -> None:
+    (write_plain(tmp_path) / "course_grades.csv").rename(tmp_path / "course_grade.csv")
+    data = read_school_data(tmp_path)
+    assert "1 files have the name of no table, and were passed over" in data.coverage.notes
+
+
+def test_a_suffix_in_capitals(tmp_path: Path) -> None:
+    (write_plain(tmp_path) / "students.csv").rename(tmp_path / "students.CSV")
+    assert read_school_data(tmp_path).students.height == 40
+
+
+def test_an_empty_archive_for_a_table(tmp_path: Path) -> None:
+    (write_plain(tmp_path) / "students.csv").unlink()
+    zip_of(tmp_path / "students.zip", {})
+    with pytest.raises(ReadError, match=r"students\.zip: the archive is empty"):
+        read_school_data(tmp_path)
+
+
 def test_parquet_that_is_none(tmp_path: Path) -> None:
     (write_plain(tmp_path) / "students.csv").unlink()
     (tmp_path / "students.parquet").write_bytes(b"PAR1 no PAR1")

@@ -7,7 +7,10 @@ from pathlib import Path
 import pytest
 
 from cis_ews.errors import EwsError, ReadError
-from cis_ews.readers import read_school_data
+from cis_ews.readers import ReadLimits, read_school_data
+from cis_ews.readers.delimited import read_delimited
+from cis_ews.readers.encodings import BLOCK
+from cis_ews.readers.sources import Entry
 from tests.lib.dirt import accounted, leaks, lines_of, rules_broken, write_lines, write_plain
 
 
@@ -66,6 +69,20 @@ def test_line_ends(tmp_path: Path, end: str) -> None:
     data = read_school_data(tmp_path)
     assert data.students.height == 40
     assert data.rejections.height == 0
+
+
+@pytest.mark.parametrize("offset", [-2, -1, 0, 1])
+def test_a_line_end_that_two_blocks_share_is_one_line_end(tmp_path: Path, offset: int) -> None:
+    """The second block of the file begins before, in and after the two bytes of a line end."""
+    line, header = b"MARKERID000,x,y,,\r\n", b"student_id,first_name,last_name,birth_date,"
+    count = (BLOCK - 100) // len(line)
+    padding = BLOCK + offset - count * len(line) - len(header) - 2
+    (tmp_path / "students.csv").write_bytes(header + b"z" * padding + b"\r\n" + line * (count + 3))
+    read = read_delimited(
+        Entry("students.csv", tmp_path / "students.csv"), known_columns=["student_id"], limits=ReadLimits()
+    )
+    assert (read.rows, read.ragged, read.notes) == (count + 3, (), ())
+    assert read.row_numbers[-1] == count + 4
 
 
 def test_last_line_without_a_line_end(tmp_path: Path) -> None:

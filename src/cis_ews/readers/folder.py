@@ -37,7 +37,13 @@ def read_folder(path: Path, options: ReadOptions) -> SchoolData:
     with options.progress.step("read", total=len(files)):
         tables = {table: _read_table(table, found, options) for table, found in files.items()}
     with options.progress.step("check"):
-        return _checked(tables, options)
+        return _checked(tables, options, notes=_passed_over(entries))
+
+
+def _passed_over(entries: list[Entry]) -> tuple[str, ...]:
+    """Files that look like tables and have no table's name: most likely a name that was mistyped."""
+    count = sum(bool(entry.suffix) and entry.stem not in TABLES and entry.folder not in TABLES for entry in entries)
+    return (f"{count} files have the name of no table, and were passed over",) if count else ()
 
 
 def read_tables(path: Path, options: ReadOptions) -> Mapping[str, TableRead]:
@@ -71,7 +77,10 @@ def _inside(entry: Entry, limits: ReadLimits) -> list[Entry]:
         return [entry]
     if entry.packed:
         raise ReadError(f"{entry.name}: an archive inside an archive", hint="unpack it", file=entry.name)
-    return archive_entries(entry, limits)
+    inner = archive_entries(entry, limits)
+    if not inner:
+        raise ReadError(f"{entry.name}: the archive is empty", hint="export it again", file=entry.name)
+    return inner
 
 
 def _read_table(table: str, files: list[Entry], options: ReadOptions) -> TableRead:
@@ -81,11 +90,11 @@ def _read_table(table: str, files: list[Entry], options: ReadOptions) -> TableRe
     return join_files(table, files, reads)
 
 
-def _checked(tables: Mapping[str, TableRead], options: ReadOptions) -> SchoolData:
+def _checked(tables: Mapping[str, TableRead], options: ReadOptions, *, notes: tuple[str, ...]) -> SchoolData:
     silent = {table for table in _NEVER_EMPTY if _without_rows(tables, table)}
     source = SourceNotes(
         files=tuple(file for read in tables.values() for file in read.files),
-        notes=tuple(note for read in tables.values() for note in read.notes),
+        notes=(*notes, *(note for read in tables.values() for note in read.notes)),
         rejections=pl.concat([no_rejections(), *(read.rejections for read in tables.values())]),
         left_out={table: f"{table} has a header and no rows" for table in silent},
     )

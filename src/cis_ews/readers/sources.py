@@ -40,13 +40,14 @@ class Entry:
 
     @property
     def suffix(self) -> str:
-        """`.csv`, `.csv.gz`, `.parquet`, `.zip`, or empty."""
-        return next((suffix for suffix in SUFFIXES if self.name.endswith(suffix)), "")
+        """`.csv`, `.csv.gz`, `.parquet`, `.zip` (in any case), or empty."""
+        return next((suffix for suffix in SUFFIXES if self.name.lower().endswith(suffix)), "")
 
     @property
     def stem(self) -> str:
         """The file's own name without its suffix."""
-        return PurePosixPath(self.name).name.removesuffix(self.suffix)
+        name = PurePosixPath(self.name).name
+        return name[: len(name) - len(self.suffix)]
 
     @property
     def folder(self) -> str:

@@ -122,7 +122,7 @@ def _cell(table: str, name: str, column: dy.Column, *, dtype: pl.DataType) -> _C
     if (cell.source, cell.target) not in _CONVERSIONS:
         raise SchemaError(
             f"{table}: column {name} is of type {dtype.base_type().__name__}",
-            hint=f"write it as {cell.target} or as text",
+            hint="write it as text" if cell.target == "text" else f"write it as {cell.target} or as text",
             table=table,
             column=name,
         )
