@@ -1,8 +1,13 @@
-"""Small districts drawn by hypothesis: two years, three schools, transfers, overlaps, half days, missing tables."""
+"""Small random districts: two years, three schools, transfers, overlaps, half days, missing tables.
+
+Hypothesis draws the seed and what is there at all; the seed fills it densely, so that every indicator has work to do.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+import random
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Any
 
@@ -24,15 +29,16 @@ from tests.lib.builders import (
     weekdays,
 )
 
-SCHOOLS = ("east", "north", "west")
+LEVELS = {"east": "high", "north": "middle", "west": None}
+SCHOOLS = tuple(LEVELS)
 STUDENTS = ("ann", "bob", "cy", "dee")
-FIRST, LAST = date(2025, 9, 1), date(2025, 12, 5)
+SEASONS = (date(2025, 9, 1), date(2025, 9, 1), date(2025, 12, 1), date(2026, 5, 4))
+LENGTH = timedelta(days=102)
 LAST_YEAR = (date(2025, 5, 26), date(2025, 6, 13))
-DATES = list(days_between(FIRST - timedelta(days=5), LAST))
-EARLIER_DATES = list(days_between(*LAST_YEAR))
-TERMS = {"T1": date(2025, 10, 3), "T2": date(2025, 11, 7), "T3": LAST}
+GRADE_LEVELS = (None, "PK", "K", "5", "8", "9", "9", "10", "11", "12")
 FRACTIONS = (1.0, 1.0, 1.0, 0.5, 1 / 3, 1 / 6, 2 / 3, 0.25, 0.49)
-MARKS = (None, "A", " b+", "C", "D", "d-", "F", "E", "NC", "I", "W", "P", "87", "")
+STATUSES = ("excused", "excused", "unexcused", "unexcused", "tardy", "present")
+MARKS = (None, None, "A", " b+", "C", "D", "d-", "F", "E", "NC", "I", "W", "P", "87", "")
 PERCENTS = (None, 45.0, 59.5, 60.0, 64.99, 65.0, 66.0, 69.0, 69.5, 70.0, 88.25, 101.0)
 POINTS = (None, 0.0, 1.0, 1.7, 2.0, 3.3, 4.0)
 CREDITS = ((None, None), (0.5, 0.5), (0.5, 0.0), (1.0, 1.0), (1.0, 0.5), (0.25, None))
@@ -46,146 +52,156 @@ WITHOUT: tuple[tuple[str, ...], ...] = (
 )
 KEYS = {
     "attendance": ("student_id", "school_id", "date"),
-    "enrollments": ("student_id", "school_id", "entry_date"),
-    "grades": ("student_id", "school_id", "course_id", "school_year", "term"),
     "actions": ("incident_id", "student_id", "action", "start_date"),
+    "incidents": ("incident_id", "student_id"),
+    "grades": ("student_id", "school_id", "course_id", "school_year", "term"),
 }
 
-as_of_dates = st.sampled_from([*days_between(date(2025, 9, 8), LAST), date(2026, 1, 4)])
 
+@dataclass(frozen=True, slots=True)
+class Maker:
+    """Fills a district from a seed; its school year begins on the first day and lasts 15 weeks."""
 
-def optional(strategy: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
-    return st.none() | strategy
+    dice: random.Random
+    first: date
 
+    @property
+    def last(self) -> date:
+        return self.first + LENGTH
 
-@st.composite
-def calendars(draw: st.DrawFn) -> list[Row]:
-    """Weekdays of every school, each with holidays and perhaps with terms; perhaps the end of the year before."""
-    rows: list[Row] = []
-    has_last_year = draw(st.booleans())
-    for each in SCHOOLS:
-        holidays = draw(st.lists(st.sampled_from(DATES), max_size=4))
-        terms = draw(st.sampled_from([TERMS, TERMS, None]))
-        begins = draw(st.sampled_from([FIRST, FIRST, FIRST + timedelta(days=7)]))
-        rows += weekdays(begins, LAST, school=each, terms=terms, holidays=holidays)
-        if has_last_year:
-            rows += weekdays(*LAST_YEAR, school=each, school_year=2025)
-    return rows
+    @property
+    def dates(self) -> list[date]:
+        return list(days_between(self.first - timedelta(days=5), self.last))
 
+    def maybe(self, share: float) -> bool:
+        return self.dice.random() < share
 
-@st.composite
-def spells(draw: st.DrawFn, student_id: str) -> list[Row]:
-    """Up to three enrollments this year, in sequence or at once, and perhaps one last year."""
-    grades = st.sampled_from([None, "PK", "K", "5", "8", "9", "10", "12"])
-    rows: list[Row] = []
-    for _ in range(draw(st.integers(0, 3))):
-        entry = draw(st.sampled_from(DATES[:8]) | st.sampled_from(DATES))
-        length = draw(optional(st.integers(0, 90)))
-        leaves = None if length is None else entry + timedelta(days=length)
-        rows.append(enrollment(student_id, draw(st.sampled_from(SCHOOLS)), entry, exit=leaves, grade=draw(grades)))
-    if not rows or draw(st.booleans()):
-        leaves = draw(st.sampled_from([LAST_YEAR[1], date(2025, 6, 4)]))
-        where = draw(st.sampled_from(SCHOOLS))
-        rows.append(enrollment(student_id, where, date(2025, 5, 20), exit=leaves, grade=draw(grades), school_year=2025))
-    return rows
+    def date_within(self, first: date, last: date) -> date:
+        return first + timedelta(days=self.dice.randint(0, max((last - first).days, 0)))
 
+    def calendar(self) -> list[Row]:
+        """Weekdays of every school with holidays, mostly with terms; mostly with the end of the year before."""
+        rows: list[Row] = []
+        has_last_year = self.maybe(0.8)
+        for each in SCHOOLS:
+            holidays = self.dice.sample(self.dates, 6)
+            begins = self.first + timedelta(days=self.dice.choice([0, 0, 7]))
+            ends = {"T1": self.first + timedelta(days=32), "T2": self.first + timedelta(days=67), "T3": self.last}
+            terms = ends if self.maybe(0.8) else None
+            rows += weekdays(begins, self.last, school=each, terms=terms, holidays=holidays)
+            if has_last_year:
+                rows += weekdays(*LAST_YEAR, school=each, school_year=2025)
+        return rows
 
-@st.composite
-def absences(draw: st.DrawFn) -> list[Row]:
-    """Runs of days with the same record."""
-    first = draw(st.sampled_from(DATES) | st.sampled_from(EARLIER_DATES))
-    length = draw(st.integers(1, 9))
-    status = draw(st.sampled_from(["excused", "unexcused", "unexcused", "tardy", "present"]))
-    fraction = draw(st.sampled_from(FRACTIONS)) if status not in {"tardy", "present"} else 0.0
-    student_id, where = draw(st.sampled_from(STUDENTS)), draw(st.sampled_from(SCHOOLS))
-    return [
-        absence(student_id, first + timedelta(days=after), where, fraction=fraction, status=status)
-        for after in range(length)
-    ]
+    def spells(self, student_id: str) -> Iterator[Row]:
+        """Up to three enrollments this year, in sequence or at once, and mostly one last year."""
+        count = self.dice.choice([0, 1, 1, 1, 2, 2, 3])
+        for school_id in self.dice.sample(SCHOOLS, count):
+            entry = self.dice.choice([self.dates[0], self.first, self.dice.choice(self.dates)])
+            leaves = entry + timedelta(days=self.dice.randint(0, 80)) if self.maybe(0.5) else None
+            yield enrollment(student_id, school_id, entry, exit=leaves, grade=self.dice.choice(GRADE_LEVELS))
+        if not count or self.maybe(0.7):
+            leaves = self.dice.choice([LAST_YEAR[1], date(2025, 6, 4)])
+            grade_level, where = self.dice.choice(GRADE_LEVELS), self.dice.choice(SCHOOLS)
+            entry = date(2025, 5, 20)
+            yield enrollment(student_id, where, entry, exit=leaves, grade=grade_level, school_year=2025)
+            if leaves < LAST_YEAR[1] and self.maybe(0.5):
+                moved_to = self.dice.choice([each for each in SCHOOLS if each != where])
+                yield enrollment(student_id, moved_to, leaves, exit=LAST_YEAR[1], grade=grade_level, school_year=2025)
 
+    def absences(self, spell: Row) -> Iterator[Row]:
+        """Runs of days with the same record; a few of them before or after the enrollment."""
+        for _ in range(self.dice.randint(0, 9)):
+            begins = self.date_within(spell["entry_date"], spell["exit_date"] or self.last)
+            status = self.dice.choice(STATUSES)
+            fraction = 0.0 if status in {"tardy", "present"} else self.dice.choice(FRACTIONS)
+            for after in range(self.dice.choice([1, 1, 2, 3, 5, 9])):
+                on = begins + timedelta(days=after)
+                yield absence(spell["student_id"], on, spell["school_id"], fraction=fraction, status=status)
 
-@st.composite
-def misconduct(draw: st.DrawFn) -> tuple[Row, list[Row]]:
-    """An incident and what followed."""
-    on = draw(st.sampled_from(DATES) | st.sampled_from(EARLIER_DATES))
-    student_id, where = draw(st.sampled_from(STUDENTS)), draw(st.sampled_from(SCHOOLS))
-    happened = incident(
-        student_id,
-        on,
-        where,
-        severity=draw(st.sampled_from(["minor", "major"])),
-        behavior=draw(st.sampled_from([None, "fight", "noise"])),
-    )
-    followed = [
-        action(
-            student_id,
-            on + timedelta(days=draw(st.integers(0, 20))),
-            incident_id=happened["incident_id"],
-            kind=draw(st.sampled_from(ACTIONS)),
-            days=draw(st.sampled_from([0.0, 0.5, 1.0, 2.5, 10.0])),
-        )
-        for _ in range(draw(st.integers(0, 2)))
-    ]
-    return happened, followed
+    def incidents(self, spell: Row) -> Iterator[Row]:
+        for _ in range(self.dice.choice([0, 0, 1, 3, 6])):
+            on = self.date_within(spell["entry_date"], spell["exit_date"] or self.last)
+            severity, behavior = self.dice.choice(["minor", "major"]), self.dice.choice([None, "fight", "noise"])
+            name = f"{spell['student_id']}-{spell['school_id']}-{on}-{self.dice.randint(0, 1)}"
+            yield incident(
+                spell["student_id"], on, spell["school_id"], incident_id=name, severity=severity, behavior=behavior
+            )
 
+    def actions(self, happened: Row) -> Iterator[Row]:
+        for _ in range(self.dice.choice([0, 1, 1, 2])):
+            starts = happened["date"] + timedelta(days=self.dice.choice([0, 0, 1, 4, 20]))
+            days = self.dice.choice([0.0, 0.5, 1.0, 2.5, 10.0])
+            kind, name = self.dice.choice(ACTIONS), happened["incident_id"]
+            yield action(happened["student_id"], starts, incident_id=name, kind=kind, days=days)
 
-@st.composite
-def marks(draw: st.DrawFn) -> Row:
-    """One mark of this year, last year or the year before."""
-    return grade(
-        draw(st.sampled_from(STUDENTS)),
-        draw(st.sampled_from(["c1", "c2", "c3", "c4"])),
-        draw(st.sampled_from(["T1", "T2", "T3", "S1"])),
-        school_id=draw(st.sampled_from(SCHOOLS)),
-        school_year=draw(st.sampled_from([2026, 2026, 2026, 2025, 2024])),
-        subject=draw(st.sampled_from(["english", "math", "science", "other"])),
-        mark=draw(st.sampled_from(MARKS)),
-        percent=draw(st.sampled_from(PERCENTS)),
-        points=draw(st.sampled_from(POINTS)),
-        credits=draw(st.sampled_from(CREDITS)),
-        graded_on=draw(optional(st.sampled_from(DATES))),
-        final=draw(st.booleans()),
-    )
+    def marks(self, student_id: str) -> Iterator[Row]:
+        """Marks of this year, last year and the year before."""
+        for _ in range(self.dice.choice([0, 4, 12, 24])):
+            yield grade(
+                student_id,
+                self.dice.choice(["c1", "c2", "c3", "c4"]),
+                self.dice.choice(["T1", "T2", "T3", "S1"]),
+                school_id=self.dice.choice(SCHOOLS),
+                school_year=self.dice.choice([2026, 2026, 2026, 2025, 2024]),
+                subject=self.dice.choice(["english", "math", "science", "other"]),
+                mark=self.dice.choice(MARKS),
+                percent=self.dice.choice(PERCENTS),
+                points=self.dice.choice(POINTS),
+                credits=self.dice.choice(CREDITS),
+                graded_on=self.dice.choice([None, None, self.dice.choice(self.dates)]),
+                final=self.maybe(0.5),
+            )
 
+    def reporting(self) -> Iterator[Row]:
+        for each in self.dice.sample(SCHOOLS, self.dice.randint(0, 2)):
+            yield reported(self.dice.choice(self.dates), each)
 
-@st.composite
-def tables(draw: st.DrawFn) -> dict[str, pl.DataFrame]:
-    """The tables of a district; attendance, behavior and coursework are each perhaps not there."""
-    enrolled = [row for each in STUDENTS for row in draw(spells(each))]
-    events = [row for rows in draw(st.lists(absences(), max_size=14)) for row in rows]
-    conduct = draw(st.lists(misconduct(), max_size=8, unique_by=lambda each: each[0]["incident_id"]))
-    actions = [row for _, rows in conduct for row in rows]
-    reporting = draw(st.dictionaries(st.sampled_from(SCHOOLS), st.sampled_from(DATES), max_size=2))
-    without = draw(st.sampled_from(WITHOUT))
-    given: dict[str, list[Row]] = {
-        "attendance": events,
-        "incidents": [each for each, _ in conduct],
-        "actions": [] if "incidents" in without else actions,
-        "grades": draw(st.lists(marks(), max_size=14)),
-        "reporting": [reported(through, each) for each, through in reporting.items()],
-    }
-    return frames(
-        schools=[school(each, level=level) for each, level in zip(SCHOOLS, ("high", "middle", None), strict=True)],
-        calendar=draw(calendars()),
-        enrollments=distinct(enrolled, KEYS["enrollments"]),
-        **{name: distinct(rows, KEYS.get(name)) for name, rows in given.items() if name not in without},
-    )
+    def tables(self, without: Iterable[str]) -> dict[str, pl.DataFrame]:
+        """The tables of a district but those it is without."""
+        spells = [row for each in STUDENTS for row in self.spells(each)]
+        incidents = [row for spell in spells for row in self.incidents(spell)]
+        rows: dict[str, list[Row]] = {
+            "attendance": [row for spell in spells for row in self.absences(spell)],
+            "incidents": incidents,
+            "actions": [row for each in incidents for row in self.actions(each)],
+            "grades": [row for each in STUDENTS for row in self.marks(each)],
+            "reporting": list(self.reporting()),
+        }
+        given = {name: distinct(some, KEYS.get(name)) for name, some in rows.items() if name not in set(without)}
+        schools = [school(each, level=level) for each, level in LEVELS.items()]
+        return frames(schools=schools, calendar=self.calendar(), enrollments=spells, **given)
 
 
 def distinct(rows: Iterable[Row], key: tuple[str, ...] | None) -> list[Row]:
     """The first row of every key."""
-    if key is None:
-        return list(rows)
     found: dict[tuple[Any, ...], Row] = {}
     for row in rows:
-        found.setdefault(tuple(row[name] for name in key), row)
+        found.setdefault(tuple(row[name] for name in key or row), row)
     return list(found.values())
 
 
-def checked(given: dict[str, pl.DataFrame]) -> SchoolData:
-    """School data of drawn tables; rows that break the contract are rejected and the rest goes on."""
-    return SchoolData.from_frames(given, tolerance=1.0)
+@dataclass(frozen=True, slots=True)
+class Night:
+    """The tables of a district and a date in its school year, or in the summer after it."""
+
+    tables: dict[str, pl.DataFrame]
+    as_of: date
+
+    @property
+    def school_data(self) -> SchoolData:
+        """Rows that break the contract are rejected, and the rest goes on."""
+        return checked(self.tables)
 
 
-districts: st.SearchStrategy[SchoolData] = tables().map(checked)
-Change = Callable[[pl.DataFrame], pl.DataFrame]
+def checked(tables: dict[str, pl.DataFrame]) -> SchoolData:
+    """School data of drawn tables, however many rows are rejected."""
+    return SchoolData.from_frames(tables, tolerance=1.0)
+
+
+@st.composite
+def nights(draw: st.DrawFn) -> Night:
+    """A district, and the date that its indicators are asked for."""
+    maker = Maker(random.Random(draw(st.integers(0, 2**32 - 1))), draw(st.sampled_from(SEASONS)))
+    after = draw(st.sampled_from([*range(7, LENGTH.days + 1), 130]))
+    return Night(maker.tables(draw(st.sampled_from(WITHOUT))), maker.first + timedelta(days=after))

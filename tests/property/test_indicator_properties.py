@@ -14,7 +14,7 @@ from polars.testing import assert_frame_equal
 from cis_ews.indicators import INDICATORS_SCHEMA, compute_indicators
 from cis_ews.schema.school_data import TABLES, SchoolData
 from tests.lib.plain_indicators import complete, plain_indicators
-from tests.lib.random_districts import SCHOOLS, STUDENTS, as_of_dates, checked, districts, tables
+from tests.lib.random_districts import SCHOOLS, STUDENTS, Night, checked, nights
 
 OF_STUDENTS = [name for name, schema in TABLES.items() if "student_id" in schema.columns()]
 DATED = {
@@ -25,45 +25,50 @@ DATED = {
 }
 
 
-@given(school_data=districts, as_of=as_of_dates)
-def test_every_indicator_equals_its_plain_definition(school_data: SchoolData, as_of: date) -> None:
-    found = compute_indicators(school_data, as_of)
-    expected = complete(plain_indicators(school_data, as_of), INDICATORS_SCHEMA)
+@given(night=nights())
+def test_every_indicator_equals_its_plain_definition(night: Night) -> None:
+    school_data = night.school_data
+    found = compute_indicators(school_data, night.as_of)
+    expected = complete(plain_indicators(school_data, night.as_of), INDICATORS_SCHEMA)
     assert found.schema == INDICATORS_SCHEMA
     assert found["student_id"].to_list() == [row["student_id"] for row in expected]
     assert differences(found, expected) == []
 
 
-@given(school_data=districts, as_of=as_of_dates, seed=st.integers(0, 9))
-def test_row_order_changes_nothing(school_data: SchoolData, as_of: date, seed: int) -> None:
+@given(night=nights(), seed=st.integers(0, 9))
+def test_row_order_changes_nothing(night: Night, seed: int) -> None:
+    school_data = night.school_data
     shuffled: dict[str, Any] = {
         name: school_data.table(name).sample(fraction=1, shuffle=True, seed=seed) for name in TABLES
     }
-    assert_same(compute_indicators(replace(school_data, **shuffled), as_of), compute_indicators(school_data, as_of))
+    found = compute_indicators(replace(school_data, **shuffled), night.as_of)
+    assert_same(found, compute_indicators(school_data, night.as_of))
 
 
-@given(given_tables=tables(), as_of=as_of_dates)
-def test_nothing_dated_after_the_as_of_date_changes_a_bit(given_tables: dict[str, pl.DataFrame], as_of: date) -> None:
-    with_future = compute_indicators(checked(given_tables), as_of)
-    assert_same(compute_indicators(checked(without_future(given_tables, as_of)), as_of), with_future)
+@given(night=nights())
+def test_nothing_dated_after_the_as_of_date_changes_a_bit(night: Night) -> None:
+    with_future = compute_indicators(night.school_data, night.as_of)
+    assert_same(compute_indicators(checked(without_future(night.tables, night.as_of)), night.as_of), with_future)
 
 
-@given(school_data=districts, as_of=as_of_dates, bucket=st.sets(st.sampled_from(STUDENTS)))
-def test_splitting_by_student_changes_nothing(school_data: SchoolData, as_of: date, bucket: set[str]) -> None:
+@given(night=nights(), bucket=st.sets(st.sampled_from(STUDENTS)))
+def test_splitting_by_student_changes_nothing(night: Night, bucket: set[str]) -> None:
     inside = pl.col("student_id").is_in(bucket)
-    pieces = [compute_indicators(only(school_data, which), as_of) for which in (inside, ~inside)]
-    assert_same(pl.concat(pieces).sort("student_id"), compute_indicators(school_data, as_of))
+    school_data = night.school_data
+    pieces = [compute_indicators(only(school_data, which), night.as_of) for which in (inside, ~inside)]
+    assert_same(pl.concat(pieces).sort("student_id"), compute_indicators(school_data, night.as_of))
 
 
-@given(school_data=districts, as_of=as_of_dates)
-def test_splitting_by_school_changes_nothing_for_those_who_never_moved(school_data: SchoolData, as_of: date) -> None:
+@given(night=nights())
+def test_splitting_by_school_changes_nothing_for_those_who_never_moved(night: Night) -> None:
+    school_data = night.school_data
     spells = school_data.enrollments.group_by("student_id").agg(pl.col("school_id").unique())
     stayed = spells.filter(pl.col("school_id").list.len() == 1).explode("school_id")
-    whole = compute_indicators(school_data, as_of)
+    whole = compute_indicators(school_data, night.as_of)
     for school_id in SCHOOLS:
         students = stayed.filter(pl.col("school_id") == school_id)["student_id"].to_list()
         inside = pl.col("student_id").is_in(students)
-        assert_same(compute_indicators(only(school_data, inside), as_of), whole.filter(inside))
+        assert_same(compute_indicators(only(school_data, inside), night.as_of), whole.filter(inside))
 
 
 def differences(found: pl.DataFrame, expected: list[dict[str, Any]]) -> list[tuple[str, str, object, object]]:
