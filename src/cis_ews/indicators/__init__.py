@@ -46,13 +46,12 @@ def compute_indicators(school_data: SchoolData, as_of: date) -> pl.DataFrame:
     roster = build_roster(school_data, school_year=school_year, as_of=as_of)
     this_year = enrolled_year(school_data, roster, school_year=school_year, as_of=as_of)
     last_year = enrolled_year(school_data, roster, school_year=school_year - 1, as_of=as_of)
-    table = roster_indicators(school_data, roster, this_year=this_year, last_year=last_year)
+    found = [roster_indicators(school_data, roster, this_year=this_year, last_year=last_year)]
     for domain, compute in DOMAINS.items():
         if covers(school_data, domain):
-            found = compute(school_data, roster, this_year=this_year, last_year=last_year)
-            known = [name for name in names_of(domain) if name in found.columns]
-            table = table.join(found.select("student", *known), on="student", how="left")
-    return _conform(table).sort("student_id")
+            computed = compute(school_data, roster, this_year=this_year, last_year=last_year)
+            found.append(computed.select(name for name in names_of(domain) if name in computed.columns))
+    return _conform(pl.concat(found, how="horizontal"))
 
 
 def _conform(table: pl.DataFrame) -> pl.DataFrame:

@@ -14,6 +14,7 @@ import polars as pl
 
 from cis_ews.enums import AttendanceStatus, DisciplineActionType, Domain
 from cis_ews.indicators.coverage import covers_actions, covers_years_before
+from cis_ews.indicators.roster import side_by_side
 from cis_ews.indicators.windows import DAY_PARTS, FIRST_DAYS, LAST_DAYS, MONTHS, EnrolledYear, month_days
 from cis_ews.schema.school_data import SchoolData
 
@@ -31,7 +32,7 @@ RATE_WINDOWS = ("ytd", f"first_{FIRST_DAYS}", *(f"last_{days}" for days in LAST_
 def attendance_indicators(
     school_data: SchoolData, roster: pl.DataFrame, *, this_year: EnrolledYear, last_year: EnrolledYear
 ) -> pl.DataFrame:
-    """Every attendance indicator of the catalog, one row a student of the roster, keyed by `student`."""
+    """Every attendance indicator of the catalog, one row a student in the order of the roster."""
     recorded = _recorded(school_data.attendance_events, this_year)
     absences = _absences(recorded)
     parts = [
@@ -45,10 +46,7 @@ def attendance_indicators(
         _suspended(school_data, absences, this_year),
         _last_year(school_data, last_year),
     ]
-    joined = roster.lazy().select("student")
-    for part in parts:
-        joined = joined.join(part.lazy(), on="student", how="left")
-    return joined.pipe(_filled, school_data).pipe(_derived).collect()
+    return side_by_side(roster, parts).lazy().pipe(_filled, school_data).pipe(_derived).collect()
 
 
 def _recorded(events: pl.DataFrame, year: EnrolledYear) -> pl.DataFrame:

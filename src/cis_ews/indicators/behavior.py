@@ -12,6 +12,7 @@ import polars as pl
 from cis_ews.calendars import school_year_starts
 from cis_ews.enums import DisciplineActionType, Domain, Severity
 from cis_ews.indicators.coverage import covers_actions, covers_years_before
+from cis_ews.indicators.roster import side_by_side
 from cis_ews.indicators.windows import DAY_PARTS, DAY_WINDOWS, FIRST_DAYS, EnrolledYear
 from cis_ews.schema.school_data import SchoolData
 
@@ -27,7 +28,7 @@ STAYS_NULL = ("days_since_last_incident", "incidents_last_year", "suspensions_la
 def behavior_indicators(
     school_data: SchoolData, roster: pl.DataFrame, *, this_year: EnrolledYear, last_year: EnrolledYear
 ) -> pl.DataFrame:
-    """Every behavior indicator of the catalog, one row a student of the roster, keyed by `student`.
+    """Every behavior indicator of the catalog, one row a student in the order of the roster.
 
     Of a source that has incidents and no disciplinary actions, what is counted in actions is left out.
     """
@@ -40,10 +41,7 @@ def behavior_indicators(
         last_years["suspensions_last_year"] = actions.filter(pl.col("action").is_in(SUSPENSIONS))
     if covers_years_before(school_data, Domain.BEHAVIOR, school_year=this_year.school_year):
         parts.extend(_last_year(rows, name, last_year) for name, rows in last_years.items())
-    joined = roster.lazy().select("student").join(this_year.elapsed.totals().lazy(), on="student", how="left")
-    for part in parts:
-        joined = joined.join(part, on="student", how="left")
-    return _filled(joined).collect()
+    return _filled(side_by_side(roster, [this_year.elapsed.totals(), *parts]))
 
 
 def _by_year(school_data: SchoolData, year: EnrolledYear) -> pl.LazyFrame:
@@ -127,7 +125,7 @@ def _last_year(rows: pl.LazyFrame, name: str, year: EnrolledYear) -> pl.LazyFram
     return students.join(counted, on="student_id", how="left").select("student", pl.col(name).fill_null(0))
 
 
-def _filled(joined: pl.LazyFrame) -> pl.LazyFrame:
+def _filled(joined: pl.DataFrame) -> pl.DataFrame:
     """No incident is zero incidents; the share needs a day enrolled."""
     share = pl.when(pl.col("total") > 0).then(pl.col("days_with_incident") / pl.col("total"))
     return joined.with_columns(pl.exclude(STAYS_NULL).fill_null(0)).with_columns(share_of_days_with_incident_ytd=share)

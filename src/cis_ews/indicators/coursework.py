@@ -14,6 +14,7 @@ import polars as pl
 
 from cis_ews.calendars import school_year_ends, term_ends
 from cis_ews.enums import GradeLevel, Subject
+from cis_ews.indicators.roster import side_by_side
 from cis_ews.indicators.windows import EnrolledYear
 from cis_ews.schema.school_data import SchoolData
 
@@ -44,7 +45,7 @@ BELOW_HIGH_SCHOOL = tuple(grade for grade in GradeLevel if grade not in HIGH_SCH
 def coursework_indicators(
     school_data: SchoolData, roster: pl.DataFrame, *, this_year: EnrolledYear, last_year: EnrolledYear
 ) -> pl.DataFrame:
-    """Every coursework indicator of the catalog, one row a student of the roster, keyed by `student`."""
+    """Every coursework indicator of the catalog, one row a student in the order of the roster."""
     known = [
         _grades_of_this_year(school_data, roster, this_year),
         _grades_of_earlier_years(school_data, roster, this_year),
@@ -59,10 +60,8 @@ def coursework_indicators(
         _last_year(years, last_year.school_year),
         _credit_totals(years, school_data, roster, as_of=this_year.as_of),
     ]
-    joined = roster.lazy().select("student", "grade_level")
-    for part in parts:
-        joined = joined.join(part.lazy(), on="student", how="left")
-    return _derived(joined, this_year.school_year).collect()
+    joined = side_by_side(roster, parts).with_columns(roster["grade_level"])
+    return _derived(joined, this_year.school_year)
 
 
 def _grades_of_this_year(school_data: SchoolData, roster: pl.DataFrame, year: EnrolledYear) -> pl.LazyFrame:
@@ -236,7 +235,7 @@ def _credit_totals(years: pl.DataFrame, school_data: SchoolData, roster: pl.Data
     )
 
 
-def _derived(joined: pl.LazyFrame, school_year: int) -> pl.LazyFrame:
+def _derived(joined: pl.DataFrame, school_year: int) -> pl.DataFrame:
     """Trends, and the credits that a student on pace would have; a transcript that begins too late has no gap."""
     grade = pl.col("grade_level").cast(pl.String)
     completed = grade.replace_strict(HIGH_SCHOOL_YEARS, default=None, return_dtype=pl.Int16)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import date
 
 import polars as pl
@@ -36,26 +37,35 @@ def roster_indicators(
     school_data: SchoolData, roster: pl.DataFrame, *, this_year: EnrolledYear, last_year: EnrolledYear
 ) -> pl.DataFrame:
     """Identity, `days_enrolled_ytd`, changes of school and first-time grade 9, one row a student of the roster."""
-    changes = _school_changes(school_data, this_year).rename({"changes": "school_changes_ytd"})
-    earlier = _school_changes(school_data, last_year).rename({"changes": "school_changes_last_year"})
+    changes = _school_changes(school_data, roster, this_year).rename({"changes": "school_changes_ytd"})
+    earlier = _school_changes(school_data, roster, last_year).rename({"changes": "school_changes_last_year"})
     days = this_year.reported.totals().rename({"total": "days_enrolled_ytd"})
-    return (
-        roster.join(days, on="student", how="left", maintain_order="left")
-        .join(changes, on="student_id", how="left", maintain_order="left")
-        .join(earlier, on="student_id", how="left", maintain_order="left")
-        .with_columns(is_first_time_grade_9=_first_time_grade_9(school_data, this_year))
-    )
+    beside = side_by_side(roster, [days, changes, earlier]).drop("student")
+    first_time = _first_time_grade_9(school_data, this_year)
+    return pl.concat([roster, beside], how="horizontal").with_columns(is_first_time_grade_9=first_time)
 
 
-def _school_changes(school_data: SchoolData, year: EnrolledYear) -> pl.DataFrame:
-    """Entries into another school than the one entered before it, on a later day: `student_id`, `changes`."""
+def side_by_side(roster: pl.DataFrame, parts: Iterable[pl.DataFrame | pl.LazyFrame]) -> pl.DataFrame:
+    """Parts keyed by `student` as one frame in the order of the roster, null where a part has no row."""
+    students = roster.select("student")
+    aligned = [
+        students.join(part.lazy().collect(), on="student", how="left", maintain_order="left").drop("student")
+        for part in parts
+    ]
+    return pl.concat([students, *aligned], how="horizontal")
+
+
+def _school_changes(school_data: SchoolData, roster: pl.DataFrame, year: EnrolledYear) -> pl.DataFrame:
+    """Entries into another school than the one entered before it, on a later day: `student`, `changes`."""
     known = known_enrollments(school_data.enrollments, school_year=year.school_year, as_of=year.as_of)
-    ordered = known.sort("student_id", "entry_date", "school_id")
+    several = known.filter(pl.col("student_id").is_duplicated()).sort("student_id", "entry_date", "school_id")
     same_student = pl.col("student_id") == pl.col("student_id").shift(1)
     moved = pl.col("school_id") != pl.col("school_id").shift(1)
     later = pl.col("entry_date") > pl.col("entry_date").shift(1)
-    changed = (same_student & moved & later).fill_null(value=False)
-    return ordered.with_columns(changed=changed).group_by("student_id").agg(changes=pl.col("changed").sum())
+    moves = several.filter(same_student & moved & later).group_by("student_id").agg(changes=pl.len())
+    counted = roster.select("student", "student_id").join(moves, on="student_id").drop("student_id")
+    enrolled = year.elapsed.totals().select("student")
+    return enrolled.join(counted, on="student", how="left").with_columns(pl.col("changes").fill_null(0))
 
 
 def _first_time_grade_9(school_data: SchoolData, year: EnrolledYear) -> pl.Expr:

@@ -57,7 +57,7 @@ class StudentDays:
 
     def totals(self) -> pl.DataFrame:
         """Days of every student who has a segment: `student`, `total`."""
-        return self.segments.select("student", "total").unique(keep="any")
+        return self.segments.filter("is_last").select("student", "total")
 
     def number(self, rows: pl.LazyFrame) -> pl.DataFrame:
         """Rows of known students, by `student_id` and `date`, with their place among the student's days.
