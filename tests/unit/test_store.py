@@ -165,9 +165,7 @@ def test_the_list_of_forgotten_students_is_made_once_and_for_the_owner_alone(sto
     assert stat.S_IMODE((store.root / "erased.json").stat().st_mode) == 0o600
 
 
-def test_a_new_store_is_for_its_owner_alone_and_one_that_is_there_stays(
-    store: RunStore, tmp_path: Path
-) -> None:
+def test_a_new_store_is_for_its_owner_alone_and_one_that_is_there_stays(store: RunStore, tmp_path: Path) -> None:
     store.write(contents())
     assert stat.S_IMODE(store.root.stat().st_mode) == 0o700
     shared = tmp_path / "shared"
