@@ -50,6 +50,7 @@ WITHOUT: tuple[tuple[str, ...], ...] = (
     *((), (), ("reporting",), ("incidents", "actions"), ("actions",)),
     *(("grades", "reporting"), ("attendance",), ("attendance", "actions", "reporting")),
 )
+ENROLLED = ("student_id", "school_id", "entry_date")
 KEYS = {
     "attendance": ("student_id", "school_id", "date"),
     "actions": ("incident_id", "student_id", "action", "start_date"),
@@ -100,6 +101,9 @@ class Maker:
             entry = self.dice.choice([self.dates[0], self.first, self.dice.choice(self.dates)])
             leaves = entry + timedelta(days=self.dice.randint(0, 80)) if self.maybe(0.5) else None
             yield enrollment(student_id, school_id, entry, exit=leaves, grade=self.dice.choice(GRADE_LEVELS))
+        if self.maybe(0.1):
+            entry, where = self.dice.choice(self.dates), self.dice.choice(SCHOOLS)
+            yield enrollment(student_id, where, entry, grade=self.dice.choice(GRADE_LEVELS), school_year=2025)
         if not count or self.maybe(0.7):
             leaves = self.dice.choice([LAST_YEAR[1], date(2025, 6, 4)])
             grade_level, where = self.dice.choice(GRADE_LEVELS), self.dice.choice(SCHOOLS)
@@ -130,7 +134,7 @@ class Maker:
 
     def actions(self, happened: Row) -> Iterator[Row]:
         for _ in range(self.dice.choice([0, 1, 1, 2])):
-            starts = happened["date"] + timedelta(days=self.dice.choice([0, 0, 1, 4, 20]))
+            starts = happened["date"] + timedelta(days=self.dice.choice([0, 0, 1, 4, 20, -3]))
             days = self.dice.choice([0.0, 0.5, 1.0, 2.5, 10.0])
             kind, name = self.dice.choice(ACTIONS), happened["incident_id"]
             yield action(happened["student_id"], starts, incident_id=name, kind=kind, days=days)
@@ -170,7 +174,7 @@ class Maker:
         }
         given = {name: distinct(some, KEYS.get(name)) for name, some in rows.items() if name not in set(without)}
         schools = [school(each, level=level) for each, level in LEVELS.items()]
-        return frames(schools=schools, calendar=self.calendar(), enrollments=spells, **given)
+        return frames(schools=schools, calendar=self.calendar(), enrollments=distinct(spells, ENROLLED), **given)
 
 
 def distinct(rows: Iterable[Row], key: tuple[str, ...] | None) -> list[Row]:

@@ -288,6 +288,23 @@ def test_a_late_grade_does_not_bring_an_old_term_back() -> None:
     assert of(row, "latest_term", "percent_average_latest_term", "percent_average_previous_term") == ["T2", 90.0, 50.0]
 
 
+def test_of_two_terms_that_end_on_one_day_the_last_by_name_is_the_latest() -> None:
+    marks = [grade("ann", "art", term, percent=70, graded_on="2025-09-20") for term in ("Q1", "S1", "P1")]
+    assert row_of(district(calendar=WEEKS, enrollments=ANN, grades=marks))["latest_term"] == "S1"
+
+
+def test_an_action_of_an_incident_that_is_not_known_yet_is_not_known() -> None:
+    data = district(
+        calendar=WEEKS,
+        enrollments=ANN,
+        attendance=[excused("ann", "2025-09-25")],
+        incidents=[incident("ann", "2025-09-29")],
+        actions=[action("ann", "2025-09-25", incident_id="ann-2025-09-29")],
+    )
+    assert of(row_of(data), "suspensions_ytd", "days_absent_suspended_ytd") == [0, 0.0]
+    assert of(row_of(data, as_of=date(2025, 9, 30)), "suspensions_ytd", "days_absent_suspended_ytd") == [1, 1.0]
+
+
 def test_the_year_of_grade_9_is_the_first_one_unless_there_was_one_before() -> None:
     spells = [
         enrollment("ann", entry="2025-05-26", exit="2025-06-13", school_year=2025, grade="9"),
