@@ -2,6 +2,16 @@
 
 from __future__ import annotations
 
+from importlib.util import find_spec
+
+from cis_ews.errors import ConfigError
+
+if missing := [name for name in ("sqlalchemy", "alembic") if find_spec(name) is None]:
+    raise ConfigError(
+        f"The database of current flags needs packages that are not installed: {', '.join(missing)}",
+        hint="install them: pip install 'cis_ews[store]'",
+    )
+
 from cis_ews.storage.database.database import Database
 from cis_ews.storage.database.rows import (
     ApiKey,
