@@ -7,6 +7,7 @@ messages of libraries can quote values, so they are not.
 
 from __future__ import annotations
 
+import sys
 import traceback
 from pathlib import Path
 from typing import Any, TextIO
@@ -24,14 +25,21 @@ KEYS = frozenset(
 
 
 class _AppendLogger:
-    """Opens the file for every line: a log that is rotated away is simply begun anew, and nothing stays open."""
+    """Opens the file for every line: a log that is rotated away is simply begun anew, and nothing stays open.
+
+    A line that the disk does not take goes to stderr: a full disk must neither end a night that could still say so, nor
+    hide the error that is being logged.
+    """
 
     def __init__(self, path: Path) -> None:
         self._path = path
 
     def msg(self, message: str) -> None:
-        with self._path.open("a", encoding="utf-8") as file:
-            file.write(message + "\n")
+        try:
+            with self._path.open("a", encoding="utf-8") as file:
+                file.write(message + "\n")
+        except OSError:
+            sys.stderr.write(message + "\n")
 
     debug = info = warning = error = msg
 

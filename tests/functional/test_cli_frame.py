@@ -8,8 +8,10 @@ import pty
 import re
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
+import polars as pl
 import pytest
 
 from cis_ews.cli import data, run
@@ -99,23 +101,26 @@ def test_a_terminal_sees_steps_move_and_a_pipe_sees_lines(tmp_path: Path) -> Non
     assert re.fullmatch(r"synthesize: \d+\.\d s\n", piped.err)
 
 
-def _fail(*_: object, **__: object) -> None:
-    secret = "JANE DOE"  # noqa: S105 - planted, to look for it in the log
-    message = f"could not convert {secret}"
-    raise ValueError(message)
+def _failing(kind: type[BaseException]) -> Callable[..., None]:
+    def _fail(*_: object, **__: object) -> None:
+        secret = "JANE DOE"  # noqa: S105 - planted, to look for it in the log
+        raise kind(f"could not convert {secret}")
+
+    return _fail
 
 
 @pytest.mark.parametrize("as_json", [False, True])
+@pytest.mark.parametrize("kind", [ValueError, pl.exceptions.PanicException], ids=["an exception", "a panic of polars"])
 def test_a_fault_shows_an_id_and_logs_frames_without_words(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, as_json: bool
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: type[BaseException], as_json: bool
 ) -> None:
     monkeypatch.setenv("CIS_EWS_LOG__FILE", str(tmp_path / "log.jsonl"))
-    monkeypatch.setattr(data, "read_source", _fail)
+    monkeypatch.setattr(data, "read_source", _failing(kind))
     done = command("check", tmp_path, *(["--json"] if as_json else []))
     assert done.code == 1
     line = json.loads((tmp_path / "log.jsonl").read_text(encoding="utf-8").splitlines()[-1])
     assert line["error_id"] in done.err
-    assert line["error_type"] == "ValueError"
+    assert line["error_type"] == kind.__name__
     assert line["frames"][0].endswith("_fail")
     assert "Traceback" not in done.err
     assert "JANE" not in done.err + done.out + (tmp_path / "log.jsonl").read_text(encoding="utf-8")

@@ -71,6 +71,14 @@ def test_a_log_that_was_rotated_away_is_begun_anew(tmp_path: Path) -> None:
     assert _line((tmp_path / "log.jsonl").read_text(encoding="utf-8"))["step"] == "write"
 
 
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="this system has no /dev/full, a disk that is always full")
+def test_a_line_that_the_disk_does_not_take_goes_to_stderr(capsys: pytest.CaptureFixture[str]) -> None:
+    configure_logs(file=Path("/dev/full"))
+    get_log().error("refused", code="storage")
+    configure_logs()
+    assert _line(capsys.readouterr().err)["code"] == "storage"
+
+
 def test_without_a_place_nothing_is_written(capsys: pytest.CaptureFixture[str]) -> None:
     configure_logs()
     get_log().error("refused", code="data")

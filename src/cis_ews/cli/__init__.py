@@ -91,7 +91,7 @@ def run(arguments: Sequence[str]) -> int:
         return failures.INTERRUPTED
     except (BrokenPipeError, SystemExit):  # typer leaves by SystemExit when nobody reads its output any more
         return failures.leave_quietly()
-    except Exception as error:  # noqa: BLE001 - the one place where a fault of the program is told to its user
+    except BaseException as error:  # noqa: BLE001 - told here in words of ours; a panic of polars is no Exception
         return failures.report_fault(error, as_json=as_json)
     return code if isinstance(code, int) else 0
 
