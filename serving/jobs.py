@@ -8,7 +8,7 @@ from datetime import date
 from starlette.concurrency import run_in_threadpool
 from starlette.types import ASGIApp, Message, Scope
 
-from cis_ews.errors import ConfigError, EwsError
+from cis_ews.errors import ConfigError, EwsError, StorageError
 from cis_ews.risk.rules import RulesModel
 from cis_ews.risk.tiers import TierPolicy
 from cis_ews.scoring import score_night
@@ -16,10 +16,11 @@ from cis_ews.settings import NamedSourceSettings
 from cis_ews.storage.database import ApiKey, Job
 from serving.backend import Backend
 from serving.errors import ApiError
-from serving.observability import METRICS, log_failure, log_night
+from serving.observability import METRICS, log_failure, log_night, log_withheld
 
 KIND = "night"
 TASK_ROUTE = "/tasks/night"
+WITHHELD = "the store, the database or a setting of the service cannot be used"
 
 
 def ask_for_night(backend: Backend, key: ApiKey, *, source: str, as_of: date) -> Job:
@@ -49,7 +50,7 @@ def run_night(backend: Backend, job_id: str, *, district_id: str) -> str:
         outcome = "done"
     except EwsError as error:
         outcome = _failed(backend, job_id, error)
-    except Exception as error:  # noqa: BLE001  (a job has to end, and a library's message may quote a value)
+    except BaseException as error:  # noqa: BLE001  (a job has to end, by a panic of polars too, and messages quote values)
         log_failure(error, job_id)
         outcome = _failed(backend, job_id, EwsError("the night failed", hint="the log of the service says where"))
     log_night(job_id, outcome)
@@ -66,7 +67,6 @@ def _run(backend: Backend, job_id: str, district_id: str) -> str:
     try:
         return _score(backend, source, job.as_of)
     except EwsError as error:
-        # Whoever asked knows the source by its name; where it lies on this machine is nobody's business.
         error.message = error.message.replace(str(source.path), job.source)
         raise
 
@@ -87,10 +87,18 @@ def _score(backend: Backend, source: NamedSourceSettings, as_of: date) -> str:
 
 def _failed(backend: Backend, job_id: str, error: EwsError) -> str:
     try:
-        backend.database.fail_job(job_id, error)
+        backend.database.fail_job(job_id, _told(error, job_id))
     except EwsError as unreachable:
         log_failure(unreachable, job_id)
     return error.code
+
+
+def _told(error: EwsError, job_id: str) -> EwsError:
+    """What whoever asked may know: where store, database and settings lie is nobody's business; the log says it."""
+    if not isinstance(error, StorageError | ConfigError):
+        return error
+    log_withheld(job_id, error)
+    return type(error)(WITHHELD, hint="try again later; the log of the service says why")
 
 
 async def submit(backend: Backend, bento: ASGIApp, job: Job) -> None:

@@ -11,6 +11,7 @@ from collections.abc import Callable
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
+from cis_ews.errors import EwsError
 from cis_ews.logs import frames_of
 
 LOG = logging.getLogger("cis_ews.serving")
@@ -75,6 +76,11 @@ def log_failure(error: BaseException, request_id: str) -> None:
 def log_night(job_id: str, outcome: str) -> None:
     """One line for a night that ended."""
     LOG.info("night %s %s", job_id, outcome)
+
+
+def log_withheld(job_id: str, error: EwsError) -> None:
+    """Why a night could not be run, for the operator alone: our own messages name places and never a student."""
+    LOG.error("night %s: %s", job_id, error)
 
 
 METRICS = Metrics()

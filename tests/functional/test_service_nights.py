@@ -1,0 +1,79 @@
+"""How a night that was asked for ends, and what of it whoever asked is told."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import date
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from cis_ews.risk.rules import RulesModel
+from cis_ews.settings import NamedSourceSettings, PolicySettings, Settings
+from cis_ews.storage.database import Database, Job
+from cis_ews.storage.store import RunStore
+from serving.auth import Sessions
+from serving.backend import Backend
+from serving.jobs import KIND, WITHHELD, run_night
+from tests.lib.districts import AS_OF, LAKEVIEW, write_extract
+
+
+@pytest.fixture
+def backend(tmp_path: Path) -> Iterator[Backend]:
+    """A backend without a web server, over one source."""
+    source = NamedSourceSettings(path=write_extract(tmp_path / "extract"), districts=(LAKEVIEW,))
+    store = RunStore(tmp_path / "store")
+    with Database(store.database_url) as database:
+        database.upgrade()
+        yield Backend(Settings(sources={LAKEVIEW: source}), store, database, Sessions(b"secret", hours=1))
+
+
+def _ended(backend: Backend) -> Job:
+    job_id = backend.database.create_job(LAKEVIEW, kind=KIND, source=LAKEVIEW, as_of=date.fromisoformat(AS_OF))
+    outcome = run_night(backend, job_id, district_id=LAKEVIEW)
+    job = backend.database.job(job_id, LAKEVIEW)
+    assert job is not None
+    assert outcome == (job.error_code or job.status)
+    return job
+
+
+def test_a_night_ends_with_its_run(backend: Backend) -> None:
+    job = _ended(backend)
+    assert (job.status, job.error_code) == ("done", None)
+    assert job.run_id == backend.store.latest().run_id
+
+
+def test_where_the_store_lies_is_told_to_the_log_alone(backend: Backend, caplog: pytest.LogCaptureFixture) -> None:
+    (backend.store.root / "runs").write_text("in the way", encoding="utf-8")
+    job = _ended(backend)
+    assert (job.status, job.error_code) == ("failed", "storage")
+    assert (job.error_message or "").startswith(WITHHELD)
+    assert str(backend.store.root) in caplog.text
+
+
+def test_a_store_in_use_is_said_by_its_code(backend: Backend) -> None:
+    with RunStore(backend.store.root).lock():
+        job = _ended(backend)
+    assert (job.error_code, str(backend.store.root) in (job.error_message or "")) == ("store_locked", False)
+
+
+def test_where_a_policy_lies_is_nobodys_business(backend: Backend, tmp_path: Path) -> None:
+    lost = backend.settings.model_copy(update={"policy": PolicySettings(tiers=tmp_path / "none.toml")})
+    job = _ended(Backend(lost, backend.store, backend.database, backend.sessions))
+    assert job.error_code == "configuration"
+    assert str(tmp_path) not in (job.error_message or "")
+
+
+@pytest.mark.parametrize("kind", [ValueError, pl.exceptions.PanicException], ids=["an exception", "a panic of polars"])
+def test_a_fault_ends_the_night_without_its_words(
+    backend: Backend, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, kind: type[BaseException]
+) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise kind("JANE DOE")
+
+    monkeypatch.setattr(RulesModel, "evaluate", fail)
+    job = _ended(backend)
+    assert (job.status, job.error_code) == ("failed", "error")
+    assert "JANE" not in caplog.text + (job.error_message or "")
+    assert kind.__name__ in caplog.text
