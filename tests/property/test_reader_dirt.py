@@ -85,7 +85,8 @@ ENCODINGS = st.sampled_from(["utf-8", "utf-8", "utf-8-sig", "utf-16", "latin-1",
 
 def _spoiled(lines: list[str], dirt: list[tuple[Spoiler, float, str]]) -> str:
     for spoil, place, cell in dirt:
-        lines = spoil(lines, place, cell)
+        # A file that lost its last line still has an empty one to spoil.
+        lines = spoil(lines or [""], place, cell)
     return "\n".join(lines)
 
 
@@ -93,6 +94,7 @@ def _spoiled(lines: list[str], dirt: list[tuple[Spoiler, float, str]]) -> str:
 @example(table="students", dirt=[(_overwrite_cell, 0.5, '"MARKERNAME')], encoding="utf-8")
 @example(table="students", dirt=[(_insert_text, 0.0, "MARKERNAME,")], encoding="utf-8")
 @example(table="schools", dirt=[(_cut_off, 0.4, "")], encoding="utf-16")
+@example(table="schools", dirt=[(_cut_off, 0.0, ""), (_drop_line, 0.0, ""), (_repeat_line, 0.0, "")], encoding="utf-8")
 def test_dirt_is_an_error_of_the_tree_or_a_counted_rejection(
     table: str, dirt: list[tuple[Spoiler, float, str]], encoding: str
 ) -> None:
