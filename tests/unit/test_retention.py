@@ -78,6 +78,26 @@ def test_flags_go_with_the_run_that_they_are_of(store: RunStore, database: Datab
     assert database.schools_of(DISTRICT) == []
 
 
+def test_what_was_killed_half_way_is_finished_by_the_next(
+    store: RunStore, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A folder that is gone is no longer found to be too old: its rows would stay for ever."""
+
+    def killed(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    database.publish(store.runs()[0], roster())
+    for place, step in ((Database, "drop_runs"), (Database, "purge"), (RunStore, "remove")):
+        with monkeypatch.context() as patched:
+            patched.setattr(place, step, killed)
+            with pytest.raises(KeyboardInterrupt):
+                apply_retention(store, POLICY, today=TODAY, database=database)
+    apply_retention(store, POLICY, today=TODAY, database=database)
+    assert _ages(store) == [30, 1]
+    assert database.runs_of(DISTRICT) == []
+    assert database.current_scores(DISTRICT).rows == ()
+
+
 def test_flags_of_a_younger_run_stay(store: RunStore, database: Database) -> None:
     for run in store.runs():
         database.publish(run, roster())

@@ -61,10 +61,6 @@ def apply_retention(
     with store.lock():
         runs = _old_runs(store, policy, today)
         corrections = _old_corrections(store, policy, today)
-        if not dry_run:
-            for folder in runs:
-                store.remove(folder)
-            _remove_all(corrections)
         jobs = 0
         if database is not None:
             before = datetime.combine(today - timedelta(days=policy.jobs_days), datetime.min.time(), UTC)
@@ -72,6 +68,10 @@ def apply_retention(
             if not dry_run:
                 database.drop_runs([folder.name for folder in runs])
                 database.purge()
+        if not dry_run:  # last, because the folders say what is too old: killed before, the next call does it all
+            for folder in runs:
+                store.remove(folder)
+            _remove_all(corrections)
     names = tuple(str(folder.relative_to(store.root)) for folder in runs)
     return RetentionReport(runs=names, corrections=len(corrections), jobs=jobs, dry_run=dry_run)
 
