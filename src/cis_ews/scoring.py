@@ -112,7 +112,7 @@ def score_night(  # noqa: PLR0913 - each is a thing that a night needs, and all 
         run = verify_run(done_before) if done_before else _score(school_data, night, runs=runs, watch=watch)
         with watch.step("publish"):
             published = flags.publish(run, school_data)
-        timings = {name: asdict(cost) for name, cost in watch.times.items()}
+        timings = stage_times(watch)
         if done_before is None:
             record_timings(run, timings)
     return ScoreRun(run=run, is_new=done_before is None, published=published, timings=timings)
@@ -146,7 +146,8 @@ def _score(school_data: SchoolData, night: Night, *, runs: RunStore, watch: Stop
             cohort_flow=[step.to_dict() for step in cohort.flow],
             coverage=coverage_statement(school_data, night.as_of),
         )
-        return runs.write(contents)
+        # Without `write` and `publish`, which are added at the end; so a night that fails to publish has its times too.
+        return runs.write(contents, timings=stage_times(watch))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -166,6 +167,11 @@ class Night:
             model_version=self.model.version,
             as_of=self.as_of,
         )
+
+
+def stage_times(watch: Stopwatch) -> dict[str, dict[str, float]]:
+    """Step -> wall and CPU seconds and peak memory of every step that has ended."""
+    return {name: asdict(cost) for name, cost in watch.times.items()}
 
 
 def config_hash(policy: TierPolicy, *, format: str, tolerance: float | None) -> str:  # noqa: A002 - see score_night

@@ -74,6 +74,22 @@ def test_every_stage_is_timed_in_order(extract: Path, tmp_path: Path) -> None:
     assert sum(cost["wall_seconds"] for cost in stored.values()) > 0
 
 
+def test_a_night_that_cannot_be_published_has_its_times_and_is_published_by_the_next(
+    extract: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object) -> None:
+        raise StorageError("the disk is full")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Database, "publish", refuse)
+        with pytest.raises(StorageError):
+            _night(extract, tmp_path / "store")
+    stages = RunStore(tmp_path / "store").latest().statement("timings")["stages"]
+    assert {"read", "indicators", "tiers"} <= set(stages)
+    again = _night(extract, tmp_path / "store")
+    assert (again.is_new, again.published.published) == (False, ("d1",))
+
+
 def test_the_same_night_finds_its_run(extract: Path, tmp_path: Path) -> None:
     first = _night(extract, tmp_path / "store")
     again = _night(extract, tmp_path / "store")
