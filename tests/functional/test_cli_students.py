@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import polars as pl
 import pytest
 
 from cis_ews.storage.store import RunStore
@@ -57,6 +58,15 @@ def test_correct_replaces_the_records_and_scores_again(scored: Path) -> None:
     assert held["corrections"]["attendance_events.csv"][0]["date"] == "2025-10-01"
 
 
+def test_correct_scores_again_by_the_policy_that_is_named(scored: Path) -> None:
+    policy = scored / "policy.toml"
+    policy.write_text("[capacity]\nnumber = 1\n", encoding="utf-8")
+    arguments = ("--records", _records(scored / "right", "s00"), "--store", scored / "store", "--policy", policy)
+    assert command("student", "correct", "s00", scored / "extract", *arguments).code == 0
+    scores = RunStore(scored / "store").latest().table("scores")
+    assert scores.filter(pl.col("tier") > 1).group_by("school_id").len()["len"].max() == 1
+
+
 def test_correct_refuses_what_the_contract_refuses_and_keeps_nothing(scored: Path) -> None:
     rows = [absence("s00", "2025-10-05")]
     records = write_extract(scored / "right", {"attendance_events": frame("attendance_events", rows)})
@@ -87,6 +97,14 @@ def test_forget_takes_the_student_out_of_everything(scored: Path) -> None:
     assert rewritten == ["erasure", "erasure"]
     night = command("score", scored / "extract", "--as-of", "2026-02-26", "--out", store, "--json").event("scored")
     assert {step["name"]: step["excluded"] for step in night["cohort_flow"]}["left out at a family's request"] == 1
+
+
+def test_forgetting_an_id_that_nobody_has_says_so(scored: Path) -> None:
+    done = command("student", "forget", "s9999", "--store", scored / "store", "--yes")
+    assert done.code == 0
+    assert "Nothing was held about that student" in done.out
+    assert "s9999" not in done.out
+    assert "Nothing was held" not in command("student", "forget", "s00", "--store", scored / "store", "--yes").out
 
 
 def test_forget_asks_and_without_anybody_to_ask_does_nothing(scored: Path) -> None:

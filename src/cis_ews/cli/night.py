@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from cis_ews.cli.options import AsOf, Format, Json, RunFolder, Source, StudentId
+from cis_ews.cli.options import AsOf, Format, Json, Policy, RunFolder, Source, StudentId
 from cis_ews.cli.session import Session, begin, open_named_run
 from cis_ews.cli.show import show_flags, show_night, show_student
 from cis_ews.errors import ConfigError, ModelError, RunNotFoundError
@@ -37,10 +37,7 @@ def score(
     ] = None,
     model: Annotated[str, typer.Option("--model", metavar="M", help="rules: the published flag rules.")] = "rules",
     source_format: Format = None,
-    policy: Annotated[
-        Path | None,
-        typer.Option("--policy", metavar="FILE", help="A tier policy in TOML, over the shipped one."),
-    ] = None,
+    policy: Policy = None,
     as_json: Json = False,
 ) -> None:
     """Score a night: who needs a conversation, and why.

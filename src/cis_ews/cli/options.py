@@ -52,6 +52,10 @@ Store = Annotated[
         show_default=False,
     ),
 ]
+Policy = Annotated[
+    Path | None,
+    typer.Option("--policy", metavar="FILE", help="A tier policy in TOML, over the shipped one."),
+]
 RunFolder = Annotated[
     Path,
     typer.Option("--run", metavar="DIR", help="A run's folder, or a store (then its newest run).", show_default=False),

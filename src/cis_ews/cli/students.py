@@ -11,7 +11,7 @@ from typing import Annotated, Any
 import typer
 
 from cis_ews.cli.night import chosen_model, run_night
-from cis_ews.cli.options import Format, Json, OptionalAsOf, Source, Store, StudentId
+from cis_ews.cli.options import Format, Json, OptionalAsOf, Policy, Source, Store, StudentId
 from cis_ews.cli.session import begin, read_source
 from cis_ews.cli.show import show_night
 from cis_ews.errors import ConfigError, RunNotFoundError
@@ -52,7 +52,7 @@ def export(
 
 
 @app.command()
-def correct(
+def correct(  # noqa: PLR0913 - each is an option of the verb
     context: typer.Context,
     student_id: StudentId,
     *,
@@ -66,6 +66,7 @@ def correct(
     store: Store = None,
     source_format: Format = None,
     as_of: OptionalAsOf = None,
+    policy: Policy = None,
     as_json: Json = False,
 ) -> None:
     """Put one student's records right, and score again.
@@ -74,7 +75,8 @@ def correct(
     all rows of that student and of nobody else. Each replaces the student's
     rows in that table, in this night and in every later one, whatever the
     extract says. A table with a header alone says: there are none. The night
-    that is scored again is the store's newest, or --as-of.
+    that is scored again is the store's newest, or --as-of; name the --policy
+    that it was scored with, if one was named then.
 
     Example:
 
@@ -89,7 +91,8 @@ def correct(
     check_correction(read_source(session, source, source_format), correction)
     keep_correction(runs, correction)
     session.terminal.say(f"Kept: {', '.join(correction.tables)}")
-    night = run_night(session, source, chosen_model("rules"), store=runs, as_of=day, source_format=source_format)
+    rules = chosen_model("rules")
+    night = run_night(session, source, rules, store=runs, as_of=day, source_format=source_format, policy=policy)
     show_night(session.terminal, night)
 
 
@@ -120,6 +123,8 @@ def forget(
     with session.database_if_any(runs) as database:
         report = forget_student(runs, database, student_id, today=date.today())
     terminal = session.terminal
+    if not any((report.runs_rewritten, report.database_rows, report.corrections)):
+        terminal.say("Nothing was held about that student: check that the id is right.")
     terminal.say(
         f"Forgotten: {len(report.runs_rewritten)} runs rewritten, {report.database_rows} rows of the database and "
         f"{report.corrections} files of corrections deleted. Later nights leave the student out."
