@@ -140,6 +140,15 @@ def test_a_restore_leaves_forgotten_students_out(database: Database, key: str, s
     assert database.runs_of(DISTRICT)[0].tier_3 == 0
 
 
+def test_a_restore_gives_no_life_to_a_key_that_was_revoked_since(database: Database, key: str, tmp_path: Path) -> None:
+    leaked_id, leaked = database.create_key(DISTRICT, "leaked later")
+    database.backup(tmp_path / "before.zip")
+    database.revoke_key(leaked_id)
+    database.restore(tmp_path / "before.zip")
+    assert database.check_key(leaked) is None
+    assert database.check_key(key) is not None
+
+
 def test_a_backup_is_for_its_owner_alone(database: Database, key: str, tmp_path: Path) -> None:
     database.backup(tmp_path / "one.zip")
     assert stat.S_IMODE((tmp_path / "one.zip").stat().st_mode) == 0o600

@@ -232,12 +232,16 @@ class Database:
     def restore(self, path: str | Path, *, erased: ErasedStudents | None = None) -> dict[str, int]:
         """Put a backup in place of all tables, then bring them to the newest step: all of it or nothing.
 
-        `erased`: the store's list of forgotten students, who are left out. Returns the rows by table in the backup.
+        `erased`: the store's list of forgotten students, who are left out. A key that was revoked since stays revoked.
+        Returns the rows by table in the backup.
         """
         self._make_folder()
         with self._connections.writing(alone=True) as connection:
+            revoked = keys.revoked_keys(connection)
             rows = backups.restore_backup(connection, Path(path))
             migrating.upgrade(connection)
+            for key_id in revoked:
+                keys.revoke_key(connection, key_id)
             if erased is not None:
                 rights.forget_students(connection, erased.among(rights.all_student_ids(connection)))
         self.purge()

@@ -11,7 +11,7 @@ import re
 import secrets
 from datetime import UTC, datetime
 
-from sqlalchemy import Connection, insert, select, update
+from sqlalchemy import Connection, insert, inspect, select, update
 
 from cis_ews.errors import ConfigError
 from cis_ews.storage.database import tables
@@ -57,6 +57,14 @@ def revoke_key(connection: Connection, key_id: str) -> bool:
     table = tables.api_keys
     ending = update(table).where(table.c.key_id == key_id, table.c.revoked_at.is_(None))
     return connection.execute(ending.values(revoked_at=datetime.now(UTC))).rowcount == 1
+
+
+def revoked_keys(connection: Connection) -> list[str]:
+    """The ids of the keys that have ended; none where the tables are older than keys."""
+    table = tables.api_keys
+    if not inspect(connection).has_table(table.name):
+        return []
+    return list(connection.scalars(select(table.c.key_id).where(table.c.revoked_at.is_not(None))))
 
 
 def list_keys(connection: Connection, district_id: str | None) -> list[ApiKey]:
