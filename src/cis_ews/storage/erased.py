@@ -11,8 +11,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import polars as pl
-
 from cis_ews.errors import StorageError
 from cis_ews.storage.files import disk_errors, json_bytes, replace_durably
 
@@ -37,11 +35,6 @@ class ErasedStudents:
     def among(self, student_ids: Iterable[str]) -> frozenset[str]:
         """Those of the ids that are on the list."""
         return frozenset(one for one in student_ids if one in self) if self.digests else frozenset()
-
-    def mark(self, students: pl.DataFrame) -> pl.DataFrame:
-        """The frame with a Boolean column `is_erased`, by its column `student_id`."""
-        erased = self.among(students["student_id"])
-        return students.with_columns(is_erased=pl.col("student_id").is_in(list(erased)))
 
     def adding(self, student_id: str) -> ErasedStudents:
         """The list with one more student."""
