@@ -114,7 +114,7 @@ def reasons(request: Request, ref: Ref) -> StudentReasonsOut:
 @routes.post(
     "/v1/nights",
     status_code=202,
-    responses=_errors(404, 413, 415) | _link("night", "night", status=202, job_id="$response.body#/job_id"),
+    responses=_errors(404, 409, 413, 415) | _link("night", "night", status=202, job_id="$response.body#/job_id"),
     dependencies=[Depends(_json_only)],
 )
 async def ask_for_night(

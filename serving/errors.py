@@ -33,7 +33,7 @@ WORDINGS: Mapping[int, Wording] = {
     403: Wording("forbidden", "This request was sent from another site"),
     404: Wording("not_found", "There is nothing here", "/v1/openapi.json lists what there is"),
     405: Wording("method_not_allowed", "This address does not know that method", "see the Allow header"),
-    409: Wording("conflict", "This cannot be done at the moment"),
+    409: Wording("conflict", "This cannot be done now"),
     413: Wording("body_too_large", "The body of the request is too large"),
     415: Wording("media_type", "The body of the request is of another kind", "send Content-Type: application/json"),
     422: Wording("invalid", "The request does not fit its description", "/v1/openapi.json describes it"),

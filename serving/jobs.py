@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from datetime import date
+from datetime import UTC, date, datetime
 
 from starlette.concurrency import run_in_threadpool
 from starlette.types import ASGIApp, Message, Scope
@@ -11,7 +11,7 @@ from starlette.types import ASGIApp, Message, Scope
 from cis_ews.errors import ConfigError, EwsError, StorageError
 from cis_ews.risk.rules import RulesModel
 from cis_ews.risk.tiers import TierPolicy
-from cis_ews.scoring import score_night
+from cis_ews.scoring import check_has_come, score_night
 from cis_ews.settings import NamedSourceSettings
 from cis_ews.storage.database import ApiKey, Job
 from serving.backend import Backend
@@ -28,6 +28,10 @@ def ask_for_night(backend: Backend, key: ApiKey, *, source: str, as_of: date) ->
     named = backend.settings.sources.get(source)
     if named is None or key.district_id not in named.districts:
         raise ApiError(404, "No such source is set up for this district", hint="your administrator names the sources")
+    try:
+        check_has_come(as_of, datetime.now(UTC).date())
+    except ConfigError as error:
+        raise ApiError(409, error.message, hint=error.hint) from None
     job_id = backend.database.create_job(
         key.district_id, kind=KIND, source=source, as_of=as_of, requested_by=key.key_id
     )

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cis_ews.corrections import apply_corrections
-from cis_ews.errors import DataError
+from cis_ews.errors import ConfigError, DataError
 from cis_ews.indicators import compute_indicators
 from cis_ews.progress import SILENT, Progress, Stopwatch
 from cis_ews.readers import read_school_data
@@ -193,6 +193,15 @@ def check_reach(school_data: SchoolData, as_of: date) -> None:
     else:
         return
     raise DataError(found, hint="choose another as-of date, or bring a newer extract")
+
+
+def check_has_come(as_of: date, today: date) -> None:
+    """Raise ConfigError for a day that has not come: as the newest, its run would stay current until then.
+
+    One day is allowed, because it is tomorrow somewhere. For whoever takes a date from outside and knows a clock.
+    """
+    if as_of > today + timedelta(days=1):
+        raise ConfigError("The as-of date has not come yet", hint="give today or a day that is over")
 
 
 def coverage_statement(school_data: SchoolData, as_of: date) -> dict[str, object]:

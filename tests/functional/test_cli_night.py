@@ -61,6 +61,13 @@ def test_as_of_understands_today_and_yesterday(word: str, days_ago: int) -> None
     assert before <= understood + timedelta(days=days_ago) <= date.today()
 
 
+def test_a_day_to_come_is_refused_with_exit_code_2(scored: Path, tmp_path: Path) -> None:
+    later = date.today() + timedelta(days=3)
+    done = command("score", scored / "extract", "--as-of", later.isoformat(), "--out", tmp_path / "store")
+    assert (done.code, "has not come yet" in done.err) == (2, True)
+    assert not (tmp_path / "store").exists()
+
+
 def test_another_model_than_the_rules_is_refused_with_exit_code_4(scored: Path, tmp_path: Path) -> None:
     done = process("score", scored / "extract", "--as-of", AS_OF, "--out", tmp_path / "store", "--model", "champion")
     assert done.code == 4

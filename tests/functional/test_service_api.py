@@ -81,6 +81,14 @@ def test_a_night_is_asked_for_and_watched(served: Served) -> None:
     assert served.service.get("/v1/scores", key=key).json()["as_of"] == AS_OF
 
 
+def test_a_night_of_a_day_to_come_is_refused(served: Served) -> None:
+    """Its run would be the newest, and no night until then would be shown."""
+    later = (datetime.now(UTC) + timedelta(days=3)).date().isoformat()
+    answer = served.service.post("/v1/nights", {"source": LAKEVIEW, "as_of": later}, key=served.keys[LAKEVIEW])
+    assert (answer.status, answer.error["code"]) == (409, "conflict")
+    assert later not in answer.text
+
+
 def test_a_night_that_fails_says_why_without_the_place_of_the_source(served: Served) -> None:
     key = served.keys[LAKEVIEW]
     asked = served.service.post("/v1/nights", {"source": "lost", "as_of": AS_OF}, key=key).json()

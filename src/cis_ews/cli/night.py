@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -14,8 +15,6 @@ from cis_ews.errors import ConfigError, ModelError, RunNotFoundError
 from cis_ews.logs import get_log
 
 if TYPE_CHECKING:
-    from datetime import date
-
     from cis_ews.risk.rules import RulesModel
     from cis_ews.scoring import ScoreRun
     from cis_ews.storage.store import RunStore
@@ -168,8 +167,9 @@ def run_night(
 ) -> ScoreRun:
     """Score a night with what the session's settings say, and log what came of it."""
     from cis_ews.risk.tiers import TierPolicy
-    from cis_ews.scoring import score_night
+    from cis_ews.scoring import check_has_come, score_night
 
+    check_has_come(as_of, date.today())
     night = score_night(
         source,
         model=model,
