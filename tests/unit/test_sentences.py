@@ -5,7 +5,7 @@ from __future__ import annotations
 import polars as pl
 import pytest
 
-from cis_ews.risk.sentences import render
+from cis_ews.risk.sentences import FACTS, render
 
 
 @pytest.mark.parametrize(
@@ -29,3 +29,9 @@ def test_shares_are_rounded_but_never_up_to_a_whole_percent(share: float, words:
 def test_a_sentence_without_its_number_is_null() -> None:
     frame = pl.DataFrame({"rate": [None]}, schema={"rate": pl.Float64})
     assert frame.select(render("Missed {rate:%}")).item() is None
+
+
+def test_marks_below_65_percent_are_not_called_courses_that_are_not_passed() -> None:
+    frame = pl.DataFrame({"f_marks_latest_term": [4]})
+    said = frame.select(render(FACTS["f_marks_latest_term"].sentence)).item()
+    assert said == "Has 4 marks below 65 % or failing right now"

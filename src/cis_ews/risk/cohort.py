@@ -78,7 +78,8 @@ def _reading_steps(school_data: SchoolData) -> list[CohortStep]:
     rejected_rows = school_data.rejections.filter(pl.col("table") == "students").select("file", "row_number").n_unique()
     kept = max(handed_over, read - rejected_rows)
     return [
-        CohortStep("rows of students rejected by the reader", read, kept),
+        CohortStep("rows of the students table", read, read),
+        CohortStep("rejected by the reader", read, kept),
         CohortStep("further rows of the same students", kept, handed_over),
     ]
 
