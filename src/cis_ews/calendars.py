@@ -30,6 +30,12 @@ def school_year_at(calendar_days: pl.DataFrame, as_of: date) -> int:
     return int(latest.select(pl.col("school_year").max()).item())
 
 
+def instructional_so_far(calendar_days: pl.DataFrame, as_of: date) -> pl.DataFrame:
+    """The instructional days of the school year of `as_of`, up to that day. Raises `DataError` as `school_year_at`."""
+    year = school_year_at(calendar_days, as_of)
+    return calendar_days.filter(pl.col("school_year") == year, pl.col("date") <= as_of, pl.col("is_instructional"))
+
+
 def school_year_starts(calendar_days: pl.DataFrame, school_year: int) -> pl.DataFrame:
     """First calendar day of a school year: `school_id`, `starts`; a school without a calendar for it has no row."""
     year = calendar_days.filter(pl.col("school_year") == school_year)

@@ -17,14 +17,16 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from cis_ews.calendars import instructional_so_far, school_year_at
 from cis_ews.corrections import apply_corrections
 from cis_ews.errors import ConfigError, DataError
 from cis_ews.indicators import compute_indicators
 from cis_ews.progress import SILENT, Progress, Stopwatch
 from cis_ews.readers import read_school_data
-from cis_ews.risk.cohort import build_cohort
+from cis_ews.risk.cohort import Cohort, build_cohort
 from cis_ews.risk.rules import RulesModel
 from cis_ews.risk.tiers import TierPolicy, assign_tiers
+from cis_ews.schema.freshness import notes_of_the_day
 from cis_ews.schema.school_data import SchoolData
 from cis_ews.storage.runs import Run, RunContents, record_timings, run_id_for, verify_run
 from cis_ews.storage.store import RunStore
@@ -124,6 +126,7 @@ def _score(school_data: SchoolData, night: Night, *, runs: RunStore, watch: Stop
     with watch.step("cohort"):
         erased = runs.erased().among(school_data.students["student_id"])
         cohort = build_cohort(school_data, night.as_of, indicators=indicators, erased=erased)
+        _refuse_nobody(cohort, night.as_of)
         indicators = cohort.rows_of(indicators)
     with watch.step("rules"):
         rules = night.model.evaluate(indicators, as_of=night.as_of)
@@ -144,7 +147,7 @@ def _score(school_data: SchoolData, night: Night, *, runs: RunStore, watch: Stop
             indicators=indicators,
             rejections=school_data.rejections,
             cohort_flow=[step.to_dict() for step in cohort.flow],
-            coverage=coverage_statement(school_data, night.as_of),
+            coverage=coverage_statement(school_data, night.as_of, policy=night.policy),
         )
         # Without `write` and `publish`, which are added at the end; so a night that fails to publish has its times too.
         return runs.write(contents, timings=stage_times(watch))
@@ -183,13 +186,17 @@ def config_hash(policy: TierPolicy, *, format: str, tolerance: float | None) -> 
 
 
 def check_reach(school_data: SchoolData, as_of: date) -> None:
-    """Raise DataError where the calendar of the extract begins after the as-of date, or ended long before it."""
+    """Raise DataError where the calendar of the extract begins after the as-of date or ended long before it, or has no
+    instructional day in the school year of that date yet."""
     days = school_data.calendar_days["date"].unique().sort().to_list()
     first, last = days[0], days[-1]
     if as_of < first:
         found = f"The calendar of the extract begins on {first}, after the as-of date {as_of}"
     elif as_of > last + GRACE:
         found = f"The calendar of the extract ended on {last}, {(as_of - last).days} days before the as-of date {as_of}"
+    elif instructional_so_far(school_data.calendar_days, as_of).is_empty():
+        year = school_year_at(school_data.calendar_days, as_of)
+        found = f"calendar_days has no instructional day in the school year {year} up to the as-of date {as_of}"
     else:
         return
     raise DataError(found, hint="choose another as-of date, or bring a newer extract")
@@ -204,11 +211,33 @@ def check_has_come(as_of: date, today: date) -> None:
         raise ConfigError("The as-of date has not come yet", hint="give today or a day that is over")
 
 
-def coverage_statement(school_data: SchoolData, as_of: date) -> dict[str, object]:
-    """What the source can speak of, and how many of its rows a night as of that date ignores."""
+def coverage_statement(school_data: SchoolData, as_of: date, *, policy: TierPolicy) -> dict[str, object]:
+    """What the source can speak of on that date, and how many of its rows a night as of that date ignores."""
     later = school_data.rows_after(as_of)
     read = {"rows_read": dict(school_data.rows_read), "rows_reduced": dict(school_data.rows_reduced)}
-    return {**school_data.coverage.to_dict(), **read, "rows_after_as_of": later}
+    notes = [*school_data.coverage.notes, *notes_of_the_day(school_data, as_of), *_capacity_notes(school_data, policy)]
+    return {**school_data.coverage.to_dict(), **read, "notes": notes, "rows_after_as_of": later}
+
+
+def _capacity_notes(school_data: SchoolData, policy: TierPolicy) -> list[str]:
+    """Schools that the policy names and the extract does not have: most likely mistyped."""
+    unknown = sorted(set(policy.capacity_by_school) - set(school_data.schools["school_id"]))
+    return [f"the policy gives a capacity to schools that the extract does not have: {', '.join(unknown)}"] * bool(
+        unknown
+    )
+
+
+def _refuse_nobody(cohort: Cohort, as_of: date) -> None:
+    """Raise DataError where no student is left to score: an empty list would pass for a good night."""
+    if cohort.students.height:
+        return
+    by_step = {step.name: step.excluded for step in cohort.flow if step.excluded}
+    raise DataError(
+        f"No student is left to score as of {as_of}; left out by the steps of the cohort flow "
+        f"({'; '.join(by_step) or 'none'})",
+        hint="check the as-of date and the enrollments of the extract; nothing was kept or published",
+        by_step=by_step,
+    )
 
 
 @contextmanager

@@ -195,3 +195,44 @@ def test_the_stopwatch_times_outermost_steps_alone() -> None:
         sum(range(100_000))
     assert list(watch.times) == ["outer"]
     assert watch.times["outer"].cpu_seconds >= 0
+
+
+def _changed(extract: Path, table: str, **columns: pl.Expr) -> None:
+    frame = pl.read_csv(extract / f"{table}.csv", infer_schema=False)
+    frame.with_columns(**columns).write_csv(extract / f"{table}.csv")
+
+
+def test_a_night_that_would_score_nobody_is_refused_and_publishes_nothing(extract: Path, tmp_path: Path) -> None:
+    _changed(extract, "enrollments", entry_date=pl.lit("2026-03-02"))
+    with pytest.raises(DataError, match="No student is left to score as of 2026-02-27") as refused:
+        _night(extract, tmp_path / "store")
+    assert refused.value.details["by_step"] == {"never enrolled this school year up to the as-of date": STUDENTS}
+    assert RunStore(tmp_path / "store").runs() == []
+    with Database(RunStore(tmp_path / "store").database_url) as database:
+        assert database.districts() == []
+
+
+def test_a_school_year_without_an_instructional_day_is_refused(extract: Path, tmp_path: Path) -> None:
+    _changed(extract, "calendar_days", is_instructional=pl.lit("false"))
+    for table in ("attendance_events", "incidents", "discipline_actions"):
+        (extract / f"{table}.csv").unlink()
+    with pytest.raises(DataError, match="calendar_days has no instructional day in the school year 2026"):
+        _night(extract, tmp_path / "store")
+
+
+def test_notes_name_an_old_calendar_schools_without_days_and_capacities_of_unknown_schools(
+    extract: Path, tmp_path: Path
+) -> None:
+    days = pl.read_csv(extract / "calendar_days.csv", infer_schema=False)
+    open_day = pl.when(pl.col("school_id") == "north").then(pl.lit("false")).otherwise("is_instructional")
+    days.filter(pl.col("date") <= "2026-02-24").with_columns(is_instructional=open_day).write_csv(
+        extract / "calendar_days.csv"
+    )
+    (tmp_path / "policy.toml").write_text("[capacity_by_school.nroth]\nnumber = 9\n", encoding="utf-8")
+    policy = TierPolicy.load(tmp_path / "policy.toml")
+    notes = _night(extract, tmp_path / "store", policy=policy, tolerance=1.0).coverage["notes"]
+    assert notes[-3:] == [
+        "The calendar ended 3 days before the as-of date (2026-02-24)",
+        "calendar_days: 1 school with students: no instructional day this school year up to the as-of date",
+        "the policy gives a capacity to schools that the extract does not have: nroth",
+    ]

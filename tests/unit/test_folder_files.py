@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import gzip
+import subprocess
+import sys
 from pathlib import Path
 
 import polars as pl
@@ -240,7 +242,7 @@ def test_a_link_that_leaves_the_folder_is_refused(tmp_path: Path) -> None:
     write_plain(tmp_path / "in")
     (tmp_path / "in" / "students.csv").unlink()
     (tmp_path / "in" / "students.csv").symlink_to(outside / "students.csv")
-    with pytest.raises(ReadError, match="1 links lead out of the folder"):
+    with pytest.raises(ReadError, match="1 link out of the folder"):
         read_school_data(tmp_path / "in")
 
 
@@ -304,3 +306,29 @@ def test_parquet_rows_are_counted_from_one(tmp_path: Path) -> None:
 def test_a_row_that_was_spoiled_is_the_row_that_is_named(tmp_path: Path) -> None:
     data = read_spoiled(write_plain(tmp_path), "students", 17, student_id="")
     assert rules_broken(data, "students") == [("missing", 17, "student_id")]
+
+
+def test_a_link_that_leads_to_itself_or_to_nothing_is_refused(tmp_path: Path) -> None:
+    write_plain(tmp_path)
+    for target in ("loop", "gone.csv"):
+        (tmp_path / "loop").symlink_to(target)
+        with pytest.raises(ReadError, match="1 link to nothing: loop"):
+            read_school_data(tmp_path)
+        (tmp_path / "loop").unlink()
+
+
+@pytest.mark.parametrize("closed", ["students.csv", "."])
+def test_a_file_that_may_not_be_read_is_not_called_damaged(tmp_path: Path, closed: str) -> None:
+    write_plain(tmp_path / "in")
+    (tmp_path / "in" / closed).chmod(0)
+    program = (
+        "import os, sys; from pathlib import Path; from cis_ews.readers import read_school_data\n"
+        "from cis_ews.errors import ReadError\n"
+        "if os.getuid() == 0: os.setuid(65534)\n"
+        "try: read_school_data(Path('in'))\n"
+        "except ReadError as error: print(error)\n"
+    )
+    tmp_path.chmod(0o755)
+    done = subprocess.run([sys.executable, "-c", program], cwd=tmp_path, capture_output=True, text=True, check=False)
+    (tmp_path / "in" / closed).chmod(0o700)
+    assert "permission is denied; let this account read it" in done.stdout, done.stderr

@@ -11,6 +11,7 @@ import polars as pl
 from cis_ews.cli import summaries
 from cis_ews.cli.terminal import Terminal
 from cis_ews.enums import Domain, RuleStatus
+from cis_ews.schema.freshness import notes_of_the_day
 
 if TYPE_CHECKING:
     from cis_ews.schema.school_data import SchoolData
@@ -38,19 +39,14 @@ def show_rejections(terminal: Terminal, school_data: SchoolData) -> None:
 def show_coverage(terminal: Terminal, school_data: SchoolData, as_of: date | None) -> None:
     """What the source can speak of, how fresh each school is, and what was assumed."""
     coverage, day = school_data.coverage, as_of or summaries.newest_day(school_data)
-    domains = {domain: coverage.of(domain) for domain in (Domain.ATTENDANCE, Domain.BEHAVIOR, Domain.COURSEWORK)}
-    rows = [(name.value, stated.level, stated.rows, stated.first, stated.last) for name, stated in domains.items()]
-    terminal.table("What the source can speak of", ["domain", "coverage", "rows", "from", "to"], rows)
-    for name, stated in domains.items():
-        if stated.reason:
-            terminal.item(f"{name.value}: {stated.reason}")
+    _show_domains(terminal, coverage.to_dict())
     schools = summaries.freshness(school_data, day)
     terminal.table(f"Freshness as of {day}", ["school", "reported through", "school days behind"], _values(schools))
     if not coverage.reporting_known:
         terminal.item("The source does not say through which day it reports: its last recorded day stands for it.")
     later = summaries.counted(school_data.rows_after(day))
     terminal.table(f"Rows dated after {day} (ignored by a night as of that day)", ["table", "rows"], _values(later))
-    _say_notes(terminal, coverage.notes)
+    _say_notes(terminal, [*coverage.notes, *notes_of_the_day(school_data, day)])
     terminal.record("coverage", as_of=day, coverage=coverage.to_dict(), schools=schools, rows_after_as_of=later)
 
 
@@ -59,6 +55,7 @@ def show_night(terminal: Terminal, night: ScoreRun) -> None:
     flow = [(step["name"], step["before"], step["excluded"], step["after"]) for step in night.cohort_flow]
     terminal.table("Cohort flow", ["step", "before", "excluded", "after"], flow)
     rejections = _show_rules(terminal, night.rejections)
+    _show_domains(terminal, night.coverage)
     _say_notes(terminal, night.coverage["notes"])
     schools = summaries.tiers_by_school(night.scores)
     shown = [*schools, summaries.totals(schools, "all schools")] if schools else []
@@ -79,6 +76,7 @@ def show_night(terminal: Terminal, night: ScoreRun) -> None:
         cohort_flow=night.cohort_flow,
         rejections=rejections,
         schools=schools,
+        coverage=night.coverage,
         rows_after_as_of=night.coverage["rows_after_as_of"],
     )
 
@@ -111,6 +109,16 @@ def show_student(terminal: Terminal, score: Mapping[str, Any], *, reasons: pl.Da
     silent = [(rule, str(missing).replace(",", ", ")) for rule, missing in abstaining.iter_rows()]
     terminal.table("Rules that could not speak", ["rule", "what is missing"], silent)
     terminal.record("student", **score, reasons=listed, abstaining=dict(silent))
+
+
+def _show_domains(terminal: Terminal, coverage: Mapping[str, Any]) -> None:
+    """What a coverage statement says of each domain."""
+    domains = {domain.value: coverage[domain] for domain in (Domain.ATTENDANCE, Domain.BEHAVIOR, Domain.COURSEWORK)}
+    rows = [(name, *(stated[key] for key in ("level", "rows", "first", "last"))) for name, stated in domains.items()]
+    terminal.table("What the source can speak of", ["domain", "coverage", "rows", "from", "to"], rows)
+    for name, stated in domains.items():
+        if stated["reason"]:
+            terminal.item(f"{name}: {stated['reason']}")
 
 
 def _show_rules(terminal: Terminal, rejections: pl.DataFrame) -> list[dict[str, Any]]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import hashlib
 import io
+import os
 import stat
 import zipfile
 import zlib
@@ -17,6 +18,7 @@ from typing import BinaryIO, cast
 
 from cis_ews.errors import ReadError
 from cis_ews.readers.limits import MEBIBYTE, BoundedReader, CountedFile, ReadLimits
+from cis_ews.wording import counted
 
 SUFFIXES = (".csv", ".csv.gz", ".parquet", ".zip")
 UNPACKING_ERRORS = (OSError, EOFError, zlib.error, zipfile.BadZipFile, NotImplementedError)
@@ -112,6 +114,8 @@ def open_entry(entry: Entry, limits: ReadLimits) -> Generator[Opened, None, None
                 consumed = partial(getattr, file, "consumed")
                 raw = cast("BinaryIO", BoundedReader(raw, name=entry.name, consumed=consumed, limits=limits))
             yield Opened(raw, lying, hashing)
+        except PermissionError:
+            raise _denied(entry.name) from None
         except UNPACKING_ERRORS:
             # The messages of these libraries can quote bytes of the file.
             raise ReadError(
@@ -121,6 +125,8 @@ def open_entry(entry: Entry, limits: ReadLimits) -> Generator[Opened, None, None
 
 def list_entries(path: Path, limits: ReadLimits) -> list[Entry]:
     """The files of a source, sorted by name. Raises ReadError for what is not there or not safe to open."""
+    if path.exists() and not os.access(path, os.R_OK | (os.X_OK if path.is_dir() else 0)):
+        raise _denied(str(path))
     if path.is_dir():
         return _folder_entries(path)
     if not path.exists():
@@ -142,13 +148,25 @@ def _hidden(path: Path) -> bool:
     return any(part.startswith(".") for part in path.parts)
 
 
+def _denied(name: str) -> ReadError:
+    return ReadError(f"{name}: permission is denied", hint="let this account read it", file=name)
+
+
 def _refuse_escapes(root: Path, paths: list[Path]) -> None:
-    inside = root.resolve()
-    escaping = [path for path in paths if path.is_symlink() and not path.resolve().is_relative_to(inside)]
+    inside = os.path.realpath(root)
+    links = [path for path in paths if path.is_symlink()]
+    # `os.path.realpath` bears a link that leads to itself, and `Path.resolve` does not.
+    escaping = [path for path in links if not Path(os.path.realpath(path)).is_relative_to(inside)]
     if escaping:
         raise ReadError(
-            f"{root.name}: {len(escaping)} links lead out of the folder: {escaping[0].relative_to(root)}",
+            f"{root.name}: {counted(len(escaping), 'link')} out of the folder: {escaping[0].relative_to(root)}",
             hint="copy the files into the folder",
+        )
+    broken = [path for path in links if not path.exists()]
+    if broken:
+        raise ReadError(
+            f"{root.name}: {counted(len(broken), 'link')} to nothing: {broken[0].relative_to(root)}",
+            hint="copy the file into the folder, or remove the link",
         )
 
 
@@ -161,6 +179,8 @@ def _zip_entries(path: Path, limits: ReadLimits, *, prefix: str) -> list[Entry]:
     try:
         with zipfile.ZipFile(path) as archive:
             members = [member for member in archive.infolist() if not member.is_dir()]
+    except PermissionError:
+        raise _denied(path.name) from None
     except UNPACKING_ERRORS:
         raise ReadError(f"{path.name}: the archive is damaged", hint="export it again", file=path.name) from None
     if len(members) > limits.max_members:

@@ -1,0 +1,44 @@
+"""Words that messages share: counts with their noun, and what pydantic finds wrong, said plainly."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from difflib import get_close_matches
+
+from pydantic import ValidationError
+
+_VALUE_ERROR = "Value error, "
+_PLAIN = {
+    "missing": "is missing",
+    "tuple_type": "should be a list",
+    "list_type": "should be a list",
+    "dict_type": "should be a section",
+    "mapping_type": "should be a section",
+    "model_type": "should be a section",
+    "string_type": "should be a text",
+    "too_short": "should not be empty",
+    "finite_number": "should be a number",
+}
+
+
+def counted(count: int, one: str, many: str | None = None) -> str:
+    """A count with its noun: `1 run`, `2 runs`."""
+    return f"{count:,} {one if count == 1 else many or one + 's'}"
+
+
+def mistakes(error: ValidationError, *, names: Collection[str]) -> list[str]:
+    """Each mistake in a file of keys, as `key: what is wrong`; `names` are all keys that are known.
+
+    What was given is not repeated, but by those checks of ours that say it themselves.
+    """
+    found = error.errors(include_input=False, include_url=False, include_context=False)
+    return [_mistake(".".join(map(str, each["loc"])), each["type"], each["msg"], names=names) for each in found]
+
+
+def _mistake(place: str, kind: str, message: str, *, names: Collection[str]) -> str:
+    if kind == "extra_forbidden":
+        near = get_close_matches(place.rpartition(".")[2], sorted(names), n=1, cutoff=0.5)
+        words = "there is no such key" + (f"; did you mean {near[0]}?" if near else "")
+    else:
+        words = _PLAIN.get(kind, message.removeprefix(_VALUE_ERROR).replace("Input should", "should"))
+    return f"{place}: {words}" if place else words
