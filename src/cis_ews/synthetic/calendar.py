@@ -81,7 +81,7 @@ def _weekday(days: Array) -> Array:
 def _instructional(rng: np.random.Generator, days: Array) -> Array:
     """The first 180 weekdays from the district's first day on that are no day off."""
     school_year = int(days[-1].astype("datetime64[Y]").astype(int)) + 1970
-    first = np.datetime64(date(school_year - 1, 9, 1)) + int(rng.integers(0, 8))
+    first = np.datetime64(date(school_year - 1, 9, 1 + int(rng.integers(0, 8))))
     open_days = (days >= first) & ~np.isin(days, np.array(_days_off(rng, school_year), dtype="datetime64[D]"))
     return open_days & (np.cumsum(open_days) <= INSTRUCTIONAL_DAYS)
 

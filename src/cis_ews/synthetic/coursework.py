@@ -189,10 +189,10 @@ def _credits(world: World, block: Block, graded: Graded, *, course: tuple[Array,
 def _graded_on(world: World, year: Year, graded: Graded, *, row: Array, rng: np.random.Generator) -> Array:
     """Some days after the term; weeks late for a few; not recorded in some schools."""
     late = np.where(rng.random(row.size) < 0.04, rng.integers(8, 40, row.size), rng.integers(0, 6, row.size))
-    day = year.calendar.days[graded.end[row]] + late
+    day = year.calendar.days[graded.end[row]] + late.astype("timedelta64[D]")
     # The extract ends with the last day of school: what is graded later is not in it.
     last = year.calendar.days[year.calendar.last[world.district[graded.school[row]]]]
-    return np.where(world.dates_grades[graded.school[row]], np.minimum(day, last), np.datetime64("NaT"))
+    return np.where(world.dates_grades[graded.school[row]], np.minimum(day, last), np.datetime64("NaT", "D"))
 
 
 def coursework_table(world: World, block: Block, year: Year, *, coursework: Coursework) -> pl.DataFrame:

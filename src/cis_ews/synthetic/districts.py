@@ -178,7 +178,7 @@ def _reported_through(plan: Plan, year: YearCalendar, district: Array, *, rng: n
     behind = np.where(rng.random(district.size) < 0.2, rng.integers(1, 4, district.size), 0)
     behind[(rng.random(district.size) < 0.01) & (district > 0)] = STOPPED_REPORTING.days
     behind[1 if (district == 0).sum() > 3 else 0] = STOPPED_REPORTING.days
-    return (last - behind).astype("datetime64[D]")
+    return last - behind.astype("timedelta64[D]")
 
 
 def day_of(value: np.datetime64) -> date:

@@ -131,13 +131,13 @@ def students_table(world: World, block: Block) -> pl.DataFrame:
     rng = world.plan.generator(Stream.ROSTER, block.key.district, block.key.number, 1)
     age = block.grade + 5 + (rng.random(block.size) < 0.03)
     born = world.plan.school_years[0] + block.first_year - 1 - age
-    september = (born - 1 - 1970).astype("datetime64[Y]").astype("datetime64[D]") + 243
+    september = (born - 1 - 1970).astype("datetime64[Y]").astype("datetime64[D]") + np.timedelta64(243, "D")
     return pl.DataFrame(
         {
             "student_id": block.student_ids,
             "first_name": _pick(FIRST_NAMES, rng.random(block.size)),
             "last_name": _pick(LAST_NAMES, rng.random(block.size)),
-            "birth_date": september + rng.integers(0, 365, block.size),
+            "birth_date": september + rng.integers(0, 365, block.size).astype("timedelta64[D]"),
         }
     )
 

@@ -19,8 +19,9 @@ from typing import Any, Self
 
 import polars as pl
 
-from cis_ews.errors import ConfigError, StorageError
+from cis_ews.errors import ConfigError
 from cis_ews.schema.school_data import TABLES
+from cis_ews.storage.files import disk_errors
 from cis_ews.synthetic.plan import Plan
 
 # pyarrow has no type information
@@ -91,18 +92,12 @@ def replaced_folder(out: Path) -> Generator[Path]:
     """
     out = out.resolve()
     _check_replaceable(out)
-    try:
-        with _folder_beside(out) as beside:
-            (beside / "new").mkdir()
-            yield beside / "new"
-            if out.exists():
-                out.rename(beside / "old")
-            (beside / "new").rename(out)
-    except OSError as error:
-        raise StorageError(
-            f"{out}: the folder cannot be written: {error.strerror}",
-            hint="check the path, its permissions and the space that is left",
-        ) from None
+    with disk_errors(out, "write the folder"), _folder_beside(out) as beside:
+        (beside / "new").mkdir()
+        yield beside / "new"
+        if out.exists():
+            out.rename(beside / "old")
+        (beside / "new").rename(out)
 
 
 @contextmanager
