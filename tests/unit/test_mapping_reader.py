@@ -8,9 +8,11 @@ from typing import Any
 
 import polars as pl
 import pytest
+from polars.testing import assert_frame_equal
 
 from cis_ews.enums import CoverageLevel
 from cis_ews.errors import ReadError, SchemaError, ToleranceError, UnmappedCodesError
+from cis_ews.indicators import compute_indicators
 from cis_ews.readers import read_school_data
 from cis_ews.readers.mapping_codes import MAX_DISTINCT
 from cis_ews.schema.school_data import SchoolData
@@ -114,10 +116,32 @@ def test_a_second_school_year_is_a_second_enrollment(tmp_path: Path) -> None:
     rows = [*attendance_rows(), [PUPILS[0], "school0", "2026-09-01", "P"]]
     data = read(tmp_path, mapping(), rows)
     assert data.enrollments.filter(pl.col("student_id") == PUPILS[0]).select("school_year", "exit_date").rows() == [
-        (2026, date(2025, 9, 5)),
+        (2026, date(2026, 8, 31)),
         (2027, None),
     ]
     assert data.rejections.height == 0
+
+
+def test_one_date_mistyped_into_another_year_closes_no_enrollment_before_that_year(tmp_path: Path) -> None:
+    rows = attendance_rows()
+    rows[7][2] = "2062-09-03"
+    data = read(tmp_path, mapping(), rows)
+    exits = data.enrollments.filter(pl.col("school_year") == 2026)["exit_date"]
+    assert exits.unique().to_list() == [date(2062, 9, 2)]
+    assert compute_indicators(data, date(2025, 9, 6))["is_enrolled"].all()  # a Saturday
+
+
+def test_rows_after_a_night_do_not_tell_it_who_will_move(tmp_path: Path) -> None:
+    rows = [row for row in attendance_rows() if row[0] != PUPILS[0] or row[2] <= DAYS[1]]
+    before, moved = read(tmp_path, mapping(), rows), [PUPILS[0], "school1", DAYS[4], "A"]
+    next_year = [PUPILS[1], "school1", "2026-09-01", "P"]
+    after = read(tmp_path, mapping(), [*rows, moved, next_year])
+    as_of = date.fromisoformat(DAYS[3])
+    assert_frame_equal(compute_indicators(after, as_of), compute_indicators(before, as_of))
+    assert after.enrollments.filter(pl.col("student_id") == PUPILS[0])["exit_date"].to_list() == [
+        date.fromisoformat(DAYS[3]),
+        date(2026, 8, 31),
+    ]
 
 
 @pytest.mark.parametrize(("starts", "year"), [("07-01", 2026), ("09-02", 2025), ("09-01", 2026)])

@@ -58,18 +58,34 @@ def _reporting(recorded: pl.DataFrame) -> pl.DataFrame:
 def _enrollments(recorded: pl.DataFrame) -> pl.DataFrame:
     """One enrollment a student, school and school year, from the first recorded day.
 
-    It stays open unless the student is recorded somewhere later, in another school or another year, after the last day
-    recorded here; then that last day is the exit.
+    It stays open until the day before the student is first recorded somewhere new after the last day recorded here, or
+    before a later school year begins anywhere. So an exit is dated where it became known: the last day recorded here
+    would say of an earlier night what only later rows tell.
     """
     spells = (
         recorded.group_by("student_id", "school_id", "school_year")
         .agg(pl.col("date").min().alias("entry_date"), pl.col("date").max().alias("last_date"))
+        .sort("last_date", "student_id", "school_id")
+    )
+    entries = spells.select("student_id", pl.col("entry_date").alias("moved_on")).sort("moved_on")
+    years = recorded.group_by("school_year").agg(pl.col("date").min().alias("begins")).sort("school_year")
+    next_years = years.with_columns(pl.col("begins").shift(-1).alias("next_begins")).drop("begins")
+    ended = pl.min_horizontal("moved_on", "next_begins") - pl.duration(days=1)
+    return (
+        spells.join_asof(
+            entries,
+            left_on="last_date",
+            right_on="moved_on",
+            by="student_id",
+            strategy="forward",
+            allow_exact_matches=False,
+            check_sortedness=False,  # both are sorted above; polars cannot check it within groups
+        )
+        .join(next_years, on="school_year", how="left")
+        .with_columns(ended.alias("exit_date"))
+        .drop("last_date", "moved_on", "next_begins")
         .sort("student_id", "entry_date", "school_id")
     )
-    latest_entry = pl.col("entry_date").max().over("student_id")
-    past_year = pl.col("school_year") < pl.col("school_year").max()
-    left = (latest_entry > pl.col("last_date")) | past_year
-    return spells.with_columns(pl.when(left).then("last_date").alias("exit_date")).drop("last_date")
 
 
 _DERIVATIONS: Mapping[str, Callable[[pl.DataFrame], pl.DataFrame]] = {
@@ -83,8 +99,8 @@ _SENTENCES: Mapping[str, str] = {
     "schools": "derived from the school ids of the attendance rows",
     "students": "derived from the student ids of the attendance rows; names and birth dates are not known",
     "enrollments": (
-        "derived from the attendance rows, present or absent: a student is enrolled from the first recorded day, and "
-        "leaves only by being recorded elsewhere later; grades are not known"
+        "derived from the attendance rows, present or absent: a student is enrolled from the first recorded day until "
+        "the day before being first recorded elsewhere, or before a later school year; grades are not known"
     ),
     "calendar_days": (
         "derived from the attendance rows: a day is instructional in a school where any row was recorded there; days "
