@@ -75,7 +75,7 @@ application = make_application()
 @bentoml.service(
     workers=1,
     threads=1,
-    http={"host": "127.0.0.1"},
+    http={"host": "127.0.0.1"},  # pyright: ignore[reportArgumentType] - BentoML asks for all keys and fills them in
     logging={"access": {"enabled": False}},
     metrics={"enabled": False},
 )
@@ -112,7 +112,7 @@ class EarlyWarning:
 
 
 EarlyWarning.add_asgi_middleware(
-    Guard,
+    Guard,  # pyright: ignore[reportArgumentType] - BentoML types the class as if it were its factory
     addresses=Addresses(application),
     admit=Admission(application),
     metrics=METRICS,

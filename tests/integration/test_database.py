@@ -14,6 +14,7 @@ import pytest
 
 from cis_ews.errors import ConfigError, DataError, RunNotFoundError, StorageError
 from cis_ews.storage.database import Database, ScoreRow
+from cis_ews.storage.database.jobs import is_dead
 from cis_ews.storage.erasure import forget_student
 from cis_ews.storage.runs import Run
 from cis_ews.storage.store import RunStore
@@ -496,6 +497,11 @@ def test_jobs_of_a_dead_process_are_interrupted_and_those_of_a_live_one_not(new_
         jobs = [database.job(job_id, "d1") for job_id in (*out.split(), mine)]
         assert [job.status for job in jobs if job] == ["interrupted", "interrupted", "done", "running"]
         assert database.jobs_interrupted() == 0
+
+
+@pytest.mark.parametrize(("hours", "dead"), [(1, False), (25, True)])
+def test_a_job_of_another_machine_is_given_up_after_the_longest_night(hours: int, dead: bool) -> None:
+    assert is_dead("another-machine:1:0", asked_at=datetime.now(UTC) - timedelta(hours=hours)) is dead
 
 
 # Rights

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import secrets
 import socket
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,7 @@ from cis_ews.storage.database.rows import Job
 
 _FIELDS = tuple(Job.__dataclass_fields__)
 _COLUMNS = [tables.jobs.c[name] for name in _FIELDS]
+LONGEST_NIGHT = timedelta(hours=24)
 _OPEN = ("queued", "running")
 
 
@@ -72,10 +73,14 @@ def find_job(connection: Connection, job_id: str, district_id: str) -> Job | Non
 
 
 def interrupt_jobs(connection: Connection) -> int:
-    """Mark the open jobs of processes of this machine that are no more; returns their number."""
+    """Mark the open jobs of processes that are no more; returns their number.
+
+    A process of this machine is looked up. One of another machine, or of a container that has a new name since its
+    restart, cannot be; its job counts as interrupted once it is older than the longest night.
+    """
     table = tables.jobs
-    open_jobs = select(table.c.job_id, table.c.worker).where(table.c.status.in_(_OPEN))
-    orphans = [row.job_id for row in connection.execute(open_jobs) if _is_dead(row.worker)]
+    open_jobs = select(table.c.job_id, table.c.worker, table.c.created_at).where(table.c.status.in_(_OPEN))
+    orphans = [row.job_id for row in connection.execute(open_jobs) if is_dead(row.worker, asked_at=row.created_at)]
     for job_id in orphans:
         _change(
             connection,
@@ -110,9 +115,12 @@ def _started(process: int) -> str:
         return "unknown"
 
 
-def _is_dead(worker: str) -> bool:
+def is_dead(worker: str, *, asked_at: datetime) -> bool:
+    """Whether the process that took a job, asked for at that moment, is no more."""
     host, process, _ = worker.rsplit(":", 2)
-    return host == socket.gethostname() and not (_is_running(int(process)) and worker_name(int(process)) == worker)
+    if host != socket.gethostname():
+        return datetime.now(UTC) - asked_at > LONGEST_NIGHT
+    return not (_is_running(int(process)) and worker_name(int(process)) == worker)
 
 
 def _is_running(process: int) -> bool:
