@@ -176,6 +176,19 @@ def test_grades_without_a_day_are_covered_to_the_end_of_their_term() -> None:
     assert (coursework.first, coursework.last) == (date(2026, 1, 30), date(2026, 1, 30))
 
 
+def test_grades_of_a_term_without_an_end_are_covered_to_the_end_of_their_year() -> None:
+    grades = clean_frames()["course_grades"].with_columns(term=pl.lit("elsewhen"))
+    data = SchoolData.from_frames(with_table("course_grades", grades))
+    assert data.coverage.coursework.last == data.calendar_days["date"].max()
+
+
+def test_grades_without_a_day_are_counted_as_later_until_their_term_has_ended() -> None:
+    data = SchoolData.from_frames(clean_frames())
+    assert data.course_grades["graded_on"].null_count() == data.course_grades.height
+    assert data.rows_after(date(2026, 1, 29))["course_grades"] == data.course_grades.height
+    assert "course_grades" not in data.rows_after(date(2026, 1, 30))
+
+
 def test_what_only_a_reader_knows() -> None:
     lost = no_rejections().vstack(
         pl.DataFrame(

@@ -138,15 +138,22 @@ def _coursework(
 ) -> DomainCoverage:
     if "course_grades" not in tables:
         return _none("course_grades", left_out)
-    return _covered(_known_grades(tables), "graded_on", [partial["coursework"]] if "coursework" in partial else [])
+    grades = known_grades(tables["course_grades"], tables["calendar_days"])
+    return _covered(grades, "graded_on", [partial["coursework"]] if "coursework" in partial else [])
 
 
-def _known_grades(tables: Mapping[str, pl.DataFrame]) -> pl.DataFrame:
-    """The grades, each with the day from which it is known: where the source does not say, the last day of its term."""
-    term = ["school_id", "school_year", "term"]
-    ends = tables["calendar_days"].group_by(term).agg(pl.col("date").max().alias("term_end"))
-    grades = tables["course_grades"].join(ends, on=term, how="left")
-    return grades.with_columns(pl.coalesce("graded_on", "term_end").alias("graded_on"))
+def known_grades(grades: pl.DataFrame, calendar_days: pl.DataFrame) -> pl.DataFrame:
+    """The grades, each with the day from which it is known as `graded_on`.
+
+    Where the source does not say: the last day of its term, or of its school year where the calendar has no such term.
+    """
+    year, term = ["school_id", "school_year"], ["school_id", "school_year", "term"]
+    last_day = pl.col("date").max()
+    year_ends = calendar_days.group_by(year).agg(last_day.alias("year_end"))
+    term_ends = calendar_days.group_by(term).agg(last_day.alias("term_end"))
+    dated = grades.join(term_ends, on=term, how="left").join(year_ends, on=year, how="left")
+    known_on = pl.coalesce("graded_on", "term_end", "year_end")
+    return dated.with_columns(known_on.alias("graded_on")).drop("term_end", "year_end")
 
 
 def _last_reported(tables: Mapping[str, pl.DataFrame]) -> dict[str, date]:

@@ -13,7 +13,7 @@ import polars as pl
 from cis_ews.schema.attendance import AttendanceEvents, Reporting
 from cis_ews.schema.behavior import DisciplineActions, Incidents
 from cis_ews.schema.coursework import CourseGrades
-from cis_ews.schema.coverage import Coverage
+from cis_ews.schema.coverage import Coverage, known_grades
 from cis_ews.schema.roster import CalendarDays, Demographics, Enrollments, Schools, Students
 from cis_ews.schema.scores import Rejections
 from cis_ews.schema.supports import Supports
@@ -94,8 +94,10 @@ class SchoolData:
 
     def rows_after(self, as_of: date) -> dict[str, int]:
         """Rows dated after a day, by table: a night as of that day ignores them."""
-        later = {name: self.table(name).filter(pl.col(column) > as_of) for name, column in EVENT_DATES.items()}
-        return {name: rows.height for name, rows in later.items() if rows.height}
+        dated = {name: self.table(name) for name in EVENT_DATES}
+        dated["course_grades"] = known_grades(self.course_grades, self.calendar_days)
+        later = {name: rows.filter(pl.col(EVENT_DATES[name]) > as_of).height for name, rows in dated.items()}
+        return {name: count for name, count in later.items() if count}
 
     @classmethod
     def from_frames(cls, frames: Mapping[str, pl.DataFrame], **options: Any) -> SchoolData:
