@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import resource
+from collections.abc import Generator
 from pathlib import Path
 
 import polars as pl
@@ -105,3 +107,45 @@ def test_indicators_refuses_an_as_of_date_outside_the_calendar(extract: Path, tm
     done = command("indicators", extract, "--as-of", "2031-01-01", "--out", tmp_path / "indicators.csv")
     assert done.code == 3
     assert "ended on 2026-06-12" in done.err
+
+
+@pytest.fixture
+def small_disk(extract: Path) -> Generator[Path]:
+    """An extract, and from then on no file may grow beyond four kilobytes."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (4096, hard))
+    yield extract
+    resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+
+@pytest.mark.parametrize("suffix", ["csv", "parquet"])
+def test_indicators_that_do_not_fit_leave_the_older_file_as_it_was(
+    small_disk: Path, tmp_path: Path, suffix: str
+) -> None:
+    out = tmp_path / "out" / f"indicators.{suffix}"
+    out.parent.mkdir()
+    out.write_text("older", encoding="utf-8")
+    done = command("indicators", small_disk, "--as-of", AS_OF, "--out", out)
+    assert (done.code, out.read_text(encoding="utf-8")) == (5, "older")
+    assert f"cannot write {out}: the file would be larger than is allowed here" in done.err
+    assert [path.name for path in out.parent.iterdir()] == [out.name]
+
+
+@pytest.mark.usefixtures("small_disk")
+def test_synthesize_that_does_not_fit_says_why(tmp_path: Path) -> None:
+    done = command("synthesize", tmp_path / "out", "--students", 120, "--years", 1)
+    assert done.code == 5
+    assert "the file would be larger than is allowed here" in done.err
+    assert not (tmp_path / "out").exists()
+
+
+def test_indicators_into_a_folder_that_is_not_there(extract: Path, tmp_path: Path) -> None:
+    done = command("indicators", extract, "--as-of", AS_OF, "--out", tmp_path / "none" / "indicators.csv")
+    assert (done.code, "it is not there" in done.err) == (5, True)
+
+
+def test_ids_in_csv_are_no_formulas(tmp_path: Path) -> None:
+    extract = write_extract(tmp_path / "extract", small_district(prefix="=1+"))
+    assert command("indicators", extract, "--as-of", AS_OF, "--out", tmp_path / "indicators.csv").code == 0
+    ids = pl.read_csv(tmp_path / "indicators.csv")["student_id"]
+    assert ids.str.starts_with("'=1+").all()

@@ -89,7 +89,7 @@ def test_a_file_in_the_place_of_the_folder_is_left_alone(tmp_path: Path) -> None
 
 def test_a_disk_that_does_not_take_it_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("mine", encoding="utf-8")
-    with pytest.raises(StorageError, match="cannot be written") as refused:
+    with pytest.raises(StorageError, match="a file stands where a folder is needed") as refused:
         write_district(tmp_path / "file" / "out", **SMALL)
     assert refused.value.hint
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Mapping, Sequence
 from datetime import date
 from pathlib import Path
@@ -11,8 +12,9 @@ import polars as pl
 
 from cis_ews.enums import Direction
 from cis_ews.errors import ConfigError
+from cis_ews.exports.files import neutralized
 from cis_ews.schema.school_data import SchoolData
-from cis_ews.storage.files import disk_errors
+from cis_ews.storage.files import disk_errors, written_beside
 from cis_ews.storage.runs import Run
 
 Rows = list[dict[str, Any]]
@@ -142,13 +144,19 @@ def counted(found: Mapping[str, int]) -> Rows:
 
 
 def write_table(frame: pl.DataFrame, path: Path) -> None:
-    """Write a table as the suffix of its path says. Raises ConfigError for another suffix, StorageError."""
-    writers = {".csv": frame.write_csv, ".parquet": frame.write_parquet}
+    """Write a table whole or not at all, as the suffix of its path says; CSV is safe for spreadsheets.
+
+    Raises ConfigError for another suffix, StorageError.
+    """
+    writers = {".csv": neutralized(frame).write_csv, ".parquet": frame.write_parquet}
     writer = writers.get(path.suffix.lower())
     if writer is None:
         raise ConfigError(f"{path} has no suffix that names a format", hint="end the name in .csv or .parquet")
-    with disk_errors(path, "write"):
-        writer(path)
+    with disk_errors(path, "write"), written_beside(path) as beside:
+        # By way of memory: where the disk is full, polars' own writer does not always say so.
+        content = io.BytesIO()
+        writer(content)
+        beside.write_bytes(content.getbuffer())
 
 
 def _rejected_rows(rejections: pl.DataFrame) -> pl.DataFrame:

@@ -16,7 +16,7 @@ from urllib.parse import quote
 
 import polars as pl
 
-from cis_ews.errors import StorageError
+from cis_ews.storage.files import disk_errors
 
 TABLES = ("scores", "reasons")
 MANIFEST = "manifest.json"
@@ -58,8 +58,8 @@ def export_files(run: StoredRun, out: str | Path, *, by_school: bool = False) ->
     """
     folder = Path(out)
     tables = {name: run.table(name) for name in TABLES}
-    neutralized = sum(_formula_cells(frame) for frame in tables.values())
-    try:
+    formulas = sum(_formula_cells(frame) for frame in tables.values())
+    with disk_errors(folder, "write the export to"):
         folder.mkdir(parents=True, exist_ok=True)
         (folder / READY).unlink(missing_ok=True)
         before = _files_listed(folder)
@@ -68,13 +68,9 @@ def export_files(run: StoredRun, out: str | Path, *, by_school: bool = False) ->
         written = {name: _write(folder / name, _csv(frame)) for name, frame in files.items()}
         for name in before - written.keys():
             (folder / name).unlink(missing_ok=True)
-        _write(folder / MANIFEST, _manifest(run, written, rows=rows, neutralized=neutralized))
+        _write(folder / MANIFEST, _manifest(run, written, rows=rows, neutralized=formulas))
         _write(folder / READY, b"")
-    except OSError as error:
-        raise StorageError(
-            f"cannot write the export to {folder}: {error.strerror}", hint="see to the folder and export again"
-        ) from None
-    return ExportReport(rows=rows, neutralized_cells=neutralized)
+    return ExportReport(rows=rows, neutralized_cells=formulas)
 
 
 def _by_school(tables: Mapping[str, pl.DataFrame]) -> dict[str, pl.DataFrame]:
@@ -103,10 +99,13 @@ def _formula_cells(frame: pl.DataFrame) -> int:
     return int(counts.sum_horizontal().sum())
 
 
+def neutralized(frame: pl.DataFrame) -> pl.DataFrame:
+    """The table with an apostrophe before each cell of text that a spreadsheet may take for a formula."""
+    return frame.with_columns(pl.col(name).str.replace(FORMULA, "'${0}") for name in _texts(frame))
+
+
 def _csv(frame: pl.DataFrame) -> bytes:
-    safe = [pl.col(name).str.replace(FORMULA, "'${0}") for name in _texts(frame)]
-    ordered = frame.with_columns(safe)
-    return ordered.write_csv(line_terminator="\r\n").encode()
+    return neutralized(frame).write_csv(line_terminator="\r\n").encode()
 
 
 def _write(path: Path, content: bytes) -> str:

@@ -29,6 +29,7 @@ _REASONS = {
     errno.EPERM: ("permission is denied", "let this account write there or name another folder"),
     errno.ENOTDIR: ("a file stands where a folder is needed", "move that file away or name another folder"),
     errno.EEXIST: ("a file stands where a folder is needed", "move that file away or name another folder"),
+    errno.EISDIR: ("a folder stands where a file is needed", "name a file"),
     errno.ENOENT: ("it is not there", "check the path"),
 }
 
@@ -41,15 +42,19 @@ def disk_errors(place: Path, doing: str) -> Generator[None]:
     """
     try:
         yield
-    except OSError as error:
-        raise _storage_error(place, doing, error.errno) from None
-    except pl.exceptions.PolarsError as error:
-        number = re.search(r"os error (\d+)", str(error))
-        raise _storage_error(place, doing, int(number[1]) if number else None) from None
+    except (OSError, pl.exceptions.PolarsError) as error:
+        raise _storage_error(place, doing, _number(error)) from None
+
+
+def _number(error: Exception) -> int | None:
+    """The error number of the disk; polars says it in its text alone."""
+    said = re.search(r"os error (\d+)", str(error))
+    return getattr(error, "errno", None) or (int(said[1]) if said else None)
 
 
 def _storage_error(place: Path, doing: str, number: int | None) -> StorageError:
-    unknown = (errno.errorcode.get(number or 0, "the content is damaged"), "see to the disk and run again")
+    unsaid = "the disk does not take it" if doing.startswith("write") else "the content is damaged"
+    unknown = (os.strerror(number) if number else unsaid, "see to the disk and run again")
     found, hint = _REASONS.get(number or 0, unknown)
     return StorageError(f"cannot {doing} {place}: {found}", hint=hint)
 
@@ -96,6 +101,19 @@ def replace_durably(path: Path, content: bytes, *, mode: int = 0o644) -> None:
 def make_private_folder(folder: Path) -> None:
     """Make a folder, if it is not there, that its owner alone may open: records of children go into it."""
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+
+
+@contextmanager
+def written_beside(path: Path) -> Generator[Path]:
+    """A path to write a new file at; it takes the place of `path` in one step when all went well."""
+    beside = leftover_beside(path)
+    try:
+        yield beside
+        sync(beside)
+        beside.replace(path)
+    except BaseException:
+        beside.unlink(missing_ok=True)
+        raise
 
 
 def leftover_beside(path: Path) -> Path:
