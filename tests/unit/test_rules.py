@@ -14,6 +14,7 @@ from cis_ews.errors import ConfigError, ModelError
 from cis_ews.risk.rule_engine import evaluate_rule, on_date, truth
 from cis_ews.risk.rule_terms import AllOf, AnyOf, AtLeast, Condition, FlagRule, Is, Level, Number, Share
 from cis_ews.risk.rules import RULES, RulesModel, rules_named
+from cis_ews.risk.sentences import FACTS
 from tests.lib.indicator_frames import indicator_frame
 
 WINTER = date(2026, 2, 27)
@@ -282,3 +283,10 @@ def test_the_last_rung_of_the_ladder_speaks_for_the_others() -> None:
     absent = {"full_days_unexcused_this_month": 3, "full_days_unexcused_month_max": 7, "full_days_unexcused_ytd": 6}
     [reason] = _reasons(absent)
     assert reason["sentence"].endswith("agree on a plan, or meet with a community engagement board")
+
+
+def test_the_version_changes_with_the_words_of_a_fact(monkeypatch: pytest.MonkeyPatch) -> None:
+    before = RulesModel().version
+    fact = FACTS["failing_courses"]
+    monkeypatch.setitem(FACTS, "failing_courses", replace(fact, sentence="Has {failing_courses} to catch up on"))
+    assert RulesModel().version != before

@@ -23,6 +23,7 @@ from cis_ews.risk.rule_catalog.truancy import TRUANCY_RULES
 from cis_ews.risk.rule_engine import evaluate_rule, needed_columns, on_date
 from cis_ews.risk.rule_reasons import rank_reasons
 from cis_ews.risk.rule_terms import FlagRule
+from cis_ews.risk.sentences import FACTS
 from cis_ews.schema.scores import Reasons, RuleResults
 
 __all__ = ["RULES", "FlagRule", "RulesModel", "rules_named"]
@@ -59,8 +60,9 @@ class RulesModel:
 
     @property
     def version(self) -> str:
-        """`rules-` and a hash of everything that the chosen rules say."""
-        text = json.dumps([_plain(rule) for rule in rules_named(self.rules)], sort_keys=True)
+        """`rules-` and a hash of everything that the chosen rules say, their facts in words included."""
+        facts = {indicator: _plain(fact) for indicator, fact in FACTS.items()}
+        text = json.dumps([facts, *(_plain(rule) for rule in rules_named(self.rules))], sort_keys=True)
         return f"rules-{hashlib.sha256(text.encode()).hexdigest()[:12]}"
 
     def evaluate(self, indicators: pl.DataFrame, *, as_of: date) -> dy.DataFrame[RuleResults]:
