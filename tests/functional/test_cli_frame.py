@@ -45,6 +45,8 @@ def test_no_verb_shows_the_help(group: tuple[str, ...]) -> None:
         (["scroe"], "No such command 'scroe'"),
         (["score"], "Missing"),
         (["score", "x", "--as-of", "27.2.2026"], "give a date as 2026-02-27"),
+        (["score", "x", "--as-of", "20260227"], "give a date as 2026-02-27"),
+        (["score", "x", "--as-of", "2026-W09-5"], "give a date as 2026-02-27"),
         (["check", "x", "--fromat", "folder"], "No such option"),
         (["flags", "--run", "x", "--top", "0"], "--top"),
         (["export", "--run", "x", "--out", "y", "--to", "edfi"], "edfi"),
@@ -142,3 +144,13 @@ def test_a_reader_that_goes_away_is_no_fault(tmp_path: Path) -> None:
     with os.fdopen(write, "w") as closed:
         done = subprocess.run(line, stdout=closed, stderr=subprocess.PIPE, text=True, check=False, cwd=tmp_path)
     assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_an_output_that_is_full_is_said_with_code_5(tmp_path: Path) -> None:
+    (tmp_path / "store").mkdir()
+    line = [sys.executable, "-c", "from cis_ews.cli import main; main()", "runs", "list", "--store", "store"]
+    with Path("/dev/full").open("w", encoding="utf-8") as full:
+        done = subprocess.run(line, stdout=full, stderr=subprocess.PIPE, text=True, check=False, cwd=tmp_path)
+    assert done.returncode == 5
+    assert "cannot write the output: the disk is full" in done.stderr
+    assert "Traceback" not in done.stderr

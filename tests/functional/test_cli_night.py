@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from datetime import date, timedelta
 from pathlib import Path
 
@@ -135,3 +136,27 @@ def test_export_writes_files_and_says_which(scored: Path, tmp_path: Path) -> Non
     assert done.code == 0
     assert (tmp_path / "outbox" / "export.ok").exists()
     assert "by_school/north/scores.csv" in done.out
+
+
+def test_the_next_command_can_be_pasted_whatever_the_store_is_called(scored: Path, tmp_path: Path) -> None:
+    done = command("score", scored / "extract", "--as-of", AS_OF, "--out", tmp_path / "st öre 'q")
+    (line,) = [line for line in done.out.splitlines() if line.startswith("Next: ")]
+    assert shlex.split(line)[-1] == str(RunStore(tmp_path / "st öre 'q").latest().path)
+
+
+def test_score_says_what_the_source_can_speak_of(scored: Path) -> None:
+    done = command("score", scored / "extract", "--as-of", AS_OF, "--out", scored / "store")
+    assert "What the source can speak of" in done.out
+    as_json = command("score", scored / "extract", "--as-of", AS_OF, "--out", scored / "store", "--json")
+    assert as_json.event("scored")["coverage"]["attendance"]["level"] == "full"
+
+
+def test_flags_fit_a_narrow_terminal(scored: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "40")
+    reasons = [line for line in command("flags", "--run", scored / "store").out.splitlines() if line.startswith("  ")]
+    assert 30 < max(len(line.rstrip()) for line in reasons) <= 40
+
+
+def test_a_policy_that_is_a_folder_is_refused(scored: Path, tmp_path: Path) -> None:
+    done = command("score", scored / "extract", "--as-of", AS_OF, "--out", tmp_path / "store", "--policy", tmp_path)
+    assert (done.code, "cannot be read" in done.err) == (2, True)

@@ -162,7 +162,10 @@ def test_the_file_in_configs_changes_nothing_yet() -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("tier_4_rules = []", "tier_4_rules: Extra inputs are not permitted"),
+        ("tier3_rules = []", "tier3_rules: there is no such key; did you mean tier_3_rules"),
+        ('tier_2_rules = "chronic_absence"', "tier_2_rules: should be a list"),
+        ('tier_2_rules = ["chronic_absence", "chronic_absence"]', "tier_2_rules: named twice: chronic_absence"),
+        ("tier_2_rules = []\ntier_3_rules = []", "policy.toml: tier_2_rules and tier_3_rules are both empty"),
         ('tier_2_rules = ["septembre_rule"]', "there is no rule septembre_rule"),
         ('tier_2_rules = ["attendance_band:terrible"]', "attendance_band has no level terrible"),
         (
@@ -171,9 +174,9 @@ def test_the_file_in_configs_changes_nothing_yet() -> None:
         ),
         ('tier_3_rules = ["solid_average"]', "solid_average is a strength, and only flags put a student into a tier"),
         ("[capacity]", "a capacity needs a share, a number or both"),
-        ("[capacity]\nshare = 1.5", "capacity.share: Input should be less than or equal to 1"),
-        ("[capacity]\nnumber = 0", "capacity.number: Input should be greater than or equal to 1"),
-        ("config_version = 2", "config_version: Input should be less than or equal to 1"),
+        ("[capacity]\nshare = 1.5", "capacity.share: should be less than or equal to 1"),
+        ("[capacity]\nnumber = 0", "capacity.number: should be greater than or equal to 1"),
+        ("config_version = 2", "config_version: should be less than or equal to 1"),
         ("minimum_days_enrolled = ", "not valid TOML"),
     ],
 )
@@ -187,6 +190,8 @@ def test_a_mistake_in_the_policy_is_named(text: str, message: str, tmp_path: Pat
 def test_a_missing_policy_file_is_an_error_and_not_the_default(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"there is no tier policy policy\.toml"):
         TierPolicy.load(tmp_path / "policy.toml")
+    with pytest.raises(ConfigError, match="cannot be read"):
+        TierPolicy.load(tmp_path)
 
 
 def test_a_level_in_the_policy_takes_the_more_severe_ones_with_it() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from datetime import date
 from pathlib import Path
 from typing import Annotated, Literal
@@ -11,6 +12,7 @@ import typer
 from cis_ews.cli.options import AsOf, Format, Json, OptionalAsOf, Source, parse_day
 from cis_ews.cli.session import begin, read_source
 from cis_ews.cli.show import show_coverage, show_rejections
+from cis_ews.wording import counted
 
 
 def synthesize(  # noqa: PLR0913 - one parameter an option
@@ -53,7 +55,7 @@ def synthesize(  # noqa: PLR0913 - one parameter an option
             through=through,
             progress=terminal,
         )
-    terminal.say(f"A made-up extract lies in {out}\nNext: cis-ews check {out}")
+    terminal.say(f"A made-up extract lies in {out}\nNext: cis-ews check {shlex.quote(str(out))}")
     terminal.record("synthesized", path=str(out), students=students, years=years, seed=seed, districts=districts)
 
 
@@ -134,5 +136,5 @@ def indicators(
     wide = measured.join(by_rule, on="student_id", how="left", maintain_order="left")
     write_table(wide, out)
     show_rejections(session.terminal, school_data)
-    session.terminal.say(f"\n{wide.height:,} students, {wide.width:,} columns: {out}")
+    session.terminal.say(f"\n{counted(wide.height, 'student')}, {counted(wide.width, 'column')}: {out}")
     session.terminal.record("indicators", path=str(out), students=wide.height, columns=wide.width)

@@ -6,19 +6,22 @@ Exit codes: 0 done, 1 a fault of the program, 2 usage or configuration, 3 data r
 
 from __future__ import annotations
 
+import errno
 import os
 import secrets
 import sys
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import cast
 
 import typer
 
 from cis_ews.cli.terminal import print_error, print_json
-from cis_ews.errors import EwsError
+from cis_ews.errors import EwsError, StorageError
 from cis_ews.logs import get_log, log_failure
 
 UNEXPECTED = 1
+FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 INTERRUPTED = 130
 
 
@@ -54,6 +57,8 @@ def report_usage(error: typer.TyperException, *, as_json: bool) -> int:
 
 def report_fault(error: BaseException, *, as_json: bool) -> int:
     """Say that the program failed, with an id that the log has too; the error's own words could quote a value."""
+    if isinstance(error, OSError) and error.errno in FULL:
+        return _report_full(as_json=as_json)
     error_id = secrets.token_hex(4)
     log_failure(error, error_id=error_id)
     message = f"The program failed unexpectedly (error id {error_id})"
@@ -65,9 +70,17 @@ def report_fault(error: BaseException, *, as_json: bool) -> int:
     return UNEXPECTED
 
 
+def _report_full(*, as_json: bool) -> int:
+    """Say that a disk is full, which is no fault of the program: mostly where the output was sent to."""
+    leave_quietly()
+    hint = "free some space, or send the output elsewhere, and run again"
+    return report_refusal(StorageError("cannot write the output: the disk is full", hint=hint), as_json=as_json)
+
+
 def leave_quietly() -> int:
-    """Nobody reads our output any more (`cis-ews ... | head`): no more writing, and no complaint at the end."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    """Nobody takes our output any more (`cis-ews ... | head`): no more writing, and no complaint at the end."""
+    with suppress(OSError):  # an output that is no file has no number
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     return 0
 
 

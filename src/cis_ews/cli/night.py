@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
@@ -58,7 +59,7 @@ def score(
         session, source, rules, store=session.store(out), as_of=as_of, source_format=source_format, policy=policy
     )
     show_night(session.terminal, night)
-    session.terminal.say(f"Next: cis-ews flags --run {night.run.path}")
+    session.terminal.say(f"Next: cis-ews flags --run {shlex.quote(str(night.run.path))}")
 
 
 def explain(context: typer.Context, student_id: StudentId, *, run: RunFolder, as_json: Json = False) -> None:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from datetime import date, timedelta
 from pathlib import Path
 from typing import Annotated
 
 import typer
+
+PLAIN_DAY = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
 
 
 def parse_day(text: str) -> date:
@@ -14,7 +17,8 @@ def parse_day(text: str) -> date:
     today = date.today()
     words = {"today": today, "yesterday": today - timedelta(days=1)}
     try:
-        return words.get(text) or date.fromisoformat(text)
+        # `fromisoformat` takes other forms as well, 20260227 and 2026-W09-5.
+        return words.get(text) or date.fromisoformat(text if PLAIN_DAY.fullmatch(text) else "")
     except ValueError:
         message = "give a date as 2026-02-27, or today, or yesterday"
         raise typer.BadParameter(message) from None

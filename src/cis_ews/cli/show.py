@@ -12,6 +12,7 @@ from cis_ews.cli import summaries
 from cis_ews.cli.terminal import Terminal
 from cis_ews.enums import Domain, RuleStatus
 from cis_ews.schema.freshness import notes_of_the_day
+from cis_ews.wording import counted
 
 if TYPE_CHECKING:
     from cis_ews.schema.school_data import SchoolData
@@ -64,7 +65,7 @@ def show_night(terminal: Terminal, night: ScoreRun) -> None:
     made = "New run" if night.is_new else "The same night had been done before; its run is whole"
     terminal.say(f"\n{made}: {night.run.path}")
     if kept := night.published.kept_newer:
-        terminal.say(f"{len(kept)} districts keep a newer as-of date in the database.")
+        terminal.say(f"{counted(len(kept), 'district')} with a newer as-of date in the database.")
     terminal.record(
         "scored",
         run=str(night.run.path),
@@ -85,7 +86,7 @@ def show_flags(terminal: Terminal, flags: Iterable[Mapping[str, Any]], *, school
     """The first flags of a school, each with its reasons."""
     listed = list(flags)
     terminal.record("flags", school_id=school_id, flagged=total)
-    terminal.say(f"School {school_id}: {total:,} students flagged; the first {len(listed)}:")
+    terminal.say(f"School {school_id}: {counted(total, 'student')} flagged; the first {len(listed)}:")
     for flag in listed:
         terminal.say(f"\n{flag['student_id']}, grade {flag['grade_level'] or 'not known'}")
         terminal.item(flag["tier_reason"], mark="=")

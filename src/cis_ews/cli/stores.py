@@ -11,6 +11,7 @@ import typer
 from cis_ews.cli.options import Json, Store
 from cis_ews.cli.session import begin
 from cis_ews.errors import ConfigError, RunDamagedError, StorageError
+from cis_ews.wording import counted
 
 if TYPE_CHECKING:
     from cis_ews.storage.runs import Run
@@ -209,10 +210,10 @@ def verify(context: typer.Context, *, store: Store = None, as_json: Json = False
     session.terminal.record("verified", runs=len(found), damaged=damaged)
     if damaged:
         raise StorageError(
-            f"{len(damaged)} of {len(found)} runs are damaged: {', '.join(damaged)}",
+            f"{len(damaged)} of {counted(len(found), 'run')} damaged: {', '.join(damaged)}",
             hint="restore them from a copy, or move them away and score these nights again",
         )
-    session.terminal.say(f"{len(found)} runs are whole.")
+    session.terminal.say(f"{counted(len(found), 'run')} checked and whole.")
 
 
 def retention(

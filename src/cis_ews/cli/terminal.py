@@ -17,6 +17,7 @@ from rich.table import Table
 from cis_ews.logs import get_log
 
 WIDTH = 80
+NARROWEST = 20
 Row = Sequence[object]
 _COLUMNS = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
 
@@ -42,7 +43,8 @@ class Terminal:
 
     def item(self, text: str, *, mark: str = "-") -> None:
         """A sentence for a person, indented, in lines that are easy to read."""
-        self.say(textwrap.fill(text, WIDTH, initial_indent=f"  {mark} ", subsequent_indent="    "))
+        width = max(NARROWEST, min(WIDTH, self.out.width))
+        self.say(textwrap.fill(text, width, initial_indent=f"  {mark} ", subsequent_indent="    "))
 
     def table(self, title: str, columns: Sequence[str], rows: Iterable[Row]) -> None:
         """A small table for a person: numbers to the right, and only the last column breaks into lines."""

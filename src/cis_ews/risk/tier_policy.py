@@ -15,6 +15,7 @@ from cis_ews.errors import ConfigError
 from cis_ews.risk.rule_terms import FlagRule, RuleKind, Share
 from cis_ews.risk.rule_terms import leaves as leaves_of
 from cis_ews.risk.rules import RULES
+from cis_ews.wording import mistakes
 
 DEFAULTS = files("cis_ews") / "defaults" / "tier_policy.toml"
 _RULES = {rule.name: rule for rule in RULES}
@@ -83,7 +84,16 @@ class TierPolicy(BaseModel, frozen=True, extra="forbid"):
     def _known_rules(cls, references: tuple[str, ...]) -> tuple[str, ...]:
         for reference in references:
             tier_rule(reference, tier=2)
+        twice = sorted({reference for reference in references if references.count(reference) > 1})
+        if twice:
+            raise ValueError(f"named twice: {', '.join(twice)}")
         return references
+
+    @model_validator(mode="after")
+    def _asks_something(self) -> TierPolicy:
+        if not self.tier_2_rules and not self.tier_3_rules:
+            raise ValueError("tier_2_rules and tier_3_rules are both empty: nobody would ever be flagged")
+        return self
 
     @property
     def rules(self) -> tuple[TierRule, ...]:
@@ -108,7 +118,7 @@ class TierPolicy(BaseModel, frozen=True, extra="forbid"):
         try:
             return cls.model_validate(settings)
         except ValidationError as error:
-            wrong = "; ".join(f"{'.'.join(map(str, item['loc']))}: {item['msg']}" for item in error.errors())
+            wrong = "; ".join(mistakes(error, names={*cls.model_fields, *Capacity.model_fields}))
             place = "the shipped tier policy" if path is None else Path(path).name
             raise ConfigError(f"{place}: {wrong}", hint="docs/rules.md lists the rules and their levels") from None
 
@@ -133,5 +143,7 @@ def _read(path: Path) -> dict[str, Any]:
         return tomllib.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise ConfigError(f"there is no tier policy {path.name}", hint="give the path of a TOML file") from None
+    except OSError:
+        raise ConfigError(f"the tier policy {path.name} cannot be read", hint="give the path of a TOML file") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path.name} is not valid TOML: {error}", hint="see configs/tier_policy.toml") from None
