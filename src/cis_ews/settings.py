@@ -20,10 +20,13 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from cis_ews.errors import ConfigError
+from cis_ews.wording import mistakes
 
 PREFIX = "CIS_EWS_"
 DELIMITER = "__"
 FILE_VARIABLE = "CIS_EWS_CONFIG"
+# An empty one would put the runs into whatever folder a cron job starts in.
+STORE_VARIABLE = "CIS_EWS_STORE__PATH"
 # Read by the command line and by the tests, not by a section.
 OTHER_VARIABLES = frozenset({FILE_VARIABLE, "CIS_EWS_TEST_LONG"})
 
@@ -45,7 +48,7 @@ class SourceSettings(Section):
     """How an extract is read."""
 
     format: str = "folder"
-    tolerance: Annotated[float, Field(ge=0.0, le=1.0)] | None = None
+    tolerance: Annotated[float, Field(ge=0.0, le=1.0, allow_inf_nan=False)] | None = None
 
 
 class NamedSourceSettings(SourceSettings):
@@ -148,6 +151,10 @@ def _check_variables(environment: Mapping[str, str]) -> None:
     for name in sorted(environment):
         if name.upper().startswith(PREFIX) and name.upper() not in right:
             raise _unknown("environment variable", name, right=right)
+        if name.upper() == STORE_VARIABLE and not environment[name]:
+            raise ConfigError(
+                f"{name} is set and empty", hint="name the folder of the store, or take the variable away"
+            )
 
 
 def _read(file: Path) -> dict[str, Any]:
@@ -194,5 +201,4 @@ def _unknown(what: str, name: str, *, right: Iterable[str]) -> ConfigError:
 
 def _describe(error: ValidationError) -> str:
     """Which settings are wrong and what they should be; never what was given."""
-    parts = error.errors(include_input=False, include_url=False, include_context=False)
-    return "; ".join(f"Setting {'.'.join(str(place) for place in part['loc'])}: {part['msg']}" for part in parts)
+    return "; ".join(f"Setting {mistake}" for mistake in mistakes(error, names=Settings.model_fields))

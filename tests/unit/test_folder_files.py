@@ -94,7 +94,7 @@ def test_unknown_format_lists_the_known_ones(tmp_path: Path) -> None:
 @pytest.mark.parametrize("table", ["schools", "calendar_days", "students", "enrollments"])
 def test_missing_file_of_a_required_table(tmp_path: Path, table: str) -> None:
     (write_plain(tmp_path) / f"{table}.csv").unlink()
-    with pytest.raises(SchemaError, match=f"1 required tables are missing: {table}"):
+    with pytest.raises(SchemaError, match=f"1 required table missing: {table}"):
         read_school_data(tmp_path)
 
 
@@ -157,13 +157,13 @@ def test_unknown_column_is_kept_aside_and_counted(tmp_path: Path) -> None:
     write_lines(tmp_path, "students", [f"{lines[0]},row_number", *(f"{line},9" for line in lines[1:])])
     data = read_school_data(tmp_path)
     assert data.students.height == 40
-    assert "students: 1 columns of its files are not used and were kept aside" in data.coverage.notes
+    assert "students: 1 column of its files not used and kept aside" in data.coverage.notes
 
 
 def test_missing_required_column_is_named(tmp_path: Path) -> None:
     lines = lines_of(write_plain(tmp_path), "enrollments")
     write_lines(tmp_path, "enrollments", [lines[0].replace("entry_date", "begin"), *lines[1:]])
-    with pytest.raises(SchemaError, match="enrollments: 1 required columns are missing: entry_date") as caught:
+    with pytest.raises(SchemaError, match="enrollments: 1 required column missing: entry_date") as caught:
         read_school_data(tmp_path)
     assert caught.value.details["columns"] == ["entry_date"]
 
@@ -263,7 +263,7 @@ def test_hidden_files_are_not_read(tmp_path: Path) -> None:
 def test_a_file_with_a_mistyped_name_is_passed_over_and_counted(tmp_path: Path) -> None:
     (write_plain(tmp_path) / "course_grades.csv").rename(tmp_path / "course_grade.csv")
     data = read_school_data(tmp_path)
-    assert "1 files have the name of no table, and were passed over" in data.coverage.notes
+    assert "1 file with the name of no table passed over" in data.coverage.notes
 
 
 def test_a_suffix_in_capitals(tmp_path: Path) -> None:

@@ -156,6 +156,16 @@ def test_a_stray_pair_of_quotes_that_swallows_many_rows_is_refused(tmp_path: Pat
         read_school_data(tmp_path)
 
 
+def test_a_row_longer_than_a_block_is_called_long(tmp_path: Path) -> None:
+    lines = lines_of(write_plain(tmp_path), "students")
+    write_lines(tmp_path, "students", [*lines, f"x,{'y' * 9 * 2**20},z,"])
+    with pytest.raises(
+        ReadError, match=r"students\.csv: a row is longer than 4 MiB; it begins near line \d+"
+    ) as caught:
+        read_school_data(tmp_path)
+    assert caught.value.hint == "shorten its longest cell and export again"
+
+
 def test_an_inch_mark_in_a_cell_is_no_quote(tmp_path: Path) -> None:
     lines = lines_of(write_plain(tmp_path), "incidents")
     header = lines[0].split(",")
@@ -176,7 +186,7 @@ def test_a_header_that_runs_over_two_lines(tmp_path: Path) -> None:
 def test_a_line_longer_than_any_row(tmp_path: Path) -> None:
     lines = lines_of(write_plain(tmp_path), "students")
     write_lines(tmp_path, "students", [lines[0], '"' + "x" * 9_000_000, *lines[2:]])
-    with pytest.raises(ReadError, match="the file is no table of text") as caught:
+    with pytest.raises(ReadError, match="a row is longer than 4 MiB") as caught:
         read_school_data(tmp_path)
     assert "xx" not in str(caught.value)
 

@@ -59,7 +59,7 @@ EVENTS = "tables/attendance_events"
 MISTAKES = [
     ("config_version", 2, "config_version"),
     ("config_version", None, "config_version"),
-    ("nmae", "x", "nmae: Extra inputs are not permitted"),
+    ("nmae", "x", "1 mistake: nmae: there is no such key; did you mean name?"),
     (f"{EVENTS}/colums", {}, "tables.attendance_events.colums"),
     (f"{EVENTS}/files", [], "tables.attendance_events.files"),
     (f"{EVENTS}/files", ["../att.csv"], "files are named below the folder of the source"),

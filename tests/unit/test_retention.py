@@ -145,9 +145,9 @@ def test_the_file_of_a_deployment_overrides_key_by_key(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("run_days = 3", "run_days: Extra inputs"),
-        ("runs_days = 0", "runs_days: Input should be greater"),
-        ("runs_days = 'x'", "runs_days: Input should be a valid integer"),
+        ("run_days = 3", "run_days: there is no such key; did you mean runs_days"),
+        ("runs_days = 0", "runs_days: should be greater"),
+        ("runs_days = 'x'", "runs_days: should be a valid integer"),
         ("config_version = 2", "config_version"),
         ("runs_days = ", "is not TOML"),
     ],

@@ -61,7 +61,7 @@ def test_an_empty_variable_is_as_if_unset(monkeypatch: pytest.MonkeyPatch) -> No
         ("[service]\nquiet = true\n", "[service]", "there are: session_hours"),
         ('[sources.nightly]\npath = "x"\ndistrict = ["d"]\n', "[sources.nightly]", "did you mean districts?"),
         ("store = 3\n", "is a section", "write [store]"),
-        ("config_version = 2\n", "config_version: Input should be 1", "correct it"),
+        ("config_version = 2\n", "config_version: should be 1", "correct it"),
         ("[source]\ntolerance = 7\n", "source.tolerance", "correct it"),
         ('[log]\nlevel = "loud"\n', "log.level", "correct it"),
         ("[store\n", "is not TOML", "see configs/cis_ews.toml"),
@@ -91,6 +91,17 @@ def test_a_mistyped_variable_is_named(monkeypatch: pytest.MonkeyPatch, name: str
     assert name in caught.value.message
     assert caught.value.hint == f"did you mean {meant}?"
     assert SECRET not in str(caught.value)
+
+
+def test_an_empty_path_of_the_store_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CIS_EWS_STORE__PATH", "")
+    with pytest.raises(ConfigError, match="CIS_EWS_STORE__PATH is set and empty"):
+        load_settings()
+
+
+def test_a_tolerance_that_is_no_number_is_refused(write) -> None:
+    with pytest.raises(ConfigError, match=r"source\.tolerance: should be a number"):
+        load_settings(write("[source]\ntolerance = nan\n"))
 
 
 def test_a_missing_file_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -72,7 +72,7 @@ def test_a_required_table_without_rows(table: str) -> None:
 def test_an_unknown_column_in_memory_is_kept_aside_and_counted() -> None:
     students = clean_frames()["students"].with_columns(shoe_size=pl.lit(38))
     notes = SchoolData.from_frames(with_table("students", students)).coverage.notes
-    assert "students: 1 columns that the contract does not know were kept aside" in notes
+    assert "students: 1 column unknown to the contract kept aside" in notes
 
 
 @pytest.mark.parametrize(

@@ -16,6 +16,7 @@ from cis_ews.readers.limits import ReadLimits
 from cis_ews.readers.sources import Entry
 from cis_ews.schema.rows import rejected
 from cis_ews.schema.school_data import SourceFile
+from cis_ews.wording import counted
 
 RAGGED = "ragged_row"
 
@@ -59,7 +60,7 @@ def join_files(table: str, entries: Sequence[Entry], reads: Sequence[FileRead]) 
     """The files of one table as one frame, in the order given. Raises SchemaError where their columns differ."""
     parts = [_with_place(read, entry.name) for entry, read in zip(entries, reads, strict=True)]
     unknown = max((read.unknown_columns for read in reads), default=0)
-    aside = f"{table}: {unknown} columns of its files are not used and were kept aside"
+    aside = f"{table}: {counted(unknown, 'column')} of its files not used and kept aside"
     return TableRead(
         frame=_concatenated(table, parts),
         rejections=pl.concat(

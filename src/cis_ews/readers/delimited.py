@@ -19,7 +19,7 @@ import polars as pl
 from cis_ews.errors import ReadError, SchemaError
 from cis_ews.readers.encodings import BLOCK, FALLBACKS, Utf8Reader
 from cis_ews.readers.file_read import FileRead
-from cis_ews.readers.limits import ReadLimits
+from cis_ews.readers.limits import MEBIBYTE, ReadLimits
 from cis_ews.readers.sources import Entry, open_entry
 
 DELIMITERS = (",", ";", "\t", "|")
@@ -125,11 +125,22 @@ def _parsed(name: str, text: Utf8Reader, *, delimiter: str, width: int) -> tuple
             ),
         )
         lines = pl.DataFrame(reader.read_all())
-    except arrow.ArrowInvalid:
+    except arrow.ArrowInvalid as error:
         # The message can quote cells.
+        if "straddl" in str(error):
+            raise _too_long(name, text) from None
         raise ReadError(f"{name}: the file is no table of text", hint=_QUOTES, file=name) from None
     _refuse_open_quotes(name, lines, ragged=ragged, quotes=text.quotes)
     return lines.with_columns(_numbers(lines.height, ragged)), ragged
+
+
+def _too_long(name: str, text: Utf8Reader) -> ReadError:
+    """A row does not fit into a block: a cell that holds a whole file, or rows behind a mark that never closes."""
+    return ReadError(
+        f"{name}: a row is longer than {BLOCK // MEBIBYTE} MiB; it begins near line {text.lines + 1:,} or before",
+        hint=_QUOTES if text.quotes % 2 else "shorten its longest cell and export again",
+        file=name,
+    )
 
 
 def _numbers(height: int, ragged: _Ragged) -> pl.Series:

@@ -18,7 +18,7 @@ _MARKS = (
 
 
 class Utf8Reader(io.RawIOBase):
-    """A stream of UTF-8 without a byte order mark, that ends with a line end; counts its quotation marks.
+    """A stream of UTF-8 without a byte order mark, that ends with a line end; counts its quotation marks and lines.
 
     Raises UnicodeDecodeError where the bytes are not what `encoding` says; a byte order mark outweighs `encoding`.
     """
@@ -34,6 +34,7 @@ class Utf8Reader(io.RawIOBase):
         self._last = b"\n"
         self._ended = False
         self.quotes = 0
+        self.lines = 0
 
     def readable(self) -> bool:
         """True: this is a stream to read from."""
@@ -46,6 +47,7 @@ class Utf8Reader(io.RawIOBase):
         cut = len(self._pending) if size < 0 else size
         data, self._pending = self._pending[:cut], self._pending[cut:]
         self.quotes += data.count(b'"')
+        self.lines += data.count(b"\n")
         self._last = data[-1:] or self._last
         return data
 

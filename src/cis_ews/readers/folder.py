@@ -14,6 +14,7 @@ from cis_ews.readers.sources import SUFFIXES, Entry, archive_entries, list_entri
 from cis_ews.schema.rows import no_rejections
 from cis_ews.schema.school_data import REQUIRED_TABLES, TABLES, SchoolData
 from cis_ews.schema.validation import DEFAULT_TOLERANCE, SourceNotes, check_tables
+from cis_ews.wording import counted
 
 # A district without one recorded absence or mark is a failed export; without an incident it may be a good month.
 _NEVER_EMPTY = ("attendance_events", "course_grades")
@@ -30,7 +31,7 @@ def read_folder(path: Path, options: ReadOptions) -> SchoolData:
     missing = [table for table in REQUIRED_TABLES if table not in files]
     if missing:
         raise SchemaError(
-            f"{path.name}: {len(missing)} required tables are missing: {', '.join(missing)}",
+            f"{path.name}: {counted(len(missing), 'required table')} missing: {', '.join(missing)}",
             hint=f"name the files <table>{SUFFIXES[0]} or <table>.parquet",
             tables=missing,
         )
@@ -43,7 +44,7 @@ def read_folder(path: Path, options: ReadOptions) -> SchoolData:
 def _passed_over(entries: list[Entry]) -> tuple[str, ...]:
     """Files that look like tables and have no table's name: most likely a name that was mistyped."""
     count = sum(bool(entry.suffix) and entry.stem not in TABLES and entry.folder not in TABLES for entry in entries)
-    return (f"{count} files have the name of no table, and were passed over",) if count else ()
+    return (f"{counted(count, 'file')} with the name of no table passed over",) if count else ()
 
 
 def read_tables(path: Path, options: ReadOptions) -> Mapping[str, TableRead]:

@@ -18,9 +18,10 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from cis_ews.errors import ConfigError
 from cis_ews.schema.parsing import BOOLEANS, DATE_FORMAT
 from cis_ews.schema.school_data import DOMAIN_TABLES, REQUIRED_TABLES, TABLES
+from cis_ews.wording import counted, mistakes
 
 Plain = str | int | float | bool
-Share = Annotated[float, Field(ge=0, le=1)]
+Share = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
 DerivedTable = Literal["schools", "students", "enrollments", "calendar_days", "reporting"]
 DEFAULT = "default"  # the key of `tolerance` for tables that it does not name
 
@@ -125,12 +126,15 @@ def load_mapping(path: Path) -> SourceMapping:
         return SourceMapping.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
     except FileNotFoundError:
         raise ConfigError(f"{path}: there is no such mapping", hint="check the path") from None
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+    except OSError:
+        raise ConfigError(f"{path}: the mapping cannot be read", hint="give the path of a TOML file") from None
+    except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise ConfigError(f"{path.name}: this is no TOML: {error}", hint="docs/formats.md has an example") from None
     except ValidationError as error:
-        mistakes = [f"{'.'.join(str(part) for part in each['loc'])}: {each['msg']}" for each in error.errors()]
+        names = {*SourceMapping.model_fields, *TableMapping.model_fields, *Derivation.model_fields}
+        found = mistakes(error, names=names)
         raise ConfigError(
-            f"{path.name}: {len(mistakes)} mistakes: {'; '.join(mistakes)}",
+            f"{path.name}: {counted(len(found), 'mistake')}: {'; '.join(found)}",
             hint="docs/formats.md explains every key",
             keys=[".".join(str(part) for part in each["loc"]) for each in error.errors()],
         ) from None

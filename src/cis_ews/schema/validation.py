@@ -20,6 +20,7 @@ from cis_ews.schema.rows import PLACE, check_rows, no_rejections, rejected
 from cis_ews.schema.school_data import DOMAIN_TABLES, REQUIRED_TABLES, TABLES, SchoolData, SourceFile
 from cis_ews.schema.scores import Rejections
 from cis_ews.schema.spelling import spelling_notes
+from cis_ews.wording import counted
 
 if TYPE_CHECKING:
     from cis_ews.schema.coverage import Coverage
@@ -145,13 +146,13 @@ def _column_notes(table: str, frame: pl.DataFrame) -> list[str]:
     required = [name for name in absent if not columns[name].nullable]
     if required:
         raise SchemaError(
-            f"{table}: {len(required)} required columns are missing: {', '.join(required)}",
+            f"{table}: {counted(len(required), 'required column')} missing: {', '.join(required)}",
             hint="check the header line and the delimiter of the file; docs/formats.md names every column",
             table=table,
             columns=required,
         )
     unknown = [name for name in frame.columns if name not in columns and name not in PLACE]
-    notes = [f"{table}: {len(unknown)} columns that the contract does not know were kept aside"] if unknown else []
+    notes = [f"{table}: {counted(len(unknown), 'column')} unknown to the contract kept aside"] if unknown else []
     return notes + ([f"{table}: the source has no column {', '.join(absent)}"] if absent else [])
 
 

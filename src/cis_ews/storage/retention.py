@@ -14,6 +14,7 @@ from cis_ews.errors import ConfigError
 from cis_ews.storage.files import disk_errors, remove
 from cis_ews.storage.runs import run_date
 from cis_ews.storage.store import RunStore
+from cis_ews.wording import mistakes
 
 if TYPE_CHECKING:
     from cis_ews.storage.database import Database
@@ -39,7 +40,7 @@ class RetentionPolicy(BaseModel):
         try:
             return cls.model_validate(chosen)
         except ValidationError as error:
-            wrong = "; ".join(f"{'.'.join(map(str, item['loc']))}: {item['msg']}" for item in error.errors())
+            wrong = "; ".join(mistakes(error, names=cls.model_fields))
             place = DEFAULTS if path is None else Path(path)
             raise ConfigError(f"{place.name}: {wrong}", hint="correct the file; its keys are in docs/runs.md") from None
 
