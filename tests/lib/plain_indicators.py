@@ -339,10 +339,11 @@ class Child:
             some = [each for each in incidents if each["severity"] == severity]
             row |= {f"incidents_{severity}_{name}": len(inside) for name, inside in windows_of(some, days).items()}
         numbers = [number_of(each["date"], days) for each in incidents]
+        kinds = {each["behavior"] for each in incidents} - {None}
         row |= {
             "incidents_ytd": len(incidents),
             "days_since_last_incident": max(len(days) - max(numbers), 0) if numbers else None,
-            "distinct_behaviors_ytd": len({each["behavior"] for each in incidents} - {None}),
+            "distinct_behaviors_ytd": len(kinds) if kinds or not incidents else None,
             "share_of_days_with_incident_ytd": ratio(len(set(numbers)), len(days)),
         }
         known_last_year = bool(self.spells(year - 1)) and self.extract.covers_last_year("behavior")

@@ -62,7 +62,7 @@ def test_a_covered_student_with_records_has_a_value_in_every_column_that_is_alwa
             enrollment("ann", entry="2025-09-01", grade="10"),
         ],
         attendance=[absence("ann", "2025-06-02"), absence("ann", "2025-09-02")],
-        incidents=[incident("ann", "2025-06-02"), incident("ann", "2025-09-02")],
+        incidents=[incident("ann", "2025-06-02"), incident("ann", "2025-09-02", behavior="late")],
         actions=[action("ann", "2025-09-02")],
         grades=[
             grade("ann", course, term, subject=course, mark="C", percent=75, points=2, credits=(1, 1), school_year=year)
@@ -102,6 +102,14 @@ def test_without_actions_incidents_are_counted_and_suspensions_are_not_known() -
     unknown = ["suspensions_ytd", "exclusion_days_ytd", "out_of_school_days_ytd", "days_absent_suspended_ytd"]
     row = row_of(school_data)
     assert of(row, "incidents_ytd", *unknown) == [1, None, None, None, None]
+
+
+def test_kinds_of_behavior_are_not_known_where_no_incident_says_its_kind() -> None:
+    def kinds(*said: str | None) -> object:
+        incidents = [incident("ann", "2025-09-02", incident_id=str(at), behavior=each) for at, each in enumerate(said)]
+        return row_of(district(calendar=WEEKS, enrollments=ANN, incidents=incidents))["distinct_behaviors_ytd"]
+
+    assert [kinds(), kinds(None), kinds(None, "late"), kinds("late", "late", "loud")] == [0, None, 1, 2]
 
 
 def test_last_year_is_not_known_where_the_extract_has_no_attendance_of_it() -> None:

@@ -22,7 +22,7 @@ SUSPENSIONS = (
     DisciplineActionType.LONG_TERM_SUSPENSION,
     *EXPULSIONS,
 )
-STAYS_NULL = ("days_since_last_incident", "incidents_last_year", "suspensions_last_year")
+STAYS_NULL = ("days_since_last_incident", "incidents_last_year", "suspensions_last_year", "distinct_behaviors_ytd")
 
 
 def behavior_indicators(
@@ -92,6 +92,7 @@ def _incident_sums(incidents: pl.LazyFrame) -> pl.LazyFrame:
         for window in DAY_WINDOWS
     }
     severities = {severity.value: pl.col("severity") == severity for severity in Severity}
+    kinds = pl.col("behavior").drop_nulls()
     return (
         incidents.with_columns(**severities)
         .group_by("student")
@@ -99,7 +100,7 @@ def _incident_sums(incidents: pl.LazyFrame) -> pl.LazyFrame:
             **counts,
             incidents_ytd=pl.len(),
             days_since_last_incident=pl.col("ago").min().clip(0),
-            distinct_behaviors_ytd=pl.col("behavior").drop_nulls().n_unique(),
+            distinct_behaviors_ytd=pl.when(kinds.len() > 0).then(kinds.n_unique()),
             days_with_incident=pl.col("number").n_unique(),
         )
     )
@@ -126,6 +127,8 @@ def _last_year(rows: pl.LazyFrame, name: str, year: EnrolledYear) -> pl.LazyFram
 
 
 def _filled(joined: pl.DataFrame) -> pl.DataFrame:
-    """No incident is zero incidents; the share needs a day enrolled."""
+    """No incident is zero incidents of no kind; the kinds of some need their names, the share a day enrolled."""
+    kinds = pl.when(pl.col("incidents_ytd") > 0).then("distinct_behaviors_ytd").otherwise(0)
     share = pl.when(pl.col("total") > 0).then(pl.col("days_with_incident") / pl.col("total"))
-    return joined.with_columns(pl.exclude(STAYS_NULL).fill_null(0)).with_columns(share_of_days_with_incident_ytd=share)
+    counted = joined.with_columns(pl.exclude(STAYS_NULL).fill_null(0), distinct_behaviors_ytd=kinds)
+    return counted.with_columns(share_of_days_with_incident_ytd=share)

@@ -77,7 +77,11 @@ YEAR_TO_DATE = (
         definition="School days of the student since the last incident; 0: on the last day or after it.",
         null_when="no incident this year",
     ),
-    _count("distinct_behaviors_ytd", "Different kinds of behavior, in the source's own words."),
+    _count(
+        "distinct_behaviors_ytd",
+        "Different kinds of behavior, in the source's own words.",
+        null_when="incidents, and the source says the kind of none of them",
+    ),
     Indicator(
         name="share_of_days_with_incident_ytd",
         domain=Domain.BEHAVIOR,
