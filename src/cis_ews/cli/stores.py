@@ -240,9 +240,11 @@ def retention(
     named = session.existing_store(store)
     with session.database_if_any(named) as database:
         report = apply_retention(named, chosen, today=date.today(), database=database, dry_run=dry_run)
+    kinds = {"run": len(report.runs), "correction": report.corrections, "job": report.jobs}
+    counts = [counted(count, kind) for kind, count in kinds.items()]
     verb = "Would delete" if report.dry_run else "Deleted"
     terminal = session.terminal
-    terminal.say(f"{verb} {len(report.runs)} runs, {report.corrections} corrections, {report.jobs} jobs.")
+    terminal.say(f"{verb} {', '.join(counts)}.")
     for name in report.runs:
         terminal.say(f"  {name}")
     terminal.record(

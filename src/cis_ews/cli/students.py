@@ -15,6 +15,7 @@ from cis_ews.cli.options import Format, Json, OptionalAsOf, Policy, Source, Stor
 from cis_ews.cli.session import begin, read_source
 from cis_ews.cli.show import show_night
 from cis_ews.errors import ConfigError, RunNotFoundError
+from cis_ews.wording import counted
 
 app = typer.Typer(help="A family's rights: export, correct, forget one student.", no_args_is_help=True)
 _PRIVATE = 0o600
@@ -126,8 +127,9 @@ def forget(
     if not any((report.runs_rewritten, report.database_rows, report.corrections)):
         terminal.say("Nothing was held about that student: check that the id is right.")
     terminal.say(
-        f"Forgotten: {len(report.runs_rewritten)} runs rewritten, {report.database_rows} rows of the database and "
-        f"{report.corrections} files of corrections deleted. Later nights leave the student out."
+        f"Forgotten: {counted(len(report.runs_rewritten), 'run')} rewritten, "
+        f"{counted(report.database_rows, 'row')} of the database and "
+        f"{counted(report.corrections, 'file')} of corrections deleted. Later nights leave the student out."
     )
     terminal.record("forgotten", runs=len(report.runs_rewritten), rows=report.database_rows, files=report.corrections)
 

@@ -134,7 +134,7 @@ def load_mapping(path: Path) -> SourceMapping:
         names = {*SourceMapping.model_fields, *TableMapping.model_fields, *Derivation.model_fields}
         found = mistakes(error, names=names)
         raise ConfigError(
-            f"{path.name}: {counted(len(found), 'mistake')}: {'; '.join(found)}",
+            f"{path.name}: {'; '.join(found)}",
             hint="docs/formats.md explains every key",
             keys=[".".join(str(part) for part in each["loc"]) for each in error.errors()],
         ) from None
@@ -229,7 +229,7 @@ def _code_problems(table: str, mapping: TableMapping) -> Iterator[str]:
         allowed = _allowed(dtype)
         wrong = [each for each in given if allowed and plain_text(each) not in allowed]
         if wrong:
-            yield f"{key}: {len(wrong)} values are not in the vocabulary ({', '.join(sorted(allowed))})"
+            yield f"{key}: {counted(len(wrong), 'value')} not in the vocabulary ({', '.join(sorted(allowed))})"
 
 
 def _allowed(dtype: pl.DataType | None) -> set[str]:
