@@ -114,7 +114,8 @@ def indicators(
     Writes one row a student (absence_rate_ytd is days absent over days
     enrolled), and one column a flag rule: holds, abstains, or empty. No tiers
     and no names: this is for analysis. docs/indicators.md says what each
-    column means.
+    column means. In CSV, an id that a spreadsheet may take for a formula gets
+    an apostrophe in front.
 
     Example:
 
