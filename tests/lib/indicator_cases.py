@@ -308,6 +308,25 @@ MARK_CASES = (
         why="Failing is below 60. Student Insights: F below 65, D above 65 and up to 69; 65 is neither.",
     ),
     MarkCase(
+        title="Marks that are no grades",
+        marks="""
+            English 9 | english | S2 | 2 | | | |
+            Algebra   | math    | S2 | 1 | | | |
+            Art       | other   | S2 | I | | | |
+        """,
+        expected={
+            "courses_latest_term": 3,
+            "failing_courses": None,
+            "failing_core_courses": None,
+            "near_failing_core_courses": None,
+            "f_marks_latest_term": None,
+            "d_marks_latest_term": None,
+            "course_failures_ytd": None,
+            "core_semester_failures_ytd": None,
+        },
+        why="A standard from 1 to 4 without a percent says nothing of failing: no count is made of it, not even zero.",
+    ),
+    MarkCase(
         title="Incomplete and withdrawn",
         marks="""
             English 9 | english | S2 | I | | | 0 of 0.5   |

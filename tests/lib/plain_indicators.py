@@ -405,7 +405,7 @@ class Child:
         row = self.terms(now) | self.credits(grades)
         row["gpa_last_year"] = mean(each["grade_points"] for each in last)
         final = [each for each in last if each["is_final"]]
-        row["course_failures_last_year"] = sum(each["failing"] is True for each in final) if final else None
+        row["course_failures_last_year"] = how_many("failing", final) if final else None
         row["percent_average_ytd"] = mean(each["percent"] for each in now)
         row["gpa_ytd"] = mean(each["grade_points"] for each in now)
         return row | finals([each for each in now if each["is_final"]])
@@ -541,18 +541,25 @@ def judged(row: Row) -> Row:
     }
 
 
+def how_many(name: str, rows: list[Row]) -> int | None:
+    """How many are known to be so; None where there are rows and nothing is known of any."""
+    known = [each[name] for each in rows if each["failing"] is not None]
+    return None if rows and not known else sum(known)
+
+
 def term_row(rows: list[Row]) -> Row:
     """Indicators of the latest term."""
+    core = [each for each in rows if each["is_core"]]
     row: Row = {
         "courses_latest_term": sum(each["has_mark"] for each in rows),
         "missing_marks": sum(not each["has_mark"] for each in rows),
         "percent_average_latest_term": mean(each["percent"] for each in rows),
         "gpa_latest_term": mean(each["grade_points"] for each in rows),
-        "failing_courses": sum(each["failing"] is True for each in rows),
-        "failing_core_courses": sum(each["failing"] is True and each["is_core"] for each in rows),
-        "near_failing_core_courses": sum(each["near"] is True and each["is_core"] for each in rows),
-        "f_marks_latest_term": sum(each["is_f"] for each in rows),
-        "d_marks_latest_term": sum(each["is_d"] for each in rows),
+        "failing_courses": how_many("failing", rows),
+        "failing_core_courses": how_many("failing", core),
+        "near_failing_core_courses": how_many("near", core),
+        "f_marks_latest_term": how_many("is_f", rows),
+        "d_marks_latest_term": how_many("is_d", rows),
     }
     for subject in ("english", "math"):
         some = [each for each in rows if each["subject"] == subject]
@@ -567,8 +574,8 @@ def finals(rows: list[Row]) -> Row:
     if not rows:
         return {}
     row: Row = {
-        "course_failures_ytd": sum(each["failing"] is True for each in rows),
-        "core_semester_failures_ytd": sum(each["failing"] is True and each["is_core"] for each in rows),
+        "course_failures_ytd": how_many("failing", rows),
+        "core_semester_failures_ytd": how_many("failing", [each for each in rows if each["is_core"]]),
         "incomplete_marks_ytd": sum(each["incomplete"] for each in rows),
     }
     counted = [each for each in rows if not each["withdrawn"]]

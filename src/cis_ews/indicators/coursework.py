@@ -93,18 +93,19 @@ def _of_roster(grades: pl.LazyFrame, roster: pl.DataFrame) -> pl.LazyFrame:
 
 
 def _judged(grades: pl.LazyFrame) -> pl.LazyFrame:
-    """Grades with `failing` and `near_failing` (null without a grade), kinds of marks, and whole-number units."""
+    """Grades with what a count can be made of (null without a grade), kinds of marks, and whole-number units."""
     percent, attempted = pl.col("percent"), ~pl.col("is_withdrawn")
     near = (percent >= FAILING_PERCENT) & (percent < NEAR_FAILING_PERCENT)
     is_f = (percent < F_PERCENT).fill_null(value=False) | pl.col("fails")
     is_d = percent.is_between(*D_PERCENTS, closed="right").fill_null(pl.col("nearly_fails"))
+    can_be_judged = pl.col("is_grade") | percent.is_not_null()
     return grades.join(_kinds_of_marks(grades), on="mark", nulls_equal=True).select(
         *("student", "school_year", "term", "term_date", "subject", "is_core", "is_final", "is_incomplete"),
         has_mark=pl.col("has_letter") | percent.is_not_null(),
         failing=pl.when("is_grade").then("fails").otherwise(percent < FAILING_PERCENT),
         near_failing=pl.when("is_grade").then("nearly_fails").otherwise(near),
-        is_f=is_f,
-        is_d=is_d & ~is_f,
+        is_f=pl.when(can_be_judged).then(is_f),
+        is_d=pl.when(can_be_judged).then(is_d & ~is_f),
         percents=_units(percent),
         points=_units(pl.col("grade_points")),
         attempted=pl.when(attempted).then(_units(pl.col("credits_attempted"))),
@@ -135,16 +136,20 @@ def _mean(units: str, where: pl.Expr | None = None) -> pl.Expr:
     return pl.when(values.count() > 0).then(values.sum() / (values.count().cast(pl.Int64) * UNITS))
 
 
+def _how_many(flags: pl.Expr) -> pl.Expr:
+    """How many of the courses are so; null where there are some and not one has a grade that says it."""
+    return pl.when((flags.len() == 0) | (flags.count() > 0)).then(flags.sum())
+
+
 def _by_year(grades: pl.LazyFrame) -> pl.LazyFrame:
     """One row a student and school year; what is counted in final marks is named `final_`."""
-    final, core = pl.col("is_final"), pl.col("is_core")
-    failed = final & pl.col("failing")
+    final, core, failing = pl.col("is_final"), pl.col("is_core"), pl.col("failing")
     return grades.group_by("student", "school_year").agg(
         percent_average=_mean("percents"),
         gpa=_mean("points"),
         final_marks=final.sum(),
-        final_failed=failed.sum(),
-        final_failed_core=(failed & core).sum(),
+        final_failed=_how_many(failing.filter(final)),
+        final_failed_core=_how_many(failing.filter(final & core)),
         final_incomplete=(final & pl.col("is_incomplete")).sum(),
         final_attempted=pl.col("attempted").filter(final).sum(),
         final_earned=pl.col("earned").filter(final).sum(),
@@ -165,15 +170,15 @@ def _by_term(grades: pl.LazyFrame, school_year: int) -> pl.LazyFrame:
             missing_marks=pl.col("has_mark").not_().sum(),
             percent_average=_mean("percents"),
             gpa=_mean("points"),
-            failing_courses=failing.sum(),
-            failing_core_courses=(failing & core).sum(),
-            near_failing_core_courses=(pl.col("near_failing") & core).sum(),
+            failing_courses=_how_many(failing),
+            failing_core_courses=_how_many(failing.filter(core)),
+            near_failing_core_courses=_how_many(pl.col("near_failing").filter(core)),
             failing_english=failing.filter(english).max(),
             failing_math=failing.filter(math).max(),
             percent_english=_mean("percents", english),
             percent_math=_mean("percents", math),
-            f_marks_latest_term=pl.col("is_f").sum(),
-            d_marks_latest_term=pl.col("is_d").sum(),
+            f_marks_latest_term=_how_many(pl.col("is_f")),
+            d_marks_latest_term=_how_many(pl.col("is_d")),
         )
     )
 

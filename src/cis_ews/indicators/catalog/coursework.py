@@ -14,6 +14,8 @@ YTD = "year to date"
 LAST_YEAR = "last school year"
 NO_MARKS = "no mark this year yet"
 NO_FINALS = "no final mark this year yet"
+NO_GRADES = "no mark this year yet, or of such courses not one has a grade"
+NO_FINAL_GRADES = "no final mark this year yet, or of such marks not one is a grade"
 NO_CREDITS = "no final mark with credits this year yet"
 STUDENT_INSIGHTS = "Student Insights, high-school levels"
 CHICAGO = "University of Chicago, freshman on-track"
@@ -93,9 +95,14 @@ FAILING = (
     _count(
         "failing_courses",
         "Courses failed: a mark of F, E, NC, U, N, NP or FAIL; without a grade mark, a percent below 60.",
+        null_when=NO_GRADES,
     ),
-    _count("failing_core_courses", "Core courses failed."),
-    _count("near_failing_core_courses", "Core courses with a D; without a grade mark, a percent of 60 to below 70."),
+    _count("failing_core_courses", "Core courses failed.", null_when=NO_GRADES),
+    _count(
+        "near_failing_core_courses",
+        "Core courses with a D; without a grade mark, a percent of 60 to below 70.",
+        null_when=NO_GRADES,
+    ),
     _failing_subject("english"),
     _failing_subject("math"),
     _number("percent_english", "percent", "Mean percent of English courses.", window=LATEST),
@@ -103,22 +110,39 @@ FAILING = (
     _count(
         "d_marks_latest_term",
         "Percents above 65 and up to 69, and Ds without a percent; 65 itself is neither D nor F.",
+        null_when=NO_GRADES,
         source=STUDENT_INSIGHTS,
     ),
-    _count("f_marks_latest_term", "Percents below 65, and failing marks.", source=STUDENT_INSIGHTS),
+    _count(
+        "f_marks_latest_term",
+        "Percents below 65, and failing marks.",
+        null_when=NO_GRADES,
+        source=STUDENT_INSIGHTS,
+    ),
     _count("missing_marks", "Courses without mark and percent."),
 )
 
 CREDITS = (
-    _count("course_failures_ytd", "Final marks failed, all courses.", window=YTD, null_when=NO_FINALS, source="EWIMS"),
+    _count(
+        "course_failures_ytd",
+        "Final marks failed, all courses.",
+        window=YTD,
+        null_when=NO_FINAL_GRADES,
+        source="EWIMS",
+    ),
     _count(
         "core_semester_failures_ytd",
         "Final marks failed in core courses.",
         window=YTD,
-        null_when=NO_FINALS,
+        null_when=NO_FINAL_GRADES,
         source=CHICAGO,
     ),
-    _count("course_failures_last_year", "Final marks failed.", window=LAST_YEAR, null_when="no final mark last year"),
+    _count(
+        "course_failures_last_year",
+        "Final marks failed.",
+        window=LAST_YEAR,
+        null_when="no final mark last year, or not one is a grade",
+    ),
     _count("incomplete_marks_ytd", "Final marks of I or INC.", window=YTD, null_when=NO_FINALS, source=WASHINGTON),
     _number(
         "credits_attempted_ytd",
