@@ -124,6 +124,6 @@ def test_every_mistake_is_reported_at_once(tmp_path: Path) -> None:
     mapping = minimal()
     mapping["nmae"] = "x"
     mapping["tables"]["attendance_events"]["colums"] = {}
-    with pytest.raises(ConfigError, match="colums: there is no such key.*nmae: there is") as caught:
+    with pytest.raises(ConfigError, match=r"colums: there is no such key.*nmae: there is") as caught:
         load_mapping(write_toml(tmp_path / "m.toml", mapping))
     assert caught.value.details["keys"] == ["tables.attendance_events.colums", "nmae"]
