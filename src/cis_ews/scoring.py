@@ -105,6 +105,7 @@ def score_night(  # noqa: PLR0913 - each is a thing that a night needs, and all 
     configuration = config_hash(policy, format=format, tolerance=tolerance)
     night = Night(as_of=as_of, model=model, policy=policy, config_hash=configuration)
     with runs.lock(), _current_flags(database, runs) as flags:
+        flags.check_erasures(runs.erased())
         with watch.step("read"):
             school_data = read_school_data(source, format=format, tolerance=tolerance, progress=watch)
         with watch.step("correct"):

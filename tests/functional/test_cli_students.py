@@ -99,6 +99,17 @@ def test_forget_takes_the_student_out_of_everything(scored: Path) -> None:
     assert {step["name"]: step["excluded"] for step in night["cohort_flow"]}["left out at a family's request"] == 1
 
 
+def test_a_night_without_the_list_of_forgotten_students_is_refused(scored: Path) -> None:
+    store = scored / "store"
+    command("student", "forget", "s00", "--store", store, "--yes")
+    (store / "erased.json").unlink()
+    for manifest in store.glob("runs/*/*/manifest.json"):
+        manifest.unlink()  # the database alone still knows
+    done = command("score", scored / "extract", "--as-of", "2026-02-26", "--out", store)
+    assert done.code == 5
+    assert "restore erased.json" in done.err
+
+
 def test_forgetting_an_id_that_nobody_has_says_so(scored: Path) -> None:
     done = command("student", "forget", "s9999", "--store", scored / "store", "--yes")
     assert done.code == 0

@@ -14,8 +14,9 @@ from random import Random
 import polars as pl
 import pytest
 
-from cis_ews.errors import RunDamagedError
+from cis_ews.errors import RunDamagedError, StorageError
 from cis_ews.storage.database import Database
+from cis_ews.storage.erased import ErasedStudents
 from cis_ews.storage.erasure import export_student, forget_student, reapply_erasures
 from cis_ews.storage.runs import verify_run
 from cis_ews.storage.store import RunStore
@@ -129,6 +130,37 @@ def test_a_student_of_whom_nothing_is_held_is_remembered_as_forgotten(tmp_path: 
     report = forget_student(store, None, CHILD, today=TODAY)
     assert (report.runs_rewritten, report.database_rows, report.corrections) == ((), 0, 0)
     assert CHILD in store.erased()
+
+
+def test_without_its_list_a_store_that_forgot_somebody_lets_nobody_write(store: RunStore) -> None:
+    forget_student(store, None, CHILD, today=TODAY)
+    (store.root / "erased.json").unlink()
+    with pytest.raises(StorageError, match=r"students were forgotten in this store.*restore erased\.json"):
+        store.write(contents([score(CHILD)], as_of=date(2026, 2, 28)))
+    assert not (store.root / "erased.json").exists()
+
+
+def test_a_store_that_forgot_nobody_gets_a_new_list(store: RunStore) -> None:
+    (store.root / "erased.json").unlink()
+    with store.lock():
+        assert store.erased().digests == frozenset()
+
+
+def test_the_database_knows_that_somebody_was_forgotten(store: RunStore, database: Database, tmp_path: Path) -> None:
+    forget_student(store, database, "held-nowhere", today=TODAY)
+    database.check_erasures(store.erased())
+    database.backup(tmp_path / "backup.zip")
+    nobody = ErasedStudents("00")
+    with pytest.raises(StorageError, match=r"restore erased\.json"):
+        database.check_erasures(nobody)
+    with Database(f"sqlite:///{tmp_path}/other.db") as other:
+        with pytest.raises(StorageError, match=r"restore erased\.json"):
+            other.restore(tmp_path / "backup.zip", erased=nobody)
+        other.upgrade()
+        other.check_erasures(nobody)
+        other.check_erasures(store.erased())
+        with pytest.raises(StorageError, match=r"restore erased\.json"):
+            other.check_erasures(nobody)
 
 
 def test_forgetting_twice_changes_nothing_more(store: RunStore, database: Database) -> None:

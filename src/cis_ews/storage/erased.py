@@ -16,6 +16,7 @@ from cis_ews.storage.files import disk_errors, json_bytes, replace_durably
 
 ERASED = "erased.json"
 _PRIVATE = 0o600
+_REWRITTEN = b'"why": "erasure"'
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,10 +43,15 @@ class ErasedStudents:
 
 
 def read_erased(root: Path) -> ErasedStudents:
-    """The list of a store; an empty one with a new salt if the store has none yet."""
+    """The list of a store; an empty one with a new salt if the store has none yet.
+
+    Raises StorageError if the list is damaged, or gone while a run of the store says that somebody was forgotten.
+    """
     path = root / ERASED
     with disk_errors(path, "read"):
         if not path.exists():
+            if _was_rewritten(root):
+                raise list_is_gone(path)
             return ErasedStudents(secrets.token_hex(32))
         content = path.read_bytes()
     try:
@@ -56,6 +62,19 @@ def read_erased(root: Path) -> ErasedStudents:
         raise StorageError(
             f"{path} is damaged", hint="restore it from a backup; nothing is scored without it"
         ) from None
+
+
+def list_is_gone(path: str | Path) -> StorageError:
+    """What to say where students were forgotten and the list does not know them: a night would bring them back."""
+    return StorageError(
+        f"students were forgotten in this store, and its list of them is not there: {path}",
+        hint=f"restore {ERASED} from a copy of the store; nothing is scored without it",
+    )
+
+
+def _was_rewritten(root: Path) -> bool:
+    """Whether the manifest of any run says that a student was taken out; the bytes alone, so that damage hides none."""
+    return any(_REWRITTEN in path.read_bytes() for path in root.glob("runs/*/*/manifest.json"))
 
 
 def write_erased(root: Path, erased: ErasedStudents) -> None:

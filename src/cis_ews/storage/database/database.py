@@ -26,7 +26,7 @@ from cis_ews.storage.database.rows import (
     StudentReasons,
     TierFilter,
 )
-from cis_ews.storage.erased import ErasedStudents
+from cis_ews.storage.erased import ERASED, ErasedStudents, list_is_gone
 from cis_ews.storage.files import disk_errors, make_private_folder
 from cis_ews.storage.runs import Run
 
@@ -196,9 +196,23 @@ class Database:
     def forget_student(self, student_id: str) -> int:
         """Delete every row about a student and overwrite where they stood; returns the number of rows."""
         with self._writing(alone=True) as connection:
+            rights.mark_erasures(connection)
             deleted = rights.forget_students(connection, [student_id])
         self.purge()
         return deleted
+
+    def check_erasures(self, erased: ErasedStudents) -> None:
+        """Raise StorageError where students were forgotten and the store's list is empty; else remember that it is not.
+
+        A database is of one store: a night that went on without the list would bring forgotten students back.
+        """
+        with self._reading() as connection:
+            is_marked = rights.has_erasures(connection)
+        if is_marked and not erased.digests:
+            raise list_is_gone(ERASED)
+        if erased.digests and not is_marked:
+            with self._writing(alone=True) as connection:
+                rights.mark_erasures(connection)
 
     def record_rewritten(self, run: Run) -> None:
         """Bring the row of a run up to date after erasure has rewritten the run's files."""
@@ -232,7 +246,8 @@ class Database:
     def restore(self, path: str | Path, *, erased: ErasedStudents | None = None) -> dict[str, int]:
         """Put a backup in place of all tables, then bring them to the newest step: all of it or nothing.
 
-        `erased`: the store's list of forgotten students, who are left out. A key that was revoked since stays revoked.
+        `erased`: the store's list of forgotten students, who are left out; StorageError if the backup says that there
+        were some and the list is empty. A key that was revoked since stays revoked.
         Returns the rows by table in the backup.
         """
         self._make_folder()
@@ -243,6 +258,10 @@ class Database:
             for key_id in revoked:
                 keys.revoke_key(connection, key_id)
             if erased is not None:
+                if rights.has_erasures(connection) and not erased.digests:
+                    raise list_is_gone(ERASED)
+                if erased.digests:
+                    rights.mark_erasures(connection)
                 rights.forget_students(connection, erased.among(rights.all_student_ids(connection)))
         self.purge()
         return rows

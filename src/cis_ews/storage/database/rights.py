@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from datetime import date, datetime
 
-from sqlalchemy import ColumnElement, Connection, Table, delete, func, select, text, tuple_, update
+from sqlalchemy import ColumnElement, Connection, Table, delete, func, insert, select, text, tuple_, update
 
 from cis_ews.errors import StorageError
 from cis_ews.storage.database import tables
@@ -14,6 +14,7 @@ from cis_ews.storage.runs import Run
 _ABOUT_STUDENTS = (tables.reasons, tables.scores, tables.students)
 """Every score has a row of students, which ties the id to the refs; so that one goes last."""
 _OF_DISTRICTS = (tables.schools, *_ABOUT_STUDENTS)
+ERASURES = "erasures"
 _CHUNK = 500
 """Ids in one statement: far below what either database takes."""
 
@@ -85,6 +86,18 @@ def drop_runs(connection: Connection, run_ids: Collection[str]) -> int:
         for table in _OF_DISTRICTS:
             connection.execute(delete(table).where(table.c.district_id == district))
     return connection.execute(delete(tables.runs).where(tables.runs.c.run_id.in_(ids))).rowcount
+
+
+def has_erasures(connection: Connection) -> bool:
+    """Whether a student was ever forgotten in this database."""
+    known = select(tables.secrets.c.name).where(tables.secrets.c.name == ERASURES)
+    return connection.scalar(known) is not None
+
+
+def mark_erasures(connection: Connection) -> None:
+    """Remember that a student was forgotten, not who: no night may then do without the store's list."""
+    if not has_erasures(connection):
+        connection.execute(insert(tables.secrets).values(name=ERASURES, value="1"))
 
 
 def purge(connection: Connection) -> None:
