@@ -34,4 +34,4 @@ def test_a_sentence_without_its_number_is_null() -> None:
 def test_marks_below_65_percent_are_not_called_courses_that_are_not_passed() -> None:
     frame = pl.DataFrame({"f_marks_latest_term": [4]})
     said = frame.select(render(FACTS["f_marks_latest_term"].sentence)).item()
-    assert said == "Has 4 marks below 65 % or failing right now"
+    assert said == "Has 4 marks below 65 % or not passing right now"

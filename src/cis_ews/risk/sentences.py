@@ -114,7 +114,7 @@ FACTS: dict[str, Fact] = {
     ),
     "failing_courses": _coursework("failing courses", "Is not passing {failing_courses:course|courses} right now"),
     "f_marks_latest_term": _coursework(
-        "failing courses", "Has {f_marks_latest_term:mark|marks} below 65 % or failing right now"
+        "failing courses", "Has {f_marks_latest_term:mark|marks} below 65 % or not passing right now"
     ),
     "failing_english": _coursework("English", "Is not passing English right now"),
     "percent_english": _coursework("English", "Has {percent_english:%%} in English"),
