@@ -22,8 +22,10 @@ from cis_ews.readers.folder import read_tables
 from cis_ews.schema.rows import PLACE
 from cis_ews.schema.school_data import TABLES, SchoolData, SourceFile
 from cis_ews.schema.scores import Rejections
+from cis_ews.schema.validation import ROWS_NAMED, require_columns
 from cis_ews.storage.files import disk_errors, json_bytes, replace_durably
 from cis_ews.storage.store import RunStore
+from cis_ews.wording import counted
 
 CORRECTABLE = tuple(table for table, schema in TABLES.items() if "student_id" in schema.columns())
 OWNER = "student.json"
@@ -43,6 +45,7 @@ def read_correction(student_id: str, records: Path) -> Correction:
 
     Raises:
         ConfigError: the folder has no table of students, or one that is not about single students.
+        SchemaError: a table lacks a required column: a wrong header alone would take all rows of the student away.
         DataError: it has torn rows or rows of somebody else, or takes every enrollment away.
     """
     read = read_tables(records, ReadOptions())
@@ -50,11 +53,14 @@ def read_correction(student_id: str, records: Path) -> Correction:
     if wrong or not read:
         found = f"{', '.join(wrong)} cannot be corrected for one student" if wrong else f"{records} has no table"
         raise ConfigError(found, hint=f"give one or more of {', '.join(CORRECTABLE)}")
+    for name, table in read.items():
+        require_columns(name, table.frame.columns)
     tables = {name: _as_text(name, table.frame) for name, table in read.items()}
-    torn = sum(table.rejections.height for table in read.values())
+    torn = [_place(row) for table in read.values() for row in table.rejections.iter_rows(named=True)]
     others = sum(table.filter(pl.col("student_id").ne_missing(student_id)).height for table in tables.values())
     if torn or others:
-        found = f"{torn} corrected rows are torn, {others} are of another student"
+        named = f" ({_some(torn)})" if torn else ""
+        found = f"{len(torn)} corrected rows are torn{named}, {others} are of another student"
         raise DataError(found, hint="give whole rows of this student alone")
     if "enrollments" in tables and tables["enrollments"].is_empty():
         raise DataError("The correction takes every enrollment away", hint="to remove a student, use student forget")
@@ -69,7 +75,30 @@ def check_correction(school_data: SchoolData, correction: Correction) -> None:
     refused = rejections.filter(pl.col("file").is_not_null())
     if refused.height:
         by_rule = dict(refused.group_by("rule").len().sort("rule").iter_rows())
-        raise DataError(f"{refused.height} corrected rows break a rule", hint="correct them first", by_rule=by_rule)
+        places = [_place(row) for row in refused.sort("table", *PLACE, "rule").iter_rows(named=True)]
+        raise DataError(
+            f"{counted(refused.height, 'corrected row')} refused: {_some(places)}",
+            hint="correct them first; nothing was kept",
+            by_rule=by_rule,
+            places=places,
+        )
+
+
+def _some(places: Sequence[str]) -> str:
+    return "; ".join(places[:ROWS_NAMED]) + ("; ..." if len(places) > ROWS_NAMED else "")
+
+
+def _place(rejection: Mapping[str, object]) -> str:
+    columns = f" ({rejection['column']})" if rejection["column"] else ""
+    return f"{rejection['table']} row {rejection['row_number']}: {rejection['rule']}{columns}"
+
+
+def rows_replaced(school_data: SchoolData, correction: Correction) -> dict[str, tuple[int, int]]:
+    """Table -> the student's rows in the extract, and in the correction."""
+    return {
+        name: (school_data.table(name).filter(pl.col("student_id") == correction.student_id).height, table.height)
+        for name, table in correction.tables.items()
+    }
 
 
 def keep_correction(store: RunStore, correction: Correction) -> None:

@@ -51,6 +51,7 @@ def test_correct_replaces_the_records_and_scores_again(scored: Path) -> None:
     done = command("student", "correct", "s00", scored / "extract", "--records", records, "--store", store, "--json")
     assert done.code == 0
     assert done.event("scored")["is_new"] is True
+    assert done.event("corrected")["tables"]["attendance_events"]["after"] == 1
     assert _tier(store, "s00") == 1
     again = command("score", scored / "extract", "--as-of", AS_OF, "--out", store, "--json")
     assert again.event("scored")["is_new"] is False

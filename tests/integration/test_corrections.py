@@ -9,8 +9,15 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from cis_ews.corrections import check_correction, keep_correction, kept_corrections, overlay, read_correction
-from cis_ews.errors import ConfigError, DataError, StorageError
+from cis_ews.corrections import (
+    check_correction,
+    keep_correction,
+    kept_corrections,
+    overlay,
+    read_correction,
+    rows_replaced,
+)
+from cis_ews.errors import ConfigError, DataError, SchemaError, StorageError
 from cis_ews.indicators import compute_indicators
 from cis_ews.readers import read_school_data
 from cis_ews.risk.rules import RulesModel
@@ -105,9 +112,36 @@ def test_records_that_are_no_correction_are_refused(
     assert "s01" not in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    ("content", "missing"),
+    [
+        ("hello\n", "student_id, school_id, date, status, fraction_absent"),
+        ("school_id,date,status,fraction_absent\nhs,2025-10-01,absent,1\n", "student_id;"),
+    ],
+)
+def test_a_table_without_its_header_is_no_correction(tmp_path: Path, content: str, missing: str) -> None:
+    (tmp_path / "attendance_events.csv").write_text(content, encoding="utf-8")
+    with pytest.raises(SchemaError, match=rf"attendance_events: .* missing: {missing}"):
+        read_correction("s00", tmp_path)
+
+
+def test_a_torn_row_is_named(tmp_path: Path) -> None:
+    text = "student_id,school_id,date,status,fraction_absent\ns00,hs,2025-10-01,absent,1\ns00,hs\n"
+    (tmp_path / "attendance_events.csv").write_text(text, encoding="utf-8")
+    with pytest.raises(DataError, match=r"1 corrected rows are torn .attendance_events row 3: "):
+        read_correction("s00", tmp_path)
+
+
+def test_the_rows_that_a_correction_replaces_are_counted(school_data: SchoolData, given: Given) -> None:
+    before = _rows(school_data, "attendance_events", "s00").height
+    correction = read_correction("s00", given(attendance_events=[]))
+    assert rows_replaced(school_data, correction) == {"attendance_events": (before, 0)}
+    assert before > 0
+
+
 def test_a_correction_that_would_be_rejected_is_refused_with_counts(school_data: SchoolData, given: Given) -> None:
     correction = read_correction("s00", given(attendance_events=[absence("s00", "2025-10-05")]))
-    with pytest.raises(DataError, match="1 corrected rows break a rule") as caught:
+    with pytest.raises(DataError, match=r"1 corrected row .*: attendance_events row 2: instructional_day") as caught:
         check_correction(school_data, correction)
     assert caught.value.details["by_rule"] == {"instructional_day": 1}
 

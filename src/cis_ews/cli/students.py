@@ -75,7 +75,7 @@ def correct(  # noqa: PLR0913 - each is an option of the verb
     FOLDER holds one or more tables of the plain format (docs/formats.md) with
     all rows of that student and of nobody else. Each replaces the student's
     rows in that table, in this night and in every later one, whatever the
-    extract says. A table with a header alone says: there are none. The night
+    extract says. A table with its whole header alone says: there are none. The night
     that is scored again is the store's newest, or --as-of; name the --policy
     that it was scored with, if one was named then.
 
@@ -83,15 +83,19 @@ def correct(  # noqa: PLR0913 - each is an option of the verb
 
         cis-ews student correct 10023 extract --records right --store night
     """
-    from cis_ews.corrections import check_correction, keep_correction, read_correction
+    from cis_ews.corrections import check_correction, keep_correction, read_correction, rows_replaced
 
     session = begin(context, as_json=as_json)
     runs = session.existing_store(store)
     day = as_of or runs.latest().as_of
     correction = read_correction(student_id, records)
-    check_correction(read_source(session, source, source_format), correction)
+    school_data = read_source(session, source, source_format)
+    check_correction(school_data, correction)
     keep_correction(runs, correction)
-    session.terminal.say(f"Kept: {', '.join(correction.tables)}")
+    replaced = rows_replaced(school_data, correction)
+    for name, (before, after) in replaced.items():
+        session.terminal.say(f"Kept: {name}, replaced {counted(before, 'row')} of the extract by {after}")
+    session.terminal.record("corrected", tables={name: {"before": b, "after": a} for name, (b, a) in replaced.items()})
     rules = chosen_model("rules")
     night = run_night(session, source, rules, store=runs, as_of=day, source_format=source_format, policy=policy)
     show_night(session.terminal, night)

@@ -5,7 +5,7 @@ A required table that loses more rows than its tolerance allows refuses the nigh
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from typing import TYPE_CHECKING, Any
@@ -142,8 +142,17 @@ def _check_alone(inspection: _Inspection, table: str, frame: pl.DataFrame) -> No
 
 def _column_notes(table: str, frame: pl.DataFrame) -> list[str]:
     columns = TABLES[table].columns()
+    require_columns(table, frame.columns)
     absent = [name for name in columns if name not in frame.columns]
-    required = [name for name in absent if not columns[name].nullable]
+    unknown = [name for name in frame.columns if name not in columns and name not in PLACE]
+    notes = [f"{table}: {counted(len(unknown), 'column')} unknown to the contract kept aside"] if unknown else []
+    return notes + ([f"{table}: the source has no column {', '.join(absent)}"] if absent else [])
+
+
+def require_columns(table: str, given: Collection[str]) -> None:
+    """Raise SchemaError where a table lacks a required column."""
+    columns = TABLES[table].columns()
+    required = [name for name in columns if name not in given and not columns[name].nullable]
     if required:
         raise SchemaError(
             f"{table}: {counted(len(required), 'required column')} missing: {', '.join(required)}",
@@ -151,9 +160,6 @@ def _column_notes(table: str, frame: pl.DataFrame) -> list[str]:
             table=table,
             columns=required,
         )
-    unknown = [name for name in frame.columns if name not in columns and name not in PLACE]
-    notes = [f"{table}: {counted(len(unknown), 'column')} unknown to the contract kept aside"] if unknown else []
-    return notes + ([f"{table}: the source has no column {', '.join(absent)}"] if absent else [])
 
 
 def _check_links(inspection: _Inspection) -> None:
