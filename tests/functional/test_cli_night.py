@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+import shutil
 from datetime import date, timedelta
 from pathlib import Path
 
@@ -129,6 +130,18 @@ def test_explain_without_a_run_says_where_it_looked(tmp_path: Path) -> None:
     done = command("explain", "s00", "--run", tmp_path)
     assert done.code == 5
     assert str(tmp_path) in done.err
+
+
+@pytest.mark.parametrize("verb", [("flags",), ("explain", "s00"), ("export", "--out", "out")])
+def test_a_run_with_a_table_of_another_is_not_used(scored: Path, tmp_path: Path, verb: tuple[str, ...]) -> None:
+    store = shutil.copytree(scored / "store", tmp_path / "store")
+    run = RunStore(store).latest().path
+    reasons = pl.read_parquet(run / "reasons.parquet")
+    reasons.reverse().write_parquet(run / "reasons.parquet")
+    done = command(*[tmp_path / word if word == "out" else word for word in verb], "--run", store)
+    assert (done.code, done.out) == (5, "")
+    assert "does not match its manifest: reasons.parquet" in done.err
+    assert not (tmp_path / "out").exists()
 
 
 def test_export_writes_files_and_says_which(scored: Path, tmp_path: Path) -> None:

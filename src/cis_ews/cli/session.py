@@ -104,8 +104,8 @@ def read_source(session: Session, source: Path, source_format: str | None) -> Sc
 
 
 def open_named_run(folder: Path) -> Run:
-    """The run in a folder, or the newest run of the store there."""
-    from cis_ews.storage.runs import open_run
+    """The run in a folder, or the newest run of the store there. Raises RunDamagedError where a hash differs."""
+    from cis_ews.storage.runs import open_run, verify_run
     from cis_ews.storage.store import RunStore
 
-    return RunStore(folder).latest() if (folder / "runs").is_dir() else open_run(folder)
+    return verify_run(RunStore(folder).latest() if (folder / "runs").is_dir() else open_run(folder))
