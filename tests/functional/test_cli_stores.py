@@ -66,6 +66,24 @@ def test_a_backup_restores_into_another_store(store: Path, tmp_path: Path) -> No
         assert database.districts() == ["d1"]
 
 
+@pytest.mark.parametrize("kept", [0, 4096], ids=["garbage from the start", "garbage after the first page"])
+def test_a_damaged_database_has_a_way_out(store: Path, tmp_path: Path, kept: int) -> None:
+    store = shutil.copytree(store, tmp_path / "store")
+    file, backup = store / "cis_ews.db", tmp_path / "monday.zip"
+    assert command("db", "backup", backup, "--store", store).code == 0
+    size = file.stat().st_size
+    file.write_bytes(file.read_bytes()[:kept] + b"\xff" * (size - kept))
+    for verb in (("key", "list"), ("db", "upgrade"), ("db", "restore", backup)):
+        done = command(*verb, "--store", store)
+        assert done.code == 5
+        assert "move cis_ews.db, cis_ews.db-wal and cis_ews.db-shm away, then run `cis-ews db restore" in done.err
+    for path in store.glob("cis_ews.db*"):
+        path.unlink()
+    assert command("db", "restore", backup, "--store", store).code == 0
+    with Database(RunStore(store).database_url) as database:
+        assert database.districts() == ["d1"]
+
+
 def test_a_missing_backup_is_refused_with_code_5(store: Path, tmp_path: Path) -> None:
     done = command("db", "restore", tmp_path / "none.zip", "--store", store)
     assert done.code == 5

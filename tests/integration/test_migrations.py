@@ -5,7 +5,9 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
+from functools import partial
 from importlib.resources import files
+from pathlib import Path
 
 import pytest
 from alembic.autogenerate import compare_metadata
@@ -113,13 +115,24 @@ def test_a_step_that_fails_leaves_the_database_as_it_was(url: str, connections: 
         assert connection.execute(text("SELECT count(*) FROM runs")).scalar_one() == 1
 
 
-def test_a_database_of_a_later_version_is_left_alone(url: str, connections: Connections, database: Database) -> None:
+def test_a_database_of_a_later_version_is_left_alone(
+    url: str, connections: Connections, database: Database, tmp_path: Path
+) -> None:
+    backup = tmp_path / "backup.zip"
+    database.backup(backup)
     with connections.writing() as connection:
         connection.execute(text("UPDATE cis_ews_revision SET version_num = '9999'"))
     with Database(url) as later:
-        for attempt in (later.districts, later.upgrade):
+        for attempt in (
+            later.districts,
+            later.upgrade,
+            partial(later.backup, tmp_path / "later.zip"),
+            partial(later.restore, backup),
+        ):
             with pytest.raises(StorageError, match="step 9999, which this version does not know; update cis_ews"):
                 attempt()
+        assert later.revision == "9999"
+    assert not (tmp_path / "later.zip").exists()
 
 
 def test_two_upgrades_at_once_make_one_set_of_tables(new_url: Callable[[], str]) -> None:

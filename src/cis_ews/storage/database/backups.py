@@ -34,6 +34,7 @@ def write_backup(connection: Connection, path: Path) -> dict[str, int]:
     revision = migrating.current_revision(connection)
     if revision is None:
         raise StorageError("the database has no tables yet", hint="there is nothing to back up")
+    migrating.refuse_later(connection)
     found = _tables_there(connection)
     with disk_errors(path, "write the backup"):
         beside = leftover_beside(path)

@@ -252,6 +252,7 @@ class Database:
         """
         self._make_folder()
         with self._connections.writing(alone=True) as connection:
+            migrating.refuse_later(connection)
             revoked = keys.revoked_keys(connection)
             rows = backups.restore_backup(connection, Path(path))
             migrating.upgrade(connection)

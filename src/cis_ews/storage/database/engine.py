@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
@@ -82,24 +83,38 @@ class Connections:
         # `from None`: a driver's error can carry the values of a row, and a URL a password.
         try:
             yield
-        except OperationalError as error:
-            raise StorageError(
-                f"the database {self.label} cannot be used: {self._said(error)}",
-                hint="check the address, that the server runs, the rights of this account and the space on the disk",
-            ) from None
         except DBAPIError as error:
-            kind = type(error).__name__
-            raise StorageError(f"the database {self.label} refused a statement: {kind}", hint=_DAMAGED) from None
+            raise self._storage_error(error) from None
         except SQLAlchemyError as error:
             kind = type(error).__name__
-            raise StorageError(f"the database {self.label} cannot be used: {kind}", hint=_DAMAGED) from None
+            raise StorageError(f"the database {self.label} cannot be used: {kind}", hint=_UPGRADE) from None
+
+    def _storage_error(self, error: DBAPIError) -> StorageError:
+        if self.file is not None and getattr(error.orig, "sqlite_errorcode", 0) & 0xFF in _BROKEN:
+            return StorageError(f"the database file {self.file} is damaged", hint=_way_out(self.file.name))
+        if isinstance(error, OperationalError):
+            return StorageError(
+                f"the database {self.label} cannot be used: {self._said(error)}",
+                hint="check the address, that the server runs, the rights of this account and the space on the disk",
+            )
+        kind = type(error).__name__
+        return StorageError(f"the database {self.label} refused a statement: {kind}", hint=_UPGRADE)
 
     def _said(self, error: OperationalError) -> str:
         first = (str(error.orig).splitlines() or [""])[0].strip()
         return first.replace(str(self.url.password), "***") if self.url.password else first
 
 
-_DAMAGED = "run `cis-ews db upgrade`; if that does not help, restore a backup"
+_UPGRADE = "run `cis-ews db upgrade`; if that does not help, restore a backup"
+_BROKEN = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
+
+
+def _way_out(name: str) -> str:
+    """A file that SQLite cannot open stands in the way of a restore too."""
+    return (
+        f"stop the service, move {name}, {name}-wal and {name}-shm away, then run `cis-ews db restore BACKUP`; "
+        "without a backup, score again and make new keys"
+    )
 
 
 def _parsed(url: str) -> URL:

@@ -37,16 +37,20 @@ def check_revision(connection: Connection) -> None:
         return
     if found is None:
         raise StorageError("the database has no tables yet", hint=_UPGRADE)
-    if is_known(found):
-        raise StorageError(f"the database is at step {found}, not at {newest_revision()}", hint=_UPGRADE)
-    raise StorageError(f"the database is at step {found}, which this version does not know", hint="update cis_ews")
+    refuse_later(connection)
+    raise StorageError(f"the database is at step {found}, not at {newest_revision()}", hint=_UPGRADE)
+
+
+def refuse_later(connection: Connection) -> None:
+    """Raises StorageError where a later version of cis_ews has made the tables."""
+    found = current_revision(connection)
+    if found is not None and not is_known(found):
+        raise StorageError(f"the database is at step {found}, which this version does not know", hint="update cis_ews")
 
 
 def upgrade(connection: Connection) -> None:
     """Bring the tables to the newest step, inside the caller's transaction, and see that there is a secret for refs."""
-    found = current_revision(connection)
-    if found is not None and not is_known(found):
-        check_revision(connection)
+    refuse_later(connection)
     migrate(connection, "head")
     _keep_secret(connection)
 
