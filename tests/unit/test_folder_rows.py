@@ -117,6 +117,16 @@ def test_overlapping_enrollments_lose_the_later_one(tmp_path: Path) -> None:
     assert data.enrollments.height == 40
 
 
+def test_an_enrollment_that_last_year_left_open_does_not_cost_this_year_s(tmp_path: Path) -> None:
+    lines = lines_of(write_plain(tmp_path), "enrollments")
+    last_year = lines[1].replace("2025-09-03", "2024-09-04").replace("2026", "2025", 1)
+    assert last_year.count("2025") == 1
+    write_lines(tmp_path, "enrollments", [*lines, last_year])
+    data = read_school_data(tmp_path)
+    assert rules_broken(data, "enrollments") == []
+    assert data.enrollments.height == 41
+
+
 def test_a_student_who_comes_back_and_one_in_two_schools_do_not_overlap(tmp_path: Path) -> None:
     write_plain(tmp_path)
     spoil(tmp_path, "enrollments", 2, exit_date="2025-09-30")

@@ -47,8 +47,11 @@ def _not_after_calendar(column: str) -> Callable[[pl.DataFrame, Tables], pl.Data
 
 
 def _overlapping(rows: pl.DataFrame, tables: Tables) -> pl.DataFrame:  # noqa: ARG001  the signature of a rule
-    """Enrollments that begin before an earlier one of the same student in the same school has ended."""
-    spell = ["student_id", "school_id"]
+    """Enrollments that begin before an earlier one of the same student, school and school year has ended.
+
+    An enrollment that last year left open ends with its year: schools close years without closing rows.
+    """
+    spell = ["student_id", "school_id", "school_year"]
     ends = pl.col("exit_date").fill_null(date.max).cum_max().shift(1).over(spell)
     return rows.sort(*spell, "entry_date").filter((pl.col("entry_date") <= ends).fill_null(value=False))
 
