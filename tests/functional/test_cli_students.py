@@ -114,9 +114,23 @@ def test_a_night_without_the_list_of_forgotten_students_is_refused(scored: Path)
 def test_forgetting_an_id_that_nobody_has_says_so(scored: Path) -> None:
     done = command("student", "forget", "s9999", "--store", scored / "store", "--yes")
     assert done.code == 0
-    assert "Nothing was held about that student" in done.out
+    assert "Nothing was held about this id; it is on the list from now on" in done.out
+    assert "Held and not" not in done.out
     assert "s9999" not in done.out
     assert "Nothing was held" not in command("student", "forget", "s00", "--store", scored / "store", "--yes").out
+
+
+def test_forgetting_an_id_that_is_almost_held_warns(scored: Path) -> None:
+    done = command("student", "forget", " S00", "--store", scored / "store", "--yes")
+    assert done.code == 0
+    assert "ids that differ only by leading zeros, case or spaces: 1" in done.out
+    assert _tier(scored / "store", "s00") == 3
+
+
+def test_an_empty_id_is_not_forgotten(scored: Path) -> None:
+    done = command("student", "forget", "", "--store", scored / "store", "--yes")
+    assert done.code == 2
+    assert "id is empty" in done.err
 
 
 def test_forget_asks_and_without_anybody_to_ask_does_nothing(scored: Path) -> None:

@@ -14,7 +14,7 @@ from random import Random
 import polars as pl
 import pytest
 
-from cis_ews.errors import RunDamagedError, StorageError
+from cis_ews.errors import ConfigError, RunDamagedError, StorageError
 from cis_ews.storage.database import Database
 from cis_ews.storage.erased import ErasedStudents
 from cis_ews.storage.erasure import export_student, forget_student, reapply_erasures
@@ -161,6 +161,21 @@ def test_the_database_knows_that_somebody_was_forgotten(store: RunStore, databas
         other.check_erasures(store.erased())
         with pytest.raises(StorageError, match=r"restore erased\.json"):
             other.check_erasures(nobody)
+
+
+@pytest.mark.parametrize("nobody", ["", "  "])
+def test_an_empty_id_is_refused(tmp_path: Path, nobody: str) -> None:
+    store = RunStore(tmp_path)
+    with pytest.raises(ConfigError, match="id is empty"):
+        forget_student(store, None, nobody, today=TODAY)
+    assert store.erased().digests == frozenset()
+
+
+@pytest.mark.parametrize(("given", "similar"), [("007Ab", 2), (" 7 AB", 2), ("7b", 0), ("7ab", 0)])
+def test_ids_that_are_almost_the_one_are_counted(tmp_path: Path, given: str, similar: int) -> None:
+    store = RunStore(tmp_path)
+    store.write(contents([score("7ab"), score("07AB"), score("zoe")]))
+    assert forget_student(store, None, given, today=TODAY).similar == similar
 
 
 def test_forgetting_twice_changes_nothing_more(store: RunStore, database: Database) -> None:

@@ -128,14 +128,23 @@ def forget(
     with session.database_if_any(runs) as database:
         report = forget_student(runs, database, student_id, today=date.today())
     terminal = session.terminal
-    if not any((report.runs_rewritten, report.database_rows, report.corrections)):
-        terminal.say("Nothing was held about that student: check that the id is right.")
+    if report.found_nothing:
+        terminal.say("Nothing was held about this id; it is on the list from now on. Check that the id is right.")
+    if report.similar:
+        differ = "differ only by leading zeros, case or spaces"
+        terminal.say(f"Held and not forgotten, ids that {differ}: {report.similar}")
     terminal.say(
         f"Forgotten: {counted(len(report.runs_rewritten), 'run')} rewritten, "
         f"{counted(report.database_rows, 'row')} of the database and "
         f"{counted(report.corrections, 'file')} of corrections deleted. Later nights leave the student out."
     )
-    terminal.record("forgotten", runs=len(report.runs_rewritten), rows=report.database_rows, files=report.corrections)
+    terminal.record(
+        "forgotten",
+        runs=len(report.runs_rewritten),
+        rows=report.database_rows,
+        files=report.corrections,
+        similar=report.similar,
+    )
 
 
 def _ask(*, yes: bool, as_json: bool) -> None:

@@ -9,14 +9,14 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Collection, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
-from cis_ews.errors import RunDamagedError, StorageError
+from cis_ews.errors import ConfigError, RunDamagedError, StorageError
 from cis_ews.storage.erased import write_erased
 from cis_ews.storage.files import disk_errors, json_bytes, leftover_beside, remove, sync, write_durably
 from cis_ews.storage.frames import write_table
@@ -32,26 +32,51 @@ _KEY = "student_id"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ErasureReport:
-    """What was taken away: runs rewritten, rows of the database, files of corrections."""
+    """What was taken away: runs rewritten, rows of the database, files of corrections.
+
+    `similar`: where nothing was held, how many ids that are held differ only by leading zeros, case or spaces.
+    """
 
     runs_rewritten: tuple[str, ...] = ()
     database_rows: int = 0
     corrections: int = 0
+    similar: int = 0
+
+    @property
+    def found_nothing(self) -> bool:
+        """Whether nothing was held about the id."""
+        return not (self.runs_rewritten or self.database_rows or self.corrections)
 
 
 def forget_student(store: RunStore, database: Database | None, student_id: str, *, today: date) -> ErasureReport:
     """Take a student out of every run, the corrections and the database, and let later nights leave the student out.
 
     Killed half-way, it is finished by doing it again. `today` is what the manifests of the touched runs will say.
-    Raises RunDamagedError, after all else is done, if a run could not be read or rewritten.
+    Raises ConfigError for an empty id, and RunDamagedError, after all else is done, if a run could not be read or
+    rewritten.
     """
+    if not student_id.strip():
+        raise ConfigError("The student's id is empty", hint="give the id that the extract uses")
     with store.lock():
         write_erased(store.root, store.erased().adding(student_id))
         rewritten, damaged = _rewrite_all(store, database, only=student_id, today=today)
         corrections = _remove_corrections(store, student_id)
         rows = 0 if database is None else database.forget_student(student_id)
     _refuse_damaged(store, damaged)
-    return ErasureReport(runs_rewritten=rewritten, database_rows=rows, corrections=corrections)
+    report = ErasureReport(runs_rewritten=rewritten, database_rows=rows, corrections=corrections)
+    return replace(report, similar=_similar(store, database, student_id)) if report.found_nothing else report
+
+
+def _similar(store: RunStore, database: Database | None, student_id: str) -> int:
+    held = set[str]() if database is None else set(database.student_ids())
+    for run in store.runs():
+        held.update(run.table("scores")[_KEY])
+    return sum(_bare(one) == _bare(student_id) for one in held - {student_id})
+
+
+def _bare(student_id: str) -> str:
+    """An id without what is most easily mistyped."""
+    return "".join(student_id.split()).casefold().lstrip("0")
 
 
 def reapply_erasures(store: RunStore, database: Database | None, *, today: date) -> ErasureReport:

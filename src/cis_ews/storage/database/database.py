@@ -193,6 +193,11 @@ class Database:
         with self._reading() as connection:
             return rights.export_student(connection, student_id)
 
+    def student_ids(self) -> list[str]:
+        """The ids of all students of whom there is a row."""
+        with self._reading() as connection:
+            return rights.all_student_ids(connection)
+
     def forget_student(self, student_id: str) -> int:
         """Delete every row about a student and overwrite where they stood; returns the number of rows."""
         with self._writing(alone=True) as connection:
