@@ -38,6 +38,16 @@ def test_export_gives_everything_that_is_held(scored: Path) -> None:
     assert json.loads(command("student", "export", "s00", "--store", scored / "store").out) == held
 
 
+def test_export_as_json_lines(scored: Path) -> None:
+    arguments = ("student", "export", "s00", "--store", scored / "store")
+    held = json.loads(command(*arguments).out)
+    assert command(*arguments, "--json").event("held") == {"event": "held", **held}
+    written = command(*arguments, "--json", "--out", scored / "held.json")
+    assert written.event("held") == {"event": "held", "out": str(scored / "held.json")}
+    assert json.loads((scored / "held.json").read_text(encoding="utf-8")) == held
+    assert command("student", "export", "s9999", "--store", scored / "store", "--json").error["code"] == "not_found"
+
+
 def test_export_of_an_unknown_student_repeats_no_id(scored: Path) -> None:
     done = command("student", "export", "s9999", "--store", scored / "store")
     assert done.code == 5

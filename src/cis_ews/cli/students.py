@@ -31,6 +31,7 @@ def export(
         Path | None,
         typer.Option("--out", metavar="FILE", help="A JSON file, readable by you alone. Default: print it."),
     ] = None,
+    as_json: Json = False,
 ) -> None:
     """Everything that is held about one student, as JSON.
 
@@ -43,13 +44,15 @@ def export(
     """
     from cis_ews.storage.erasure import export_student
 
-    session = begin(context, as_json=False)
+    session = begin(context, as_json=as_json)
     runs = session.existing_store(store)
     with session.database_if_any(runs) as database:
         held = export_student(runs, database, student_id)
     if not any((held["runs"], held["corrections"], any(held["database"].values()))):
         raise RunNotFoundError("Nothing is held about that student", hint="check the id and the store")
-    _write(held, out)
+    if out is not None or not as_json:
+        _write(held, out)
+    session.terminal.record("held", **({"out": str(out)} if out else held))
 
 
 @app.command()
