@@ -108,6 +108,14 @@ def test_a_later_export_withdraws_what_it_does_not_write(store: RunStore, tmp_pa
     (tmp_path / "notes.txt").write_text("not ours")
     export_files(_run(store, ann="north"), tmp_path, by_school=True)
     assert sorted(path.name for path in (tmp_path / "by_school").rglob("*.csv")) == ["reasons.csv", "scores.csv"]
+    assert [path.name for path in (tmp_path / "by_school").iterdir()] == ["north"]
+    (tmp_path / "by_school" / "north" / "note.txt").touch()
+    export_files(_run(store, ann="north"), tmp_path)
+    assert [path.name for path in (tmp_path / "by_school").rglob("*") if path.is_file()] == ["note.txt"]
+    (tmp_path / "by_school" / "north" / "note.txt").unlink()
+    export_files(_run(store, ann="north"), tmp_path / "plain", by_school=True)
+    export_files(_run(store, ann="north"), tmp_path / "plain")
+    assert not (tmp_path / "plain" / "by_school").exists()
     assert (tmp_path / "notes.txt").exists()
 
 

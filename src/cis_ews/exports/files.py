@@ -67,7 +67,7 @@ def export_files(run: StoredRun, out: str | Path, *, by_school: bool = False) ->
         rows = {name: frame.height for name, frame in files.items()}
         written = {name: _write(folder / name, _csv(frame)) for name, frame in files.items()}
         for name in before - written.keys():
-            (folder / name).unlink(missing_ok=True)
+            _remove(folder, name)
         _write(folder / MANIFEST, _manifest(run, written, rows=rows, neutralized=formulas))
         _write(folder / READY, b"")
     return ExportReport(rows=rows, neutralized_cells=formulas)
@@ -122,6 +122,14 @@ def _write(path: Path, content: bytes) -> str:
         beside.unlink(missing_ok=True)
         raise
     return hashlib.sha256(content).hexdigest()
+
+
+def _remove(folder: Path, name: str) -> None:
+    """Remove a file of an earlier export, and the folders that it leaves empty."""
+    (folder / name).unlink(missing_ok=True)
+    for parent in list((folder / name).relative_to(folder).parents)[:-1]:
+        if (folder / parent).is_dir() and not any((folder / parent).iterdir()):
+            (folder / parent).rmdir()
 
 
 def _manifest(run: StoredRun, hashes: Mapping[str, str], *, rows: Mapping[str, int], neutralized: int) -> bytes:
