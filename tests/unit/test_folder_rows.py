@@ -52,6 +52,8 @@ CASES = [
     ("incidents", {"severity": "awful"}, "unknown_code", "severity"),
     ("incidents", {"date": "2025-09-01"}, "inside_enrollment", "student_id, school_id, date"),
     ("incidents", {"behavior": "x" * 501}, "too_long", "behavior"),
+    ("incidents", {"behavior": "ta\0rdy"}, "null_character", "behavior"),
+    ("students", {"last_name": "\0"}, "null_character", "last_name"),
     ("enrollments", {"grade_level": "17"}, "unknown_code", "grade_level"),
     ("enrollments", {"school_year": "2026.5"}, "unreadable_number", "school_year"),
     ("enrollments", {"school_year": "70000"}, "out_of_range", "school_year"),

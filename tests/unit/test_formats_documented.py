@@ -59,7 +59,7 @@ def rules() -> set[str]:
         name for schema in TABLES.values() for name in schema._validation_rules(with_cast=False) if "|" not in name
     }
     of_links = {rule.rule for rule in LINK_RULES}
-    return {*of_cells, "out_of_range", "too_long", "duplicate_row", RAGGED} | of_schemas | of_links
+    return {*of_cells, "out_of_range", "too_long", "null_character", "duplicate_row", RAGGED} | of_schemas | of_links
 
 
 def test_every_rule_is_documented() -> None:

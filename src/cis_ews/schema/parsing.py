@@ -12,6 +12,7 @@ library error can carry a cell value.
 | `unknown_code` | is not in the vocabulary of its column |
 | `out_of_range` | is below or above what its column allows; a date before 1900 or after 2100 |
 | `too_long` | is a text of more than 500 characters |
+| `null_character` | is a text with the character U+0000, which PostgreSQL cannot hold |
 """
 
 from __future__ import annotations
@@ -92,6 +93,7 @@ class _Cell:
             yield self._mask(_UNREADABLE[self.target], filled & value.is_null())
         if self.target == "text":
             yield self._mask("too_long", value.str.len_chars() > MAX_TEXT_LENGTH)
+            yield self._mask("null_character", value.str.contains("\0", literal=True))
         lowest, highest = _range(self.column, self.target)
         if lowest is not None and highest is not None:
             yield self._mask("out_of_range", ~value.is_between(lowest, highest))
