@@ -74,9 +74,7 @@ def test_rejected_and_repeated_rows_of_students_are_told_apart() -> None:
     nameless = pl.DataFrame({"student_id": [None]}, schema={"student_id": pl.String})
     named["students"] = pl.concat([twice, nameless], how="diagonal")
     cohort = build_cohort(SchoolData.from_frames(named, tolerance=1.0), AS_OF)
-    assert [(step.name, step.excluded) for step in cohort.flow if step.excluded] == [
-        ("rejected by the reader", 2)
-    ]
+    assert [(step.name, step.excluded) for step in cohort.flow if step.excluded] == [("rejected by the reader", 2)]
     assert cohort.students.height == 1
 
 
