@@ -163,6 +163,14 @@ def test_the_database_knows_that_somebody_was_forgotten(store: RunStore, databas
             other.check_erasures(nobody)
 
 
+def test_forgetting_another_does_not_make_up_for_a_lost_list(store: RunStore, database: Database) -> None:
+    forget_student(store, database, "held-nowhere", today=TODAY)
+    (store.root / "erased.json").unlink()
+    with pytest.raises(StorageError, match=r"restore erased\.json"):
+        forget_student(store, database, CHILD, today=TODAY)
+    assert store.erased().digests == frozenset()
+
+
 @pytest.mark.parametrize("nobody", ["", "  "])
 def test_an_empty_id_is_refused(tmp_path: Path, nobody: str) -> None:
     store = RunStore(tmp_path)
