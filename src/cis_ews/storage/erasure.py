@@ -52,8 +52,8 @@ def forget_student(store: RunStore, database: Database | None, student_id: str, 
     """Take a student out of every run, the corrections and the database, and let later nights leave the student out.
 
     Killed half-way, it is finished by doing it again. `today` is what the manifests of the touched runs will say.
-    Raises ConfigError for an empty id, StorageError if the store's list was lost, and RunDamagedError, after all else is done, if a run could not be read or
-    rewritten.
+    Raises ConfigError for an empty id, StorageError if the store's list was lost, and RunDamagedError, after all
+    else is done, if a run could not be read or rewritten.
     """
     if not student_id.strip():
         raise ConfigError("The student's id is empty", hint="give the id that the extract uses")
