@@ -7,10 +7,13 @@
     │   ├── SchemaError                 a table or column is missing or of another kind
     │   ├── UnmappedCodesError          a source uses codes that the mapping does not know
     │   └── ToleranceError              too many rows were rejected
-    ├── ModelError             exit 4   no model, or one that does not fit its features
-    └── StorageError           exit 5   a run, the store or the database
+    ├── ModelError             exit 4   a model cannot be fitted, read or used
+    │   ├── ModelNotFoundError          there is no such model
+    │   └── FeatureMismatchError        a model does not fit the features it is given
+    └── StorageError           exit 5   a run, the store, the database or the registry of models
         ├── RunNotFoundError            no such run or student in the store
         ├── RunDamagedError             a stored run does not match its manifest
+        ├── RegistryError               the registry of models cannot be read or written
         └── StoreLockedError            another night is writing to the same store
 
 A message has three parts: what was found, where (file, row number, column, count), and what to do, which is `hint`. No
@@ -88,11 +91,24 @@ class ToleranceError(DataError):
 
 
 class ModelError(EwsError):
-    """No model is there, or it does not fit the features of the night."""
+    """A model cannot be fitted on what it was given, cannot be read, or cannot be used."""
 
     exit_code = 4
     http_status = 409
     code = "model"
+
+
+class ModelNotFoundError(ModelError):
+    """There is no such model, or no such version or alias of it."""
+
+    http_status = 404
+    code = "model_not_found"
+
+
+class FeatureMismatchError(ModelError):
+    """A model does not fit the features that it is given; `details` list what is missing, unknown or changed."""
+
+    code = "model_features"
 
 
 class StorageError(EwsError):
@@ -114,6 +130,12 @@ class RunDamagedError(StorageError):
     """A stored run does not match its manifest."""
 
     code = "run_damaged"
+
+
+class RegistryError(StorageError):
+    """The registry of models cannot be reached, read or written."""
+
+    code = "registry"
 
 
 class StoreLockedError(StorageError):

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 ROOT = Path(__file__).parents[2]
-SOURCES = sorted([*(ROOT / "src/cis_ews").rglob("*.py"), *(ROOT / "serving").rglob("*.py")])
+SOURCES = sorted(path for folder in ("src/cis_ews", "serving", "training") for path in (ROOT / folder).rglob("*.py"))
 GENERATED = "migrations"
 FunctionNode = ast.FunctionDef | ast.AsyncFunctionDef
 
