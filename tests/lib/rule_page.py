@@ -68,6 +68,12 @@ first, then by the number of flags that hold, then by the absence rate; what is 
 hash of the student's id, which is the same every night. A student beyond the room stays in Tier 1, and the reason says
 that the list was full and which rule holds.
 
+**With a trained model** ([model.md](model.md)), the model also asks: for Tier 3 from a calibrated probability of
+{tier_3_risk} on and for Tier 2 from {tier_2_risk} on. The higher tier counts, so no model takes away what a rule asks
+for. The list is then filled by tier and, within a tier, by risk; but {kept} % of its places (rounded up) go to the
+students who would stand first on it in a night without a model: whatever a model says, it cannot crowd them out. The
+tier's reason says whether a rule or the model decided, and whether the other one agrees.
+
 Not enough data: fewer than {days} days enrolled, unless a rule of the policy holds that needs no share of these days (a
 child who missed 8 of the first 10 days is seen); or none of the policy's rules for the grade could be asked.
 
@@ -148,6 +154,9 @@ def _policy() -> str:
         share=int(100 * (policy.capacity.share or 0)),
         number=policy.capacity.number,
         days=policy.minimum_days_enrolled,
+        tier_3_risk=policy.tier_3_risk,
+        tier_2_risk=policy.tier_2_risk,
+        kept=int(100 * policy.places_for_rules),
     )
 
 

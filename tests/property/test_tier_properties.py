@@ -42,16 +42,28 @@ capacities = st.fixed_dictionaries(
 )
 
 
+risks_of_25 = st.lists(st.floats(0, 1), min_size=25, max_size=25)
+
+
 def _policy(capacity: dict[str, Any], minimum_days: int = 20) -> TierPolicy:
     return TierPolicy.model_validate(
-        {"config_version": 1, "minimum_days_enrolled": minimum_days, "capacity": capacity, **RULES}
+        {
+            "config_version": 1,
+            "minimum_days_enrolled": minimum_days,
+            "tier_3_risk": 0.8,
+            "tier_2_risk": 0.5,
+            "places_for_rules": 0.5,
+            "capacity": capacity,
+            **RULES,
+        }
     )
 
 
-def _scores(frame: pl.DataFrame, policy: TierPolicy) -> pl.DataFrame:
+def _scores(frame: pl.DataFrame, policy: TierPolicy, risks: list[float] | None = None) -> pl.DataFrame:
     cohort = Cohort(frame.select("student_id", "school_id", "grade_level", days_enrolled="days_enrolled_ytd"), flow=())
     results = MODEL.evaluate(frame, as_of=WINTER)
-    return assign_tiers(cohort, frame, results, policy=policy, model_version=MODEL.version)
+    risk = None if risks is None else frame.select("student_id").with_columns(risk=pl.Series(risks[: frame.height]))
+    return assign_tiers(cohort, frame, results, policy=policy, model_version=MODEL.version, risk=risk)
 
 
 @given(rosters, capacities)
@@ -94,6 +106,22 @@ def test_nobody_on_a_list_stands_before_a_student_who_was_cut_from_it_with_more_
         cut = school.filter(pl.col("asked") > 1, pl.col("tier") == 1)["asked"].max()
         kept = school.filter(pl.col("tier") > 1)["tier"].min()
         assert cut is None or kept is None or kept >= cut
+
+
+@given(rosters, capacities, risks_of_25)
+def test_no_model_crowds_out_the_students_who_are_listed_first_by_rules(
+    roster: list[dict[str, Any]], capacity: dict[str, Any], risks: list[float]
+) -> None:
+    frame, policy = indicator_frame(*roster), _policy(capacity)
+    by_rules, beside = _scores(frame, policy), _scores(frame, policy, risks)
+    for (school,), rows in by_rules.group_by("school_id"):
+        kept = policy.rule_places(policy.places(str(school), rows.height))
+        first = rows.filter(pl.col("tier") > 1, pl.col("list_place") <= kept)
+        listed = beside.filter(pl.col("tier") > 1, pl.col("school_id") == school)
+        assert set(first["student_id"]) <= set(listed["student_id"])
+        assert listed.height <= policy.places(str(school), rows.height)
+        lowered = listed.join(first.select("student_id", by_rules="tier"), on="student_id")
+        assert (lowered["tier"] >= lowered["by_rules"]).all()
 
 
 @given(rosters, capacities, st.sampled_from(["incidents_major_ytd", "days_absent_ytd"]))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import date
 from decimal import Decimal
 from pathlib import Path
@@ -22,6 +23,13 @@ MISSED_A_TENTH = {"days_absent_ytd": 10, "days_enrolled_ytd": 100}
 PRESENT = {"days_absent_ytd": 0, "days_enrolled_ytd": 100}
 CALM = {"incidents_major_ytd": 0, "incidents_minor_ytd": 0}
 ROOM_FOR_ALL = {"capacity": {"number": 1_000}}
+BASE = {
+    "config_version": 1,
+    "minimum_days_enrolled": 20,
+    "tier_3_risk": 0.8,
+    "tier_2_risk": 0.5,
+    "places_for_rules": 0.5,
+}
 ROOT = Path(__file__).parents[2]
 
 
@@ -31,16 +39,19 @@ def _policy(**changes: Any) -> TierPolicy:
         "tier_2_rules": ("chronic_absence", "attendance_works_first_months", "pasco_cis_referral"),
     }
     return TierPolicy.model_validate(
-        {"config_version": 1, "minimum_days_enrolled": 20, **rules, **ROOM_FOR_ALL, **changes}
+        {**BASE, **rules, **ROOM_FOR_ALL, **changes}
     )
 
 
-def _scores(*students: dict[str, Any], as_of: date = WINTER, **changes: Any) -> pl.DataFrame:
+def _scores(
+    *students: dict[str, Any], as_of: date = WINTER, risks: Sequence[float] | None = None, **changes: Any
+) -> pl.DataFrame:
     frame, model = indicator_frame(*students), RulesModel()
     days = pl.col("days_enrolled_ytd").fill_null(0)
     cohort = Cohort(frame.select("student_id", "school_id", "grade_level", days_enrolled=days), flow=())
     results = model.evaluate(frame, as_of=as_of)
-    return assign_tiers(cohort, frame, results, policy=_policy(**changes), model_version=model.version)
+    risk = None if risks is None else frame.select("student_id").with_columns(risk=pl.Series(risks, dtype=pl.Float64))
+    return assign_tiers(cohort, frame, results, policy=_policy(**changes), model_version=model.version, risk=risk)
 
 
 def _tiers(scores: pl.DataFrame) -> list[int | None]:
@@ -198,3 +209,62 @@ def test_a_level_in_the_policy_takes_the_more_severe_ones_with_it() -> None:
     students = [{"days_absent_ytd": days, "days_enrolled_ytd": 100} for days in (25, 15, 7, 3)]
     scores = _scores(*students, tier_3_rules=("attendance_band:severe",), tier_2_rules=("attendance_band:moderate",))
     assert _tiers(scores) == [3, 2, 1, 1]
+
+
+def test_a_model_asks_for_a_tier_from_the_policy_s_thresholds_on() -> None:
+    scores = _scores(*[{**PRESENT, **CALM}] * 4, risks=[0.9, 0.8, 0.5, 0.49])
+    assert _tiers(scores) == [3, 3, 2, 1]
+    assert scores["risk"].to_list() == [0.9, 0.8, 0.5, 0.49]
+    assert scores["tier_reason"].to_list() == [
+        "Tier 3: Trained model: records like these call for intensive support",
+        "Tier 3: Trained model: records like these call for intensive support",
+        "Tier 2: Trained model: records like these call for targeted support",
+        "Tier 1: no rule for Tier 2 or 3 holds, and the model asks for neither",
+    ]
+
+
+def test_the_reason_says_whether_rule_or_model_decided_and_who_agrees() -> None:
+    fifth, tenth = {**MISSED_A_FIFTH, **CALM}, {**MISSED_A_TENTH, **CALM}
+    reasons = _scores(fifth, tenth, tenth, risks=[0.9, 0.9, 0.0])["tier_reason"].to_list()
+    assert reasons[0].startswith("Tier 3: Attendance Works: Missed 20 of 100 school days")
+    assert reasons[0].endswith("(rules that agree: 2; the model agrees)")
+    assert reasons[1] == "Tier 3: Trained model: records like these call for intensive support (rules that hold: 1)"
+    assert reasons[2] == (
+        "Tier 2: Attendance Works: Missed 10 of 100 school days this year (10 %); 10 % or more is chronic absence"
+    )
+
+
+def test_no_model_switches_off_what_a_rule_asks_for() -> None:
+    students = [{**MISSED_A_FIFTH, **CALM}, {**MISSED_A_TENTH, **CALM}, {**PRESENT, **CALM}]
+    assert _tiers(_scores(*students, risks=[0.0, 0.0, 0.0])) == _tiers(_scores(*students)) == [3, 2, 1]
+
+
+def test_a_share_of_the_places_is_filled_by_rules_whatever_the_model_says() -> None:
+    by_rule = [{"student_id": f"r{number}", **MISSED_A_TENTH, **CALM} for number in range(4)]
+    by_model = [{"student_id": f"m{number}", **PRESENT, **CALM} for number in range(6)]
+    risks = [0.0] * 4 + [1.0] * 6
+    listed = _scores(*by_rule, *by_model, risks=risks, capacity={"number": 4}).filter(pl.col("tier") > 1)
+    assert sorted(student[0] for student in listed["student_id"]) == ["m", "m", "r", "r"]
+    assert sorted(listed["list_place"]) == [1, 2, 3, 4]
+    assert listed.sort("list_place")["tier"].to_list() == [3, 3, 2, 2]
+    none_kept = _scores(*by_rule, *by_model, risks=risks, capacity={"number": 4}, places_for_rules=0)
+    assert {student[0] for student in none_kept.filter(pl.col("tier") > 1)["student_id"]} == {"m"}
+
+
+def test_a_model_orders_the_list_within_a_tier() -> None:
+    students = [{"student_id": name, **MISSED_A_TENTH, **CALM} for name in "abc"]
+    scores = _scores(*students, risks=[0.1, 0.3, 0.2])
+    assert scores.sort("list_place")["student_id"].to_list() == ["b", "c", "a"]
+
+
+def test_a_model_says_nothing_of_a_student_of_whom_too_little_is_known() -> None:
+    few = {"days_absent_ytd": 1, "days_enrolled_ytd": 8, **CALM}
+    incidents = {"days_enrolled_ytd": 2, "days_absent_ytd": 0, "incidents_major_ytd": 2, "incidents_minor_ytd": 0}
+    scores = _scores(few, incidents, risks=[0.99, 0.99])
+    assert _tiers(scores) == [None, 2]
+    assert scores["risk"].to_list() == [None, 0.99]
+
+
+def test_the_intensive_tier_needs_the_higher_risk() -> None:
+    with pytest.raises(ValueError, match="tier_3_risk is below tier_2_risk"):
+        _policy(tier_3_risk=0.4)

@@ -6,6 +6,7 @@ import hashlib
 import tomllib
 from decimal import Decimal
 from importlib.resources import files
+from math import ceil
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -21,6 +22,11 @@ DEFAULTS = files("cis_ews") / "defaults" / "tier_policy.toml"
 _RULES = {rule.name: rule for rule in RULES}
 
 
+def exact_share(value: object) -> object:
+    """A share as it was written: 0.29 of 100 students is 29, not the 28 that binary fractions make of it."""
+    return Decimal(str(value)) if isinstance(value, float) else value
+
+
 class Capacity(BaseModel, frozen=True, extra="forbid"):
     """How many students the coordinator of a school can carry: a share of the school's scored students, a number, or
     both, and then the smaller; at least one."""
@@ -31,8 +37,7 @@ class Capacity(BaseModel, frozen=True, extra="forbid"):
     @field_validator("share", mode="before")
     @classmethod
     def _exact_share(cls, value: object) -> object:
-        # 0.29 of 100 students is 29, not the 28 that binary fractions make of it.
-        return Decimal(str(value)) if isinstance(value, float) else value
+        return exact_share(value)
 
     @model_validator(mode="after")
     def _says_something(self) -> Capacity:
@@ -65,17 +70,21 @@ class TierRule(NamedTuple):
 
 
 class TierPolicy(BaseModel, frozen=True, extra="forbid"):
-    """Which flag rules put a student into Tier 2 and 3, and how long the list of a school may be.
+    """Which flag rules and which risk put a student into Tier 2 and 3, and how long the list of a school may be.
 
     `tier_2_rules`, `tier_3_rules`: names of flag rules; `name:level` is that level and the more severe ones.
-    `minimum_days_enrolled`: below it, shares of days do not count. `capacity`: for every school that is not in
-    `capacity_by_school`.
+    `minimum_days_enrolled`: below it, neither shares of days nor a model count. `tier_2_risk`, `tier_3_risk`: from this
+    calibrated probability on, a model asks for the tier. `places_for_rules`: the share of each list that rules alone
+    fill, whatever a model says. `capacity`: for every school that is not in `capacity_by_school`.
     """
 
     config_version: int = Field(ge=1, le=1)
     minimum_days_enrolled: int = Field(ge=0, le=366)
     tier_3_rules: tuple[str, ...]
     tier_2_rules: tuple[str, ...]
+    tier_3_risk: float = Field(gt=0, le=1)
+    tier_2_risk: float = Field(gt=0, le=1)
+    places_for_rules: Decimal = Field(ge=0, le=1)
     capacity: Capacity
     capacity_by_school: dict[str, Capacity] = {}
 
@@ -89,10 +98,17 @@ class TierPolicy(BaseModel, frozen=True, extra="forbid"):
             raise ValueError(f"named twice: {', '.join(twice)}")
         return references
 
+    @field_validator("places_for_rules", mode="before")
+    @classmethod
+    def _exact_places(cls, value: object) -> object:
+        return exact_share(value)
+
     @model_validator(mode="after")
     def _asks_something(self) -> TierPolicy:
         if not self.tier_2_rules and not self.tier_3_rules:
             raise ValueError("tier_2_rules and tier_3_rules are both empty: nobody would ever be flagged")
+        if self.tier_3_risk < self.tier_2_risk:
+            raise ValueError("tier_3_risk is below tier_2_risk: the intensive tier needs the higher risk")
         return self
 
     @property
@@ -109,6 +125,10 @@ class TierPolicy(BaseModel, frozen=True, extra="forbid"):
     def places(self, school_id: str, scored: int) -> int:
         """How long the list of a school may be."""
         return self.capacity_by_school.get(school_id, self.capacity).of(scored)
+
+    def rule_places(self, places: int) -> int:
+        """How many of so many places only rules fill; a share of a place is a whole one."""
+        return ceil(self.places_for_rules * places)
 
     @classmethod
     def load(cls, path: str | Path | None = None) -> TierPolicy:
