@@ -98,10 +98,11 @@ class Domain(StrEnum):
 
 
 class Direction(StrEnum):
-    """Whether a reason raises concern or is a strength."""
+    """Whether a reason raises concern, is a strength, or says what the records do not tell."""
 
     RISK = "risk"
     STRENGTH = "strength"
+    UNKNOWN = "unknown"
 
 
 class RuleStatus(StrEnum):
