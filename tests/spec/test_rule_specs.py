@@ -11,7 +11,8 @@ from cis_ews.risk.rule_catalog.parts import EXTERNAL_INPUTS
 from cis_ews.risk.rule_engine import needed_columns
 from cis_ews.risk.rule_terms import AtLeast, FlagRule, Level, Number, RuleKind, Season, Share, leaves
 from cis_ews.risk.rules import RULES, RulesModel
-from cis_ews.risk.sentences import FACTS, fact_of, template_fields
+from cis_ews.risk.sentences import FACTS, fact_of
+from cis_ews.risk.templates import template_fields
 from cis_ews.schema.roster import Demographics, Students
 from tests.lib.rule_cases import CASES, HOLDS, NO, RuleCase, frame_of
 from tests.lib.rule_page import PAGE, example, render_page

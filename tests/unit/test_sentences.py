@@ -5,7 +5,8 @@ from __future__ import annotations
 import polars as pl
 import pytest
 
-from cis_ews.risk.sentences import FACTS, render
+from cis_ews.risk.sentences import FACTS
+from cis_ews.risk.templates import render
 
 
 @pytest.mark.parametrize(

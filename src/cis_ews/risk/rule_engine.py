@@ -30,7 +30,8 @@ from cis_ews.risk.rule_terms import (
     inputs,
     leaves,
 )
-from cis_ews.risk.sentences import fact_of, joined_facts, level_sentence, template_fields
+from cis_ews.risk.sentences import fact_of, joined_facts, level_sentence
+from cis_ews.risk.templates import template_fields
 
 AS_OF = "__as_of"
 COMPARE: Mapping[Comparison, Callable[[pl.Expr, pl.Expr], pl.Expr]] = {

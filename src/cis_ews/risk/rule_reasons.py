@@ -10,7 +10,6 @@ from cis_ews.enums import Direction, RuleStatus
 from cis_ews.risk.rule_engine import AS_OF, deciding_leaves, is_true, needed_columns, with_truths
 from cis_ews.risk.rule_terms import FlagRule, Leaf, Level, Season
 from cis_ews.risk.sentences import (
-    FACTS_FIELD,
     OF_THIS_YEAR,
     SAME_DAYS_UNTIL,
     TOPICS,
@@ -18,8 +17,8 @@ from cis_ews.risk.sentences import (
     fact_of,
     fact_value,
     level_sentence,
-    render,
 )
+from cis_ews.risk.templates import FACTS_FIELD, render
 
 COLUMNS = {
     "student_id": pl.String,

@@ -1,9 +1,4 @@
-"""Plain words for indicators and rules, with the student's own numbers, at a sixth-grade reading level.
-
-A template is text with fields: `{indicator}` is a number, `{indicator:day|days}` a number with its noun,
-`{indicator:%}` a share of 1 and `{indicator:%%}` a share of 100 as a percentage. Shares are rounded to tenths, but
-never up to a whole percent: a number never looks as if it had reached a cut-off.
-"""
+"""Plain words for indicators and rules, with the student's own numbers, at a sixth-grade reading level."""
 
 from __future__ import annotations
 
@@ -11,17 +6,13 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import reduce
 from operator import add
-from string import Formatter
 
 import polars as pl
 
 from cis_ews.enums import Domain
 from cis_ews.risk.rule_catalog.parts import EXTERNAL_INPUTS
 from cis_ews.risk.rule_terms import Leaf, Number, Season, Share, inputs
-
-FACTS_FIELD = "facts"
-TENTHS_OF_A_PERCENT = 1_000
-FLOAT_DUST = 1e-6
+from cis_ews.risk.templates import FACTS_FIELD, render
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,11 +151,6 @@ SAME_DAYS_UNTIL = 45
 TOPICS: tuple[str, ...] = tuple(dict.fromkeys(fact.topic for fact in FACTS.values()))
 
 
-def template_fields(template: str) -> tuple[str, ...]:
-    """Names of the indicators that a template speaks of."""
-    return tuple(name for _, name, _, _ in Formatter().parse(template) if name and name != FACTS_FIELD)
-
-
 def fact_of(leaf: Leaf) -> Fact | None:
     """What a condition says of a student when it holds; None for gates (season, grade, days needed)."""
     return None if isinstance(leaf, Season) else FACTS.get(leaf.indicator)
@@ -177,16 +163,6 @@ def fact_value(leaf: Leaf) -> pl.Expr:
     if isinstance(leaf, Number):
         return reduce(add, (pl.col(name) for name in inputs(leaf))).cast(pl.Float64)
     return pl.col(inputs(leaf)[0]).cast(pl.Float64)
-
-
-def render(template: str) -> pl.Expr:
-    """A template as a text expression; null where a number it needs is missing."""
-    pieces: list[pl.Expr] = [pl.lit("")]
-    for text, name, style, _ in Formatter().parse(template):
-        pieces.append(pl.lit(text))
-        if name:
-            pieces.append(_field(name, style or ""))
-    return pl.concat_str(pieces)
 
 
 def level_sentence(template: str, title: str, facts: pl.Expr) -> pl.Expr:
@@ -208,28 +184,6 @@ def joined_facts(deciding: Iterable[tuple[Leaf, pl.Expr]]) -> pl.Expr:
     ]
     joined = pl.concat_str(told or [pl.lit("")], separator="; ", ignore_nulls=True)
     return pl.when(joined != "").then(pl.concat_str(joined.str.head(1).str.to_uppercase(), joined.str.slice(1)))
-
-
-def _field(name: str, style: str) -> pl.Expr:
-    if style == "%":
-        return pl.concat_str([_number_text(_tenths(pl.col(name) * TENTHS_OF_A_PERCENT) / 10), pl.lit(" %")])
-    if style == "%%":
-        return pl.concat_str([_number_text(pl.col(name)), pl.lit(" %")])
-    if not style:
-        return _number_text(pl.col(name))
-    one, many = style.split("|")
-    noun = pl.when(pl.col(name) == 1).then(pl.lit(f" {one}")).otherwise(pl.lit(f" {many}"))
-    return pl.concat_str([_number_text(pl.col(name)), noun])
-
-
-def _tenths(exact: pl.Expr) -> pl.Expr:
-    rounded = exact.round()
-    reaches_a_cut_off = (rounded % 10 == 0) & (rounded > exact + FLOAT_DUST)
-    return pl.when(reaches_a_cut_off).then(rounded - 1).otherwise(rounded)
-
-
-def _number_text(value: pl.Expr) -> pl.Expr:
-    return value.cast(pl.Float64).round(2).cast(pl.String).str.strip_suffix(".0")
 
 
 INPUT_WORDS = (
