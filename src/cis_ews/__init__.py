@@ -29,8 +29,10 @@ if TYPE_CHECKING:
         ToleranceError,
         UnmappedCodesError,
     )
+    from cis_ews.evaluation.accuracy import evaluate
     from cis_ews.indicators import compute_indicators
     from cis_ews.readers import read_school_data
+    from cis_ews.risk.model import RiskModel
     from cis_ews.risk.rules import RulesModel
     from cis_ews.risk.tiers import TierPolicy
     from cis_ews.schema.school_data import SchoolData
@@ -44,6 +46,7 @@ __all__ = [
     "EwsError",
     "ModelError",
     "ReadError",
+    "RiskModel",
     "RulesModel",
     "RunDamagedError",
     "RunNotFoundError",
@@ -56,16 +59,19 @@ __all__ = [
     "ToleranceError",
     "UnmappedCodesError",
     "compute_indicators",
+    "evaluate",
     "read_school_data",
     "score_night",
 ]
 
 _HOME = {
+    "RiskModel": "cis_ews.risk.model",
     "RulesModel": "cis_ews.risk.rules",
     "SchoolData": "cis_ews.schema.school_data",
     "ScoreRun": "cis_ews.scoring",
     "TierPolicy": "cis_ews.risk.tiers",
     "compute_indicators": "cis_ews.indicators",
+    "evaluate": "cis_ews.evaluation.accuracy",
     "read_school_data": "cis_ews.readers",
     "score_night": "cis_ews.scoring",
 }

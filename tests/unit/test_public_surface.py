@@ -17,6 +17,7 @@ PUBLIC = [
     "EwsError",
     "ModelError",
     "ReadError",
+    "RiskModel",
     "RulesModel",
     "RunDamagedError",
     "RunNotFoundError",
@@ -29,6 +30,7 @@ PUBLIC = [
     "ToleranceError",
     "UnmappedCodesError",
     "compute_indicators",
+    "evaluate",
     "read_school_data",
     "score_night",
 ]
@@ -81,6 +83,11 @@ def test_the_import_alone_loads_nothing_heavy() -> None:
 def test_reading_and_indicators_load_no_model_and_no_service() -> None:
     loaded = _modules_after("import cis_ews; cis_ews.read_school_data; cis_ews.compute_indicators")
     assert loaded & {"lightgbm", "sklearn", "numba", "alembic", "bentoml", "typer"} == set()
+
+
+def test_a_model_loads_its_libraries_when_it_is_fitted() -> None:
+    loaded = _modules_after("import cis_ews; cis_ews.RiskModel; cis_ews.evaluate")
+    assert loaded & {"lightgbm", "sklearn", "scipy", "numba", "mlflow"} == set()
 
 
 def test_the_version_is_that_of_the_package() -> None:

@@ -1,0 +1,147 @@
+"""The trained model: small trees and a logistic regression, blended on the margin scale and calibrated.
+
+    model = RiskModel.fit(features, label, seed=7)
+    risk = model.predict(features)
+
+Both parts read the same columns (`model_encoding`). Each is fitted on folds and tried on the rows left out; the blend
+and the calibrator are chosen by log loss there, and the parts that are used are then fitted on all rows.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+
+from cis_ews.risk.model_checks import (
+    Values,
+    checked_about,
+    checked_features,
+    checked_groups,
+    checked_label,
+    checked_monotone,
+)
+from cis_ews.risk.model_encoding import UnseenCategoryWarning
+from cis_ews.risk.model_file import read_model, sealed, write_model
+from cis_ews.risk.model_fit import fit_parts
+from cis_ews.risk.model_folds import assign_folds
+from cis_ews.risk.model_linear import Vector
+from cis_ews.risk.model_parts import ModelParts
+from cis_ews.risk.model_plain import from_plain, to_plain
+
+__all__ = ["RiskModel", "UnseenCategoryWarning"]
+
+SLICE = 16_384
+
+
+@dataclass(frozen=True)
+class RiskModel:
+    """A calibrated risk model, made by `fit` or `load`. `about` is what was kept with it."""
+
+    parts: ModelParts
+    about: Mapping[str, object]
+
+    @classmethod
+    def fit(
+        cls,
+        features: pl.DataFrame,
+        label: Values,
+        *,
+        seed: int,
+        groups: Values | None = None,
+        monotone: Mapping[str, int] | None = None,
+        about: Mapping[str, object] | None = None,
+        threads: int | None = None,
+    ) -> RiskModel:
+        """Fit on one row a student and as-of date; every column of `features` is a feature.
+
+        `label` is 0 or 1 a row; rows of one group of `groups` never stand on both sides of a held-out split;
+        `monotone` gives features that may only raise (1) or lower (-1) the risk; `about` is kept with the model, as
+        plain JSON values. The same data and seed give the same model, whatever the number of threads. Raises
+        ModelError for whatever no model can be learned from.
+        """
+        truth = checked_label(label, rows=features.height)
+        known = checked_features(features)
+        directions = checked_monotone(monotone, known)
+        kept = checked_about(about)
+        folds = assign_folds(truth, checked_groups(groups, rows=known.height), seed=seed)
+        parts = fit_parts(
+            known, truth, folds=folds, directions=directions, seed=seed, threads=threads or available_cores()
+        )
+        return cls(parts, kept)
+
+    @property
+    def features(self) -> tuple[str, ...]:
+        """The names of the features, in the model's order."""
+        return self.parts.encoding.names
+
+    @property
+    def summary(self) -> Mapping[str, object]:
+        """Rows, positives, trees, leaves, the trees' share, the calibrator, log losses on held-out rows."""
+        return self.parts.summary
+
+    @cached_property
+    def version(self) -> str:
+        """`model-` and the first 12 hex digits of the SHA-256 of what `save` writes."""
+        return f"model-{hashlib.sha256(self._file).hexdigest()[:12]}"
+
+    def predict(self, frame: pl.DataFrame, *, strict: bool = False) -> Vector:
+        """The calibrated probability of each row, one-dimensional.
+
+        Columns are taken by name, and further ones ignored. Unseen categories are taken as missing with one
+        UnseenCategoryWarning, and are a ModelError if `strict`. Raises FeatureMismatchError for missing columns and
+        columns of another kind, ModelError for infinite values.
+        """
+        chosen = self.parts.encoding.fitting(frame, strict=strict)
+        return self._by_slices(chosen, self.parts.probability)
+
+    def margin(self, frame: pl.DataFrame, *, strict: bool = False) -> Vector:
+        """The log-odds of each row before calibration; as `predict` otherwise."""
+        return self._by_slices(self.parts.encoding.fitting(frame, strict=strict), self.parts.margin)
+
+    def contributions(self, frame: pl.DataFrame, *, strict: bool = False) -> pl.DataFrame:
+        """`base_value`, `margin`, and the exact SHAP value of each feature in log-odds; as `predict` otherwise.
+
+        The base value and the contributions of a row add up to its margin before calibration (to 1e-9).
+        """
+        chosen = self.parts.encoding.fitting(frame, strict=strict)
+        table = self._by_slices(chosen, self.parts.contributions)
+        named = {name: table[:, place] for place, name in enumerate(self.features)}
+        return pl.DataFrame({"base_value": table[:, -1], "margin": self._by_slices(chosen, self.parts.margin), **named})
+
+    def save(self, path: str | Path) -> None:
+        """Write the model as one sealed JSON file, whole or not at all. Raises StorageError."""
+        write_model(Path(path), self._file)
+
+    @classmethod
+    def load(cls, path: str | Path) -> RiskModel:
+        """Read what `save` wrote. Raises ModelNotFoundError, and ModelError for anything but a whole model file."""
+        said = read_model(Path(path))
+        return cls(from_plain(said, place=Path(path).name), said["about"])
+
+    @cached_property
+    def _file(self) -> bytes:
+        return sealed({**to_plain(self.parts), "about": dict(self.about)})
+
+    def _by_slices(self, frame: pl.DataFrame, work: Callable[[Vector], Vector]) -> Vector:
+        """Do the work on a slice of rows at a time: a state's matrix is never in memory at once."""
+
+        def encoded(rows: pl.DataFrame) -> Vector:
+            return work(self.parts.encoding.matrix(rows))
+
+        slices = [frame] if frame.height <= SLICE else list(frame.iter_slices(SLICE))
+        with ThreadPoolExecutor(max_workers=min(len(slices), available_cores())) as pool:
+            done = list(pool.map(encoded, slices))
+        return done[0] if len(done) == 1 else np.concatenate(done)
+
+
+def available_cores() -> int:
+    """The cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -1,0 +1,56 @@
+"""What a model consists of, and what its two parts say together about a matrix."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from cis_ews.risk.calibration import Calibrator
+from cis_ews.risk.model_encoding import Encoding
+from cis_ews.risk.model_linear import LinearPart, Vector
+from cis_ews.risk.model_trees import TreePart
+
+
+@dataclass(frozen=True)
+class ModelParts:
+    """The parts of a model; `trees` or `linear` is None where the other is used alone. `trees_share` is the weight of
+    the trees in the margin, and the rest is the weight of the linear part."""
+
+    encoding: Encoding
+    trees: TreePart | None
+    linear: LinearPart | None
+    trees_share: float
+    calibrator: Calibrator
+    summary: Mapping[str, object]
+
+    def margin(self, matrix: Vector) -> Vector:
+        """Log-odds of each row of an encoded matrix, before calibration."""
+        margin = np.zeros(matrix.shape[0])
+        if self.trees:
+            margin += self.trees_share * self.trees.margin(matrix)
+        if self.linear:
+            margin += (1.0 - self.trees_share) * self.linear.margin(matrix)
+        return margin
+
+    def probability(self, matrix: Vector) -> Vector:
+        """Calibrated probability of each row of an encoded matrix."""
+        return self.calibrator.probability(self.margin(matrix))
+
+    def contributions(self, matrix: Vector) -> Vector:
+        """Rows x (features + 1): the blend of both parts' SHAP values a feature, and the base value last.
+
+        The SHAP value of a sum is the sum of the SHAP values, and columns of one feature are added together.
+        """
+        owners = self.encoding.owners
+        total = np.zeros((matrix.shape[0], len(self.encoding.features) + 1))
+        if self.trees:
+            said = self.trees.contributions(matrix)
+            for column, owner in enumerate([*owners, -1]):
+                total[:, owner] += self.trees_share * said[:, column]
+        if self.linear:
+            for column, said in enumerate(self.linear.contributions(matrix)):
+                total[:, owners[column]] += (1.0 - self.trees_share) * said
+            total[:, -1] += (1.0 - self.trees_share) * self.linear.base_value
+        return total

@@ -1,0 +1,94 @@
+"""A model's parts as plain JSON values and back; numbers come back as exactly the same numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict
+from typing import Any
+
+import numpy as np
+
+from cis_ews.errors import ModelError
+from cis_ews.risk.calibration import Calibrator
+from cis_ews.risk.model_encoding import Encoding, Feature
+from cis_ews.risk.model_linear import LinearPart, Vector
+from cis_ews.risk.model_parts import ModelParts
+from cis_ews.risk.model_trees import TreePart
+
+
+def to_plain(parts: ModelParts) -> dict[str, object]:
+    """Everything that a model's answers hang on, as JSON values."""
+    return {
+        "features": [asdict(feature) for feature in parts.encoding.features],
+        "trees": _tree_values(parts.trees) if parts.trees else None,
+        "linear": _linear_values(parts.linear) if parts.linear else None,
+        "trees_share": parts.trees_share,
+        "calibrator": asdict(parts.calibrator),
+        "summary": dict(parts.summary),
+    }
+
+
+def from_plain(said: Mapping[str, Any], *, place: str) -> ModelParts:
+    """The parts again. Raises ModelError where values are missing or do not fit each other."""
+    try:
+        parts = ModelParts(
+            Encoding(tuple(_feature(each) for each in said["features"])),
+            trees=_tree_part(said["trees"]) if said["trees"] is not None else None,
+            linear=LinearPart(**_linear_arrays(said["linear"])) if said["linear"] is not None else None,
+            trees_share=float(said["trees_share"]),
+            calibrator=_calibrator(said["calibrator"]),
+            summary=dict(said["summary"]),
+        )
+        fits = _fits(parts)
+    except (KeyError, TypeError, ValueError, AttributeError):
+        fits, parts = False, None
+    if parts is None or not fits:
+        raise ModelError(f"{place} is sealed, but its parts do not make a model", hint="fit the model anew")
+    return parts
+
+
+def _fits(parts: ModelParts) -> bool:
+    width = parts.encoding.owners.size
+    trees = parts.trees is None or (parts.trees.typical.shape == (width,) and bool(parts.trees.arrays))
+    linear = parts.linear is None or all(array.shape == (width,) for array in _arrays(parts.linear).values())
+    return trees and linear and bool(parts.trees or parts.linear)
+
+
+def _arrays(linear: LinearPart) -> dict[str, Vector]:
+    return {name: value for name, value in vars(linear).items() if isinstance(value, np.ndarray)}
+
+
+def _linear_values(linear: LinearPart) -> dict[str, object]:
+    return {"base_value": linear.base_value, **{name: array.tolist() for name, array in _arrays(linear).items()}}
+
+
+def _linear_arrays(said: Mapping[str, Any]) -> dict[str, Any]:
+    numbers = {name: np.array(value, dtype=np.float64) for name, value in said.items() if name != "base_value"}
+    return {"base_value": float(said["base_value"]), **numbers}
+
+
+def _tree_values(trees: TreePart) -> dict[str, object]:
+    # JSON has no NaN: a column that had missing values in training has no typical value.
+    return {
+        "text": trees.text.splitlines(),
+        "typical": [None if np.isnan(value) else value for value in trees.typical.tolist()],
+    }
+
+
+def _tree_part(said: Mapping[str, Any]) -> TreePart:
+    return TreePart("\n".join([*said["text"], ""]), np.array(said["typical"], dtype=np.float64))
+
+
+def _feature(said: Mapping[str, Any]) -> Feature:
+    return Feature(
+        str(said["name"]),
+        is_category=bool(said["is_category"]),
+        baseline=tuple(said["baseline"]),
+        columns=tuple(tuple(values) for values in said["columns"]),
+    )
+
+
+def _calibrator(said: Mapping[str, Any]) -> Calibrator:
+    return Calibrator(
+        str(said["kind"]), float(said["intercept"]), tuple(map(float, said["slopes"])), tuple(map(float, said["knots"]))
+    )

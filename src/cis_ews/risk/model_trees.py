@@ -1,0 +1,132 @@
+"""The trees of a model: small, regularised, the same whatever the number of threads; kept as LightGBM's text."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, cast
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cis_ews.risk.model_linear import Vector
+
+if TYPE_CHECKING:
+    from cis_ews.risk.model_kernel import TreeArrays
+
+MOST_ROUNDS = 200
+PATIENCE = 20
+_END = "end of trees\n"
+_PARAMETERS: dict[str, object] = {
+    "objective": "binary",
+    "metric": "binary_logloss",
+    "learning_rate": 0.06,
+    "num_leaves": 8,
+    "max_depth": 4,
+    "min_data_in_leaf": 30,
+    "feature_fraction": 0.5,
+    "bagging_fraction": 0.8,
+    "bagging_freq": 1,
+    "lambda_l2": 5.0,
+    "monotone_constraints_method": "intermediate",
+    "deterministic": True,
+    "force_row_wise": True,
+    "verbosity": -1,
+}
+
+
+@dataclass(frozen=True)
+class TreePart:
+    """Trees in LightGBM's model text; `typical` stands in where a value is missing that never was in training."""
+
+    text: str
+    typical: Vector
+
+    @cached_property
+    def arrays(self) -> TreeArrays:
+        """The trees as arrays for the compiled walk. Raises ModelError if the text is not what it should be."""
+        from cis_ews.risk.model_kernel import parse_trees
+
+        return parse_trees(self.text, columns=self.typical.size)
+
+    @property
+    def trees(self) -> int:
+        """How many trees there are."""
+        return self.arrays.starts.size - 1
+
+    @property
+    def leaves(self) -> int:
+        """How many leaves all trees have together."""
+        return self.arrays.leaf_value.size
+
+    def margin(self, matrix: Vector) -> Vector:
+        """Log-odds of each row."""
+        from cis_ews.risk.model_kernel import raw_scores
+
+        return raw_scores(self.arrays, self._completed(matrix))
+
+    def contributions(self, matrix: Vector) -> Vector:
+        """Exact SHAP values a column of the matrix, the base value last."""
+        from lightgbm import Booster
+
+        completed = self._completed(matrix)
+        if not completed.shape[0]:
+            return np.empty((0, self.typical.size + 1))
+        return np.asarray(Booster(model_str=self.text).predict(completed, pred_contrib=True), dtype=np.float64)
+
+    def _completed(self, matrix: Vector) -> Vector:
+        """The matrix without gaps that training did not have: LightGBM would take them for zero."""
+        completed = matrix
+        for column in np.flatnonzero(~np.isnan(self.typical)):
+            missing = np.isnan(matrix[:, column])
+            if missing.any():
+                completed = matrix.copy(order="F") if completed is matrix else completed
+                completed[missing, column] = self.typical[column]
+        return completed
+
+
+@dataclass(frozen=True)
+class TreeFit:
+    """Trees fitted on all rows, and the margins of rows that each fold's own trees had not seen."""
+
+    part: TreePart
+    held_out: Vector
+
+
+def fit_trees(
+    matrix: Vector, label: Vector, *, folds: NDArray[np.int64], directions: NDArray[np.int64], seed: int, threads: int
+) -> TreeFit:
+    """Stop where the held-out log loss of all folds together is least, then fit on all rows for as many rounds."""
+    import lightgbm
+
+    library = cast("Any", lightgbm)
+    parameters = {**_PARAMETERS, "seed": seed, "num_threads": threads}
+    if directions.any():
+        parameters["monotone_constraints"] = directions.tolist()
+    typical = _typical(matrix)
+    data = library.Dataset(np.ascontiguousarray(matrix), label, params=parameters, free_raw_data=False)
+    splits = [(np.flatnonzero(folds != fold), np.flatnonzero(folds == fold)) for fold in np.unique(folds)]
+    tried: Any = library.cv(
+        parameters,
+        data,
+        num_boost_round=MOST_ROUNDS,
+        folds=splits,
+        callbacks=[library.early_stopping(PATIENCE, verbose=False)],
+        return_cvbooster=True,
+    )
+    rounds = len(tried["valid binary_logloss-mean"])
+    held_out = np.empty_like(label)
+    for (_, held), booster in zip(splits, tried["cvbooster"].boosters, strict=True):
+        held_out[held] = TreePart(_text(booster, rounds), typical).margin(matrix[held])
+    booster = library.train(parameters, data, num_boost_round=rounds)
+    return TreeFit(TreePart(_text(booster, rounds), typical), held_out)
+
+
+def _text(booster: Any, rounds: int) -> str:
+    """The model text up to its last tree: what follows says with how many threads it was made."""
+    return booster.model_to_string(num_iteration=rounds).partition(_END)[0] + _END
+
+
+def _typical(matrix: Vector) -> Vector:
+    """The lower median of each column, a value that occurs; NaN where training had missing values."""
+    return np.quantile(matrix, 0.5, axis=0, method="lower")
