@@ -1,8 +1,9 @@
 """Templates: sentences with the student's own numbers in them.
 
 A template is text with fields: `{indicator}` is a number, `{indicator:day|days}` a number with its noun,
-`{indicator:%}` a share of 1 and `{indicator:%%}` a share of 100 as a percentage. Shares are rounded to tenths, but
-never up to a whole percent: a number never looks as if it had reached a cut-off.
+`{indicator:%}` a share of 1 and `{indicator:%%}` a share of 100 as a percentage, `{indicator:text}` a text as it
+stands. Shares are rounded to tenths, but never up to a whole percent: a number never looks as if it had reached a
+cut-off.
 """
 
 from __future__ import annotations
@@ -37,6 +38,8 @@ def _field(name: str, style: str) -> pl.Expr:
         return pl.concat_str([_number_text(_tenths(pl.col(name) * TENTHS_OF_A_PERCENT) / 10), pl.lit(" %")])
     if style == "%%":
         return pl.concat_str([_number_text(pl.col(name)), pl.lit(" %")])
+    if style == "text":
+        return pl.col(name)
     if not style:
         return _number_text(pl.col(name))
     one, many = style.split("|")

@@ -46,7 +46,7 @@ AT_RISK, CHRONIC = 0.05, 0.1
 NEARLY_ALWAYS = 0.04
 NOT_KNOWN = "We do not know enough about attendance this year"
 NOT_KNOWN_LAST_YEAR = "We do not know last year's attendance"
-HALF = "half of the {grade} students here"
+HALF = "half of the {grade:text} students here"
 
 
 _attendance = partial(Feature, domain=Domain.ATTENDANCE)
@@ -128,7 +128,7 @@ RECENT = (
         ),
         strength=(
             Told(
-                sentence="Missed fewer days than before: {days_absent_last_20} of the last 20 school days",
+                sentence="Came to school more often in the last 20 school days than in the 20 before",
                 at_most=-CHRONIC,
             ),
         ),
@@ -363,6 +363,7 @@ BEGINNINGS = (
             ),
         ),
         strength=(
+            Told(sentence="Did not miss any of {days_enrolled_september:day|days} in September", at_most=0),
             Told(
                 sentence="Missed {days_absent_september} of {days_enrolled_september:day|days} in September: a good "
                 "start",
@@ -389,6 +390,7 @@ BEFORE = (
             ),
         ),
         strength=(
+            Told(sentence="Did not miss a day last year", at_most=0),
             Told(
                 sentence="Missed only {days_absent_last_year} of "
                 "{days_enrolled_last_year:school day|school days} last year",
@@ -418,7 +420,8 @@ BEFORE = (
         ),
         strength=(
             Told(
-                sentence="Has missed {absence_rate_ytd:%} of this year, down from {absence_rate_last_year:%} last year",
+                sentence="Misses less school than last year: {absence_rate_ytd:%}, down from "
+                "{absence_rate_last_year:%}",
                 at_most=-AT_RISK,
             ),
         ),

@@ -28,7 +28,7 @@ EXCLUSION, PREVIOUS = "suspension", "behavior last year"
 NO_DAYS = f"fewer than {FEW_DAYS} days enrolled"
 NOT_LAST_YEAR = "not enrolled last year, or the extract does not reach back"
 NOT_KNOWN_LAST_YEAR = "We do not know about behavior last year"
-HALF = "half of the {grade} students here"
+HALF = "half of the {grade:text} students here"
 
 _behavior = partial(Feature, domain=Domain.BEHAVIOR)
 
@@ -78,14 +78,16 @@ def _window(name: str, days: int, *, topic: str, strength: tuple[Told, ...] = ()
         window=f"the student's {words} days",
         unit="count",
         definition="Incidents, minor and major.",
-        indicator=f"incidents_major_{name}",
+        indicator=f"incidents_{name}",
+        number=_incidents(name, days),
         missing=f"fewer than {days} days enrolled",
         monotone=1,
         risk=(
+            Told(sentence=f"Had 1 incident in the {words} school days", at_least=1, at_most=1),
             Told(
                 sentence=f"Had {{incidents_major_{name}}} major and {{incidents_minor_{name}}} minor incidents in the "
                 f"{words} school days",
-                at_least=1,
+                at_least=2,
             ),
         ),
         strength=strength,

@@ -18,14 +18,14 @@ from cis_ews.risk.feature_catalog.feature import (
 LATEST, BOTH, YTD = "latest term with marks", "latest and previous term", "year to date"
 LAST_YEAR, TWO_YEARS = "last school year", "this and the last school year"
 FAILING, NEARLY, MARKS, TREND = "failing courses", "low marks", "marks", "mark trend"
-AVERAGE, CREDITS, FAILED, PREVIOUS = "grade point average", "credits", "failed courses", "marks last year"
+AVERAGE, CREDITS, PREVIOUS = "grade point average", "credits", "marks last year"
 LOW_PERCENT, GOOD_PERCENT = 70, 80
 LOW_GPA, GOOD_GPA = 2.0, 3.0
 """EWIMS flags an average of 2.0 or less; a B is 3.0."""
 NO_MARKS = "no mark this year yet"
 NOT_KNOWN = "We do not know this year's marks yet"
 NOT_KNOWN_LAST_YEAR = "We do not know last year's marks"
-HALF = "half of the {grade} students here"
+HALF = "half of the {grade:text} students here"
 
 _coursework = partial(Feature, domain=Domain.COURSEWORK)
 
@@ -134,7 +134,7 @@ def _change(
 ) -> Feature:
     """A change of which a rise is good; `words`: for a fall and for a rise."""
     fell, rose = words
-    far = 3.0 if unit == "percent" else 0.3
+    far = 5.0 if unit == "percent" else 0.3
     return _coursework(
         name=name,
         topic=topic,
@@ -287,7 +287,7 @@ TOWARD_GRADUATION = (
     ),
     _coursework(
         name="course_failures_ytd",
-        topic=FAILED,
+        topic=FAILING,
         value=Column("course_failures_ytd"),
         window=YTD,
         unit="courses",
@@ -300,7 +300,7 @@ TOWARD_GRADUATION = (
     ),
     _coursework(
         name="core_semester_failures_ytd",
-        topic=FAILED,
+        topic=FAILING,
         value=Column("core_semester_failures_ytd"),
         window=YTD,
         unit="courses",

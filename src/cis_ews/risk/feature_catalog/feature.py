@@ -162,7 +162,7 @@ Term = Column | Position | Total | Ratio | Difference | Largest | Enough | Slope
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Told:
-    """A sentence that is told of a value on one side of a stated reference: a template of `risk.templates`."""
+    """A sentence that is told of a value on one side of a stated reference, or between two: a template."""
 
     sentence: str
     at_least: float | None = None
@@ -174,7 +174,7 @@ class Comparison:
     """What is said of half of the students of the same school and grade, whose median of `value` is `{median}`.
 
     `value`: what is compared. `fewer`: where the median is below the student's value, `more`: where it is above,
-    `none`: where it is below and zero. `{grade}` is the grade in words.
+    `none`: where it is below and zero. `{grade:text}` is the grade in words.
     """
 
     value: Term
@@ -191,8 +191,9 @@ class Feature:
     looks at. `definition`: one sentence. `value`: how it is made from columns of the table of indicators. `missing`:
     when it stays missing, besides a domain that is not covered, or the rule where it does not. `monotone`: 1 where more
     is surely more risk, -1 where less is, None where neither is sure. `indicator`: the column whose number stands
-    beside its reason. `risk`, `strength`: sentences, the first that fits; without one it is never told. `unknown`: what
-    is said where it is missing and that raises the risk. `comparison`: with whom the sentence compares.
+    beside its reason, or the name of what `number` makes. `risk`, `strength`: sentences, the first that fits; without
+    one it is never told. `unknown`: what is said where it is missing and that raises the risk. `comparison`: with whom
+    its sentences compare.
     """
 
     name: str
@@ -203,6 +204,7 @@ class Feature:
     definition: str
     value: Term
     indicator: str
+    number: Term | None = None
     missing: str = ""
     monotone: Monotone | None = None
     risk: tuple[Told, ...] = ()
