@@ -32,6 +32,8 @@ if TYPE_CHECKING:
     from cis_ews.evaluation.accuracy import evaluate
     from cis_ews.indicators import compute_indicators
     from cis_ews.readers import read_school_data
+    from cis_ews.risk.explanations import explain
+    from cis_ews.risk.features import build_features
     from cis_ews.risk.model import RiskModel
     from cis_ews.risk.rules import RulesModel
     from cis_ews.risk.tiers import TierPolicy
@@ -58,8 +60,10 @@ __all__ = [
     "TierPolicy",
     "ToleranceError",
     "UnmappedCodesError",
+    "build_features",
     "compute_indicators",
     "evaluate",
+    "explain",
     "read_school_data",
     "score_night",
 ]
@@ -70,8 +74,10 @@ _HOME = {
     "SchoolData": "cis_ews.schema.school_data",
     "ScoreRun": "cis_ews.scoring",
     "TierPolicy": "cis_ews.risk.tiers",
+    "build_features": "cis_ews.risk.features",
     "compute_indicators": "cis_ews.indicators",
     "evaluate": "cis_ews.evaluation.accuracy",
+    "explain": "cis_ews.risk.explanations",
     "read_school_data": "cis_ews.readers",
     "score_night": "cis_ews.scoring",
 }

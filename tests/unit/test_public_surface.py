@@ -29,8 +29,10 @@ PUBLIC = [
     "TierPolicy",
     "ToleranceError",
     "UnmappedCodesError",
+    "build_features",
     "compute_indicators",
     "evaluate",
+    "explain",
     "read_school_data",
     "score_night",
 ]
