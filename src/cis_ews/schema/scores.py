@@ -43,7 +43,11 @@ class Scores(dy.Schema):
 
 
 class Reasons(dy.Schema):
-    """Reasons and strengths in plain words, sorted by student, direction and rank (1 first in each direction)."""
+    """Reasons and strengths in plain words, sorted by student, direction and rank (1 first in each direction).
+
+    `direction`: `risk` raises concern, `strength` speaks for the student, `unknown` says what the records do not tell,
+    where that raises the risk. `indicator`, `value`: what the sentence speaks of, and its number, null where unknown.
+    """
 
     student_id = dy.String(primary_key=True, min_length=1)
     rank = dy.Int16(primary_key=True, min=1)
