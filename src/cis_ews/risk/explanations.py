@@ -163,7 +163,7 @@ def _of_students(ordered: pl.DataFrame, frame: pl.DataFrame, columns: Sequence[s
     lacking = [name for name in columns if name not in frame.columns]
     if lacking:
         raise ModelError(
-            f"the {table} lack {len(lacking)} columns that reasons speak of: {', '.join(lacking)}",
+            f"the {table} lack {counted(len(lacking), 'column')} that reasons speak of: {', '.join(lacking)}",
             hint="explain with the features and indicators from which the contributions were made",
         )
     absent = ordered.join(frame, on="student_id", how="anti").height

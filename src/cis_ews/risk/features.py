@@ -31,6 +31,7 @@ from cis_ews.risk.feature_catalog.feature import (
     Term,
     Total,
 )
+from cis_ews.wording import counted
 
 __all__ = ["FEATURES", "build_features", "features_hash", "features_named", "monotone_constraints", "school_sums"]
 
@@ -46,7 +47,7 @@ def features_named(names: Iterable[str]) -> tuple[Feature, ...]:
     unknown = [name for name in asked if name not in _BY_NAME]
     if unknown:
         raise ModelError(
-            f"{len(unknown)} features are not in the catalog: {', '.join(unknown)}",
+            f"{counted(len(unknown), 'feature is', 'features are')} not in the catalog: {', '.join(unknown)}",
             hint="fit the model again with this version; the features are listed in docs/features.md",
         )
     return tuple(_BY_NAME[name] for name in asked)
@@ -200,7 +201,7 @@ def _check_columns(indicators: pl.DataFrame, needed: Sequence[str]) -> None:
     lacking = sorted(set(needed) - set(indicators.columns))
     if lacking:
         raise ModelError(
-            f"the indicators lack {len(lacking)} columns that features are made of: {', '.join(lacking)}",
+            f"the indicators lack {counted(len(lacking), 'column')} that features are made of: {', '.join(lacking)}",
             hint="make them with compute_indicators of this version",
         )
 
