@@ -48,8 +48,7 @@ windows of the year are told as one topic. Where what is missing raises the risk
 sentence says what we do not know. Grade, moves and school may raise or lower a risk and are never told as a reason: a
 child is no reason for concern because of a school.
 
-In the sentences below `{{indicator}}` stands for the student's number, `{{grade:text}}` for the grade and `{{median}}`
-for what half of the grade have.
+In the sentences below `{{indicator}}` stands for the student's number and `{{median}}` for what half of the grade have.
 """
 
 

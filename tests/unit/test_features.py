@@ -46,8 +46,8 @@ def test_comparisons_speak_of_the_grade_and_the_median_alone() -> None:
     compared = [feature.comparison for feature in FEATURES if feature.comparison]
     words = [text for each in compared for text in (each.fewer, each.more, each.none)]
     assert compared
-    assert {name for text in words for name in template_fields(text)} == {"grade", "median"}
-    assert {name for each in compared for name in template_fields(each.none)} == {"grade"}
+    assert {name for text in words for name in template_fields(text)} == {"grade_level", "median"}
+    assert {name for each in compared for name in template_fields(each.none)} == {"grade_level"}
 
 
 def test_no_feature_is_made_of_text_but_the_grade() -> None:

@@ -15,7 +15,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from cis_ews.enums import Direction, GradeLevel
+from cis_ews.enums import Direction
 from cis_ews.errors import ModelError
 from cis_ews.risk.feature_catalog import FEATURES, SAME_EARLY, Feature
 from cis_ews.risk.feature_catalog.feature import DAYS_ENROLLED, Column, Comparison, Term, Told
@@ -44,10 +44,6 @@ COLUMNS = {
 }
 COMPARED: Mapping[str, Comparison] = {
     feature.name: feature.comparison for feature in FEATURES if feature.comparison is not None
-}
-GRADE_WORDS = {
-    grade.value: {GradeLevel.K: "kindergarten", GradeLevel.PK: "PreK"}.get(grade, f"grade {grade.value}")
-    for grade in GradeLevel
 }
 _MEDIAN = "__median_"
 _OWN = "__own_"
@@ -143,11 +139,10 @@ def _rows(
     read = [name for _, value in compared for name in value.reads]
     values = _of_students(ordered, features, [feature.name for feature in explained], table="features")
     medians = {name: _MEDIAN + name for name in COMPARED}
-    grade = pl.col("grade_level").cast(pl.String).replace_strict(GRADE_WORDS, return_dtype=pl.String)
     return (
         _of_students(ordered, indicators, sorted({*PLACE, DAYS_ENROLLED, *spoken, *read}), table="indicators")
         .join(peers.select(*PLACE, *COMPARED).rename(medians), on=PLACE, how="left", maintain_order="left")
-        .with_columns(grade.alias("grade"), *(evaluated(value).alias(_OWN + name) for name, value in compared))
+        .with_columns(*(evaluated(value).alias(_OWN + name) for name, value in compared))
         .hstack(values.drop("student_id").rename(lambda name: _VALUE + name))
     )
 
@@ -280,7 +275,7 @@ def _told(tellings: Sequence[_Telling], rows: pl.DataFrame, choice: _Choice) -> 
 
 def _spoken_columns(telling: _Telling) -> list[str]:
     feature = telling.feature
-    beside = [_OWN + feature.name, _MEDIAN + feature.name, "grade"] if feature.comparison else []
+    beside = [_OWN + feature.name, _MEDIAN + feature.name, "grade_level"] if feature.comparison else []
     fields = template_fields(telling.told.sentence)
     return list(dict.fromkeys(["student_id", *_number(feature).reads, *fields, *beside]))
 

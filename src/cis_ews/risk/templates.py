@@ -39,7 +39,7 @@ def _field(name: str, style: str) -> pl.Expr:
     if style == "%%":
         return pl.concat_str([_number_text(pl.col(name)), pl.lit(" %")])
     if style == "text":
-        return pl.col(name)
+        return pl.col(name).cast(pl.String)
     if not style:
         return _number_text(pl.col(name))
     one, many = style.split("|")

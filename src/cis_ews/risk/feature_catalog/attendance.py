@@ -46,7 +46,7 @@ AT_RISK, CHRONIC = 0.05, 0.1
 NEARLY_ALWAYS = 0.04
 NOT_KNOWN = "We do not know enough about attendance this year"
 NOT_KNOWN_LAST_YEAR = "We do not know last year's attendance"
-HALF = "half of the {grade:text} students here"
+HALF = "half of the grade {grade_level:text} students here"
 
 
 _attendance = partial(Feature, domain=Domain.ATTENDANCE)
@@ -180,16 +180,14 @@ THROUGH_THE_YEAR = (
         monotone=1,
         risk=(
             Told(
-                sentence="Missed {days_absent_ytd} of {days_enrolled_ytd:school day|school days} this year "
-                "({absence_rate_ytd:%})",
+                sentence="Missed {absence_rate_ytd:%} of {days_enrolled_ytd:day|days} this year",
                 at_least=AT_RISK,
             ),
         ),
         strength=(
-            Told(sentence="Has not missed any of {days_enrolled_ytd:school day|school days} this year", at_most=0),
+            Told(sentence="Missed none of {days_enrolled_ytd:day|days} this year", at_most=0),
             Told(
-                sentence="Comes to school nearly every day: missed {days_absent_ytd} of "
-                "{days_enrolled_ytd:day|days} this year",
+                sentence="Missed only {days_absent_ytd} of {days_enrolled_ytd:day|days} this year",
                 at_most=NEARLY_ALWAYS,
             ),
         ),
@@ -304,14 +302,14 @@ KINDS_OF_ABSENCE = (
         missing=f"fewer than {FEW_DAYS} days enrolled",
         risk=(
             Told(
-                sentence="Was late on {tardies_ytd} of {days_enrolled_ytd:school day|school days} this year",
+                sentence="Was late on {tardies_ytd} of {days_enrolled_ytd:day|days} this year",
                 at_least=AT_RISK,
             ),
         ),
         comparison=Comparison(
-            value=Enough(Ratio(Column("tardies_ytd"), Column("days_enrolled_ytd")), FEW_DAYS),
-            fewer=f"{HALF} were late on {{median:%}} of days or less",
-            more=f"{HALF} were late on {{median:%}} of days or more",
+            value=Column("tardies_ytd"),
+            fewer=f"{HALF} were late {{median:time|times}} or fewer",
+            more=f"{HALF} were late {{median:time|times}} or more",
             none=f"{HALF} were never late",
         ),
     ),
@@ -385,15 +383,14 @@ BEFORE = (
         monotone=1,
         risk=(
             Told(
-                sentence="Missed {days_absent_last_year} of {days_enrolled_last_year:school day|school days} last year",
+                sentence="Missed {absence_rate_last_year:%} of {days_enrolled_last_year:day|days} last year",
                 at_least=CHRONIC,
             ),
         ),
         strength=(
             Told(sentence="Did not miss a day last year", at_most=0),
             Told(
-                sentence="Missed only {days_absent_last_year} of "
-                "{days_enrolled_last_year:school day|school days} last year",
+                sentence="Missed only {days_absent_last_year} of {days_enrolled_last_year:day|days} last year",
                 at_most=NEARLY_ALWAYS,
             ),
         ),

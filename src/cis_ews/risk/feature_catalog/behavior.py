@@ -28,7 +28,7 @@ EXCLUSION, PREVIOUS = "suspension", "behavior last year"
 NO_DAYS = f"fewer than {FEW_DAYS} days enrolled"
 NOT_LAST_YEAR = "not enrolled last year, or the extract does not reach back"
 NOT_KNOWN_LAST_YEAR = "We do not know about behavior last year"
-HALF = "half of the {grade:text} students here"
+HALF = "half of the grade {grade_level:text} students here"
 
 _behavior = partial(Feature, domain=Domain.BEHAVIOR)
 

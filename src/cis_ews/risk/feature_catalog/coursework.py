@@ -25,7 +25,7 @@ LOW_GPA, GOOD_GPA = 2.0, 3.0
 NO_MARKS = "no mark this year yet"
 NOT_KNOWN = "We do not know this year's marks yet"
 NOT_KNOWN_LAST_YEAR = "We do not know last year's marks"
-HALF = "half of the {grade:text} students here"
+HALF = "half of the grade {grade_level:text} students here"
 
 _coursework = partial(Feature, domain=Domain.COURSEWORK)
 
@@ -209,7 +209,7 @@ LEVELS = (
         MARKS,
         window=LATEST,
         definition="Mean of the courses' percents.",
-        where="in all courses right now",
+        where="in all courses",
     ),
     _average("gpa_ytd", AVERAGE, window=YTD, words="this year"),
     _average("gpa_last_year", PREVIOUS, window=LAST_YEAR, words="last year", has="Had", unknown=NOT_KNOWN_LAST_YEAR),

@@ -174,7 +174,7 @@ class Comparison:
     """What is said of half of the students of the same school and grade, whose median of `value` is `{median}`.
 
     `value`: what is compared. `fewer`: where the median is below the student's value, `more`: where it is above,
-    `none`: where it is below and zero. `{grade:text}` is the grade in words.
+    `none`: where it is below and zero.
     """
 
     value: Term
