@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 MOST_ROUNDS = 200
 PATIENCE = 20
+_THREADS_FROM = 20_000
 _END = "end of trees\n"
 _PARAMETERS: dict[str, object] = {
     "objective": "binary",
@@ -99,6 +100,8 @@ def fit_trees(
     """Stop where the held-out log loss of all folds together is least, then fit on all rows for as many rounds."""
     import lightgbm
 
+    # Threads that wait for each other on small data cost more than they bring, most of all on a busy machine.
+    threads = threads if label.size >= _THREADS_FROM else 1
     library = cast("Any", lightgbm)
     parameters = {**_PARAMETERS, "seed": seed, "num_threads": threads}
     if directions.any():

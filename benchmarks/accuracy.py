@@ -1,0 +1,212 @@
+"""How accurate RiskModel is with its defaults on real, public data, beside plain models and a checklist in one run.
+
+    python -m benchmarks.accuracy --data ../shared/data
+
+Five stratified folds of each case, the same for every model; no protected attribute and nothing that leaks among the
+features. The data lie outside the repository (docs/accuracy.md names their sources): where they are absent, the reason
+is printed and nothing is measured. The exit code is 1 where RiskModel does not reach the floor.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import re
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import lightgbm
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+from sklearn.impute import SimpleImputer
+from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import StratifiedKFold
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+from cis_ews import RiskModel, evaluate
+from cis_ews.evaluation.accuracy import Accuracy
+from cis_ews.risk.model_encoding import Encoding
+
+DATA = Path(__file__).parents[1].parent / "shared" / "data"
+SEED = 20_260_227
+FOLDS = 5
+MEASURES = ("auroc", "average_precision", "brier", "recall_at_20")
+
+
+class Floor(NamedTuple):
+    """What plain models reached on the same files before: the better AUROC of two, and the standard deviation of a
+    fold's; then the best average precision and Brier score of any of them."""
+
+    auroc: float
+    fold_sd: float
+    average_precision: float
+    brier: float
+
+
+FLOORS = {
+    "hsls09_paper": Floor(0.794, 0.014, 0.465, 0.107),
+    "hsls09_gpa": Floor(0.827, 0.015, 0.550, 0.098),
+    "faketucky": Floor(0.832, 0.015, 0.619, 0.107),
+    "uci320_maths": Floor(0.931, 0.03, 0.855, 0.107),
+    "uci697_semester1": Floor(0.877, 0.01, 0.816, 0.121),
+}
+# One point a sign of attendance, behavior or coursework that the file knows of.
+CHECKLISTS = {
+    "hsls09_gpa": (
+        pl.col("gpa_9th_survey3") < 2.5,
+        pl.col("gpa_9th_survey3") < 2.0,
+        pl.col("S1M8GRADE").is_in(["D", "Below D"]),
+        pl.col("repeat_k8") > 0,
+    ),
+    "faketucky": (pl.col("pct_days_absent") >= 10.0, pl.col("gpa") < 2.0),
+    "uci320_maths": (pl.col("absences") >= 10, pl.col("failures") >= 1, pl.col("G1") < 10),
+    "uci697_semester1": (
+        pl.col("Curricular_units_1st_sem_approved") < pl.col("Curricular_units_1st_sem_enrolled"),
+        pl.col("Curricular_units_1st_sem_grade") < 10.0,
+        pl.col("Curricular_units_1st_sem_without_evaluations") >= 1,
+    ),
+}
+_CATEGORIES = ("Application_mode", "Course", "Previous_qualification")
+
+Fold = tuple[NDArray[np.int64], NDArray[np.int64]]
+Predictor = Callable[[pl.DataFrame, NDArray[np.float64], pl.DataFrame], NDArray[np.float64]]
+
+
+@dataclass(frozen=True)
+class Case:
+    """Features and outcome of one case."""
+
+    name: str
+    features: pl.DataFrame
+    label: NDArray[np.float64]
+
+    def folds(self) -> list[Fold]:
+        """The same five for every model."""
+        splitter = StratifiedKFold(FOLDS, shuffle=True, random_state=SEED)
+        return list(splitter.split(self.label, self.label))
+
+
+def main() -> int:
+    """Measure every case and print one table each."""
+    arguments = _arguments()
+    if not (arguments.data / "cases.json").is_file():
+        print(f"nothing was measured: there is no cases.json in {arguments.data}; name its folder with --data")
+        return 0
+    cases = [load_case(arguments.data, name) for name in arguments.case or FLOORS]
+    return max([_report(case, measure(case)) for case in cases])
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--data", type=Path, default=DATA, help="the folder of cases.json")
+    parser.add_argument("--case", action="append", choices=list(FLOORS), help="this case alone (may be repeated)")
+    return parser.parse_args()
+
+
+def load_case(data: Path, name: str) -> Case:
+    """Read one case as its description says; protected columns are never read into the features."""
+    described: dict[str, Any] = json.loads((data / "cases.json").read_text(encoding="utf-8"))[name]
+    separator = described.get("separator", ",")
+    table = pl.read_csv(data / described["file"], separator=separator, infer_schema_length=None)
+    if "note" in described:
+        plain = {column: re.sub(r"[^A-Za-z0-9]+", "_", column).strip("_") for column in table.columns}
+        table = table.rename(plain)
+    features = table.select(described["features"])
+    if set(features.columns) & set(described["protected"]):
+        raise ValueError(f"{name}: a protected column is among the features")
+    numbers = pl.selectors.numeric()
+    if "missing" in described:
+        features = features.with_columns(pl.when(numbers != described["missing"]).then(numbers).name.keep())
+    features = features.with_columns(
+        pl.col(column).cast(pl.String) for column in _CATEGORIES if column in table.columns
+    )
+    return Case(name, features, _outcome(table, described["target"]))
+
+
+def _outcome(table: pl.DataFrame, target: str) -> NDArray[np.float64]:
+    said = re.fullmatch(r'(\w+)(?: (<|==) "?(\w+)"?)?', target)
+    if said is None:
+        raise ValueError(f"a target that is not understood: {target}")
+    column, comparison, value = said.groups()
+    if comparison is None:
+        outcome = pl.col(column)
+    else:
+        outcome = pl.col(column) < float(value) if comparison == "<" else pl.col(column) == value
+    return table.select(outcome.cast(pl.Float64)).to_series().to_numpy()
+
+
+def measure(case: Case) -> dict[str, list[Accuracy]]:
+    """Each model's accuracy on each fold."""
+    models: dict[str, Predictor] = {
+        "RiskModel": _risk_model,
+        "LightGBM defaults": _lightgbm,
+        "logistic regression": _logistic,
+    }
+    if case.name in CHECKLISTS:
+        models["ABC checklist"] = _checklist(case.name)
+    return {name: [_on_fold(case, fold, model) for fold in case.folds()] for name, model in models.items()}
+
+
+def _on_fold(case: Case, fold: Fold, model: Predictor) -> Accuracy:
+    learned, held = fold
+    return evaluate(case.label[held], model(case.features[learned], case.label[learned], case.features[held]))
+
+
+def _risk_model(features: pl.DataFrame, label: NDArray[np.float64], held: pl.DataFrame) -> NDArray[np.float64]:
+    return RiskModel.fit(features, label, seed=SEED).predict(held)
+
+
+def _lightgbm(features: pl.DataFrame, label: NDArray[np.float64], held: pl.DataFrame) -> NDArray[np.float64]:
+    encoding = Encoding.learn(features)
+    parameters = {"objective": "binary", "verbosity": -1, "seed": SEED, "num_threads": 1}
+    booster = lightgbm.train(parameters, lightgbm.Dataset(encoding.matrix(features), label))
+    return np.asarray(booster.predict(encoding.matrix(held)))
+
+
+def _logistic(features: pl.DataFrame, label: NDArray[np.float64], held: pl.DataFrame) -> NDArray[np.float64]:
+    encoding = Encoding.learn(features)
+    pipeline = make_pipeline(SimpleImputer(add_indicator=True), StandardScaler(), LogisticRegression(max_iter=2_000))
+    pipeline.fit(encoding.matrix(features), label)
+    return np.asarray(pipeline.predict_proba(encoding.matrix(held)))[:, 1]
+
+
+def _checklist(name: str) -> Predictor:
+    """Points, each number of them with the share of positives that it had among the rows learned from."""
+    signs = [sign.fill_null(value=False).cast(pl.Int8) for sign in CHECKLISTS[name]]
+
+    def predict(features: pl.DataFrame, label: NDArray[np.float64], held: pl.DataFrame) -> NDArray[np.float64]:
+        points, asked = (frame.select(pl.sum_horizontal(signs)).to_series().to_numpy() for frame in (features, held))
+        share = {count: label[points == count].mean() for count in np.unique(points)}
+        return np.array([share.get(count, label.mean()) for count in asked])
+
+    return predict
+
+
+def _report(case: Case, measured: dict[str, list[Accuracy]]) -> int:
+    """Print the table of one case; 1 if RiskModel does not reach the floor."""
+    floor = FLOORS[case.name]
+    print(f"\n{case.name}: {case.label.size:,} rows, {case.label.mean():.1%} positive, {case.features.width} features")
+    print(f"{'':<24}{'AUROC':>8}{'fold SD':>9}{'AP':>8}{'Brier':>8}{'recall at 20 %':>16}{'fold SD':>9}")
+    for name, folds in measured.items():
+        auroc, precision, brier, recall = (_values(folds, measure) for measure in MEASURES)
+        print(
+            f"{name:<24}{auroc.mean():>8.3f}{auroc.std():>9.3f}{precision.mean():>8.3f}{brier.mean():>8.4f}"
+            f"{recall.mean():>16.3f}{recall.std():>9.3f}"
+        )
+    print(f"{'floor':<24}{floor.auroc:>8.3f}{floor.fold_sd:>9.3f}{floor.average_precision:>8.3f}{floor.brier:>8.3f}")
+    reached = float(_values(measured["RiskModel"], "auroc").mean()) >= floor.auroc - floor.fold_sd
+    print("the floor is reached, within one fold SD" if reached else "BELOW THE FLOOR by more than one fold SD")
+    return 0 if reached else 1
+
+
+def _values(folds: list[Accuracy], measure: str) -> NDArray[np.float64]:
+    return np.array([getattr(accuracy, measure) for accuracy in folds])
+
+
+if __name__ == "__main__":
+    sys.exit(main())
