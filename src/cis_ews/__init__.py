@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from cis_ews.readers import read_school_data
     from cis_ews.risk.explanations import explain
     from cis_ews.risk.features import build_features
+    from cis_ews.risk.labels import make_labels
     from cis_ews.risk.model import RiskModel
     from cis_ews.risk.rules import RulesModel
     from cis_ews.risk.tiers import TierPolicy
@@ -64,6 +65,7 @@ __all__ = [
     "compute_indicators",
     "evaluate",
     "explain",
+    "make_labels",
     "read_school_data",
     "score_night",
 ]
@@ -78,6 +80,7 @@ _HOME = {
     "compute_indicators": "cis_ews.indicators",
     "evaluate": "cis_ews.evaluation.accuracy",
     "explain": "cis_ews.risk.explanations",
+    "make_labels": "cis_ews.risk.labels",
     "read_school_data": "cis_ews.readers",
     "score_night": "cis_ews.scoring",
 }

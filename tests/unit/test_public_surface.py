@@ -33,6 +33,7 @@ PUBLIC = [
     "compute_indicators",
     "evaluate",
     "explain",
+    "make_labels",
     "read_school_data",
     "score_night",
 ]

@@ -143,7 +143,7 @@ def _name(outcome: Outcome, looks_at: LooksAt) -> str:
 
 
 DROPPED_OUT = Label(
-    name=Outcome.DROPPED_OUT,
+    name=Outcome.DROPPED_OUT.value,
     title="Dropped out within 12 months",
     outcome=Outcome.DROPPED_OUT,
     looks_at=LooksAt.TWELVE_MONTHS,
@@ -157,7 +157,7 @@ DROPPED_OUT = Label(
     grades=(GradeLevel.G7, GradeLevel.G8, GradeLevel.G9, GradeLevel.G10, GradeLevel.G11, GradeLevel.G12),
 )
 NOT_GRADUATED_ON_TIME = Label(
-    name=Outcome.NOT_GRADUATED_ON_TIME,
+    name=Outcome.NOT_GRADUATED_ON_TIME.value,
     title="Did not graduate on time",
     outcome=Outcome.NOT_GRADUATED_ON_TIME,
     looks_at=LooksAt.ON_TIME,
