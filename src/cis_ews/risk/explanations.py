@@ -266,8 +266,9 @@ def _strongest(amounts: Numbers, leading: Places, *, limit: int) -> _Choice:
 
 def _told(tellings: Sequence[_Telling], rows: pl.DataFrame, choice: _Choice) -> Iterator[pl.DataFrame]:
     by_telling = np.argsort(choice.tellings, kind="stable")
-    ends = np.cumsum(np.bincount(choice.tellings, minlength=len(tellings)))
-    for telling, chosen in zip(tellings, np.split(by_telling, ends[:-1]), strict=True):
+    starts = np.searchsorted(choice.tellings[by_telling], np.arange(len(tellings) + 1))
+    for telling, start, end in zip(tellings, starts[:-1], starts[1:], strict=True):
+        chosen = by_telling[start:end]
         if chosen.size:
             spoken = rows.select(_spoken_columns(telling))[choice.rows[chosen]]
             yield _in_words(spoken, telling, ranks=pl.Series(choice.ranks[chosen] + 1, dtype=pl.Int16))
