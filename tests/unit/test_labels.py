@@ -274,18 +274,20 @@ def test_how_a_last_enrollment_ends(exit: str | None, exit_type: str | None, out
 
 
 @pytest.mark.parametrize(
-    ("comes_back", "leaves", "outcome"),
+    ("comes_back", "leaves", "exit_type", "outcome"),
     [
-        ("2027-03-02", None, False),
-        ("2027-03-03", None, True),
-        ("2026-09-02", "2027-03-01", Censored.TRANSFERRED),
-        ("2026-09-02", "2027-03-02", False),
+        ("2027-03-02", None, None, False),
+        ("2027-03-03", None, None, True),
+        ("2026-09-02", "2027-03-01", "transfer", Censored.TRANSFERRED),
+        ("2026-09-02", "2027-03-02", "transfer", False),
+        ("2026-09-02", "2027-03-02", "dropped_out", True),
+        ("2026-09-02", "2027-03-03", "dropped_out", False),
     ],
 )
-def test_a_return_within_the_horizon_undoes_it(comes_back: str, leaves: str | None, outcome: bool | str) -> None:
-    later = enrollment(
-        "ann", entry=comes_back, exit=leaves, exit_type=leaves and "transfer", school_year=2027, grade="9"
-    )
+def test_a_return_within_the_horizon_undoes_it(
+    comes_back: str, leaves: str | None, exit_type: str | None, outcome: bool | str
+) -> None:
+    later = enrollment("ann", entry=comes_back, exit=leaves, exit_type=exit_type, school_year=2027, grade="9")
     data = make(enrollment("ann", exit="2026-04-01", exit_type="dropped_out", grade="8"), later, years=2)
     assert judged(data, "dropped_out") == outcome
 

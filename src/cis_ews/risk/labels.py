@@ -251,7 +251,8 @@ _OUTCOMES: Mapping[Outcome, tuple[pl.Expr, pl.Expr]] = {
 def _judge_dropout(question: _Question, students: pl.DataFrame) -> pl.DataFrame:
     rows = students.join(outlook(stays(question.school_data), pl.lit(question.end)), on="student_id", how="left")
     departure = _departure(known=known_through(question.school_data), since=question.since)
-    dropped = _DROPPED & ~pl.col("has_graduated") & (pl.col("last_day") > question.as_of)
+    in_time = pl.col("last_day").is_between(question.as_of, question.end, closed="right")
+    dropped = _DROPPED & ~pl.col("has_graduated") & in_time
     return rows.with_columns(censored=departure).with_columns(label=pl.when(pl.col("censored").is_null()).then(dropped))
 
 
