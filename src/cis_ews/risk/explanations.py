@@ -240,7 +240,8 @@ def _fits(telling: _Telling) -> pl.Expr:
     value = pl.col(_VALUE + feature.name)
     if telling.direction == Direction.UNKNOWN:
         return value.is_null()
-    conditions = [pl.col(name).is_not_null() for name in template_fields(told.sentence)]
+    spoken = {*template_fields(told.sentence), *_number(feature).reads}
+    conditions = [pl.col(name).is_not_null() for name in sorted(spoken)]
     # The limits as Float32, like the features: 0.1 is then 0.1 on both sides.
     if told.at_least is not None:
         conditions += [value >= pl.lit(told.at_least, dtype=pl.Float32), *_beside_peers(feature, beyond=ge)]

@@ -163,8 +163,8 @@ def _slope(term: Slope) -> pl.Expr:
 
 @_value.register
 def _days_since(term: DaysSince) -> pl.Expr:
-    never = pl.col(term.count) == 0
-    days = pl.when(never).then(pl.col(DAYS_ENROLLED)).otherwise(pl.col(term.last))
+    count = pl.col(term.count)
+    days = pl.when(count == 0).then(pl.col(DAYS_ENROLLED)).when(count > 0).then(pl.col(term.last))
     return days.clip(upper_bound=term.most)
 
 
