@@ -92,7 +92,12 @@ def _full_window(name: str, days: int, *, topic: str = LATELY, risk_from: float,
 
 
 RECENT = (
-    _full_window("last_10", 10, risk_from=0.2, strength=()),
+    _full_window(
+        "last_10",
+        10,
+        risk_from=0.2,
+        strength=(Told(sentence="Has not missed any of the last 10 school days", at_most=0),),
+    ),
     _full_window(
         "last_20",
         20,
@@ -282,6 +287,7 @@ KINDS_OF_ABSENCE = (
                 at_least=0.04,
             ),
         ),
+        strength=(Told(sentence="Has not missed any of the last 45 school days without an excuse", at_most=0),),
     ),
     _rate(
         name="unexcused_share",

@@ -107,6 +107,7 @@ INCIDENTS = (
         topic=THIS_YEAR,
         what="Major incidents",
         sentence="Had {incidents_major_ytd:major incident|major incidents} this year",
+        strength=(Told(sentence="Has had no major incident this year", at_most=0),),
     ),
     _behavior(
         name="share_of_days_with_incident",
