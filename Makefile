@@ -8,7 +8,8 @@ SERVE ?= yes
 WORKERS ?= 2
 
 help:
-	@echo "make demo            a made-up district, last night's flags printed, then the service on 127.0.0.1:3000"
+	@echo "make demo            a made-up district, a model trained on its past years, last night's flags printed, then the"
+	@echo "                     service on 127.0.0.1:3000"
 	@echo "make demo SERVE=no   the same, without the service"
 	@echo "make test            checks and the test suite"
 	@echo "make test-long       the tests that must be many, at full count"
@@ -28,20 +29,23 @@ help:
 	  echo "  Debian, Ubuntu: apt-get install libgomp1     Fedora, RHEL: dnf install libgomp     macOS: brew install libomp"; exit 1; }
 	@touch .venv/installed
 
-# The store, the extract and the runs of the demo lie in demo/. AS_OF is the night that is scored.
+# The store, the extract, the registry of models and the runs of the demo lie in demo/. AS_OF is the night that is scored.
+# A model that learned from made-up students is for demonstration only.
 AS_OF := 2026-02-27
 demo: .venv
 	@rm -rf demo && mkdir demo
-	$(BIN)/cis-ews synthesize demo/extract --students 2400 --years 3 --seed 7 --through $(AS_OF)
+	$(BIN)/cis-ews synthesize demo/extract --students 2400 --years 4 --seed 7 --through $(AS_OF)
 	$(BIN)/cis-ews check demo/extract --as-of $(AS_OF)
-	$(BIN)/cis-ews score demo/extract --as-of $(AS_OF) --out demo --model rules
+	$(BIN)/python -m training demo/extract --config configs/training.toml --store demo
+	$(BIN)/python -m training promote --store demo
+	$(BIN)/cis-ews score demo/extract --as-of $(AS_OF) --out demo --model models:/cis-ews@champion
 	$(BIN)/cis-ews flags --run demo --top 10
 	@echo "The run lies in $$(ls -d demo/runs/$(AS_OF)/*)"
 ifneq ($(SERVE),no)
 	@echo
 	@echo "A key for the page on http://127.0.0.1:3000 (Ctrl-C ends the service):"
 	$(BIN)/cis-ews key create "$$(tail -n 1 demo/extract/schools.csv | cut -d, -f2)" --label demo --store demo
-	CIS_EWS_STORE__PATH=demo $(BIN)/bentoml serve serving.service:EarlyWarning
+	CIS_EWS_STORE__PATH=demo CIS_EWS_MODEL__USE=models:/cis-ews@champion $(BIN)/bentoml serve serving.service:EarlyWarning
 endif
 
 check: .venv

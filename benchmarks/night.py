@@ -30,7 +30,7 @@ AS_OF = date(2026, 2, 27)
 STAGES = {
     "read": ("read",),
     "indicators": ("indicators",),
-    "cohort, rules, reasons, tiers": ("cohort", "rules", "reasons", "tiers"),
+    "cohort, rules, reasons, tiers": ("cohort", "rules", "risk", "tiers", "reasons"),
     "run written": ("write",),
     "flags published": ("publish",),
 }

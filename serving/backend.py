@@ -12,6 +12,7 @@ from typing import cast
 from starlette.requests import Request
 
 from cis_ews.errors import EwsError
+from cis_ews.risk.registry import FOLDER
 from cis_ews.settings import Settings, load_settings
 from cis_ews.storage.database import ApiKey, Database
 from cis_ews.storage.store import RunStore
@@ -31,6 +32,12 @@ class Backend:
     database: Database
     sessions: Sessions
     attempts: Attempts = field(default_factory=Attempts)
+
+    @property
+    def registry(self) -> str:
+        """Where the registry of models is: as the settings say, else in the store."""
+        named = self.settings.model.registry
+        return str(self.store.root / FOLDER) if named is None else named.get_secret_value()
 
     def check(self) -> None:
         """Raises StorageError unless the database is there and at this version's step."""

@@ -13,12 +13,12 @@ from cis_ews.enums import GradeLevel
 from cis_ews.errors import EwsError
 from cis_ews.storage.database import FlagRow, RunRow
 from cis_ews.storage.runs import open_run
+from cis_ews.wording import BY_RULES, decided_by, model_notices
 from serving.backend import Backend
 
 LATE_DAYS = 4
 """From how many days on the page says that data are late: a long weekend is not."""
 REASONS_SHOWN = 5
-BY_RULES = "Published rules; no model is trained for this district"
 TIERS = (
     (3, "Intensive support", "Tier 3: start here. Find out what each student needs."),
     (2, "Targeted support", "Tier 2: a conversation soon, before it grows."),
@@ -34,6 +34,7 @@ class FlagView:
     listed_by: str
     reasons: Sequence[str] = ()
     strengths: Sequence[str] = ()
+    unknown: Sequence[str] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,7 +87,8 @@ def flags_view(backend: Backend, district_id: str, *, school_id: str | None, tod
         return FlagsView(is_known=is_known)
     school = asked or schools[0]
     flags = database.flags_of_school(district_id, school.school_id)
-    coverage = _coverage(backend.store.root / run.path)
+    coverage = _statement(backend.store.root / run.path, "coverage")
+    model = _statement(backend.store.root / run.path, "model") or _known_of_model(run)
     return FlagsView(
         schools=schools,
         school_id=school.school_id,
@@ -94,8 +96,11 @@ def flags_view(backend: Backend, district_id: str, *, school_id: str | None, tod
         is_known=is_known,
         as_of=run.as_of,
         reported=_reported(coverage, school.school_id),
-        decided_by=BY_RULES if run.model_version.startswith("rules-") else f"A trained model, {run.model_version}",
-        notices=_notices(run, coverage, school=school.school_id, is_known=is_known, today=today or date.today()),
+        decided_by=decided_by(model),
+        notices=[
+            *model_notices(model),
+            *_notices(run, coverage, school=school.school_id, is_known=is_known, today=today or date.today()),
+        ],
         sections=_sections(flags),
         not_enough_data=[_flag(row) for row in flags if row.score.abstained],
         beyond_list=school.beyond_list,
@@ -124,6 +129,7 @@ def _flag(row: FlagRow) -> FlagView:
         listed_by=_listed_by(row),
         reasons=[reason.sentence for reason in row.reasons[:REASONS_SHOWN]],
         strengths=[strength.sentence for strength in row.strengths[:REASONS_SHOWN]],
+        unknown=[unknown.sentence for unknown in row.unknown],
     )
 
 
@@ -141,17 +147,22 @@ def _grade(level: str | None) -> str:
     return {GradeLevel.K.value: "Kindergarten", GradeLevel.PK.value: "Preschool"}.get(level, f"Grade {level}")
 
 
-def _coverage(run: Path) -> dict[str, Any]:
-    """The coverage statement of a run; empty where the run was taken away by retention."""
+def _statement(run: Path, name: str) -> dict[str, Any]:
+    """A statement of a run; empty where the run was taken away by retention, or is older than the statement."""
     try:
-        return _stated_coverage(run)
+        return _stated(run, name)
     except EwsError:
         return {}
 
 
-@lru_cache(maxsize=64)
-def _stated_coverage(run: Path) -> dict[str, Any]:
-    return open_run(run).statement("coverage")
+@lru_cache(maxsize=128)
+def _stated(run: Path, name: str) -> dict[str, Any]:
+    return open_run(run).statement(name)
+
+
+def _known_of_model(run: RunRow) -> dict[str, Any]:
+    kind = "rules" if run.model_version.startswith("rules-") else "trained"
+    return {"kind": kind, "version": run.model_version}
 
 
 def _reported_through(coverage: Mapping[str, Any], school_id: str) -> date | None:

@@ -9,7 +9,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.types import ASGIApp, Message, Scope
 
 from cis_ews.errors import ConfigError, EwsError, StorageError
-from cis_ews.risk.rules import RulesModel
+from cis_ews.risk.registry import load_model
 from cis_ews.risk.tiers import TierPolicy
 from cis_ews.scoring import check_has_come, score_night
 from cis_ews.settings import NamedSourceSettings
@@ -78,7 +78,7 @@ def _run(backend: Backend, job_id: str, district_id: str) -> str:
 def _score(backend: Backend, source: NamedSourceSettings, as_of: date) -> str:
     scored = score_night(
         source.path,
-        model=RulesModel(),
+        model=load_model(backend.settings.model.use, registry=backend.registry),
         policy=TierPolicy.load(backend.settings.policy.tiers),
         store=backend.store,
         as_of=as_of,

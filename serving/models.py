@@ -118,12 +118,14 @@ class ScoreOut(BaseModel):
     school_id: str
     grade_level: str | None
     tier: Literal[1, 2, 3] | None = Field(description="Null where there was not enough data.")
-    tier_reason: str = Field(description="The rule that put the student there, or what is missing.")
-    list_place: int | None = Field(description="The place in the school, 1 first, where a rule asks Tier 3 or 2.")
+    tier_reason: str = Field(description="The rule or model that put the student there, or what is missing.")
+    list_place: int | None = Field(description="The place in the school, 1 first, where rule or model ask Tier 3 or 2.")
     abstained: bool = Field(description="True where there was not enough data.")
-    risk: float | None = Field(description="A calibrated probability; null in a night by rules.")
-    risk_low: float | None
-    risk_high: float | None
+    risk: float | None = Field(
+        description="A calibrated probability of the model's label; null in a night by rules and without enough data."
+    )
+    risk_low: float | None = Field(description="Null: no interval is told yet.")
+    risk_high: float | None = Field(description="Null: no interval is told yet.")
     days_enrolled: int
     model_version: str
     changed_at: datetime = Field(description="Since when tier and tier_reason are what they are.")
@@ -165,6 +167,7 @@ class StudentReasonsOut(BaseModel):
     score: ScoreOut
     reasons: list[ReasonOut]
     strengths: list[ReasonOut]
+    unknown: list[ReasonOut] = Field(description="What the records do not tell; never a reason against a student.")
 
 
 class NightIn(BaseModel):

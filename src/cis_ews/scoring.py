@@ -1,6 +1,6 @@
 """One night, as the story that it is: read this first.
 
-    extract -> school data -> corrections -> indicators -> cohort -> rules -> reasons -> tiers -> run -> current flags
+    extract -> school data -> corrections -> indicators -> cohort -> rules -> risk -> tiers -> reasons -> run -> flags
 
 The command line and the service only translate in and out of `score_night`.
 """
@@ -24,6 +24,7 @@ from cis_ews.indicators import compute_indicators
 from cis_ews.progress import SILENT, Progress, Stopwatch
 from cis_ews.readers import read_school_data
 from cis_ews.risk.cohort import Cohort, build_cohort
+from cis_ews.risk.night_model import NightModel, tell
 from cis_ews.risk.rules import RulesModel
 from cis_ews.risk.tiers import TierPolicy, assign_tiers
 from cis_ews.schema.freshness import notes_of_the_day
@@ -34,6 +35,7 @@ from cis_ews.storage.store import RunStore
 if TYPE_CHECKING:
     import polars as pl
 
+    from cis_ews.risk.model import RiskModel
     from cis_ews.storage.database import Database, PublishReport
 
 GRACE = timedelta(days=31)
@@ -64,6 +66,11 @@ class ScoreRun:
         return self.run.table("reasons")
 
     @cached_property
+    def model(self) -> dict[str, Any]:
+        """What decided: the rules alone, or a trained model with what it learned from."""
+        return self.run.statement("model")
+
+    @cached_property
     def rejections(self) -> pl.DataFrame:
         """One row a source row and broken rule."""
         return self.run.table("rejections")
@@ -82,7 +89,7 @@ class ScoreRun:
 def score_night(  # noqa: PLR0913 - each is a thing that a night needs, and all but the first are named
     source: str | Path,
     *,
-    model: RulesModel,
+    model: RulesModel | RiskModel,
     policy: TierPolicy,
     store: str | Path | RunStore,
     as_of: date,
@@ -93,17 +100,20 @@ def score_night(  # noqa: PLR0913 - each is a thing that a night needs, and all 
 ) -> ScoreRun:
     """Score every enrolled student as of a date, keep the run in the store, and make it current in the database.
 
+    `model`: the published rules, or a trained model, beside which the rules stay in force as a safety net.
     `format`: a reader's name, or the path of a mapping TOML. `tolerance`: the share of a table's rows that may be
     rejected; the reader's own if None. `database`: the store's own if None; a new one gets its tables.
 
     Raises:
+        ModelError: the model does not fit the features that this version makes.
         DataError: the extract cannot be used, or does not reach the as-of date.
         StorageError: the store or the database fails; StoreLockedError while another night writes to the same store.
     """
     watch = Stopwatch(progress or SILENT)
     runs = store if isinstance(store, RunStore) else RunStore(store)
-    configuration = config_hash(policy, format=format, tolerance=tolerance)
-    night = Night(as_of=as_of, model=model, policy=policy, config_hash=configuration)
+    judge = NightModel.of(model)
+    configuration = config_hash(policy, format=format, tolerance=tolerance, rules=judge.rules_beside)
+    night = Night(as_of=as_of, model=judge, policy=policy, config_hash=configuration)
     with runs.lock(), _current_flags(database, runs) as flags:
         flags.check_erasures(runs.erased())
         with watch.step("read"):
@@ -130,23 +140,35 @@ def _score(school_data: SchoolData, night: Night, *, runs: RunStore, watch: Stop
         _refuse_nobody(cohort, night.as_of)
         indicators = cohort.rows_of(indicators)
     with watch.step("rules"):
-        rules = night.model.evaluate(indicators, as_of=night.as_of)
-    with watch.step("reasons"):
-        reasons = night.model.reasons(indicators, rules, as_of=night.as_of)
+        rules = night.model.rules.evaluate(indicators, as_of=night.as_of)
+    with watch.step("risk"):
+        estimates = night.model.estimate(indicators)
     with watch.step("tiers"):
-        version = night.model.version
-        scores = assign_tiers(cohort, indicators, rules, policy=night.policy, model_version=version)
+        scores = assign_tiers(
+            cohort,
+            indicators,
+            rules,
+            policy=night.policy,
+            model_version=night.model.version,
+            risk=None if estimates is None else estimates.risk,
+        )
+    with watch.step("reasons"):
+        by_rules = night.model.rules.reasons(indicators, rules, as_of=night.as_of)
+        told = tell(estimates, indicators, scores, by_rules=by_rules)
     with watch.step("write"):
         contents = RunContents(
             as_of=night.as_of,
-            model_version=version,
+            model_version=night.model.version,
             config_hash=night.config_hash,
             inputs=school_data.files,
             scores=scores,
-            reasons=reasons,
+            reasons=told.reasons,
             rules=rules,
             indicators=indicators,
             rejections=school_data.rejections,
+            contributions=told.contributions,
+            model=night.model.statement,
+            seed=night.model.seed,
             cohort_flow=[step.to_dict() for step in cohort.flow],
             coverage=coverage_statement(school_data, night.as_of, policy=night.policy),
         )
@@ -159,7 +181,7 @@ class Night:
     """What decides a night besides its school data."""
 
     as_of: date
-    model: RulesModel
+    model: NightModel
     policy: TierPolicy
     config_hash: str
 
@@ -178,11 +200,18 @@ def stage_times(watch: Stopwatch) -> dict[str, dict[str, float]]:
     return {name: asdict(cost) for name, cost in watch.times.items()}
 
 
-def config_hash(policy: TierPolicy, *, format: str, tolerance: float | None) -> str:  # noqa: A002 - see score_night
-    """SHA-256 of everything configured that can change a result: the policy, how the source is read, the tolerance."""
+def config_hash(
+    policy: TierPolicy,
+    *,
+    format: str,  # noqa: A002 - see score_night
+    tolerance: float | None,
+    rules: str | None = None,
+) -> str:
+    """SHA-256 of everything configured that can change a result: the policy, how the source is read, the tolerance, and
+    the version of the rules that stand beside a trained model."""
     mapping = Path(format)
     layout = hashlib.sha256(mapping.read_bytes()).hexdigest() if mapping.is_file() else format
-    stated = {"policy": policy.hash, "format": layout, "tolerance": tolerance}
+    stated = {"policy": policy.hash, "format": layout, "tolerance": tolerance} | ({"rules": rules} if rules else {})
     return hashlib.sha256(json.dumps(stated, sort_keys=True).encode()).hexdigest()
 
 

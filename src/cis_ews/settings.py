@@ -61,6 +61,16 @@ class NamedSourceSettings(SourceSettings):
     districts: Annotated[tuple[str, ...], Field(min_length=1)]
 
 
+class ModelSettings(Section):
+    """Which model nights use unless one is named, and the registry of models (a folder, or an MLflow server's address).
+
+    `use`: `rules`, `models:/cis-ews@champion`, or the path of a model's file. `registry`: the store's own if None.
+    """
+
+    use: str = "rules"
+    registry: SecretStr | None = None
+
+
 class ServiceSettings(Section):
     """The service: how long a person stays signed in."""
 
@@ -98,6 +108,7 @@ class Settings(BaseSettings):
     source: SourceSettings = SourceSettings()
     sources: dict[str, NamedSourceSettings] = Field(default_factory=dict[str, NamedSourceSettings])
     policy: PolicySettings = PolicySettings()
+    model: ModelSettings = ModelSettings()
     service: ServiceSettings = ServiceSettings()
     log: LogSettings = LogSettings()
 
@@ -118,6 +129,7 @@ SECTIONS: Mapping[str, type[Section]] = {
     "store": StoreSettings,
     "source": SourceSettings,
     "policy": PolicySettings,
+    "model": ModelSettings,
     "service": ServiceSettings,
     "log": LogSettings,
 }

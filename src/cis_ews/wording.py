@@ -1,9 +1,10 @@
-"""Words that messages share: counts with their noun, and what pydantic finds wrong, said plainly."""
+"""Words that messages share: counts with their noun, what pydantic finds wrong, and what decided a night."""
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from difflib import get_close_matches
+from typing import Any
 
 from pydantic import ValidationError
 
@@ -24,6 +25,22 @@ _PLAIN = {
 def counted(count: int, one: str, many: str | None = None) -> str:
     """A count with its noun: `1 run`, `2 runs`."""
     return f"{count:,} {one if count == 1 else many or one + 's'}"
+
+
+BY_RULES = "Published rules; no model is trained for this district"
+DEMONSTRATION = "For demonstration only: this model learned from made-up students, and no child may be judged by it"
+
+
+def decided_by(model: Mapping[str, Any]) -> str:
+    """What decided a night, from the statement `model` of its run."""
+    if model.get("kind") != "trained":
+        return BY_RULES
+    return f"A trained model ({model['version']}), with published rules beside it as a safety net"
+
+
+def model_notices(model: Mapping[str, Any]) -> list[str]:
+    """What whoever sees the results of a night has to know of its model."""
+    return [DEMONSTRATION] if model.get("about", {}).get("made_up") else []
 
 
 def mistakes(error: ValidationError, *, names: Collection[str]) -> list[str]:

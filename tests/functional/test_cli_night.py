@@ -70,10 +70,10 @@ def test_a_day_to_come_is_refused_with_exit_code_2(scored: Path, tmp_path: Path)
     assert not (tmp_path / "store").exists()
 
 
-def test_another_model_than_the_rules_is_refused_with_exit_code_4(scored: Path, tmp_path: Path) -> None:
+def test_a_model_that_is_not_there_is_refused_with_exit_code_4(scored: Path, tmp_path: Path) -> None:
     done = process("score", scored / "extract", "--as-of", AS_OF, "--out", tmp_path / "store", "--model", "champion")
     assert done.code == 4
-    assert "published flag rules" in done.err
+    assert "There is no model champion" in done.err
     assert not (tmp_path / "store").exists()
 
 

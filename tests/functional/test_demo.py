@@ -25,13 +25,25 @@ def done(folder: Path) -> dict[str, Done]:
 
 
 def test_the_demo_prints_what_it_promises(done: dict[str, Done], folder: Path) -> None:
-    assert list(done) == ["synthesize", "check", "score", "flags"]
+    assert list(done) == ["synthesize", "check", "train", "promote", "score", "flags"]
     assert {verb: one.err for verb, one in done.items() if one.code != 0} == {}
     for words in ("Cohort flow", "Rejections by table and rule", "Tiers by school"):
         assert words in done["score"].out
     assert str(RunStore(folder / "demo").latest().path.relative_to(folder)) in done["score"].out
-    assert len(re.findall(r"^\d+, grade", done["flags"].out, flags=re.MULTILINE)) == 10
-    assert "  - " in done["flags"].out
+    shown = done["flags"].out.split("\n\n")[1:]
+    assert len(shown) == 10
+    for student in shown:
+        assert re.match(r"\d+, grade", student)
+        assert len(re.findall(r"^  - ", student, flags=re.MULTILINE)) == 2
+    assert sum("\n  + " in student for student in shown) >= 5
+    for who in ("the model", "logistic regression", "published rules", "last year's value"):
+        assert re.search(rf"^{who} +0\.\d", done["train"].out, flags=re.MULTILINE)
+    assert "Decided by: A trained model (model-" in done["score"].out
+
+
+def test_the_demo_says_that_its_model_is_for_demonstration_only(done: dict[str, Done]) -> None:
+    for verb in ("train", "score"):
+        assert "For demonstration only" in done[verb].out
 
 
 def test_the_readme_shows_what_the_demo_prints(done: dict[str, Done]) -> None:

@@ -206,7 +206,7 @@ def test_those_for_whom_the_list_was_full_are_said() -> None:
     view = FlagsView(school_id="1", school_name="North", as_of=AS_OF_DATE, sections=[section])
     assert "the list is full" not in render_flags(view)
     texts = Outline(render_flags(replace(view, beyond_list=12))).texts
-    assert texts[texts.index("A rule holds, but the list is full") + 1] == "12"
+    assert texts[texts.index("Asked for, but the list is full") + 1] == "12"
 
 
 def test_a_day_without_flags_is_a_friendly_one() -> None:

@@ -8,7 +8,7 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -42,9 +42,20 @@ class Done:
 
 def command(*arguments: str | Path) -> Done:
     """Run `cis-ews` in this process."""
+    return _done(run, arguments)
+
+
+def training(*arguments: str | Path) -> Done:
+    """Run `python -m training` in this process."""
+    from training.__main__ import run as run_training
+
+    return _done(run_training, arguments)
+
+
+def _done(run_line: Callable[[Sequence[str]], int], arguments: Sequence[str | Path]) -> Done:
     out, err = io.StringIO(), io.StringIO()
     with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
-        code = run([str(argument) for argument in arguments])
+        code = run_line([str(argument) for argument in arguments])
     return Done(code, out.getvalue(), err.getvalue())
 
 

@@ -59,7 +59,8 @@ def contents(given_scores: Iterable[dict[str, Any]] = (), /, **changed: Any) -> 
     """The contents of a night with these scores, one reason and one strength a student; `changed` replaces the rest."""
     rows = list(given_scores) or [score("ann", tier=3, reason="chronic absence"), score("bob"), score("eve", tier=None)]
     students = [row["student_id"] for row in rows]
-    reasons = [reason(student, direction=direction) for student in students for direction in Direction]
+    told = (Direction.RISK, Direction.STRENGTH)
+    reasons = [reason(student, direction=direction) for student in students for direction in told]
     given: dict[str, Any] = {
         "as_of": AS_OF,
         "model_version": MODEL,

@@ -25,6 +25,7 @@ from tests.lib.stored_nights import AS_OF, MODEL, SOURCE, contents, score
 FILES = {
     "cohort_flow.json",
     "coverage.json",
+    "model.json",
     "indicators.parquet",
     "manifest.json",
     "reasons.parquet",

@@ -15,8 +15,6 @@ import typer
 
 from cis_ews.cli import data, failures, night, stores, students
 from cis_ews.cli.session import Start
-from cis_ews.errors import EwsError
-from cis_ews.logs import configure_logs
 
 app = typer.Typer(
     name="cis-ews",
@@ -78,22 +76,7 @@ app.add_typer(stores.key, name="key")
 
 def run(arguments: Sequence[str]) -> int:
     """Run one command line and return its exit code; every error ends here."""
-    as_json = "--json" in arguments
-    configure_logs()  # nowhere, until the settings are known
-    try:
-        code = app(args=list(arguments), prog_name="cis-ews", standalone_mode=False)
-        sys.stdout.flush()
-    except EwsError as error:
-        return failures.report_refusal(error, as_json=as_json)
-    except typer.TyperException as error:
-        return failures.report_usage(error, as_json=as_json)
-    except (typer.Abort, KeyboardInterrupt):
-        return failures.INTERRUPTED
-    except (BrokenPipeError, SystemExit):  # typer leaves by SystemExit when nobody reads its output any more
-        return failures.leave_quietly()
-    except BaseException as error:  # noqa: BLE001 - told here in words of ours; a panic of polars is no Exception
-        return failures.report_fault(error, as_json=as_json)
-    return code if isinstance(code, int) else 0
+    return failures.run(app, arguments, name="cis-ews")
 
 
 def main() -> None:

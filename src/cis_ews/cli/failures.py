@@ -10,7 +10,7 @@ import errno
 import os
 import secrets
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from typing import cast
 
@@ -18,11 +18,31 @@ import typer
 
 from cis_ews.cli.terminal import print_error, print_json
 from cis_ews.errors import EwsError, StorageError
-from cis_ews.logs import get_log, log_failure
+from cis_ews.logs import configure_logs, get_log, log_failure
 
 UNEXPECTED = 1
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 INTERRUPTED = 130
+
+
+def run(app: typer.Typer, arguments: Sequence[str], *, name: str) -> int:
+    """Run one command line of an application and return its exit code; every error ends here."""
+    as_json = "--json" in arguments
+    configure_logs()  # nowhere, until the settings are known
+    try:
+        code = app(args=list(arguments), prog_name=name, standalone_mode=False)
+        sys.stdout.flush()
+    except EwsError as error:
+        return report_refusal(error, as_json=as_json)
+    except typer.TyperException as error:
+        return report_usage(error, as_json=as_json)
+    except (typer.Abort, KeyboardInterrupt):
+        return INTERRUPTED
+    except (BrokenPipeError, SystemExit):  # typer leaves by SystemExit when nobody reads its output any more
+        return leave_quietly()
+    except BaseException as error:  # noqa: BLE001 - told here in words of ours; a panic of polars is no Exception
+        return report_fault(error, as_json=as_json)
+    return code if isinstance(code, int) else 0
 
 
 def report_refusal(error: EwsError, *, as_json: bool) -> int:

@@ -9,13 +9,14 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from cis_ews.cli.options import AsOf, Format, Json, Policy, RunFolder, Source, StudentId
+from cis_ews.cli.options import AsOf, Format, Json, Model, Policy, RunFolder, Source, StudentId
 from cis_ews.cli.session import Session, begin, open_named_run
 from cis_ews.cli.show import show_flags, show_night, show_student
-from cis_ews.errors import ConfigError, ModelError, RunNotFoundError
+from cis_ews.errors import ConfigError, RunNotFoundError
 from cis_ews.logs import get_log
 
 if TYPE_CHECKING:
+    from cis_ews.risk.model import RiskModel
     from cis_ews.risk.rules import RulesModel
     from cis_ews.scoring import ScoreRun
     from cis_ews.storage.store import RunStore
@@ -35,7 +36,7 @@ def score(
         Path | None,
         typer.Option("--out", metavar="DIR", help="The store for the run. Default: the settings' store."),
     ] = None,
-    model: Annotated[str, typer.Option("--model", metavar="M", help="rules: the published flag rules.")] = "rules",
+    model: Model = None,
     source_format: Format = None,
     policy: Policy = None,
     as_json: Json = False,
@@ -43,21 +44,23 @@ def score(
     """Score a night: who needs a conversation, and why.
 
     Reads the extract, applies corrections, measures indicators, asks the
-    flag rules, assigns tiers within each school's capacity, keeps the run
-    (DIR/runs/<date>/<run id>/) and makes it current in the database. The
-    same night again finds its run, checks it and leaves it.
+    flag rules and the trained model, if there is one, assigns tiers within
+    each school's capacity, keeps the run (DIR/runs/<date>/<run id>/) and
+    makes it current in the database. The same night again finds its run,
+    checks it and leaves it.
 
     Examples:
 
         cis-ews score extract --as-of 2026-02-27 --out night
 
+        cis-ews score extract --as-of today --model models:/cis-ews@champion
+
         15 3 * * 1-5  cis-ews score /srv/sis --as-of yesterday --json
     """
     session = begin(context, as_json=as_json)
-    rules = chosen_model(model)
-    night = run_night(
-        session, source, rules, store=session.store(out), as_of=as_of, source_format=source_format, policy=policy
-    )
+    store = session.store(out)
+    chosen = chosen_model(session, model, store=store)
+    night = run_night(session, source, chosen, store=store, as_of=as_of, source_format=source_format, policy=policy)
     show_night(session.terminal, night)
     session.terminal.say(f"Next: cis-ews flags --run {shlex.quote(str(night.run.path))}")
 
@@ -145,21 +148,18 @@ def export(
     session.terminal.record("exported", to=to, out=str(out), rows=dict(report.rows))
 
 
-def chosen_model(name: str) -> RulesModel:
-    """The model that `--model` names. Raises ModelError for anything but the rules."""
-    from cis_ews.risk.rules import RulesModel
+def chosen_model(session: Session, named: str | None, *, store: RunStore) -> RulesModel | RiskModel:
+    """The model that `--model` names, else that of the settings."""
+    from cis_ews.risk.registry import load_model
 
-    if name != "rules":
-        raise ModelError(
-            "There is no such model: this version scores by the published flag rules", hint="--model rules"
-        )
-    return RulesModel()
+    with session.terminal.step("model"):
+        return load_model(named or session.settings.model.use, registry=session.registry(store))
 
 
 def run_night(
     session: Session,
     source: Path,
-    model: RulesModel,
+    model: RulesModel | RiskModel,
     *,
     store: RunStore,
     as_of: date,

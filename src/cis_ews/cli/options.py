@@ -60,6 +60,15 @@ Policy = Annotated[
     Path | None,
     typer.Option("--policy", metavar="FILE", help="A tier policy in TOML, over the shipped one."),
 ]
+Model = Annotated[
+    str | None,
+    typer.Option(
+        "--model",
+        metavar="M",
+        help="rules, models:/cis-ews@champion, or a model's file. Default: the settings', else rules.",
+        show_default=False,
+    ),
+]
 RunFolder = Annotated[
     Path,
     typer.Option("--run", metavar="DIR", help="A run's folder, or a store (then its newest run).", show_default=False),

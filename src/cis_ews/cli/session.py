@@ -61,6 +61,13 @@ class Session:
         with self.database(store) as database:
             yield None if database.revision is None else database
 
+    def registry(self, store: RunStore) -> str:
+        """Where the registry of models is: as the settings say, else in the store."""
+        from cis_ews.risk.registry import FOLDER
+
+        named = self.settings.model.registry
+        return str(store.root / FOLDER) if named is None else named.get_secret_value()
+
     def format(self, named: str | None) -> str:
         """The source's format named on the command line, else that of the settings."""
         return named or self.settings.source.format

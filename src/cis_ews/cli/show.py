@@ -10,15 +10,16 @@ import polars as pl
 
 from cis_ews.cli import summaries
 from cis_ews.cli.terminal import Terminal
-from cis_ews.enums import Domain, RuleStatus
+from cis_ews.enums import Direction, Domain, RuleStatus
 from cis_ews.schema.freshness import notes_of_the_day
-from cis_ews.wording import counted
+from cis_ews.wording import counted, decided_by, model_notices
 
 if TYPE_CHECKING:
     from cis_ews.schema.school_data import SchoolData
     from cis_ews.scoring import ScoreRun
 
-REASONS_SHOWN = 3
+REASONS_SHOWN = 2
+TITLES = {Direction.RISK: "Reasons", Direction.STRENGTH: "Strengths", Direction.UNKNOWN: "What we do not know"}
 TIERS = {
     "students": "students",
     "tier_3": "Tier 3",
@@ -62,6 +63,9 @@ def show_night(terminal: Terminal, night: ScoreRun) -> None:
     shown = [*schools, summaries.totals(schools, "all schools")] if schools else []
     rows = [(row["school_id"], *(row[name] for name in TIERS)) for row in shown]
     terminal.table("Tiers by school", ["school", *TIERS.values()], rows)
+    terminal.say(f"\nDecided by: {decided_by(night.model)}")
+    for notice in model_notices(night.model):
+        terminal.item(notice, mark="!")
     made = "New run" if night.is_new else "The same night had been done before; its run is whole"
     terminal.say(f"\n{made}: {night.run.path}")
     if kept := night.published.kept_newer:
@@ -72,6 +76,7 @@ def show_night(terminal: Terminal, night: ScoreRun) -> None:
         run_id=night.run.run_id,
         as_of=night.run.as_of,
         model_version=night.run.model_version,
+        model=night.model,
         is_new=night.is_new,
         counts=night.run.manifest["counts"],
         cohort_flow=night.cohort_flow,
@@ -101,8 +106,10 @@ def show_student(terminal: Terminal, score: Mapping[str, Any], *, reasons: pl.Da
     """One student's tier, reasons, strengths, and the rules that could not speak."""
     terminal.say(score["tier_reason"])
     listed = reasons.select("direction", "rank", "domain", "indicator", "value", "sentence").to_dicts()
-    for direction, title in (("risk", "Reasons"), ("strength", "Strengths")):
+    for direction, title in TITLES.items():
         said = [row["sentence"] for row in listed if row["direction"] == direction]
+        if not said and direction == Direction.UNKNOWN:
+            continue
         terminal.say(f"\n{title}:" if said else f"\n{title}: none")
         for sentence in said:
             terminal.item(sentence)

@@ -11,7 +11,7 @@ from typing import Annotated, Any
 import typer
 
 from cis_ews.cli.night import chosen_model, run_night
-from cis_ews.cli.options import Format, Json, OptionalAsOf, Policy, Source, Store, StudentId
+from cis_ews.cli.options import Format, Json, Model, OptionalAsOf, Policy, Source, Store, StudentId
 from cis_ews.cli.session import begin, read_source
 from cis_ews.cli.show import show_night
 from cis_ews.errors import ConfigError, RunNotFoundError
@@ -70,6 +70,7 @@ def correct(  # noqa: PLR0913 - each is an option of the verb
     store: Store = None,
     source_format: Format = None,
     as_of: OptionalAsOf = None,
+    model: Model = None,
     policy: Policy = None,
     as_json: Json = False,
 ) -> None:
@@ -80,7 +81,7 @@ def correct(  # noqa: PLR0913 - each is an option of the verb
     rows in that table, in this night and in every later one, whatever the
     extract says. A table with its whole header alone says: there are none. The night
     that is scored again is the store's newest, or --as-of; name the --policy
-    that it was scored with, if one was named then.
+    and the --model that it was scored with, if they were named then.
 
     Example:
 
@@ -91,6 +92,7 @@ def correct(  # noqa: PLR0913 - each is an option of the verb
     session = begin(context, as_json=as_json)
     runs = session.existing_store(store)
     day = as_of or runs.latest().as_of
+    chosen = chosen_model(session, model, store=runs)
     correction = read_correction(student_id, records)
     school_data = read_source(session, source, source_format)
     check_correction(school_data, correction)
@@ -99,8 +101,7 @@ def correct(  # noqa: PLR0913 - each is an option of the verb
     for name, (before, after) in replaced.items():
         session.terminal.say(f"Kept: {name}, replaced {counted(before, 'row')} of the extract by {after}")
     session.terminal.record("corrected", tables={name: {"before": b, "after": a} for name, (b, a) in replaced.items()})
-    rules = chosen_model("rules")
-    night = run_night(session, source, rules, store=runs, as_of=day, source_format=source_format, policy=policy)
+    night = run_night(session, source, chosen, store=runs, as_of=day, source_format=source_format, policy=policy)
     show_night(session.terminal, night)
 
 

@@ -19,7 +19,8 @@ from cis_ews.storage.runs import Run
 
 Rows = list[dict[str, Any]]
 PLACES_SHOWN = 3
-_NOTHING_SAID: dict[str, list[str]] = {"reasons": [], "strengths": []}
+_KINDS = {Direction.RISK: "reasons", Direction.STRENGTH: "strengths", Direction.UNKNOWN: "unknown"}
+_NOTHING_SAID: dict[str, list[str]] = {kind: [] for kind in _KINDS.values()}
 
 
 def tables_read(school_data: SchoolData) -> Rows:
@@ -121,8 +122,8 @@ def flags_of(run: Run, school_id: str) -> Rows | None:
 def _sentences(reasons: pl.DataFrame) -> dict[str, dict[str, list[str]]]:
     said: dict[str, dict[str, list[str]]] = {}
     for row in reasons.sort("student_id", "direction", "rank").to_dicts():
-        kind = "reasons" if row["direction"] == Direction.RISK else "strengths"
-        said.setdefault(row["student_id"], {"reasons": [], "strengths": []})[kind].append(row["sentence"])
+        of_student = said.setdefault(row["student_id"], {kind: [] for kind in _KINDS.values()})
+        of_student[_KINDS[Direction(row["direction"])]].append(row["sentence"])
     return said
 
 

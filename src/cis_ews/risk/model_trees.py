@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, cast
@@ -98,6 +99,8 @@ def fit_trees(
     matrix: Vector, label: Vector, *, folds: NDArray[np.int64], directions: NDArray[np.int64], seed: int, threads: int
 ) -> TreeFit:
     """Stop where the held-out log loss of all folds together is least, then fit on all rows for as many rounds."""
+    # Read by OpenMP when LightGBM is loaded: threads that wait by spinning make a busy machine many times slower.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     import lightgbm
 
     # Threads that wait for each other on small data cost more than they bring, most of all on a busy machine.

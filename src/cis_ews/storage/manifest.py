@@ -20,7 +20,7 @@ MANIFEST = "manifest.json"
 TIMINGS = "timings.json"
 FORMAT = 1
 RUN_ID_LENGTH = 16
-PACKAGES = ("cis_ews", "dataframely", "lightgbm", "numpy", "polars", "pyarrow", "scikit-learn")
+PACKAGES = ("cis_ews", "dataframely", "lightgbm", "numba", "numpy", "polars", "pyarrow", "scikit-learn", "scipy")
 
 Manifest = Mapping[str, Any]
 

@@ -60,7 +60,8 @@ class RunContents:
 
     `scores`, `reasons`, `rules`, `rejections`: by the schemas of `cis_ews.schema.scores`. `indicators` and
     `contributions` (None in a night by rules): one row a student, `student_id` and any columns. `cohort_flow`: the
-    counted steps, in order. `coverage`: `Coverage.to_dict()`. `inputs`: the source files with their hashes.
+    counted steps, in order. `coverage`: `Coverage.to_dict()`. `model`: what decided, for people. `inputs`: the source
+    files with their hashes.
     """
 
     as_of: date
@@ -75,6 +76,7 @@ class RunContents:
     contributions: pl.DataFrame | None = None
     cohort_flow: Sequence[Mapping[str, object]] = ()
     coverage: Mapping[str, object] = field(default_factory=dict[str, object])
+    model: Mapping[str, object] = field(default_factory=dict[str, object])
     seed: int | None = None
 
     @property
@@ -133,7 +135,7 @@ class Run:
             return self._scan(table).filter(pl.col("student_id") == student_id).collect()
 
     def statement(self, name: str) -> Any:
-        """One JSON file of the run: cohort_flow, coverage, timings."""
+        """One JSON file of the run: cohort_flow, coverage, model, timings."""
         with disk_errors(self.path, "read"):
             return json.loads((self.path / f"{name}.json").read_bytes())
 
@@ -203,6 +205,7 @@ def _fill(folder: Path, contents: RunContents, frames: Mapping[str, pl.DataFrame
         write_table(frame, folder / f"{name}.parquet")
     write_durably(folder / "cohort_flow.json", json_bytes(list(contents.cohort_flow)))
     write_durably(folder / "coverage.json", json_bytes(contents.coverage))
+    write_durably(folder / "model.json", json_bytes(contents.model))
     manifest = {
         "format": FORMAT,
         "run_id": contents.run_id,

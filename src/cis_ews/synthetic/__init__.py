@@ -3,5 +3,6 @@
 from __future__ import annotations
 
 from cis_ews.synthetic.generator import SyntheticSummary, write_district
+from cis_ews.synthetic.writer import is_made_up
 
-__all__ = ["SyntheticSummary", "write_district"]
+__all__ = ["SyntheticSummary", "is_made_up", "write_district"]

@@ -10,6 +10,7 @@ import importlib
 import json
 import shutil
 import tempfile
+import zipfile
 from collections import Counter
 from collections.abc import Generator, Mapping
 from contextlib import contextmanager
@@ -118,6 +119,16 @@ def _check_replaceable(out: Path) -> None:
             f"{out} is there already and is no made-up district",
             hint="choose a folder that does not exist yet, or empty it yourself",
         )
+
+
+def is_made_up(source: Path) -> bool:
+    """Whether an extract, a folder or a zip of it, was made by this generator."""
+    if source.is_dir():
+        return (source / MARKER).is_file()
+    if not zipfile.is_zipfile(source):
+        return False
+    with zipfile.ZipFile(source) as archive:
+        return any(Path(name).name == MARKER for name in archive.namelist())
 
 
 def write_marker(folder: Path, content: Mapping[str, object]) -> None:

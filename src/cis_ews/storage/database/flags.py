@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, TypedDict
 
 from sqlalchemy import ColumnElement, Connection, Row, RowMapping, and_, func, or_, select
 
@@ -97,13 +97,8 @@ def student_reasons(connection: Connection, district_id: str, ref: str) -> Stude
         return None
     reasons = tables.reasons
     by_student = _reasons(connection, and_(reasons.c.district_id == district_id, reasons.c.ref == ref))
-    risks, strengths = by_student.get(ref, ([], []))
     return StudentReasons(
-        score=ScoreRow(**found),
-        run_id=current.run_id,
-        as_of=current.as_of,
-        reasons=tuple(risks),
-        strengths=tuple(strengths),
+        score=ScoreRow(**found), run_id=current.run_id, as_of=current.as_of, **_told(by_student.get(ref, {}))
     )
 
 
@@ -124,18 +119,30 @@ def flags_of_school(connection: Connection, district_id: str, school_id: str) ->
     return sorted((_flag(row, by_student) for row in found), key=_by_place_and_name)
 
 
-_ReasonsByStudent = dict[str, tuple[list[ReasonRow], list[ReasonRow]]]
+_ReasonsByStudent = dict[str, dict[str, list[ReasonRow]]]
 
 
 def _flag(row: RowMapping, by_student: _ReasonsByStudent) -> FlagRow:
-    risks, strengths = by_student.get(row["ref"], ([], []))
     return FlagRow(
         score=ScoreRow(**{name: row[name] for name in _SCORE_FIELDS}),
         first_name=row["first_name"],
         last_name=row["last_name"],
-        reasons=tuple(risks),
-        strengths=tuple(strengths),
+        **_told(by_student.get(row["ref"], {})),
     )
+
+
+class _Told(TypedDict):
+    reasons: tuple[ReasonRow, ...]
+    strengths: tuple[ReasonRow, ...]
+    unknown: tuple[ReasonRow, ...]
+
+
+def _told(by_direction: Mapping[str, list[ReasonRow]]) -> _Told:
+    return {
+        "reasons": tuple(by_direction.get(Direction.RISK, [])),
+        "strengths": tuple(by_direction.get(Direction.STRENGTH, [])),
+        "unknown": tuple(by_direction.get(Direction.UNKNOWN, [])),
+    }
 
 
 def _by_place_and_name(flag: FlagRow) -> tuple[bool, int, str, str, str]:
@@ -154,8 +161,7 @@ def _reasons(connection: Connection, condition: ColumnElement[bool]) -> _Reasons
     query = select(table).where(condition).order_by(table.c.ref, table.c.rank)
     by_student: _ReasonsByStudent = {}
     for row in connection.execute(query).mappings():
-        risks, strengths = by_student.setdefault(row["ref"], ([], []))
-        kind = risks if row["direction"] == Direction.RISK else strengths
+        kind = by_student.setdefault(row["ref"], {}).setdefault(row["direction"], [])
         kind.append(ReasonRow(**{name: row[name] for name in _REASON_FIELDS}))
     return by_student
 

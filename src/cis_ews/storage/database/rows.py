@@ -88,13 +88,14 @@ class ReasonRow:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StudentReasons:
-    """A student's current score with its reasons and strengths, each by rank."""
+    """A student's current score with its reasons, its strengths and what is not known, each by rank."""
 
     score: ScoreRow
     run_id: str
     as_of: date
     reasons: tuple[ReasonRow, ...]
     strengths: tuple[ReasonRow, ...]
+    unknown: tuple[ReasonRow, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -106,6 +107,7 @@ class FlagRow:
     last_name: str | None
     reasons: tuple[ReasonRow, ...]
     strengths: tuple[ReasonRow, ...]
+    unknown: tuple[ReasonRow, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,0 +1,139 @@
+"""What decides a night: the published rules alone, or a trained model with the rules beside it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, cast
+
+import polars as pl
+
+from cis_ews.errors import FeatureMismatchError
+from cis_ews.risk.explanations import explain
+from cis_ews.risk.feature_catalog import FEATURES
+from cis_ews.risk.features import build_features, features_hash
+from cis_ews.risk.rules import RulesModel
+from cis_ews.schema.scores import Reasons
+
+if TYPE_CHECKING:
+    from cis_ews.risk.model import RiskModel
+
+DECLARED = "features"
+"""Where a model keeps what its features were when it learned: name -> hash of the declaration."""
+_HASH_LENGTH = 16
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Estimates:
+    """What a trained model says of a night's students; one row a student, sorted by `student_id`.
+
+    `risk`: `student_id`, `risk` (calibrated probability). `contributions`: `student_id`, `base_value`, `margin`, one
+    column a feature of the model, in log-odds. `features`: `student_id` and the features of the catalog.
+    """
+
+    risk: pl.DataFrame
+    contributions: pl.DataFrame
+    features: pl.DataFrame
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NightModel:
+    """The rules, and the trained model where there is one."""
+
+    rules: RulesModel = field(default_factory=RulesModel)
+    trained: RiskModel | None = None
+
+    @classmethod
+    def of(cls, model: RulesModel | RiskModel) -> NightModel:
+        """The rules that were given; or a trained model with all rules beside it.
+
+        Raises FeatureMismatchError, with the difference, where it learned from other features than this version makes.
+        """
+        if isinstance(model, RulesModel):
+            return cls(rules=model)
+        check_declared(model)
+        return cls(trained=model)
+
+    @property
+    def version(self) -> str:
+        """`rules-...`, or `model-...`."""
+        return self.rules.version if self.trained is None else self.trained.version
+
+    @property
+    def rules_beside(self) -> str | None:
+        """The version of the rules that stand beside a trained model."""
+        return None if self.trained is None else self.rules.version
+
+    @property
+    def seed(self) -> int | None:
+        """The seed with which the trained model was fitted."""
+        return None if self.trained is None else cast("int | None", self.trained.summary.get("seed"))
+
+    @property
+    def statement(self) -> dict[str, Any]:
+        """What decided, for the run and for people who look at it."""
+        kind = "rules" if self.trained is None else "trained"
+        about = {} if self.trained is None else dict(self.trained.about)
+        return {"kind": kind, "version": self.version, "rules_version": self.rules.version, "about": about}
+
+    def estimate(self, indicators: pl.DataFrame) -> Estimates | None:
+        """Ask the trained model about every student of a frame of indicators; None in a night by rules."""
+        if self.trained is None:
+            return None
+        features = build_features(indicators)
+        students = features.select("student_id")
+        risk = pl.Series("risk", self.trained.predict(features), dtype=pl.Float64)
+        contributions = self.trained.contributions(features)
+        return Estimates(
+            risk=students.with_columns(risk),
+            contributions=pl.concat([students, contributions], how="horizontal"),
+            features=features,
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Told:
+    """What is told of the students: `schema.scores.Reasons`, and the contributions behind a model's reasons."""
+
+    reasons: pl.DataFrame
+    contributions: pl.DataFrame | None = None
+
+
+def tell(
+    estimates: Estimates | None, indicators: pl.DataFrame, scores: pl.DataFrame, *, by_rules: pl.DataFrame
+) -> Told:
+    """The model's reasons and contributions for those whose risk is told; for the others what the rules say."""
+    if estimates is None:
+        return Told(reasons=by_rules)
+    judged = scores.filter(pl.col("risk").is_not_null()).select("student_id")
+    explained = explain(estimates.features, estimates.contributions, indicators)
+    of_model = explained.join(judged, on="student_id", how="semi")
+    of_rules = by_rules.join(judged, on="student_id", how="anti")
+    return Told(
+        reasons=Reasons.cast(pl.concat([of_model, of_rules]).sort("student_id", "direction", "rank")),
+        contributions=estimates.contributions.join(judged, on="student_id", how="semi", maintain_order="left"),
+    )
+
+
+def declared_features(names: Sequence[str]) -> dict[str, str]:
+    """What to keep with a model that learns from these features of the catalog, so that a night can compare."""
+    return {name: features_hash([name])[:_HASH_LENGTH] for name in names}
+
+
+def check_declared(model: RiskModel) -> None:
+    """Raise FeatureMismatchError, with the difference, unless the features are those that the model learned from."""
+    known = {feature.name for feature in FEATURES}
+    said = cast("Mapping[str, str]", model.about.get(DECLARED, {}))
+    missing = [name for name in model.features if name not in known]
+    now = declared_features([name for name in model.features if name in known])
+    changed = [name for name, declared in now.items() if said.get(name, declared) != declared]
+    if not missing and not changed:
+        return
+    parts = [f"{len(missing)} are not made any more ({', '.join(missing)})"] * bool(missing)
+    parts += [f"{len(changed)} have another definition now ({', '.join(changed)})"] * bool(changed)
+    raise FeatureMismatchError(
+        f"The model {model.version} learned from {len(model.features)} features, of which {' and '.join(parts)}",
+        hint="train it again with this version (python -m training), or score with --model rules",
+        missing=missing,
+        changed=changed,
+    )

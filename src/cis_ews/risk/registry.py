@@ -1,0 +1,301 @@
+"""The registry of models: what was trained, on what, how good it is, and which version is the champion. Over MLflow.
+
+A registry is a folder (an SQLite file and the models beside it) or the address of an MLflow server. What is kept is the
+model's own file, text and numbers: nothing in a registry is ever run as code. Nothing but this module knows MLflow.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import tempfile
+import time
+from collections.abc import Generator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
+from urllib.parse import urlsplit
+
+from cis_ews.errors import ConfigError, ModelError, ModelNotFoundError, RegistryError
+from cis_ews.risk.rules import RulesModel
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+    from mlflow.entities.model_registry import ModelVersion
+
+    from cis_ews.risk.model import RiskModel
+
+NAME = "cis-ews"
+CHAMPION = "champion"
+RULES = "rules"
+SCHEME = "models:/"
+FOLDER = "models"
+"""The registry of a store, unless another one is named."""
+MODEL_FILE = "model.json"
+_PLACE = "model"
+_EXPERIMENT = "cis-ews"
+_DATABASE = "mlflow.db"
+_REFERENCE = re.compile(r"models:/(?P<name>[^/@\s]+)(?:@(?P<alias>[^/@\s]+)|/(?P<number>\d+))")
+_QUIET = {
+    "MLFLOW_DISABLE_TELEMETRY": "true",
+    # What MLflow logs on the way to an error repeats SQL and its values; the error itself is told in words of ours.
+    "MLFLOW_LOGGING_LEVEL": "CRITICAL",
+    "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
+    # Its own patience with a server that is down is many minutes.
+    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2",
+    "MLFLOW_HTTP_REQUEST_TIMEOUT": "30",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrainingRecord:
+    """What is kept with a model: what was set, what was measured, hashes, and texts by file name (the model card)."""
+
+    settings: Mapping[str, object] = field(default_factory=dict[str, object])
+    measured: Mapping[str, float] = field(default_factory=dict[str, float])
+    tags: Mapping[str, str] = field(default_factory=dict[str, str])
+    texts: Mapping[str, str] = field(default_factory=dict[str, str])
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Registered:
+    """A version in the registry. `number`: counted by the registry. `model_version`: that of the model itself."""
+
+    name: str
+    number: int
+    model_version: str
+    is_champion: bool = False
+
+    @property
+    def uri(self) -> str:
+        """By what it can be asked for, for ever."""
+        return f"{SCHEME}{self.name}/{self.number}"
+
+
+def load_model(named: str, *, registry: str | Path) -> RulesModel | RiskModel:
+    """The model that a night is asked to use: `rules`, `models:/NAME@ALIAS`, `models:/NAME/NUMBER`, or a model's file.
+
+    Raises ModelNotFoundError where there is none, ModelError where it is no model of ours, RegistryError.
+    """
+    from cis_ews.risk.model import RiskModel
+
+    if named == RULES:
+        return RulesModel()
+    if named.startswith(SCHEME):
+        return Registry(registry).load(named)
+    if not Path(named).exists():
+        raise ModelNotFoundError(
+            f"There is no model {named}", hint="give rules, models:/cis-ews@champion, or the path of a model's file"
+        )
+    return RiskModel.load(named)
+
+
+class Registry:
+    """A registry of models, in a folder or behind the address of an MLflow server. Making the object opens nothing."""
+
+    def __init__(self, location: str | Path) -> None:
+        self._location = str(location)
+
+    @property
+    def place(self) -> str:
+        """Where it is, without a password."""
+        if "://" not in self._location:
+            return self._location
+        parts = urlsplit(self._location)
+        return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
+
+    def register(self, model: RiskModel, record: TrainingRecord, *, name: str = NAME) -> Registered:
+        """Keep a model with its record as the next version of a name; it is there whole, or not at all."""
+        with self._errors("write to"), tempfile.TemporaryDirectory() as folder:
+            _write_model(model, Path(folder))
+            run_id = self._client.create_run(self._experiment(), run_name=model.version).info.run_id
+            try:
+                self._log(run_id, record, folder)
+            except BaseException:
+                self._client.set_terminated(run_id, "FAILED")
+                raise
+            self._client.set_terminated(run_id)
+            return self._next_version(model, record, name=name, run_id=run_id)
+
+    def promote(self, *, name: str = NAME, number: int | None = None) -> Registered:
+        """Make a version the champion: the one with the number, else the newest. Raises ModelNotFoundError."""
+        with self._errors("write to"):
+            found = self._newest(name) if number is None else self._version(f"{SCHEME}{name}/{number}")
+            self._client.set_registered_model_alias(name, CHAMPION, str(found.version))
+            return _registered(found, is_champion=True)
+
+    def versions(self, name: str = NAME) -> list[Registered]:
+        """The versions of a name, oldest first."""
+        with self._errors("read"):
+            self._check_there(f"{SCHEME}{name}")
+            champion = self._champion_number(name)
+            found = self._client.search_model_versions(f"name='{name}'")
+            listed = [_registered(each, is_champion=int(each.version) == champion) for each in found]
+            return sorted(listed, key=lambda version: version.number)
+
+    def load(self, uri: str) -> RiskModel:
+        """The model behind `models:/NAME@ALIAS` or `models:/NAME/NUMBER`, checked to be the one that was registered."""
+        from cis_ews.risk.model import RiskModel
+
+        with self._errors("read"), tempfile.TemporaryDirectory() as folder:
+            found = self._version(uri)
+            path = self._client.download_artifacts(str(found.run_id), f"{_PLACE}/{MODEL_FILE}", folder)
+            model = RiskModel.load(path)
+        if model.version != found.tags.get("model_version"):
+            raise ModelError(
+                f"The file behind {uri} is not the model that was registered under it",
+                hint="restore the registry's files, or train and register again",
+            )
+        return model
+
+    @cached_property
+    def _client(self) -> MlflowClient:
+        from mlflow import MlflowClient
+
+        if "://" in self._location:
+            return MlflowClient(self._location)
+        return MlflowClient(f"sqlite:///{Path(self._location).resolve() / _DATABASE}")
+
+    def _experiment(self) -> str:
+        """The id of the experiment that all training runs belong to."""
+        if "://" not in self._location:
+            Path(self._location).mkdir(parents=True, exist_ok=True)
+        known = self._client.get_experiment_by_name(_EXPERIMENT)
+        if known is not None:
+            return str(known.experiment_id)
+        beside = None if "://" in self._location else (Path(self._location).resolve() / "artifacts").as_uri()
+        return str(self._client.create_experiment(_EXPERIMENT, artifact_location=beside))
+
+    def _log(self, run_id: str, record: TrainingRecord, folder: str) -> None:
+        from mlflow.entities import Metric, Param, RunTag
+
+        now = int(time.time() * 1000)
+        self._client.log_batch(
+            run_id,
+            metrics=[Metric(name, value, now, 0) for name, value in record.measured.items()],
+            params=[Param(name, str(value)) for name, value in record.settings.items()],
+            tags=[RunTag(name, value) for name, value in record.tags.items()],
+        )
+        for name, text in record.texts.items():
+            self._client.log_text(run_id, text, name)
+        self._client.log_artifacts(run_id, folder, _PLACE)
+
+    def _next_version(self, model: RiskModel, record: TrainingRecord, *, name: str, run_id: str) -> Registered:
+        from mlflow.exceptions import MlflowException
+
+        try:
+            self._client.create_registered_model(name)
+        except MlflowException as error:
+            if error.error_code != "RESOURCE_ALREADY_EXISTS":
+                raise
+        tags = {**record.tags, "model_version": model.version}
+        made = self._client.create_model_version(name, f"runs:/{run_id}/{_PLACE}", run_id, tags)
+        return _registered(made)
+
+    def _newest(self, name: str) -> ModelVersion:
+        self._check_there(f"{SCHEME}{name}")
+        found = self._client.search_model_versions(f"name='{name}'")
+        if not found:
+            raise self._no_model(f"{SCHEME}{name}")
+        return max(found, key=lambda version: int(version.version))
+
+    def _champion_number(self, name: str) -> int | None:
+        try:
+            return int(self._version(f"{SCHEME}{name}@{CHAMPION}").version)
+        except ModelNotFoundError:
+            return None
+
+    def _version(self, uri: str) -> ModelVersion:
+        from mlflow.exceptions import MlflowException
+
+        asked = _REFERENCE.fullmatch(uri)
+        if asked is None:
+            raise ConfigError(
+                f"{uri} names no model", hint="write models:/cis-ews@champion, or a version: models:/cis-ews/3"
+            )
+        self._check_there(uri)
+        try:
+            if asked["alias"]:
+                return self._client.get_model_version_by_alias(asked["name"], asked["alias"])
+            return self._client.get_model_version(asked["name"], asked["number"])
+        except MlflowException as error:
+            if "not found" in str(error).lower():  # its code for an alias that is not there says something else
+                raise self._no_model(uri) from None
+            raise
+
+    def _check_there(self, uri: str) -> None:
+        """Do not let MLflow make a new, empty registry where one was only asked for a model."""
+        if "://" not in self._location and not (Path(self._location) / _DATABASE).is_file():
+            raise self._no_model(uri)
+
+    def _no_model(self, uri: str) -> ModelNotFoundError:
+        return ModelNotFoundError(
+            f"The registry {self.place} has no model {uri}",
+            hint="train one (python -m training) and promote it (python -m training promote), or use --model rules",
+        )
+
+    @contextmanager
+    def _errors(self, doing: str) -> Generator[None]:
+        """Whatever MLflow, its database, its server or the disk raises becomes a RegistryError that names the place."""
+        failures = _failures()
+        try:
+            yield
+        except failures as error:
+            found = f"Cannot {doing} the registry of models {self.place}: {_cause(error)}"
+            raise RegistryError(found, hint=_HINT) from None
+
+
+_HINT = "see that it is there, running and writable; nothing was registered or promoted"
+_CAUSES = {
+    "readonly": "it is read-only",
+    "read-only": "it is read-only",
+    "Permission denied": "permission is denied",
+    "unable to open database file": "its database file cannot be opened",
+    "not a database": "its database file is damaged",
+    "malformed": "its database file is damaged",
+    "Connection": "it does not answer",
+    "timed out": "it does not answer in time",
+    "No such file": "a file of it is missing",
+    "No space left": "the disk is full",
+}
+
+
+def _failures() -> tuple[type[Exception], ...]:
+    """What MLflow raises; it is loaded here, quietly, where it is needed first."""
+    for name, value in _QUIET.items():
+        os.environ.setdefault(name, value)
+    try:
+        from mlflow.exceptions import MlflowException
+    except ModuleNotFoundError as missing:
+        found = f"The registry of models needs the package {missing.name}"
+        raise ConfigError(found, hint="install it: pip install 'cis_ews[train]'") from None
+    from sqlalchemy.exc import SQLAlchemyError
+
+    return (MlflowException, SQLAlchemyError, OSError)
+
+
+def _cause(error: Exception) -> str:
+    """What happened, without the SQL and the values that the error's own text may carry."""
+    said = str(error)
+    return next((words for sign, words in _CAUSES.items() if sign in said), type(error).__name__)
+
+
+def _write_model(model: RiskModel, folder: Path) -> None:
+    """The model's own file, and MLflow's description of it: what goes in and what comes out, and no code."""
+    from mlflow.models import Model, ModelSignature
+    from mlflow.types.schema import ColSpec, DataType, Schema
+
+    model.save(folder / MODEL_FILE)
+    inputs: list[Any] = [ColSpec(DataType.double, name, required=False) for name in model.features]
+    outputs: list[Any] = [ColSpec(DataType.double, "risk")]
+    signature = ModelSignature(Schema(inputs), Schema(outputs))
+    described = cast("Any", Model(artifact_path=_PLACE, signature=signature))
+    described.add_flavor("cis_ews", data=MODEL_FILE, model_version=model.version)
+    described.save(str(folder / "MLmodel"))
+
+
+def _registered(found: ModelVersion, *, is_champion: bool = False) -> Registered:
+    version = str(found.tags.get("model_version", ""))
+    return Registered(name=found.name, number=int(found.version), model_version=version, is_champion=is_champion)

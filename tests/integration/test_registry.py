@@ -1,0 +1,198 @@
+"""The registry over a real MLflow store: what goes in comes out, and whatever is wrong with it is said plainly."""
+
+from __future__ import annotations
+
+import os
+import socket
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import pytest
+
+from cis_ews.errors import ConfigError, ModelError, ModelNotFoundError, RegistryError
+from cis_ews.risk.registry import MODEL_FILE, Registry, TrainingRecord, load_model
+from cis_ews.risk.rules import RulesModel
+from tests.lib.models import catalog_model, training_rows
+
+RECORD = TrainingRecord(
+    settings={"label": "off_track", "seed": 1},
+    measured={"the_model.auroc": 0.8},
+    tags={"data_sha256": "d" * 64, "features_sha256": "f" * 64, "config_sha256": "c" * 64},
+    texts={"model_card.md": "# Model card\n"},
+)
+CHAMPION = "models:/cis-ews@champion"
+
+
+@pytest.fixture
+def registry(tmp_path: Path) -> Registry:
+    return Registry(tmp_path / "models")
+
+
+@pytest.fixture(scope="module")
+def filled(tmp_path_factory: pytest.TempPathFactory) -> Registry:
+    """A registry with one version and no champion, that no test changes."""
+    registry = Registry(tmp_path_factory.mktemp("filled") / "models")
+    registry.register(catalog_model(), RECORD)
+    return registry
+
+
+def test_what_was_registered_comes_back_and_predicts_the_same(registry: Registry, tmp_path: Path) -> None:
+    model, (frame, _) = catalog_model(), training_rows()
+    registered = registry.register(model, RECORD)
+    assert (registered.number, registered.model_version) == (1, model.version)
+    loaded = registry.load(registered.uri)
+    assert loaded.version == model.version
+    assert (loaded.predict(frame) == model.predict(frame)).all()
+    stored = list((tmp_path / "models").rglob(MODEL_FILE))
+    assert len(stored) == 1
+    assert not list((tmp_path / "models").rglob("*.pkl")) + list((tmp_path / "models").rglob("*.py"))
+
+
+def test_what_is_kept_beside_a_model_can_be_read_with_mlflow(registry: Registry, tmp_path: Path) -> None:
+    registered = registry.register(catalog_model(), RECORD)
+    from mlflow import MlflowClient
+    from mlflow.models import Model
+
+    client = MlflowClient(f"sqlite:///{tmp_path / 'models' / 'mlflow.db'}")
+    version = client.get_model_version("cis-ews", str(registered.number))
+    run = client.get_run(str(version.run_id))
+    assert run.info.status == "FINISHED"
+    assert run.data.params["label"] == "off_track"
+    assert run.data.metrics["the_model.auroc"] == 0.8
+    assert {name: version.tags[name] for name in RECORD.tags} == RECORD.tags
+    folder = client.download_artifacts(str(version.run_id), "", str(tmp_path))
+    assert (Path(folder) / "model_card.md").read_text(encoding="utf-8") == "# Model card\n"
+    signature = Model.load(str(Path(folder) / "model")).signature
+    assert signature is not None
+    assert [column.name for column in signature.inputs.inputs] == list(catalog_model().features)
+
+
+def test_the_champion_is_who_was_promoted_last(registry: Registry) -> None:
+    first, second = catalog_model(seed=1), catalog_model(seed=2)
+    registry.register(first, RECORD)
+    registry.register(second, RECORD)
+    assert registry.promote().number == 2
+    assert registry.load(CHAMPION).version == second.version
+    assert registry.promote(number=1).number == 1
+    assert registry.load(CHAMPION).version == first.version
+    assert [(version.number, version.is_champion) for version in registry.versions()] == [(1, True), (2, False)]
+
+
+def test_a_model_is_named_in_three_ways(registry: Registry, tmp_path: Path) -> None:
+    registry.register(catalog_model(), RECORD)
+    registry.promote()
+    catalog_model().save(tmp_path / "model.json")
+    place = str(tmp_path / "models")
+    assert isinstance(load_model("rules", registry=place), RulesModel)
+    versions = {load_model(name, registry=place).version for name in (CHAMPION, "models:/cis-ews/1")}
+    assert versions == {catalog_model().version}
+    assert load_model(str(tmp_path / "model.json"), registry=place).version == catalog_model().version
+
+
+@pytest.mark.parametrize("uri", [CHAMPION, "models:/cis-ews/7", "models:/other@champion", "models:/cis-ews@best"])
+def test_a_model_that_is_not_there_is_said_so_and_what_to_do(filled: Registry, uri: str) -> None:
+    with pytest.raises(ModelNotFoundError, match="has no model") as caught:
+        filled.load(uri)
+    assert "--model rules" in str(caught.value.hint)
+
+
+def test_asking_a_registry_that_was_never_made_makes_none(tmp_path: Path) -> None:
+    for ask in (lambda: Registry(tmp_path / "none").load(CHAMPION), lambda: Registry(tmp_path / "none").promote()):
+        with pytest.raises(ModelNotFoundError):
+            ask()
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("uri", ["models:/cis-ews", "models:/cis-ews/latest", "models:/", "models:/a/b/c"])
+def test_a_name_that_names_no_version_is_refused(filled: Registry, uri: str) -> None:
+    with pytest.raises(ConfigError, match="names no model"):
+        filled.load(uri)
+
+
+def test_a_file_that_is_not_there_is_no_model(tmp_path: Path) -> None:
+    with pytest.raises(ModelNotFoundError, match=r"There is no model .*nowhere\.json"):
+        load_model(str(tmp_path / "nowhere.json"), registry=tmp_path)
+
+
+def test_another_model_in_the_place_of_the_registered_one_is_noticed(registry: Registry, tmp_path: Path) -> None:
+    registry.register(catalog_model(seed=1), RECORD)
+    (stored,) = (tmp_path / "models").rglob(MODEL_FILE)
+    catalog_model(seed=2).save(stored)
+    with pytest.raises(ModelError, match="is not the model that was registered"):
+        registry.load("models:/cis-ews/1")
+
+
+def test_a_registry_that_is_read_only_is_read_and_refuses_to_register(registry: Registry, tmp_path: Path) -> None:
+    registry.register(catalog_model(), RECORD)
+    registry.promote()
+    registry.register(catalog_model(), RECORD)
+    read_only = Registry(f"sqlite:///file:{tmp_path / 'models' / 'mlflow.db'}?mode=ro&uri=true")
+    assert read_only.load(CHAMPION).version == catalog_model().version
+    for write in (lambda: read_only.register(catalog_model(), RECORD), lambda: read_only.promote(number=2)):
+        with pytest.raises(RegistryError, match="it is read-only") as caught:
+            write()
+        assert "INSERT" not in str(caught.value)
+    assert [(version.number, version.is_champion) for version in registry.versions()] == [(1, True), (2, False)]
+
+
+def test_a_registry_whose_file_is_damaged_is_said_so(tmp_path: Path) -> None:
+    (tmp_path / "models").mkdir()
+    (tmp_path / "models" / "mlflow.db").write_bytes(b"no database at all" * 100)
+    with pytest.raises(RegistryError, match="its database file is damaged"):
+        Registry(tmp_path / "models").load(CHAMPION)
+
+
+def test_a_file_in_the_place_of_the_folder_is_said_so(tmp_path: Path) -> None:
+    (tmp_path / "models").write_text("a file")
+    with pytest.raises(RegistryError, match="Cannot write to the registry"):
+        Registry(tmp_path / "models").register(catalog_model(), RECORD)
+
+
+def test_a_server_that_does_not_answer_is_said_so_without_its_password() -> None:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    with pytest.raises(RegistryError, match="it does not answer") as caught:
+        Registry(f"http://someone:SECRET@127.0.0.1:{port}").load(CHAMPION)
+    assert "SECRET" not in str(caught.value)
+
+
+class _Failing(BaseHTTPRequestHandler):
+    def do_GET(self) -> None:
+        self.send_response(500)
+        self.end_headers()
+        self.wfile.write(b"SECRET trouble")
+
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the signature is the library's
+        """Keep quiet."""
+
+
+def test_a_server_that_fails_is_said_so_without_its_words() -> None:
+    server = ThreadingHTTPServer(("127.0.0.1", 0), _Failing)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    try:
+        with pytest.raises(RegistryError) as caught:
+            Registry(f"http://127.0.0.1:{server.server_port}").load(CHAMPION)
+    finally:
+        server.shutdown()
+        server.server_close()
+    assert "SECRET" not in str(caught.value)
+
+
+def test_registering_that_fails_half_way_registers_nothing(
+    registry: Registry, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    registry.register(catalog_model(), RECORD)
+    artifacts = tmp_path / "models" / "artifacts"
+    before = sorted(artifacts.iterdir())
+    monkeypatch.setattr(os, "makedirs", _no_room)
+    with pytest.raises(RegistryError):
+        registry.register(catalog_model(seed=2), RECORD)
+    monkeypatch.undo()
+    assert [version.number for version in registry.versions()] == [1]
+    assert sorted(artifacts.iterdir()) == before
+
+
+def _no_room(*_: object, **__: object) -> None:
+    raise OSError(28, "No space left on device")

@@ -1,0 +1,34 @@
+"""Models small enough to fit in a second or two, for what is around a model."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from cis_ews.risk.feature_catalog import FEATURES
+from cis_ews.risk.model import RiskModel
+from cis_ews.risk.night_model import DECLARED, declared_features
+
+LEARNED = ("absence_rate_ytd", "absence_rate_last_20", "failing_courses", "days_since_last_absence")
+"""Features of the catalog from which `catalog_model` learns."""
+
+
+def training_rows(names: tuple[str, ...] = LEARNED, *, rows: int = 600, seed: int = 3) -> tuple[pl.DataFrame, Any]:
+    """Random features, and a label that hangs on the first of them."""
+    rng = np.random.default_rng(seed)
+    frame = pl.DataFrame({name: rng.random(rows) * (3 if name == "failing_courses" else 0.4) for name in names})
+    odds = 12 * frame[names[0]].to_numpy() - 2.4
+    return frame, (rng.random(rows) < 1 / (1 + np.exp(-odds))).astype(np.int8)
+
+
+@lru_cache(maxsize=8)
+def catalog_model(*, seed: int = 1, made_up: bool = False) -> RiskModel:
+    """A model that learned from features of the catalog, as a training leaves it."""
+    frame, label = training_rows()
+    known = {feature.name for feature in FEATURES}
+    assert set(LEARNED) <= known, "the test's features left the catalog"
+    about = {"label": "off_track", "made_up": made_up, DECLARED: declared_features(LEARNED)}
+    return RiskModel.fit(frame, label, seed=seed, monotone={LEARNED[0]: 1}, about=about)

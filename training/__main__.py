@@ -1,0 +1,194 @@
+"""`python -m training SOURCE`: fit, measure, log and register. `python -m training promote`: make it the champion."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from cis_ews.cli import failures
+from cis_ews.cli.options import Format, Json, Source, Store
+from cis_ews.cli.session import Session, begin, read_source
+from cis_ews.cli.terminal import Terminal
+from cis_ews.wording import counted, model_notices
+from training.config import DEFAULT, TrainingConfig
+
+if TYPE_CHECKING:
+    from cis_ews.risk.registry import TrainingRecord
+    from cis_ews.schema.school_data import SchoolData
+    from cis_ews.storage.store import RunStore
+    from training.experiment import Trained
+
+PROGRAM = "python -m training"
+VERBS = ("train", "promote")
+Config = Annotated[
+    Path, typer.Option("--config", metavar="FILE", help="What to learn, and how (configs/training.toml).")
+]
+app = typer.Typer(
+    name=PROGRAM,
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 80},
+)
+
+
+@app.callback()
+def start() -> None:
+    """Learn from past school years, and say how well.
+
+    `python -m training SOURCE` is `python -m training train SOURCE`.
+
+    Exit codes: 0 done, 2 usage, 3 data refused, 4 no model can be fitted or
+    found, 5 storage or registry, 1 a fault of the program.
+    """
+
+
+@app.command()
+def train(
+    context: typer.Context,
+    source: Source,
+    *,
+    config: Config = DEFAULT,
+    store: Store = None,
+    source_format: Format = None,
+    as_json: Json = False,
+) -> None:
+    """Fit a model on past school years, measure it on the last one, register it.
+
+    Reads the extract as a night does (corrections and forgotten students of the
+    store included), makes one matrix an as-of date, splits by school year,
+    prints the model beside published rules, logistic regression and last
+    year's value, and registers the model with its card.
+
+    Example:
+
+        python -m training extract --config configs/training.toml --store night
+    """
+    from cis_ews.risk.registry import Registry
+
+    settings = TrainingConfig.load(config)
+    session = begin(context, as_json=as_json)
+    runs = session.store(store)
+    registry = Registry(session.registry(runs))
+    trained = _trained(session, source, settings, runs=runs, source_format=source_format)
+    _show(session.terminal, trained)
+    with session.terminal.step("register"):
+        registered = registry.register(trained.model, _record(trained), name=settings.name)
+    session.terminal.say(f"\nRegistered {registered.uri} ({registered.model_version}) in {registry.place}")
+    session.terminal.say(f"Next: {PROGRAM} promote --store {runs.root}")
+    session.terminal.record("registered", uri=registered.uri, model_version=registered.model_version)
+
+
+@app.command()
+def promote(
+    context: typer.Context,
+    *,
+    config: Config = DEFAULT,
+    store: Store = None,
+    number: Annotated[
+        int | None, typer.Option("--version", min=1, help="The version's number. Default: the newest.")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Make a registered version the champion, which nights use by that name.
+
+    Example:
+
+        python -m training promote --store night
+    """
+    from cis_ews.risk.registry import CHAMPION, SCHEME, Registry
+
+    settings = TrainingConfig.load(config)
+    session = begin(context, as_json=as_json)
+    registry = Registry(session.registry(session.store(store)))
+    with session.terminal.step("promote"):
+        promoted = registry.promote(name=settings.name, number=number)
+    champion = f"{SCHEME}{promoted.name}@{CHAMPION}"
+    session.terminal.say(f"{champion} is version {promoted.number} now ({promoted.model_version})")
+    session.terminal.record("promoted", uri=champion, number=promoted.number, model_version=promoted.model_version)
+
+
+def _trained(
+    session: Session, source: Path, settings: TrainingConfig, *, runs: RunStore, source_format: str | None
+) -> Trained:
+    from cis_ews.risk.tier_policy import TierPolicy
+    from cis_ews.synthetic import is_made_up
+    from training.experiment import train as learn
+
+    school_data = _as_a_night_reads(session, read_source(session, source, source_format), runs)
+    return learn(
+        school_data,
+        settings,
+        policy=TierPolicy.load(session.settings.policy.tiers),
+        made_up=is_made_up(source),
+        progress=session.terminal,
+        erased=runs.erased().among(school_data.students["student_id"]),
+    )
+
+
+def _as_a_night_reads(session: Session, school_data: SchoolData, runs: RunStore) -> SchoolData:
+    from cis_ews.corrections import apply_corrections
+
+    with session.terminal.step("correct"):
+        return apply_corrections(school_data, runs)
+
+
+def _show(terminal: Terminal, trained: Trained) -> None:
+    from training.card import COLUMNS, accuracy_rows
+
+    summaries = trained.matrices.summaries
+    rows = [(one.as_of, one.students, one.labeled, one.positives) for one in summaries]
+    terminal.table("One matrix an as-of date", ["as of", "students", "with a label", "positive"], rows)
+    if trained.matrices.skipped:
+        days = counted(len(trained.matrices.skipped), "as-of date")
+        terminal.item(f"{days} not used: {next(iter(trained.matrices.skipped.values()))}")
+    years = ", ".join(map(str, trained.test_years))
+    first = next(iter(trained.table.values()))
+    terminal.table(
+        f"{trained.config.label}, measured on {years} ({first.rows:,} rows, {first.base_rate:.1%} positive)",
+        COLUMNS,
+        accuracy_rows(trained.table),
+    )
+    for notice in model_notices({"about": trained.model.about}):
+        terminal.item(notice, mark="!")
+    terminal.record(
+        "trained",
+        about=dict(trained.model.about),
+        summary=dict(trained.model.summary),
+        table={name: asdict(found) for name, found in trained.table.items()},
+        left_out={left.name: left.why for left in trained.left_out},
+        skipped={str(day): why for day, why in trained.matrices.skipped.items()},
+    )
+
+
+def _record(trained: Trained) -> TrainingRecord:
+    from cis_ews.risk.registry import TrainingRecord
+    from training.card import model_card
+
+    about = trained.model.about
+    hashes = {name: str(about[name]) for name in ("data_sha256", "config_sha256", "features_sha256")}
+    return TrainingRecord(
+        settings={**trained.config.model_dump(mode="json"), **trained.model.summary},
+        measured={
+            f"{who.replace(' ', '_').replace(chr(39), '')}.{name}": value
+            for who, found in trained.table.items()
+            for name, value in asdict(found).items()
+        },
+        tags={**hashes, "label": trained.config.label, "made_up": str(about["made_up"]).lower()},
+        texts={"model_card.md": model_card(trained)},
+    )
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Run one command line and return its exit code. A source alone means `train`."""
+    is_verb = not arguments or arguments[0] in (*VERBS, "-h", "--help")
+    return failures.run(app, arguments if is_verb else ["train", *arguments], name=PROGRAM)
+
+
+if __name__ == "__main__":
+    sys.exit(run(sys.argv[1:]))

@@ -1,0 +1,130 @@
+"""The model card: what the model is for, what it learned from, how good it is, and what it must not be used for.
+
+Made from the training, and not typed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+
+from cis_ews.evaluation.accuracy import Accuracy
+from cis_ews.risk.feature_catalog import FEATURES
+from cis_ews.risk.labels import LABELS
+from cis_ews.wording import DEMONSTRATION
+from training.experiment import Trained
+from training.matrices import described
+
+COLUMNS = ("", "AUROC", "average precision", "Brier", "recall at 5 %", "10 %", "20 %")
+FEATURES_SHOWN = 15
+USE = """## What it is for
+
+It helps a site coordinator of Communities In Schools to see, among hundreds of students, who may need a conversation
+about support, and why. A person decides; published rules stay in force beside it, and staff can add anyone.
+
+**It must not be used** for placement, discipline, truancy petitions, police, staff ratings, admission or any other
+decision about a child, nor on students of another district or age without being measured there.
+
+It sees attendance, behavior and coursework, and what others in the school do on average. It never sees race, gender,
+language, income, disability, housing, address, age or name."""
+LIMITS = """## What to mind
+
+- The figures are of one held-back year of the same schools. Another year, and other schools, will differ.
+- A label says what the records say: an unrecorded absence or incident does not exist for it, and students who were
+  supported in time and did well count as not at risk, as they were.
+- Accuracy for groups of students, probability intervals and stability are not measured here."""
+
+
+def accuracy_rows(table: Mapping[str, Accuracy]) -> list[list[str]]:
+    """One row of figures for each that was measured."""
+    return [
+        [name, *(f"{value:.3f}" for value in (found.auroc, found.average_precision, found.brier)), *_recalls(found)]
+        for name, found in table.items()
+    ]
+
+
+def _recalls(found: Accuracy) -> list[str]:
+    return [f"{value:.2f}" for value in (found.recall_at_5, found.recall_at_10, found.recall_at_20)]
+
+
+def model_card(trained: Trained) -> str:
+    """The card in Markdown."""
+    parts = [
+        f"# Model card: {trained.config.name}, {trained.model.version}",
+        *([f"> **{DEMONSTRATION}.**"] if trained.model.about["made_up"] else []),
+        USE,
+        _label(trained),
+        _data(trained),
+        _accuracy(trained),
+        _model(trained),
+        _features(trained),
+        LIMITS,
+        _hashes(trained),
+    ]
+    return "\n\n".join(parts) + "\n"
+
+
+def _label(trained: Trained) -> str:
+    label = LABELS[trained.config.label]
+    return (
+        f"## What it learned\n\n**{label.title}** (`{label.name}`): {label.definition}\n\n"
+        f"Horizon: {label.horizon}. Not judged: {label.censoring}."
+    )
+
+
+def _data(trained: Trained) -> str:
+    rows = [
+        [
+            str(summary.as_of),
+            f"{summary.students:,}",
+            f"{summary.labeled:,}",
+            f"{summary.positives:,}",
+            f"{summary.positives / max(summary.labeled, 1):.3f}",
+            described(summary),
+        ]
+        for summary in trained.matrices.summaries
+    ]
+    table = _table(["as-of date", "students", "with a label", "positive", "share", "without a label"], rows)
+    return f"## Data\n\nOne matrix an as-of date; each row is a student as the records knew them that day.\n\n{table}"
+
+
+def _accuracy(trained: Trained) -> str:
+    test, train = _years(trained.test_years), _years(trained.train_years)
+    rows = next(iter(trained.table.values()))
+    return (
+        f"## How good it is\n\nMeasured on {test} ({rows.rows:,} rows, {rows.base_rate:.1%} positive), by a model that "
+        f"learned from {train} alone. Recall at 5 %: of the students who went off, the share among the 5 % highest. "
+        f"The registered model then learned from all years.\n\n"
+        f"{_table(COLUMNS, accuracy_rows(trained.table))}"
+    )
+
+
+def _model(trained: Trained) -> str:
+    lines = [f"- {name.replace('_', ' ')}: {value}" for name, value in trained.model.summary.items()]
+    return "## What it is\n\nSmall trees and a logistic regression, blended and calibrated.\n\n" + "\n".join(lines)
+
+
+def _features(trained: Trained) -> str:
+    definitions = {feature.name: feature.definition for feature in FEATURES}
+    shown = list(trained.importance.items())[:FEATURES_SHOWN]
+    rows = [[name, definitions[name], f"{weight:.3f}"] for name, weight in shown]
+    out = "; ".join(f"{left.name} ({left.why})" for left in trained.left_out) or "none"
+    return (
+        f"## What it looks at\n\n{len(trained.model.features)} features; those that move it most, by the mean absolute "
+        f"contribution in log-odds on the held-back year:\n\n{_table(['feature', 'what it is', 'weight'], rows)}\n\n"
+        f"Left out: {out}."
+    )
+
+
+def _hashes(trained: Trained) -> str:
+    about = trained.model.about
+    named = [f"- {name}: `{about[name]}`" for name in ("data_sha256", "config_sha256", "features_sha256")]
+    return "## By what it can be checked\n\n" + "\n".join([*named, f"- seed: {trained.config.seed}"])
+
+
+def _years(years: Sequence[int]) -> str:
+    return ", ".join(f"{year - 1}-{year % 100:02d}" for year in years)
+
+
+def _table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    lines = [columns, ["---"] * len(columns), *rows]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)

@@ -1,0 +1,135 @@
+"""One matrix an as-of date of past school years: what was known then, and what came of it."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import date
+
+import polars as pl
+
+from cis_ews.calendars import school_year_at
+from cis_ews.errors import DataError
+from cis_ews.indicators import compute_indicators
+from cis_ews.risk.cohort import build_cohort
+from cis_ews.risk.features import build_features
+from cis_ews.risk.labels import make_labels
+from cis_ews.schema.school_data import SchoolData
+from cis_ews.wording import counted
+from training.config import TrainingConfig
+
+LABEL = "label"
+KEYS = ("student_id", "school_id", "school_year", "as_of", LABEL)
+"""What a row of `Matrices.rows` is about; the columns after them are the features of the catalog."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MatrixSummary:
+    """One as-of date, counted: students of the cohort, of them too few days enrolled, without a label by reason."""
+
+    school_year: int
+    as_of: date
+    students: int
+    few_days: int
+    censored: dict[str, int]
+    labeled: int
+    positives: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Matrices:
+    """All matrices below one another, sorted by date and student.
+
+    `rows`: KEYS and the features. `indicators`: the same rows with the indicators, for the rules and for last year's
+    values. `skipped`: as-of date -> why it could not be used.
+    """
+
+    rows: pl.DataFrame
+    indicators: pl.DataFrame
+    summaries: tuple[MatrixSummary, ...]
+    skipped: dict[date, str]
+
+
+def build_matrices(
+    school_data: SchoolData, config: TrainingConfig, *, minimum_days: int, erased: Collection[str] = frozenset()
+) -> Matrices:
+    """The matrices of every as-of date whose outcome the extract can tell.
+
+    `minimum_days`: students enrolled for fewer days are left out, as a night gives them no risk. `erased`: ids of
+    students who are left out at a family's request. Raises DataError where no date can be used.
+    """
+    parts: list[tuple[pl.DataFrame, pl.DataFrame, MatrixSummary]] = []
+    skipped: dict[date, str] = {}
+    for as_of in _dates(school_data, config):
+        try:
+            labels = make_labels(school_data, as_of, label=config.label)
+        except DataError as error:
+            skipped[as_of] = error.message
+            continue
+        parts.append(_matrix(school_data, as_of, labels, minimum_days=minimum_days, erased=erased))
+    if not parts:
+        raise DataError(
+            f"No past as-of date can be used to learn {config.label}: {next(iter(skipped.values()), 'there is none')}",
+            hint="bring an extract with past school years in whole, or choose other dates or another label",
+        )
+    return Matrices(
+        rows=pl.concat([rows for rows, _, _ in parts]),
+        indicators=pl.concat([indicators for _, indicators, _ in parts]),
+        summaries=tuple(summary for *_, summary in parts),
+        skipped=skipped,
+    )
+
+
+def _dates(school_data: SchoolData, config: TrainingConfig) -> list[date]:
+    """The as-of dates of every school year of the calendar on which its school has begun."""
+    calendar = school_data.calendar_days.filter(pl.col("is_instructional"))
+    years = calendar.group_by("school_year").agg(first=pl.col("date").min(), last=pl.col("date").max())
+    return [
+        day
+        for year, first, last in years.sort("school_year").iter_rows()
+        for day in config.dates(int(year))
+        if first <= day <= last
+    ]
+
+
+def _matrix(
+    school_data: SchoolData, as_of: date, labels: pl.DataFrame, *, minimum_days: int, erased: Collection[str]
+) -> tuple[pl.DataFrame, pl.DataFrame, MatrixSummary]:
+    everyone = compute_indicators(school_data, as_of)
+    cohort = build_cohort(school_data, as_of, indicators=everyone, erased=erased)
+    indicators = cohort.rows_of(everyone).sort("student_id")
+    # School comparisons are made of the whole cohort, as on the night itself; rows are left out after that.
+    features = build_features(indicators)
+    known = labels.filter(pl.col(LABEL).is_not_null()).select("student_id", LABEL)
+    enough = cohort.students.filter(pl.col("days_enrolled") >= minimum_days)
+    kept = enough.select("student_id", "school_id").join(known, on="student_id").sort("student_id")
+    school_year = school_year_at(school_data.calendar_days, as_of)
+    about = kept.with_columns(
+        school_year=pl.lit(school_year, dtype=pl.Int32), as_of=pl.lit(as_of), label=pl.col(LABEL).cast(pl.Int8)
+    )
+    rows = about.select(KEYS).join(features, on="student_id", maintain_order="left")
+    summary = MatrixSummary(
+        school_year=school_year,
+        as_of=as_of,
+        students=cohort.students.height,
+        few_days=cohort.students.height - enough.height,
+        censored=_censored(labels, enough),
+        labeled=kept.height,
+        positives=int(about[LABEL].sum()),
+    )
+    measured = indicators.join(about.select("student_id"), on="student_id", how="semi", maintain_order="left")
+    return rows, measured, summary
+
+
+def _censored(labels: pl.DataFrame, students: pl.DataFrame) -> dict[str, int]:
+    unknown = labels.filter(pl.col(LABEL).is_null()).join(students, on="student_id", how="semi")
+    counts = unknown.group_by("censored").len().sort("len", "censored", descending=[True, False])
+    return {str(reason): int(count) for reason, count in counts.iter_rows()}
+
+
+def described(summary: MatrixSummary) -> str:
+    """Why rows of a matrix are missing, in words."""
+    reasons = [f"{reason} ({count:,})" for reason, count in summary.censored.items()]
+    return "; ".join(
+        [*reasons, *[f"{counted(summary.few_days, 'student')} with too few days"] * bool(summary.few_days)]
+    )
