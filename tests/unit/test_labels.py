@@ -218,7 +218,7 @@ def test_who_dropped_out_is_judged_on_what_was_seen_and_is_off_track() -> None:
 
 
 def test_who_dropped_out_on_the_as_of_date_itself_is_no_outcome_of_what_follows() -> None:
-    data = make(enrollment("ann", exit=AS_OF, exit_type="dropped_out", grade="11"), attendance=missing(3))
+    data = make(enrollment("ann", exit=AS_OF, exit_type="dropped_out", grade="11"))
     assert judged(data, "off_track") == Censored.LEFT_ON_THE_DAY
     assert judged(data, "off_track_whole_year") is True
 
