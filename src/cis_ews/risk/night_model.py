@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import polars as pl
 
+from cis_ews.enums import Direction
 from cis_ews.errors import FeatureMismatchError
 from cis_ews.risk.explanations import explain
 from cis_ews.risk.feature_catalog import FEATURES
@@ -102,15 +103,22 @@ class Told:
 def tell(
     estimates: Estimates | None, indicators: pl.DataFrame, scores: pl.DataFrame, *, by_rules: pl.DataFrame
 ) -> Told:
-    """The model's reasons and contributions for those whose risk is told; for the others what the rules say."""
+    """The model's reasons and contributions for those whose risk is told; for the others what the rules say.
+
+    Of a student for whom a rule holds while nothing raises the model's risk, the rules give the reasons of concern: who is
+    on a list has a reason.
+    """
     if estimates is None:
         return Told(reasons=by_rules)
     judged = scores.filter(pl.col("risk").is_not_null()).select("student_id")
     explained = explain(estimates.features, estimates.contributions, indicators)
     of_model = explained.join(judged, on="student_id", how="semi")
     of_rules = by_rules.join(judged, on="student_id", how="anti")
+    concerns = of_model.filter(pl.col("direction") == Direction.RISK)
+    instead = by_rules.filter(pl.col("direction") == Direction.RISK).join(judged, on="student_id", how="semi")
+    instead = instead.join(concerns, on="student_id", how="anti")
     return Told(
-        reasons=Reasons.cast(pl.concat([of_model, of_rules]).sort("student_id", "direction", "rank")),
+        reasons=Reasons.cast(pl.concat([of_model, of_rules, instead]).sort("student_id", "direction", "rank")),
         contributions=estimates.contributions.join(judged, on="student_id", how="semi", maintain_order="left"),
     )
 
