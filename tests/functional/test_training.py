@@ -1,0 +1,226 @@
+"""`python -m training`, from a made-up extract to a champion that scores a night."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from datetime import date
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from cis_ews import RiskModel
+from cis_ews.risk.registry import Registry
+from cis_ews.storage.runs import Run
+from cis_ews.storage.store import RunStore
+from cis_ews.synthetic import is_made_up, write_district
+from tests.lib.command import Done, command, training
+from training.config import DEFAULT
+
+AS_OF = "2026-02-27"
+CONFIG = """config_version = 1
+label = "off_track"
+as_of = ["11-30", "02-28"]
+test_years = 1
+seed = 7
+"""
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("training")
+    write_district(folder / "extract", students=700, years=3, seed=3, through=date.fromisoformat(AS_OF))
+    (folder / "training.toml").write_text(CONFIG, encoding="utf-8")
+    return folder
+
+
+def _train(place: Path, *options: str, store: str = "store") -> Done:
+    return training(place / "extract", "--config", place / "training.toml", "--store", place / store, *options)
+
+
+@pytest.fixture(scope="module")
+def trained(place: Path) -> Done:
+    done = _train(place, "--json")
+    assert done.code == 0, done.err
+    return done
+
+
+def test_the_table_compares_the_model_with_what_it_has_to_beat(trained: Done) -> None:
+    table = trained.event("trained")["table"]
+    assert list(table) == ["the model", "logistic regression", "published rules", "last year's value"]
+    for found in table.values():
+        assert {"auroc", "average_precision", "brier", "recall_at_5", "recall_at_10", "recall_at_20"} <= set(found)
+        assert 0.5 < found["auroc"] < 1
+    assert table["the model"]["auroc"] > table["published rules"]["auroc"]
+
+
+def test_the_last_past_year_is_held_back_and_the_running_one_is_not_used(trained: Done) -> None:
+    event = trained.event("trained")
+    assert event["about"]["as_of"] == ["2023-11-30", "2024-02-28", "2024-11-30", "2025-02-28"]
+    assert list(event["skipped"]) == ["2025-11-30", "2026-02-28"]
+    assert "2026-06" in event["skipped"]["2025-11-30"]
+
+
+def test_what_is_registered_is_the_model_with_its_card_and_hashes(trained: Done, place: Path) -> None:
+    registered = trained.event("registered")
+    registry = Registry(place / "store" / "models")
+    model = registry.load(registered["uri"])
+    assert model.version == registered["model_version"]
+    about = model.about
+    assert about["made_up"] is True
+    assert {"data_sha256", "config_sha256", "features_sha256"} <= set(about)
+    (card,) = (place / "store" / "models").rglob("model_card.md")
+    text = card.read_text(encoding="utf-8")
+    for words in (
+        "For demonstration only",
+        "must not be used",
+        "off_track",
+        "| published rules |",
+        str(about["data_sha256"]),
+    ):
+        assert words in text
+
+
+def test_the_same_training_makes_the_same_model(trained: Done, place: Path) -> None:
+    again = _train(place, "--json", store="other")
+    assert again.event("registered")["model_version"] == trained.event("registered")["model_version"]
+
+
+@pytest.fixture(scope="module")
+def scored(trained: Done, place: Path) -> Run:
+    assert trained.code == 0
+    promoted = training("promote", "--store", place / "store")
+    assert "models:/cis-ews@champion is version 1 now" in promoted.out
+    done = command(
+        *("score", place / "extract", "--as-of", AS_OF, "--out", place / "store"),
+        *("--model", "models:/cis-ews@champion"),
+    )
+    assert done.code == 0, done.err
+    assert "Decided by: A trained model" in done.out
+    assert "For demonstration only" in done.out
+    return RunStore(place / "store").latest()
+
+
+def test_the_champion_scores_a_night(scored: Run, trained: Done) -> None:
+    scores = scored.table("scores")
+    assert scored.model_version == trained.event("registered")["model_version"]
+    assert scores.filter(~pl.col("abstained"))["risk"].null_count() == 0
+    flagged = scores.filter(pl.col("tier") > 1)
+    concerns = scored.table("reasons").filter(pl.col("direction") == "risk")
+    assert set(flagged["student_id"]) <= set(concerns["student_id"])
+
+
+def test_what_is_not_known_is_told_of_a_student(scored: Run) -> None:
+    unknown = scored.table("reasons").filter(pl.col("direction") == "unknown")
+    done = command("explain", unknown["student_id"][0], "--run", scored.path)
+    assert "What we do not know:" in done.out
+    assert unknown["sentence"][0] in done.out.replace("\n    ", " ")
+
+
+def test_a_correction_is_scored_by_the_model_that_is_named(scored: Run, place: Path) -> None:
+    student = scored.table("scores").sort("risk", nulls_last=True)["student_id"][0]
+    records = place / "records"
+    records.mkdir()
+    header = pl.read_csv(place / "extract" / "attendance_events.csv", n_rows=0)
+    header.write_csv(records / "attendance_events.csv")
+    done = command(
+        *("student", "correct", student, place / "extract", "--records", records, "--store", place / "store"),
+        *("--model", "models:/cis-ews@champion", "--json"),
+    )
+    assert done.code == 0, done.err
+    assert done.event("scored")["model"]["kind"] == "trained"
+
+
+def test_a_district_without_a_champion_is_told_and_nothing_is_kept(place: Path, tmp_path: Path) -> None:
+    done = command(
+        *("score", place / "extract", "--as-of", AS_OF, "--out", tmp_path / "store"),
+        *("--model", "models:/cis-ews@champion"),
+    )
+    assert done.code == 4
+    assert "has no model models:/cis-ews@champion" in done.err
+    assert "--model rules" in done.err
+    assert not (tmp_path / "store" / "runs").exists()
+
+
+def test_without_a_model_a_night_runs_by_rules_and_says_so(place: Path, tmp_path: Path) -> None:
+    done = command("score", place / "extract", "--as-of", AS_OF, "--out", tmp_path / "store")
+    assert done.code == 0
+    assert "Decided by: Published rules; no model is trained for this district" in done.out
+
+
+def test_one_past_year_is_not_enough_to_measure_on(place: Path, tmp_path: Path) -> None:
+    write_district(tmp_path / "extract", students=300, years=2, seed=3, through=date.fromisoformat(AS_OF))
+    done = training(tmp_path / "extract", "--config", place / "training.toml", "--store", tmp_path / "store")
+    assert done.code == 3
+    assert "none is left to learn from" in done.err
+    assert not (tmp_path / "store").exists()
+
+
+def test_an_extract_without_a_past_year_is_refused(place: Path, tmp_path: Path) -> None:
+    write_district(tmp_path / "extract", students=200, years=1, seed=3, through=date.fromisoformat(AS_OF))
+    done = training(tmp_path / "extract", "--config", place / "training.toml", "--store", tmp_path / "store")
+    assert done.code == 3
+    assert "No past as-of date can be used to learn off_track" in done.err
+
+
+def test_too_few_positives_are_refused_in_words(place: Path, tmp_path: Path) -> None:
+    (tmp_path / "training.toml").write_text(CONFIG.replace("off_track", "exclusion"), encoding="utf-8")
+    write_district(tmp_path / "extract", students=100, years=3, seed=3, through=date.fromisoformat(AS_OF))
+    done = training(tmp_path / "extract", "--config", tmp_path / "training.toml", "--store", tmp_path / "store")
+    assert done.code == 4
+    assert "50" in done.err
+
+
+def test_a_typo_in_the_configuration_is_an_error(place: Path, tmp_path: Path) -> None:
+    (tmp_path / "training.toml").write_text(CONFIG.replace("seed", "sede"), encoding="utf-8")
+    done = training(place / "extract", "--config", tmp_path / "training.toml", "--store", tmp_path / "store")
+    assert done.code == 2
+    assert "did you mean seed?" in done.err
+
+
+def test_a_registry_that_cannot_be_written_ends_with_exit_code_5(place: Path, tmp_path: Path) -> None:
+    (tmp_path / "store").mkdir()
+    (tmp_path / "store" / "models").write_text("a file in the way", encoding="utf-8")
+    done = training(place / "extract", "--config", place / "training.toml", "--store", tmp_path / "store")
+    assert done.code == 5
+    assert "Cannot write to the registry of models" in done.err
+
+
+def test_a_forgotten_student_is_not_learned_from(place: Path, tmp_path: Path, trained: Done) -> None:
+    student = pl.read_csv(place / "extract" / "students.csv", infer_schema=False)["student_id"][5]
+    shutil.copytree(place / "store", tmp_path / "store", ignore=shutil.ignore_patterns("models", "runs"))
+    RunStore(tmp_path / "store").lock()
+    assert command("student", "forget", student, "--store", tmp_path / "store", "--yes").code == 0
+    done = training(place / "extract", "--config", place / "training.toml", "--store", tmp_path / "store", "--json")
+    assert done.code == 0, done.err
+    assert done.event("registered")["model_version"] != trained.event("registered")["model_version"]
+
+
+def test_an_extract_that_was_made_up_is_known_as_a_zip_too(place: Path, tmp_path: Path) -> None:
+    archive = shutil.make_archive(str(tmp_path / "extract"), "zip", place / "extract")
+    assert is_made_up(place / "extract")
+    assert is_made_up(Path(archive))
+    (tmp_path / "real").mkdir()
+    assert not is_made_up(tmp_path / "real")
+
+
+def test_help_names_both_verbs_and_fits_80_columns() -> None:
+    for arguments in (("--help",), ("promote", "--help"), ("train", "--help")):
+        done = training(*arguments)
+        assert done.code == 0
+        assert max(map(len, done.out.splitlines())) <= 80
+    assert "promote" in training("--help").out
+    assert DEFAULT.is_file()
+
+
+def test_a_saved_model_scores_without_a_registry(scored: Run, place: Path, tmp_path: Path) -> None:
+    model = Registry(place / "store" / "models").load("models:/cis-ews@champion")
+    model.save(tmp_path / "model.json")
+    assert RiskModel.load(tmp_path / "model.json").version == scored.model_version
+    done = command(
+        *("score", place / "extract", "--as-of", AS_OF, "--out", tmp_path / "store", "--json"),
+        *("--model", tmp_path / "model.json"),
+    )
+    assert done.event("scored")["model_version"] == scored.model_version
+    assert json.loads((Path(done.event("scored")["run"]) / "model.json").read_text())["kind"] == "trained"
