@@ -8,7 +8,7 @@ from datetime import UTC, date, datetime
 from starlette.concurrency import run_in_threadpool
 from starlette.types import ASGIApp, Message, Scope
 
-from cis_ews.errors import ConfigError, EwsError, StorageError
+from cis_ews.errors import ConfigError, EwsError, ModelNotFoundError, StorageError
 from cis_ews.risk.registry import load_model
 from cis_ews.risk.tiers import TierPolicy
 from cis_ews.scoring import check_has_come, score_night
@@ -20,7 +20,7 @@ from serving.observability import METRICS, log_failure, log_night, log_withheld
 
 KIND = "night"
 TASK_ROUTE = "/tasks/night"
-WITHHELD = "the store, the database or a setting of the service cannot be used"
+WITHHELD = "the store, the database, a model or a setting of the service cannot be used"
 
 
 def ask_for_night(backend: Backend, key: ApiKey, *, source: str, as_of: date) -> Job:
@@ -98,8 +98,8 @@ def _failed(backend: Backend, job_id: str, error: EwsError) -> str:
 
 
 def _told(error: EwsError, job_id: str) -> EwsError:
-    """What whoever asked may know: where store, database and settings lie is nobody's business; the log says it."""
-    if not isinstance(error, StorageError | ConfigError):
+    """What whoever asked may know: where store, models and settings lie is nobody's business; the log says it."""
+    if not isinstance(error, StorageError | ConfigError | ModelNotFoundError):
         return error
     log_withheld(job_id, error)
     return type(error)(WITHHELD, hint="try again later; the log of the service says why")

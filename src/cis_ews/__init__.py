@@ -1,4 +1,4 @@
-"""Early warning for schools: attendance, behavior and coursework indicators, published rules, explained tiers.
+"""Early warning for schools: attendance, behavior and coursework indicators, rules, a trained model, explained tiers.
 
     from datetime import date
     import cis_ews

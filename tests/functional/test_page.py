@@ -209,6 +209,16 @@ def test_those_for_whom_the_list_was_full_are_said() -> None:
     assert texts[texts.index("Asked for, but the list is full") + 1] == "12"
 
 
+def test_what_is_not_known_is_said_apart_from_the_reasons() -> None:
+    flag = FlagView(name="Ann", grade="Grade 9", listed_by="a rule", reasons=["x"], unknown=["We do not know y"])
+    section = Section(anchor="tier-3", title="Intensive support", lead="Start here.", flags=[flag])
+    view = FlagsView(school_id="1", school_name="North", as_of=AS_OF_DATE, sections=[section])
+    texts = Outline(render_flags(view)).texts
+    assert texts[texts.index("What we do not know") + 1] == "We do not know y"
+    silent = replace(section, flags=[replace(flag, unknown=[])])
+    assert "What we do not know" not in render_flags(replace(view, sections=[silent]))
+
+
 def test_a_day_without_flags_is_a_friendly_one() -> None:
     schools = [School(school_id="1", name="North"), School(school_id="2", name="South")]
     html = render_flags(FlagsView(schools=schools, school_id="1", school_name="North", as_of=AS_OF_DATE))

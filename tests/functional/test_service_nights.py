@@ -10,13 +10,15 @@ import polars as pl
 import pytest
 
 from cis_ews.risk.rules import RulesModel
-from cis_ews.settings import NamedSourceSettings, PolicySettings, Settings
+from cis_ews.settings import ModelSettings, NamedSourceSettings, PolicySettings, Settings
 from cis_ews.storage.database import Database, Job
 from cis_ews.storage.store import RunStore
 from serving.auth import Sessions
 from serving.backend import Backend
+from serving.flags_view import flags_view
 from serving.jobs import KIND, WITHHELD, run_night
 from tests.lib.districts import AS_OF, LAKEVIEW, write_extract
+from tests.lib.models import catalog_model
 
 
 @pytest.fixture
@@ -77,3 +79,37 @@ def test_a_fault_ends_the_night_without_its_words(
     assert (job.status, job.error_code) == ("failed", "error")
     assert "JANE" not in caplog.text + (job.error_message or "")
     assert kind.__name__ in caplog.text
+
+
+def _with_model(backend: Backend, use: str) -> Backend:
+    settings = backend.settings.model_copy(update={"model": ModelSettings(use=use)})
+    return Backend(settings, backend.store, backend.database, backend.sessions)
+
+
+def test_a_night_uses_the_model_of_the_settings_and_the_page_says_so(backend: Backend, tmp_path: Path) -> None:
+    catalog_model(made_up=True).save(tmp_path / "model.json")
+    asked = _with_model(backend, str(tmp_path / "model.json"))
+    assert _ended(asked).status == "done"
+    assert backend.store.latest().model_version == catalog_model(made_up=True).version
+    view = flags_view(asked, LAKEVIEW, school_id="north", today=date.fromisoformat(AS_OF))
+    assert view.decided_by.startswith("A trained model (model-")
+    assert "published rules beside it" in view.decided_by
+    assert any("For demonstration only" in notice for notice in view.notices)
+
+
+def test_a_night_by_rules_says_that_no_model_is_trained(backend: Backend) -> None:
+    assert _ended(backend).status == "done"
+    view = flags_view(backend, LAKEVIEW, school_id="north", today=date.fromisoformat(AS_OF))
+    assert view.decided_by == "Published rules; no model is trained for this district"
+    assert view.notices == []
+
+
+@pytest.mark.parametrize("use", ["models:/cis-ews@champion", "somewhere/model.json"])
+def test_where_a_model_should_lie_is_told_to_the_log_alone(
+    backend: Backend, use: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    job = _ended(_with_model(backend, use))
+    assert (job.status, job.error_code) == ("failed", "model_not_found")
+    assert (job.error_message or "").startswith(WITHHELD)
+    assert str(backend.store.root) not in (job.error_message or "")
+    assert use in caplog.text
