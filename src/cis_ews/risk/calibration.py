@@ -39,6 +39,10 @@ class Calibrator:
     slopes: tuple[float, ...]
     knots: tuple[float, ...]
 
+    def __post_init__(self) -> None:
+        if len(self.slopes) != len(self.knots) + 1 or min(self.slopes) <= 0.0 or list(self.knots) != sorted(self.knots):
+            raise ValueError("a calibrator rises everywhere, with one slope more than knots in their order")
+
     def log_odds(self, margin: Vector) -> Vector:
         """Calibrated log-odds."""
         # Each term is monotone and so is a sum in floating point: rounding cannot turn two students around.

@@ -123,12 +123,11 @@ class RiskModel:
     @classmethod
     def load(cls, path: str | Path) -> RiskModel:
         """Read what `save` wrote. Raises ModelNotFoundError, and ModelError for anything but a whole model file."""
-        said = read_model(Path(path))
-        return cls(from_plain(said, place=Path(path).name), said["about"])
+        return cls(*from_plain(read_model(Path(path)), place=Path(path).name))
 
     @cached_property
     def _file(self) -> bytes:
-        return sealed({**to_plain(self.parts), "about": dict(self.about)})
+        return sealed(to_plain(self.parts, self.about))
 
     def _by_slices(self, frame: pl.DataFrame, work: Callable[[Vector], Vector]) -> Vector:
         """Do the work on a slice of rows at a time: a state's matrix is never in memory at once."""

@@ -21,6 +21,7 @@ BLOCK = 512
 _ANEW = "fit the model anew"
 _CATEGORICAL, _DEFAULT_LEFT = 1, 2
 _MISSING_NONE, _MISSING_ZERO = 0, 1
+_ZERO = float(np.float32(1e-35))
 _ALL, _ONE, _TOP_SIX = np.uint64(2**64 - 1), np.uint64(1), np.uint64(58)
 # Multiplying a single bit by this number leaves a different number in the highest six bits for each place of the bit.
 _DE_BRUIJN = np.uint64(0x03F79D71B4CB0A89)
@@ -83,9 +84,12 @@ def _parse_tree(block: str) -> _Tree:
     thresholds = _numbers(said, "threshold", np.float64)
     children = zip(_numbers(said, "left_child", np.int64), _numbers(said, "right_child", np.int64), strict=True)
     order, keeps = _leaves_in_order([(int(left), int(right)) for left, right in children])
+    if not len(keeps) == decisions.size == thresholds.size == len(said.get("split_feature", "").split()):
+        raise ValueError("a tree does not say the same of each split")
     return _Tree(
         feature=_numbers(said, "split_feature", np.int64),
-        threshold=thresholds,
+        # LightGBM takes what is no further from zero than this for zero, which lies above the threshold.
+        threshold=np.where(thresholds == -_ZERO, np.nextafter(-_ZERO, -np.inf), thresholds),
         # Where a column had no missing value in training, LightGBM takes one for zero.
         nan_goes_left=np.where(missing == _MISSING_NONE, thresholds >= 0.0, (decisions & _DEFAULT_LEFT) > 0),
         keeps=np.array(keeps, dtype=np.uint64),

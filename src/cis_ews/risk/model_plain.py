@@ -16,8 +16,8 @@ from cis_ews.risk.model_parts import ModelParts
 from cis_ews.risk.model_trees import TreePart
 
 
-def to_plain(parts: ModelParts) -> dict[str, object]:
-    """Everything that a model's answers hang on, as JSON values."""
+def to_plain(parts: ModelParts, about: Mapping[str, object]) -> dict[str, object]:
+    """Everything that a model's answers hang on, and what was kept with it, as JSON values."""
     return {
         "features": [asdict(feature) for feature in parts.encoding.features],
         "trees": _tree_values(parts.trees) if parts.trees else None,
@@ -25,11 +25,12 @@ def to_plain(parts: ModelParts) -> dict[str, object]:
         "trees_share": parts.trees_share,
         "calibrator": asdict(parts.calibrator),
         "summary": dict(parts.summary),
+        "about": dict(about),
     }
 
 
-def from_plain(said: Mapping[str, Any], *, place: str) -> ModelParts:
-    """The parts again. Raises ModelError where values are missing or do not fit each other."""
+def from_plain(said: Mapping[str, Any], *, place: str) -> tuple[ModelParts, Mapping[str, object]]:
+    """The parts again, and what was kept with them. Raises ModelError where values are missing or do not fit each other."""
     try:
         parts = ModelParts(
             Encoding(tuple(_feature(each) for each in said["features"])),
@@ -39,12 +40,17 @@ def from_plain(said: Mapping[str, Any], *, place: str) -> ModelParts:
             calibrator=_calibrator(said["calibrator"]),
             summary=dict(said["summary"]),
         )
+        about: Mapping[str, object] = dict(said["about"])
         fits = _fits(parts)
     except (KeyError, TypeError, ValueError, AttributeError):
-        fits, parts = False, None
-    if parts is None or not fits:
-        raise ModelError(f"{place} is sealed, but its parts do not make a model", hint="fit the model anew")
-    return parts
+        raise _no_model(place) from None
+    if not fits:
+        raise _no_model(place)
+    return parts, about
+
+
+def _no_model(place: str) -> ModelError:
+    return ModelError(f"{place} is sealed, but its parts do not make a model", hint="fit the model anew")
 
 
 def _fits(parts: ModelParts) -> bool:

@@ -17,12 +17,12 @@ if TYPE_CHECKING:
 
 MOST_ROUNDS = 200
 PATIENCE = 20
-_THREADS_FROM = 20_000
+THREADS_FROM = 20_000
 _END = "end of trees\n"
 _PARAMETERS: dict[str, object] = {
     "objective": "binary",
     "metric": "binary_logloss",
-    "learning_rate": 0.06,
+    "learning_rate": 0.04,
     "num_leaves": 8,
     "max_depth": 4,
     "min_data_in_leaf": 30,
@@ -104,7 +104,7 @@ def fit_trees(
     import lightgbm
 
     # Threads that wait for each other on small data cost more than they bring, most of all on a busy machine.
-    threads = threads if label.size >= _THREADS_FROM else 1
+    threads = threads if label.size >= THREADS_FROM else 1
     library = cast("Any", lightgbm)
     parameters = {**_PARAMETERS, "seed": seed, "num_threads": threads}
     if directions.any():

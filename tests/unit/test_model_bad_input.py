@@ -1,0 +1,107 @@
+"""What no model can be fitted on: each has its own message, with place, count and what to do."""
+
+from __future__ import annotations
+
+from datetime import date
+from typing import Any
+
+import numpy as np
+import polars as pl
+import pytest
+
+from cis_ews.errors import ModelError
+from cis_ews.risk.model import RiskModel
+from tests.lib.model_frames import learnable
+
+FRAME, LABEL = learnable(400)
+ROWS = FRAME.height
+ROW = pl.int_range(pl.len())
+FEW = pl.Series([row < 49 for row in range(ROWS)])
+ENDLESS = pl.when(ROW < 3).then(float("inf")).otherwise(1.0 * ROW)
+
+FEATURES: dict[str, tuple[pl.DataFrame, str]] = {
+    "all missing": (FRAME.with_columns(gone=pl.lit(None, pl.Float64)), "1 feature without any value: gone"),
+    "all NaN": (FRAME.with_columns(gone=pl.lit(float("nan"))), "1 feature without any value: gone"),
+    "nothing at all": (FRAME.with_columns(gone=pl.lit(None)), "1 feature without any value: gone"),
+    "constant": (FRAME.with_columns(one=1, two=pl.lit("SECRET")), "2 features the same in every row: one, two"),
+    "infinite": (FRAME.with_columns(rate=ENDLESS), "infinite values in rate: 3 rows"),
+    "twice": (FRAME.with_columns(again=pl.col("average") * 1.0), "the same content: average and again"),
+    "twice, another kind": (FRAME.with_columns(again=pl.col("moved").cast(pl.Int8)), "moved and again"),
+    "twice, text": (FRAME.with_columns(again=pl.col("level").cast(pl.String)), "level and again"),
+    "reserved": (FRAME.with_columns(margin=ROW), "margin: no name for a feature"),
+    "id": (FRAME.with_columns(student_id=ROW), "student_id: no name for a feature"),
+    "identifier": (FRAME.with_columns(key=pl.format("SECRET{}", ROW)), "key: 400 different texts in 400 rows"),
+    "many texts": (FRAME.with_columns(key=pl.format("SECRET{}", ROW % 210)), "key: 210 different texts in 400 rows"),
+    "date": (FRAME.with_columns(born=pl.lit(date(2010, 1, 1))), "born: a column of Date is no feature"),
+    "list": (FRAME.with_columns(marks=pl.concat_list("absences")), "marks: a column of List"),
+    "none": (FRAME.select(), "has 400 values for 0 rows"),
+}
+LABELS: dict[str, tuple[Any, str]] = {
+    "one class": ([0] * ROWS, "the same in all 400 rows"),
+    "few positives": (FEW, "49 positives and 351 negatives"),
+    "few negatives": (~FEW, "351 positives and 49 negatives"),
+    "null": ([None, *LABEL.to_list()[1:]], "missing in 1 row"),
+    "all null": ([None] * ROWS, "missing in 400 rows"),
+    "NaN": (np.where(np.arange(ROWS) < 2, np.nan, LABEL.to_numpy()), "missing in 2 rows"),
+    "short": (LABEL.head(399), "label has 399 values for 400 rows"),
+    "two": ([2, *LABEL.cast(int).to_list()[1:]], "neither 0 nor 1 in 1 row"),
+    "text": (["SECRET"] * ROWS, "the label is String"),
+    "mixed": ([1, "SECRET"] * 200, "label: the values are of several kinds"),
+}
+OTHERS: dict[str, tuple[dict[str, Any], str]] = {
+    "groups of another length": ({"groups": [1, 2]}, "groups has 2 values for 400 rows"),
+    "missing group": ({"groups": [None, *range(ROWS - 1)]}, "the group is missing in 1 row"),
+    "few groups": ({"groups": np.arange(ROWS) % 4}, "4 groups are fewer than the 5 folds"),
+    "groups of one class": ({"groups": LABEL.cast(pl.Int8)}, "2 groups are fewer than the 5 folds"),
+    "one group with all": (
+        {"groups": np.where(LABEL.to_numpy(), 0, np.arange(ROWS))},
+        "do not spread both classes over the 5 folds",
+    ),
+    "unknown direction": ({"monotone": {"absence": 1}}, "monotone names no feature: absence"),
+    "direction of a category": ({"monotone": {"level": 1}}, "level: categories have no order"),
+    "direction 2": ({"monotone": {"absences": 2}}, "absences: neither 1 nor -1"),
+    "about that is no JSON": ({"about": {"when": date(2026, 2, 27)}}, "not plain JSON"),
+    "about with NaN": ({"about": {"loss": float("nan")}}, "not plain JSON"),
+}
+
+
+def _refused(features: pl.DataFrame, label: Any, **more: Any) -> ModelError:
+    with pytest.raises(ModelError) as refused:
+        RiskModel.fit(features, label, seed=1, **more)
+    error = refused.value
+    assert error.hint
+    assert "SECRET" not in f"{error} {error.details}"
+    return error
+
+
+@pytest.mark.parametrize("case", FEATURES)
+def test_features(case: str) -> None:
+    features, said = FEATURES[case]
+    assert said in _refused(features, LABEL).message
+
+
+@pytest.mark.parametrize("case", LABELS)
+def test_labels(case: str) -> None:
+    label, said = LABELS[case]
+    assert said in _refused(FRAME, label).message
+
+
+@pytest.mark.parametrize("case", OTHERS)
+def test_groups_directions_and_what_is_kept(case: str) -> None:
+    more, said = OTHERS[case]
+    assert said in _refused(FRAME, LABEL, **more).message
+
+
+def test_many_bad_features_are_counted_and_the_first_ten_named() -> None:
+    many = FRAME.with_columns(pl.lit(1).alias(f"same_{number:02d}") for number in range(14))
+    error = _refused(many, LABEL)
+    assert "14 features the same in every row: same_00" in error.message
+    assert error.message.endswith("same_09 and 4 more")
+    assert len(error.details["constant"]) == 14  # pyright: ignore[reportArgumentType]
+
+
+def test_a_value_with_gaps_is_no_constant_and_gaps_that_are_rare_are_learned() -> None:
+    told = pl.when(ROW % 2 == 0).then(1.0)
+    rare = pl.when(ROW < 3).then(1.0 * ROW)
+    model = RiskModel.fit(FRAME.with_columns(told=told, rare=rare), LABEL, seed=1)
+    assert np.isfinite(model.predict(FRAME.with_columns(told=told, rare=rare))).all()
