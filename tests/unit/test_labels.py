@@ -298,6 +298,23 @@ def test_a_return_within_the_horizon_undoes_it(
     assert judged(data, "dropped_out") == outcome
 
 
+def test_dropping_out_on_the_as_of_date_is_not_after_it() -> None:
+    data = make(
+        enrollment("ann", exit=AS_OF, exit_type="dropped_out", grade="8"),
+        enrollment("ann", entry="2027-03-08", grade="8", school_year=2027),
+        years=2,
+    )
+    assert judged(data, "dropped_out") is False
+
+
+@pytest.mark.parametrize(("north", "south"), [("dropped_out", "transfer"), ("transfer", "dropped_out")])
+def test_of_stays_that_end_on_one_day_the_lowest_school_decides(north: str, south: str) -> None:
+    exits = {"north": north, "south": south}
+    stays = [enrollment("ann", each, exit="2026-05-01", exit_type=how, grade="9") for each, how in exits.items()]
+    data = make(*stays, enrollment("bob", entry="2026-09-02", school_year=2027), years=2)
+    assert judged(data, "dropped_out") == (True if north == "dropped_out" else Censored.TRANSFERRED)
+
+
 def test_dropping_out_is_asked_of_grades_7_to_12_and_in_summer_too() -> None:
     data = make(
         enrollment("ann", grade="6"),
@@ -349,6 +366,7 @@ def high_school(*grades: str, exit_type: str | None, first_year: int = 2023) -> 
         (("10", "11", "12"), "graduated", False),
         (("10", "11", "12", "12"), "graduated", True),
         (("8", "9", "10", "11"), None, Censored.OTHER_GRADE),
+        (("9", "11", "12"), "dropped_out", Censored.EXTRACT_ENDS),
     ],
 )
 def test_on_time_is_the_fourth_year_since_grade_9(
@@ -357,6 +375,22 @@ def test_on_time_is_the_fourth_year_since_grade_9(
     first_year = 2027 - len(grades)
     data = high_school(*grades, exit_type=exit_type, first_year=first_year)
     assert judged(data, "not_graduated_on_time", as_of=date(first_year, 3, 2)) == outcome
+
+
+def test_the_first_year_in_grade_9_counts_and_not_the_pace_since() -> None:
+    data = high_school("9", "11", "12", "12", exit_type=None)
+    assert judged(data, "not_graduated_on_time", as_of=date(2024, 3, 1)) is True
+    short = high_school("9", "11", "12", exit_type=None)
+    assert judged(short, "not_graduated_on_time", as_of=date(2024, 3, 1)) == Censored.EXTRACT_ENDS
+
+
+def test_a_fifth_year_that_begins_in_august_does_not_graduate_on_time() -> None:
+    data = make(
+        enrollment("ann", grade="12"),
+        enrollment("ann", entry="2026-08-25", exit="2027-06-11", exit_type="graduated", grade="12", school_year=2027),
+        years=2,
+    )
+    assert judged(data, "not_graduated_on_time") is True
 
 
 def test_who_was_due_before_the_as_of_date_is_not_asked() -> None:
@@ -400,6 +434,8 @@ def test_in_summer_no_day_of_the_year_is_left() -> None:
     data = make(enrollment("ann", grade="12"), years=2)
     with pytest.raises(DataError, match="no school day is left after 2026-07-01"):
         make_labels(data, date(2026, 7, 1), label="off_track")
+    with pytest.raises(DataError, match="no school day is left after 2026-06-12"):
+        make_labels(data, LAST_DAY, label="off_track")
     assert judged(data, "off_track_whole_year", as_of=date(2026, 7, 1)) is False
 
 

@@ -58,8 +58,8 @@ def known_through(school_data: SchoolData) -> date:
 def year_indicators(school_data: SchoolData, *, school_year: int, since: date, end: date) -> pl.DataFrame:
     """The indicators at the year's end, of what came after `since`: as if the school year had been empty until then.
 
-    Days up to `since` are no school days, actions that started by then and marks known by then are not there, and of
-    marks only the final ones. Marks dated in the summer are known on the last day.
+    Days up to `since` are no school days, actions that started by then and marks known by then are not there.
+    Marks dated in the summer are known on the last day.
     """
     day = pl.col("date")
     calendar = school_data.calendar_days.filter(pl.col("school_year") <= school_year)
@@ -68,15 +68,15 @@ def year_indicators(school_data: SchoolData, *, school_year: int, since: date, e
         school_data,
         calendar_days=CalendarDays.cast(calendar.with_columns(pl.col("is_instructional") & (day > since))),
         discipline_actions=DisciplineActions.cast(actions),
-        course_grades=CourseGrades.cast(_final_marks(school_data, school_year=school_year, since=since, end=end)),
+        course_grades=CourseGrades.cast(_marks(school_data, school_year=school_year, since=since, end=end)),
     )
     return compute_indicators(rest, end)
 
 
-def _final_marks(school_data: SchoolData, *, school_year: int, since: date, end: date) -> pl.DataFrame:
-    finals = school_data.course_grades.filter(pl.col("school_year") == school_year, "is_final")
+def _marks(school_data: SchoolData, *, school_year: int, since: date, end: date) -> pl.DataFrame:
+    of_year = school_data.course_grades.filter(pl.col("school_year") == school_year)
     known_on = pl.col("graded_on").fill_null(end)
-    dated = known_grades(finals, school_data.calendar_days).with_columns(graded_on=known_on)
+    dated = known_grades(of_year, school_data.calendar_days).with_columns(graded_on=known_on)
     inside = dated.filter(known_on > since, known_on <= summer_ends(school_year))
     return inside.with_columns(graded_on=pl.min_horizontal("graded_on", pl.lit(end)))
 
