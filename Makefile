@@ -1,6 +1,6 @@
 # The real commands are in the recipes: `make demo` is what a district's night does, on a made-up district.
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-long check bench-night lock clean
+.PHONY: help demo test test-long check bench-night bench-model accuracy lock clean
 
 PYTHON ?= python3
 BIN := .venv/bin
@@ -15,6 +15,8 @@ help:
 	@echo "make test-long       the tests that must be many, at full count"
 	@echo "make check           lint, format, types, import contracts"
 	@echo "make bench-night     what a night costs, stage by stage, beside plain tools"
+	@echo "make bench-model     what fitting and asking a model costs, beside plain LightGBM"
+	@echo "make accuracy        how accurate the model is on public data (docs/accuracy.md), beside plain models"
 	@echo "make lock            requirements.lock, made anew from pyproject.toml (needs uv)"
 
 # Complete only when the stamp is there: a cut-off install is done again.
@@ -62,6 +64,12 @@ test-long: .venv
 
 bench-night: .venv
 	$(BIN)/python -m benchmarks.night --students 20000
+
+bench-model: .venv
+	$(BIN)/python -m benchmarks.model
+
+accuracy: .venv
+	$(BIN)/python -m benchmarks.accuracy
 
 lock:
 	uv pip compile pyproject.toml --all-extras --group dev --universal --python-version 3.11 --generate-hashes \

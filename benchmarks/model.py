@@ -24,7 +24,7 @@ import polars as pl
 
 from cis_ews import RiskModel
 from cis_ews.risk.model import available_cores
-from cis_ews.risk.model_trees import TreePart
+from cis_ews.risk.model_trees import THREADS_FROM, TreePart
 
 SEED = 7
 TREES, LEAVES = 200, 15
@@ -77,7 +77,7 @@ def made_up(rows: int, features: int) -> tuple[pl.DataFrame, pl.Series]:
 def measure(*, rows: int, features: int) -> list[Measured]:
     """Fit and ask, ours and the baseline one after the other."""
     frame, label = made_up(rows, features)
-    cores = available_cores()
+    cores = available_cores() if rows >= THREADS_FROM else 1
     fit_seconds, model = timed(lambda: RiskModel.fit(frame, label, seed=SEED), best_of=1)
     matrix = np.ascontiguousarray(model.parts.encoding.matrix(frame))
     parameters: dict[str, Any] = {

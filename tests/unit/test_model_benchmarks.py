@@ -1,0 +1,56 @@
+"""The benchmarks of the model run and say what they found; no times are judged here."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from benchmarks import accuracy, model
+
+NEEDS_DATA = pytest.mark.skipif(
+    not (accuracy.DATA / "cases.json").is_file(), reason="the public data sets are not beside the repository"
+)
+ROOT = Path(__file__).parents[2]
+
+
+def _run(*arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "benchmarks.accuracy", *arguments], cwd=ROOT, check=False, capture_output=True, text=True
+    )
+
+
+def test_without_data_the_reason_is_said(tmp_path: Path) -> None:
+    done = _run("--data", str(tmp_path))
+    assert done.returncode == 0
+    assert "nothing was measured: there is no cases.json" in done.stdout
+
+
+@NEEDS_DATA
+def test_one_case_is_measured_and_reaches_the_floor() -> None:
+    done = _run("--case", "faketucky")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "faketucky: 5,000 rows, 18.7% positive, 5 features" in done.stdout
+    assert "the floor is reached" in done.stdout
+    assert max(map(len, done.stdout.splitlines())) <= 100
+
+
+@NEEDS_DATA
+@pytest.mark.parametrize("name", accuracy.FLOORS)
+def test_cases_are_read_as_they_are_described(name: str) -> None:
+    rows = {"hsls09_paper": 13_865, "hsls09_gpa": 13_865, "faketucky": 5_000, "uci320_maths": 395}.get(name, 4_424)
+    shares = {"hsls09_paper": 0.157, "hsls09_gpa": 0.157, "faketucky": 0.187, "uci320_maths": 0.329}
+    case = accuracy.load_case(accuracy.DATA, name)
+    assert case.features.height == case.label.size == rows
+    assert case.label.mean() == pytest.approx(shares.get(name, 0.321), abs=0.001)
+    held = np.concatenate([held for _, held in case.folds()])
+    assert sorted(held.tolist()) == list(range(rows))
+
+
+def test_speed_is_measured_beside_the_same_trees() -> None:
+    fit, predict = model.measure(rows=2_000, features=8)
+    assert (fit.work, fit.rows, predict.work, predict.rows) == ("fit", 2_000, "predict", 2_000)
+    assert min(fit.seconds, fit.baseline, predict.seconds, predict.baseline) > 0
