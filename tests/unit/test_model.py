@@ -48,6 +48,7 @@ def test_a_risk_is_a_probability_that_means_what_it_says(model: RiskModel) -> No
 
 def test_what_was_kept_comes_back(model: RiskModel) -> None:
     assert model.features == tuple(FRAME.columns)
+    assert repr(model) == f"RiskModel({model.version}, 6 features)"
     assert model.about == {"label": "off_track", "dates": ["2025-02-28"], "made_up": True}
     said: Any = model.summary
     assert (said["rows"], said["positives"], said["folds"]) == (FRAME.height, LABEL.sum(), 5)

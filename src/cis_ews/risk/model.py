@@ -41,7 +41,7 @@ __all__ = ["RiskModel", "UnseenCategoryWarning"]
 SLICE = 16_384
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False, repr=False)
 class RiskModel:
     """A calibrated risk model, made by `fit` or `load`. `about` is what was kept with it."""
 
@@ -76,6 +76,9 @@ class RiskModel:
             known, truth, folds=folds, directions=directions, seed=seed, threads=threads or available_cores()
         )
         return cls(parts, kept)
+
+    def __repr__(self) -> str:
+        return f"RiskModel({self.version}, {len(self.features)} features)"
 
     @property
     def features(self) -> tuple[str, ...]:
@@ -135,10 +138,10 @@ class RiskModel:
         def encoded(rows: pl.DataFrame) -> Vector:
             return work(self.parts.encoding.matrix(rows))
 
-        slices = [frame] if frame.height <= SLICE else list(frame.iter_slices(SLICE))
-        with ThreadPoolExecutor(max_workers=min(len(slices), available_cores())) as pool:
-            done = list(pool.map(encoded, slices))
-        return done[0] if len(done) == 1 else np.concatenate(done)
+        if frame.height <= SLICE:
+            return encoded(frame)
+        with ThreadPoolExecutor(max_workers=available_cores()) as pool:
+            return np.concatenate(list(pool.map(encoded, frame.iter_slices(SLICE))))
 
 
 def available_cores() -> int:

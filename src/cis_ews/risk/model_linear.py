@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 Vector = NDArray[np.float64]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class LinearPart:
     """Coefficients in log-odds a unit of each column; `missing_*` are those of the columns' missing values."""
 

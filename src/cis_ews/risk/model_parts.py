@@ -13,7 +13,7 @@ from cis_ews.risk.model_linear import LinearPart, Vector
 from cis_ews.risk.model_trees import TreePart
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class ModelParts:
     """The parts of a model; `trees` or `linear` is None where the other is used alone. `trees_share` is the weight of
     the trees in the margin, and the rest is the weight of the linear part."""

@@ -30,7 +30,10 @@ def to_plain(parts: ModelParts, about: Mapping[str, object]) -> dict[str, object
 
 
 def from_plain(said: Mapping[str, Any], *, place: str) -> tuple[ModelParts, Mapping[str, object]]:
-    """The parts again, and what was kept with them. Raises ModelError where values are missing or do not fit each other."""
+    """The parts again, and what was kept with them.
+
+    Raises ModelError where values are missing or do not fit each other.
+    """
     try:
         parts = ModelParts(
             Encoding(tuple(_feature(each) for each in said["features"])),

@@ -37,7 +37,7 @@ _PARAMETERS: dict[str, object] = {
 }
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class TreePart:
     """Trees in LightGBM's model text; `typical` stands in where a value is missing that never was in training."""
 
@@ -74,7 +74,9 @@ class TreePart:
         completed = self._completed(matrix)
         if not completed.shape[0]:
             return np.empty((0, self.typical.size + 1))
-        return np.asarray(Booster(model_str=self.text).predict(completed, pred_contrib=True), dtype=np.float64)
+        # One thread: the rows come in slices, a thread each.
+        told = Booster(model_str=self.text).predict(completed, pred_contrib=True, num_threads=1)
+        return np.asarray(told, dtype=np.float64)
 
     def _completed(self, matrix: Vector) -> Vector:
         """The matrix without gaps that training did not have: LightGBM would take them for zero."""
@@ -87,7 +89,7 @@ class TreePart:
         return completed
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class TreeFit:
     """Trees fitted on all rows, and the margins of rows that each fold's own trees had not seen."""
 
