@@ -48,7 +48,16 @@ def rank_reasons(
     ]
     return (
         pl.concat([pl.DataFrame(schema=COLUMNS), *candidates])
-        .sort("student_id", "direction", "concern", "topic", "rule", descending=[False, False, True, False, False])
+        # Of a rule with two facts on one topic the first speaks: a sort that is not stable would choose by luck.
+        .sort(
+            "student_id",
+            "direction",
+            "concern",
+            "topic",
+            "rule",
+            descending=[False, False, True, False, False],
+            maintain_order=True,
+        )
         .unique(["student_id", "direction", "topic"], keep="first", maintain_order=True)
         .with_columns(rank=pl.int_range(1, pl.len() + 1).over("student_id", "direction"))
         .filter(pl.col("rank") <= limit)
