@@ -66,7 +66,7 @@ bench-night: .venv
 	$(BIN)/python -m benchmarks.night --students 20000
 
 bench-model: .venv
-	$(BIN)/python -m benchmarks.model
+	OMP_WAIT_POLICY=passive $(BIN)/python -m benchmarks.model
 
 accuracy: .venv
 	$(BIN)/python -m benchmarks.accuracy
