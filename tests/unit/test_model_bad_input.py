@@ -61,6 +61,8 @@ OTHERS: dict[str, tuple[dict[str, Any], str]] = {
     "direction of a category": ({"monotone": {"level": 1}}, "level: categories have no order"),
     "direction 2": ({"monotone": {"absences": 2}}, "absences: neither 1 nor -1"),
     "about that is no JSON": ({"about": {"when": date(2026, 2, 27)}}, "not plain JSON"),
+    "about with half a character": ({"about": {"text": "\ud800"}}, "not plain JSON"),
+    "about with keys of two kinds": ({"about": {"a": 1, 2: 3}}, "not plain JSON"),
     "about with NaN": ({"about": {"loss": float("nan")}}, "not plain JSON"),
 }
 
