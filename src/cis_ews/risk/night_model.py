@@ -105,8 +105,8 @@ def tell(
 ) -> Told:
     """The model's reasons and contributions for those whose risk is told; for the others what the rules say.
 
-    Of a student for whom a rule holds while nothing raises the model's risk, the rules give the reasons of concern: who is
-    on a list has a reason.
+    Of a student for whom a rule holds while nothing raises the model's risk, the rules give the reasons of concern: who
+    is on a list has a reason.
     """
     if estimates is None:
         return Told(reasons=by_rules)
