@@ -38,9 +38,7 @@ def _policy(**changes: Any) -> TierPolicy:
         "tier_3_rules": ("attendance_works_this_year",),
         "tier_2_rules": ("chronic_absence", "attendance_works_first_months", "pasco_cis_referral"),
     }
-    return TierPolicy.model_validate(
-        {**BASE, **rules, **ROOM_FOR_ALL, **changes}
-    )
+    return TierPolicy.model_validate({**BASE, **rules, **ROOM_FOR_ALL, **changes})
 
 
 def _scores(
