@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from itertools import combinations
 from typing import Any
@@ -13,7 +12,7 @@ from numpy.typing import NDArray
 
 from cis_ews.errors import ModelError
 from cis_ews.risk.model_encoding import check_finite, kind_of, some
-from cis_ews.storage.files import json_bytes
+from cis_ews.risk.model_file import as_kept
 from cis_ews.wording import counted
 
 FEWEST = 50
@@ -87,7 +86,7 @@ def checked_monotone(monotone: Mapping[str, int] | None, features: pl.DataFrame)
 def checked_about(about: Mapping[str, object] | None) -> dict[str, object]:
     """The same as plain JSON values. Raises ModelError for anything that JSON cannot hold."""
     try:
-        return json.loads(json_bytes(dict(about or {})))
+        return as_kept(about or {})
     except (TypeError, ValueError):
         raise ModelError("about holds values that are not plain JSON", hint="give texts, numbers and lists") from None
 

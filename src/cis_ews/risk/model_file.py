@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, cast
 
@@ -23,6 +24,11 @@ def sealed(content: dict[str, object]) -> bytes:
     """The bytes of a model file: the content, its format, and the SHA-256 of both."""
     whole = {**content, "format": FORMAT, "format_version": FORMAT_VERSION}
     return json_bytes({**whole, "seal": _seal(whole)})
+
+
+def as_kept(content: Mapping[str, object]) -> dict[str, Any]:
+    """Values as they come back from a model file. Raises TypeError and ValueError for what JSON cannot hold."""
+    return json.loads(json_bytes(dict(content)))
 
 
 def write_model(path: Path, content: bytes) -> None:
