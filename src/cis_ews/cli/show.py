@@ -63,7 +63,8 @@ def show_night(terminal: Terminal, night: ScoreRun) -> None:
     shown = [*schools, summaries.totals(schools, "all schools")] if schools else []
     rows = [(row["school_id"], *(row[name] for name in TIERS)) for row in shown]
     terminal.table("Tiers by school", ["school", *TIERS.values()], rows)
-    terminal.say(f"\nDecided by: {decided_by(night.model)}")
+    terminal.say()
+    terminal.item(f"Decided by: {decided_by(night.model)}", mark="=")
     for notice in model_notices(night.model):
         terminal.item(notice, mark="!")
     made = "New run" if night.is_new else "The same night had been done before; its run is whole"
