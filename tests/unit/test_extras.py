@@ -35,6 +35,18 @@ def test_a_module_of_our_own_that_is_missing_is_not_mistaken_for_an_extra() -> N
     assert "ModuleNotFoundError: No module named 'polars'" in done.stderr
 
 
+def test_the_registry_of_models_names_its_extra() -> None:
+    then = "from cis_ews.risk.registry import Registry; Registry('models').load('models:/cis-ews@champion')"
+    done = _without({"mlflow"}, then)
+    assert "ConfigError: The registry of models needs the package mlflow" in done.stderr
+    assert "pip install 'cis_ews[train]'" in done.stderr
+
+
+def test_a_model_file_needs_no_registry() -> None:
+    then = "from cis_ews.risk.registry import load_model; print(load_model('rules', registry='models').version)"
+    assert _without({"mlflow"}, then).stdout.startswith("rules-")
+
+
 def test_the_database_names_its_extra() -> None:
     # find_spec of a blocked package raises; of one that is not installed it returns None.
     then = "import importlib.util as u; u.find_spec = lambda name: None; import cis_ews.storage.database"

@@ -39,6 +39,8 @@ PUBLIC = [
 ]
 HEAVY = (
     "lightgbm",
+    "mlflow",
+    "scipy",
     "sklearn",
     "numba",
     "sqlalchemy",
