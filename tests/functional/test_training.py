@@ -190,7 +190,6 @@ def test_a_registry_that_cannot_be_written_ends_with_exit_code_5(place: Path, tm
 def test_a_forgotten_student_is_not_learned_from(place: Path, tmp_path: Path, trained: Done) -> None:
     student = pl.read_csv(place / "extract" / "students.csv", infer_schema=False)["student_id"][5]
     shutil.copytree(place / "store", tmp_path / "store", ignore=shutil.ignore_patterns("models", "runs"))
-    RunStore(tmp_path / "store").lock()
     assert command("student", "forget", student, "--store", tmp_path / "store", "--yes").code == 0
     done = training(place / "extract", "--config", place / "training.toml", "--store", tmp_path / "store", "--json")
     assert done.code == 0, done.err
