@@ -147,10 +147,13 @@ def _show(terminal: Terminal, trained: Trained) -> None:
     if trained.matrices.skipped:
         days = counted(len(trained.matrices.skipped), "as-of date")
         terminal.item(f"{days} not used: {next(iter(trained.matrices.skipped.values()))}")
-    years = ", ".join(map(str, trained.test_years))
+    if trained.split.between:
+        days = counted(len(trained.split.between), "as-of date")
+        terminal.item(f"{days} not used for measuring: the horizon reaches into the year that is held back")
+    tested = f"{min(trained.split.test)} to {max(trained.split.test)}"
     first = next(iter(trained.table.values()))
     terminal.table(
-        f"{trained.config.label}, measured on {years} ({first.rows:,} rows, {first.base_rate:.1%} positive)",
+        f"{trained.config.label}, measured on {tested} ({first.rows:,} rows, {first.base_rate:.0%} positive)",
         COLUMNS,
         accuracy_rows(trained.table),
     )

@@ -12,6 +12,7 @@ import polars as pl
 from cis_ews.enums import RuleStatus
 from cis_ews.risk.rules import RulesModel
 from cis_ews.risk.tier_policy import TierPolicy
+from cis_ews.risk.tiers import FLAGS
 from training.matrices import LABEL
 
 Array = npt.NDArray[np.float64]
@@ -26,8 +27,8 @@ CHRONIC = 0.1
 
 
 def rules_score(indicators: pl.DataFrame, as_of: pl.Series, policy: TierPolicy) -> Array:
-    """What published rules say of each row: the tier that they ask for, then how many flags hold, then the absence
-    rate: the order in which a night by rules fills its list."""
+    """What published rules say of each row: the tier that they ask for, then how many flag rules hold, then the absence
+    rate: the order in which a night by rules fills its list. Duties and strengths are no flags."""
     rows = indicators.with_columns(__as_of=as_of).with_row_index("__row")
     scores = np.zeros(rows.height)
     for (day,), of_day in rows.group_by("__as_of"):
@@ -35,14 +36,15 @@ def rules_score(indicators: pl.DataFrame, as_of: pl.Series, policy: TierPolicy) 
         joined = of_day.select("__row", "student_id", rate=pl.col("absence_rate_ytd").fill_null(0.0)).join(
             said, on="student_id", how="left"
         )
-        score = pl.col("tier").fill_null(0) * 1000.0 + pl.col("flags").fill_null(0) + pl.col("rate")
+        # A rate is 1 at most: half of it never makes up for one flag.
+        score = pl.col("tier").fill_null(0) * 1000.0 + pl.col("flags").fill_null(0) + pl.col("rate") / 2
         scores[joined["__row"].to_numpy()] = joined.select(score.cast(pl.Float64)).to_series().to_numpy()
     return scores
 
 
 def _evidence(indicators: pl.DataFrame, day: object, policy: TierPolicy) -> pl.DataFrame:
     results = RulesModel().evaluate(indicators.drop("__row", "__as_of"), as_of=day)  # pyright: ignore[reportArgumentType]
-    held = results.filter(pl.col("status") == RuleStatus.HOLDS)
+    held = results.filter(pl.col("status") == RuleStatus.HOLDS, pl.col("rule").is_in(FLAGS))
     asked = pl.DataFrame(
         [(entry.rule.name, level, entry.tier) for entry in policy.rules for level in entry.levels],
         schema={"rule": pl.String, "level": pl.String, "tier": pl.Int32},
@@ -79,14 +81,16 @@ def as_probability(train: tuple[Array, Array], test: Array) -> Array:
 
 
 def logistic(train: pl.DataFrame, test: pl.DataFrame, names: list[str]) -> Array:
-    """Scikit-learn's regularised logistic regression on the same features, missing ones at their mean."""
+    """Scikit-learn's regularised logistic regression on the same features: missing ones at their mean, and marked."""
     from sklearn.impute import SimpleImputer
     from sklearn.linear_model import LogisticRegression
     from sklearn.pipeline import Pipeline
     from sklearn.preprocessing import StandardScaler
 
     regression = LogisticRegression(max_iter=2_000, C=0.1)
-    fitted = cast("Any", Pipeline([("fill", SimpleImputer()), ("scale", StandardScaler()), ("fit", regression)]))
+    fitted = cast(
+        "Any", Pipeline([("fill", SimpleImputer(add_indicator=True)), ("scale", StandardScaler()), ("fit", regression)])
+    )
     fitted.fit(_matrix(train, names), train[LABEL].to_numpy())
     return cast("Array", fitted.predict_proba(_matrix(test, names))[:, 1])
 

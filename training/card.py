@@ -6,6 +6,7 @@ Made from the training, and not typed.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from datetime import date
 
 from cis_ews.evaluation.accuracy import Accuracy
 from cis_ews.risk.feature_catalog import FEATURES
@@ -88,12 +89,12 @@ def _data(trained: Trained) -> str:
 
 
 def _accuracy(trained: Trained) -> str:
-    test, train = _years(trained.test_years), _years(trained.train_years)
+    test, train = _days(trained.split.test), _days(trained.split.train)
     rows = next(iter(trained.table.values()))
     return (
-        f"## How good it is\n\nMeasured on {test} ({rows.rows:,} rows, {rows.base_rate:.1%} positive), by a model that "
-        f"learned from {train} alone. Recall at 5 %: of the students who went off, the share among the 5 % highest. "
-        f"The registered model then learned from all years.\n\n"
+        f"## How good it is\n\nMeasured on the matrices of {test} ({rows.rows:,} rows, {rows.base_rate:.1%} positive), by "
+        f"a model that learned from {train} alone. Recall at 5 %: of those whom the outcome met, the share among the 5 % "
+        f"with the highest risk. The registered model then learned from all years.\n\n"
         f"{_table(COLUMNS, accuracy_rows(trained.table))}"
     )
 
@@ -121,8 +122,8 @@ def _hashes(trained: Trained) -> str:
     return "## By what it can be checked\n\n" + "\n".join([*named, f"- seed: {trained.config.seed}"])
 
 
-def _years(years: Sequence[int]) -> str:
-    return ", ".join(f"{year - 1}-{year % 100:02d}" for year in years)
+def _days(dates: Sequence[date]) -> str:
+    return f"{min(dates)} to {max(dates)}"
 
 
 def _table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> str:

@@ -18,9 +18,10 @@ from cis_ews.progress import Progress
 from cis_ews.risk.features import features_hash, monotone_constraints
 from cis_ews.risk.labels import LABELS
 from cis_ews.risk.model import RiskModel
-from cis_ews.risk.night_model import DECLARED, declared_features
+from cis_ews.risk.night_model import DECLARED, GRADES, declared_features
 from cis_ews.risk.tier_policy import TierPolicy
 from cis_ews.schema.school_data import SchoolData
+from cis_ews.wording import counted
 from training.baselines import Array, as_probability, last_year_score, logistic, rules_score
 from training.config import TrainingConfig
 from training.matrices import KEYS, LABEL, Matrices, build_matrices
@@ -40,6 +41,16 @@ class LeftOut:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Split:
+    """The as-of dates to learn from and those to measure on, of other school years; no horizon of the one reaches the
+    other. `between`: dates of the earlier years whose horizon does, and which are not used for measuring."""
+
+    train: tuple[date, ...]
+    test: tuple[date, ...]
+    between: tuple[date, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Trained:
     """What a training has made.
 
@@ -50,8 +61,7 @@ class Trained:
     model: RiskModel
     config: TrainingConfig
     matrices: Matrices
-    train_years: tuple[int, ...]
-    test_years: tuple[int, ...]
+    split: Split
     table: Mapping[str, Accuracy]
     importance: Mapping[str, float]
     left_out: tuple[LeftOut, ...]
@@ -74,10 +84,9 @@ def train(
     """
     with progress.step("matrices"):
         matrices = build_matrices(school_data, config, minimum_days=policy.minimum_days_enrolled, erased=erased)
-        train_years, test_years = _split(matrices, config)
+        split = split_by_year(matrices, config)
     with progress.step("measure"):
-        is_test = matrices.rows["school_year"].is_in(list(test_years))
-        table, importance = _measure(matrices, is_test, config=config, policy=policy)
+        table, importance = _measure(matrices, split, config=config, policy=policy)
     with progress.step("fit"):
         names, left_out = usable_features(matrices.rows)
         about = _about(school_data, config, matrices, names=names, made_up=made_up)
@@ -86,8 +95,7 @@ def train(
         model=model,
         config=config,
         matrices=matrices,
-        train_years=train_years,
-        test_years=test_years,
+        split=split,
         table=table,
         importance=importance,
         left_out=left_out,
@@ -119,15 +127,22 @@ def _useless(column: pl.Series) -> str | None:
     return "the same everywhere" if column.drop_nulls().n_unique() == 1 else None
 
 
-def _split(matrices: Matrices, config: TrainingConfig) -> tuple[tuple[int, ...], tuple[int, ...]]:
+def split_by_year(matrices: Matrices, config: TrainingConfig) -> Split:
+    """Hold back the last past school years. Raises DataError where nothing is left to learn from."""
     years = sorted({summary.school_year for summary in matrices.summaries})
-    if len(years) <= config.test_years:
+    held_back = years[-config.test_years :]
+    test = [summary.as_of for summary in matrices.summaries if summary.school_year in held_back]
+    earlier = [summary for summary in matrices.summaries if summary.school_year not in held_back]
+    # What a label of an earlier year sees of the held-back ones would be learned, and then asked.
+    train = [summary.as_of for summary in earlier if summary.horizon_end < min(test)]
+    if not train:
         raise DataError(
-            f"The extract can tell {config.label} in {len(years)} past school years; {config.test_years} are held back "
-            "to measure on, and none is left to learn from",
-            hint="bring an extract with more past school years",
+            f"The extract can tell {config.label} in {counted(len(years), 'past school year')}; "
+            f"{config.test_years} held back to measure on, and none is left to learn from",
+            hint="bring an extract with more past school years: horizons of the earlier ones end before the held-back",
         )
-    return tuple(years[: -config.test_years]), tuple(years[-config.test_years :])
+    between = tuple(summary.as_of for summary in earlier if summary.as_of not in train)
+    return Split(train=tuple(train), test=tuple(test), between=between)
 
 
 def _fit(
@@ -145,9 +160,10 @@ def _fit(
 
 
 def _measure(
-    matrices: Matrices, is_test: pl.Series, *, config: TrainingConfig, policy: TierPolicy
+    matrices: Matrices, split: Split, *, config: TrainingConfig, policy: TierPolicy
 ) -> tuple[dict[str, Accuracy], dict[str, float]]:
-    train, test = matrices.rows.filter(~is_test), matrices.rows.filter(is_test)
+    is_train, is_test = (matrices.rows["as_of"].is_in(list(dates)) for dates in (split.train, split.test))
+    train, test = matrices.rows.filter(is_train), matrices.rows.filter(is_test)
     names, _ = usable_features(train)
     model = _fit(train, names, config=config)
     known, asked = train[LABEL].to_numpy(), test[LABEL].to_numpy()
@@ -156,7 +172,7 @@ def _measure(
         LOGISTIC: evaluate(asked, logistic(train, test, names)),
     }
     for name, score in _scores(matrices, config=config, policy=policy).items():
-        before, now = score[(~is_test).to_numpy()], score[is_test.to_numpy()]
+        before, now = score[is_train.to_numpy()], score[is_test.to_numpy()]
         table[name] = _of_a_score((before, known), (now, asked))
     contributions = np.abs(model.contributions(test).select(names).to_numpy()).mean(axis=0)
     weight = dict(zip(names, contributions.tolist(), strict=True))
@@ -186,6 +202,7 @@ def _about(
         "label": config.label,
         "title": label.title,
         "horizon": label.horizon,
+        GRADES: None if label.grades is None else [grade.value for grade in label.grades],
         "as_of": [day.isoformat() for day in dates],
         "made_up": made_up,
         "features_sha256": features_hash(names),

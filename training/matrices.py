@@ -13,7 +13,8 @@ from cis_ews.errors import DataError
 from cis_ews.indicators import compute_indicators
 from cis_ews.risk.cohort import build_cohort
 from cis_ews.risk.features import build_features
-from cis_ews.risk.labels import make_labels
+from cis_ews.risk.label_records import known_through
+from cis_ews.risk.labels import horizon_end, make_labels
 from cis_ews.schema.school_data import SchoolData
 from cis_ews.wording import counted
 from training.config import TrainingConfig
@@ -25,10 +26,14 @@ KEYS = ("student_id", "school_id", "school_year", "as_of", LABEL)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MatrixSummary:
-    """One as-of date, counted: students of the cohort, of them too few days enrolled, without a label by reason."""
+    """One as-of date, counted: students of the cohort, of them too few days enrolled, without a label by reason.
+
+    `horizon_end`: the last day that its labels look at.
+    """
 
     school_year: int
     as_of: date
+    horizon_end: date
     students: int
     few_days: int
     censored: dict[str, int]
@@ -53,7 +58,7 @@ class Matrices:
 def build_matrices(
     school_data: SchoolData, config: TrainingConfig, *, minimum_days: int, erased: Collection[str] = frozenset()
 ) -> Matrices:
-    """The matrices of every as-of date whose outcome the extract can tell.
+    """The matrices of every as-of date whose outcome the extract can tell, to the end of the horizon.
 
     `minimum_days`: students enrolled for fewer days are left out, as a night gives them no risk. `erased`: ids of
     students who are left out at a family's request. Raises DataError where no date can be used.
@@ -62,11 +67,13 @@ def build_matrices(
     skipped: dict[date, str] = {}
     for as_of in _dates(school_data, config):
         try:
+            end = _reached_end(school_data, as_of, config.label)
             labels = make_labels(school_data, as_of, label=config.label)
         except DataError as error:
             skipped[as_of] = error.message
             continue
-        parts.append(_matrix(school_data, as_of, labels, minimum_days=minimum_days, erased=erased))
+        known = _Known(as_of=as_of, horizon_end=end, labels=labels)
+        parts.append(_matrix(school_data, known, minimum_days=minimum_days, erased=erased))
     if not parts:
         raise DataError(
             f"No past as-of date can be used to learn {config.label}: {next(iter(skipped.values()), 'there is none')}",
@@ -78,6 +85,24 @@ def build_matrices(
         summaries=tuple(summary for *_, summary in parts),
         skipped=skipped,
     )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Known:
+    """An as-of date, and what came of it."""
+
+    as_of: date
+    horizon_end: date
+    labels: pl.DataFrame
+
+
+def _reached_end(school_data: SchoolData, as_of: date, label: str) -> date:
+    """The end of the horizon. Raises DataError where the extract does not reach it: the year is not past yet."""
+    end, known = horizon_end(school_data, as_of, label=label), known_through(school_data)
+    if end > known:
+        found = f"the label {label} of {as_of} looks as far as {end}; the extract is taken to speak until {known}"
+        raise DataError(found, hint="choose an earlier as-of date, or an extract that goes further")
+    return end
 
 
 def _dates(school_data: SchoolData, config: TrainingConfig) -> list[date]:
@@ -93,16 +118,17 @@ def _dates(school_data: SchoolData, config: TrainingConfig) -> list[date]:
 
 
 def _matrix(
-    school_data: SchoolData, as_of: date, labels: pl.DataFrame, *, minimum_days: int, erased: Collection[str]
+    school_data: SchoolData, known: _Known, *, minimum_days: int, erased: Collection[str]
 ) -> tuple[pl.DataFrame, pl.DataFrame, MatrixSummary]:
+    as_of, labels = known.as_of, known.labels
     everyone = compute_indicators(school_data, as_of)
     cohort = build_cohort(school_data, as_of, indicators=everyone, erased=erased)
     indicators = cohort.rows_of(everyone).sort("student_id")
     # School comparisons are made of the whole cohort, as on the night itself; rows are left out after that.
     features = build_features(indicators)
-    known = labels.filter(pl.col(LABEL).is_not_null()).select("student_id", LABEL)
+    told = labels.filter(pl.col(LABEL).is_not_null()).select("student_id", LABEL)
     enough = cohort.students.filter(pl.col("days_enrolled") >= minimum_days)
-    kept = enough.select("student_id", "school_id").join(known, on="student_id").sort("student_id")
+    kept = enough.select("student_id", "school_id").join(told, on="student_id").sort("student_id")
     school_year = school_year_at(school_data.calendar_days, as_of)
     about = kept.with_columns(
         school_year=pl.lit(school_year, dtype=pl.Int32), as_of=pl.lit(as_of), label=pl.col(LABEL).cast(pl.Int8)
@@ -111,6 +137,7 @@ def _matrix(
     summary = MatrixSummary(
         school_year=school_year,
         as_of=as_of,
+        horizon_end=known.horizon_end,
         students=cohort.students.height,
         few_days=cohort.students.height - enough.height,
         censored=_censored(labels, enough),

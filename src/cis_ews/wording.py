@@ -27,7 +27,7 @@ def counted(count: int, one: str, many: str | None = None) -> str:
     return f"{count:,} {one if count == 1 else many or one + 's'}"
 
 
-BY_RULES = "Published rules; no model is trained for this district"
+BY_RULES = "Published rules; no trained model was used"
 DEMONSTRATION = "For demonstration only: this model learned from made-up students, and no child may be judged by it"
 
 

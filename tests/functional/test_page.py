@@ -102,7 +102,7 @@ def test_it_says_from_when_it_is_and_who_decided(served: Served) -> None:
     assert "Friday, February 27, 2026" in text
     assert "Thursday, February 12, 2026" in text
     assert "attendance is entered through Thursday, February 12, 2026; later days are not in this list." in text
-    assert "Published rules; no model is trained for this district" in text
+    assert "Published rules; no trained model was used" in text
     assert "attendance is entered through" not in _page(served, "?school=north")
 
 

@@ -100,7 +100,7 @@ def test_a_night_uses_the_model_of_the_settings_and_the_page_says_so(backend: Ba
 def test_a_night_by_rules_says_that_no_model_is_trained(backend: Backend) -> None:
     assert _ended(backend).status == "done"
     view = flags_view(backend, LAKEVIEW, school_id="north", today=date.fromisoformat(AS_OF))
-    assert view.decided_by == "Published rules; no model is trained for this district"
+    assert view.decided_by == "Published rules; no trained model was used"
     assert view.notices == []
 
 

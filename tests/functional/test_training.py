@@ -146,7 +146,7 @@ def test_a_district_without_a_champion_is_told_and_nothing_is_kept(place: Path, 
 def test_without_a_model_a_night_runs_by_rules_and_says_so(place: Path, tmp_path: Path) -> None:
     done = command("score", place / "extract", "--as-of", AS_OF, "--out", tmp_path / "store")
     assert done.code == 0
-    assert "Decided by: Published rules; no model is trained for this district" in done.out
+    assert "Decided by: Published rules; no trained model was used" in done.out
 
 
 def test_one_past_year_is_not_enough_to_measure_on(place: Path, tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ import pytest
 
 from cis_ews import RiskModel, RulesModel, ScoreRun, TierPolicy, read_school_data, score_night
 from cis_ews.errors import FeatureMismatchError
-from cis_ews.risk.night_model import DECLARED
+from cis_ews.risk.night_model import DECLARED, GRADES
 from cis_ews.storage.erasure import forget_student
 from cis_ews.storage.runs import verify_run
 from cis_ews.storage.store import RunStore
@@ -106,6 +106,35 @@ def test_of_a_student_of_whom_too_little_is_known_no_risk_is_told(tmp_path: Path
     assert night.scores.filter(late).select("risk", "tier", "abstained").row(0) == (None, None, True)
     assert night.run.table("contributions").filter(late).is_empty()
     assert night.run.table("contributions").height == STUDENTS - 1
+
+
+def test_a_student_of_a_few_days_for_whom_a_rule_holds_is_left_to_the_rules(tmp_path: Path) -> None:
+    tables = small_district()
+    of_child = pl.col("student_id") == "s21"
+    entered = pl.when(of_child).then(pl.lit("2026-02-18").str.to_date()).otherwise("entry_date").alias("entry_date")
+    tables["enrollments"] = tables["enrollments"].with_columns(entered)
+    incident = tables["incidents"].head(1)
+    for number in range(2):
+        more = incident.with_columns(
+            incident_id=pl.lit(f"more{number}"), student_id=pl.lit("s21"), date=pl.lit("2026-02-20").str.to_date()
+        ).with_columns(tables["enrollments"].filter(of_child)["school_id"].alias("school_id"))
+        tables["incidents"] = pl.concat([tables["incidents"], more])
+    night = _night(write_extract(tmp_path / "few", tables), tmp_path / "store", catalog_model())
+    score = night.scores.filter(of_child).row(0, named=True)
+    assert (score["risk"], score["abstained"]) == (None, False)
+    assert score["list_place"] is not None
+    assert "otherwise Tier 2" in score["tier_reason"]
+    by_rules = _night(tmp_path / "few", tmp_path / "rules", RulesModel())
+    assert night.reasons.filter(of_child).equals(by_rules.reasons.filter(of_child))
+
+
+def test_a_model_of_some_grades_says_nothing_of_the_others(extract: Path, tmp_path: Path) -> None:
+    frame, label = training_rows()
+    model = RiskModel.fit(frame, label, seed=1, about={GRADES: ["10", "11", "12"]})
+    night = _night(extract, tmp_path, model)
+    assert night.scores["risk"].null_count() == STUDENTS  # all are in grade 9
+    assert night.run.table("contributions").is_empty()
+    assert night.scores["tier"].null_count() == 0
 
 
 def test_a_model_of_other_features_stops_the_night_with_the_difference(extract: Path, tmp_path: Path) -> None:

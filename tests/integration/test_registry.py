@@ -180,6 +180,38 @@ def test_a_server_that_fails_is_said_so_without_its_words() -> None:
     assert "SECRET" not in str(caught.value)
 
 
+def test_a_version_that_cannot_be_made_leaves_no_name_and_a_run_that_is_marked_as_failed(
+    registry: Registry, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from mlflow import MlflowClient
+
+    def refuse(*_: object, **__: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(MlflowClient, "create_model_version", refuse)
+    with pytest.raises(RegistryError, match="the disk is full"):
+        registry.register(catalog_model(), RECORD)
+    monkeypatch.undo()
+    client = MlflowClient(f"sqlite:///{tmp_path / 'models' / 'mlflow.db'}")
+    assert list(client.search_registered_models()) == []
+    experiment = client.get_experiment_by_name("cis-ews")
+    assert experiment is not None
+    assert [run.info.status for run in client.search_runs([experiment.experiment_id])] == ["FAILED"]
+
+
+def test_a_registry_that_was_moved_is_said_so(registry: Registry, tmp_path: Path) -> None:
+    registry.register(catalog_model(), RECORD)
+    (tmp_path / "models").rename(tmp_path / "moved")
+    with pytest.raises(RegistryError, match="a registry in a folder stays where it was made"):
+        Registry(tmp_path / "moved").load("models:/cis-ews/1")
+
+
+def test_a_database_is_no_registry() -> None:
+    with pytest.raises(ConfigError, match="neither a folder nor an MLflow server") as caught:
+        Registry("postgresql://someone:SECRET@127.0.0.1/models").load(CHAMPION)
+    assert "SECRET" not in str(caught.value)
+
+
 def test_registering_that_fails_half_way_registers_nothing(
     registry: Registry, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

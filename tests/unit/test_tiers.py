@@ -260,7 +260,8 @@ def test_a_model_says_nothing_of_a_student_of_whom_too_little_is_known() -> None
     incidents = {"days_enrolled_ytd": 2, "days_absent_ytd": 0, "incidents_major_ytd": 2, "incidents_minor_ytd": 0}
     scores = _scores(few, incidents, risks=[0.99, 0.99])
     assert _tiers(scores) == [None, 2]
-    assert scores["risk"].to_list() == [None, 0.99]
+    assert scores["risk"].to_list() == [None, None]
+    assert "model" not in scores.item(1, "tier_reason")
 
 
 def test_the_intensive_tier_needs_the_higher_risk() -> None:

@@ -21,12 +21,14 @@ if TYPE_CHECKING:
 
 DECLARED = "features"
 """Where a model keeps what its features were when it learned: name -> hash of the declaration."""
+GRADES = "grades"
+"""Where a model keeps the grades that its label is asked of; null for all."""
 _HASH_LENGTH = 16
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Estimates:
-    """What a trained model says of a night's students; one row a student, sorted by `student_id`.
+    """What a trained model says of those students whom its label is asked of; one row each, sorted by `student_id`.
 
     `risk`: `student_id`, `risk` (calibrated probability). `contributions`: `student_id`, `base_value`, `margin`, one
     column a feature of the model, in log-odds. `features`: `student_id` and the features of the catalog.
@@ -78,18 +80,29 @@ class NightModel:
         return {"kind": kind, "version": self.version, "rules_version": self.rules.version, "about": about}
 
     def estimate(self, indicators: pl.DataFrame) -> Estimates | None:
-        """Ask the trained model about every student of a frame of indicators; None in a night by rules."""
+        """Ask the trained model about the students of a frame of indicators; None in a night by rules.
+
+        School rates are those of the whole frame. Students of grades that the model's label is not asked of have no
+        estimate, and are left to the rules.
+        """
         if self.trained is None:
             return None
         features = build_features(indicators)
-        students = features.select("student_id")
-        risk = pl.Series("risk", self.trained.predict(features), dtype=pl.Float64)
-        contributions = self.trained.contributions(features)
+        asked = features.join(self._asked_of(indicators), on="student_id", how="semi", maintain_order="left")
+        students = asked.select("student_id")
+        risk = pl.Series("risk", self.trained.predict(asked), dtype=pl.Float64)
+        contributions = self.trained.contributions(asked)
         return Estimates(
             risk=students.with_columns(risk),
             contributions=pl.concat([students, contributions], how="horizontal"),
-            features=features,
+            features=asked,
         )
+
+    def _asked_of(self, indicators: pl.DataFrame) -> pl.DataFrame:
+        grades = None if self.trained is None else cast("list[str] | None", self.trained.about.get(GRADES))
+        if grades is None:
+            return indicators.select("student_id")
+        return indicators.filter(pl.col("grade_level").cast(pl.String).is_in(grades)).select("student_id")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -38,6 +38,7 @@ _PLACE = "model"
 _EXPERIMENT = "cis-ews"
 _DATABASE = "mlflow.db"
 _REFERENCE = re.compile(r"models:/(?P<name>[^/@\s]+)(?:@(?P<alias>[^/@\s]+)|/(?P<number>\d+))")
+_SERVERS = ("http://", "https://", "sqlite://")
 _QUIET = {
     "MLFLOW_DISABLE_TELEMETRY": "true",
     # What MLflow logs on the way to an error repeats SQL and its values; the error itself is told in words of ours.
@@ -107,17 +108,22 @@ class Registry:
         return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
 
     def register(self, model: RiskModel, record: TrainingRecord, *, name: str = NAME) -> Registered:
-        """Keep a model with its record as the next version of a name; it is there whole, or not at all."""
+        """Keep a model with its record as the next version of a name.
+
+        The version is made last: it is there with everything, or not at all. A training run that failed on the way is
+        left in MLflow, marked so.
+        """
         with self._errors("write to"), tempfile.TemporaryDirectory() as folder:
             _write_model(model, Path(folder))
             run_id = self._client.create_run(self._experiment(), run_name=model.version).info.run_id
             try:
                 self._log(run_id, record, folder)
+                version = self._next_version(model, record, name=name, run_id=run_id)
             except BaseException:
                 self._client.set_terminated(run_id, "FAILED")
                 raise
             self._client.set_terminated(run_id)
-            return self._next_version(model, record, name=name, run_id=run_id)
+            return version
 
     def promote(self, *, name: str = NAME, number: int | None = None) -> Registered:
         """Make a version the champion: the one with the number, else the newest. Raises ModelNotFoundError."""
@@ -155,6 +161,11 @@ class Registry:
         from mlflow import MlflowClient
 
         if "://" in self._location:
+            if not self._location.startswith(_SERVERS):
+                raise ConfigError(
+                    f"The registry {self.place} is neither a folder nor an MLflow server",
+                    hint="name a folder, or the http or https address of an MLflow server",
+                )
             return MlflowClient(self._location)
         return MlflowClient(f"sqlite:///{Path(self._location).resolve() / _DATABASE}")
 
@@ -183,6 +194,17 @@ class Registry:
         self._client.log_artifacts(run_id, folder, _PLACE)
 
     def _next_version(self, model: RiskModel, record: TrainingRecord, *, name: str, run_id: str) -> Registered:
+        is_new = self._make_name(name)
+        tags = {**record.tags, "model_version": model.version}
+        try:
+            return _registered(self._client.create_model_version(name, f"runs:/{run_id}/{_PLACE}", run_id, tags))
+        except BaseException:
+            if is_new:
+                self._client.delete_registered_model(name)
+            raise
+
+    def _make_name(self, name: str) -> bool:
+        """Whether the name had to be made."""
         from mlflow.exceptions import MlflowException
 
         try:
@@ -190,9 +212,8 @@ class Registry:
         except MlflowException as error:
             if error.error_code != "RESOURCE_ALREADY_EXISTS":
                 raise
-        tags = {**record.tags, "model_version": model.version}
-        made = self._client.create_model_version(name, f"runs:/{run_id}/{_PLACE}", run_id, tags)
-        return _registered(made)
+            return False
+        return True
 
     def _newest(self, name: str) -> ModelVersion:
         self._check_there(f"{SCHEME}{name}")
@@ -244,10 +265,13 @@ class Registry:
             yield
         except failures as error:
             found = f"Cannot {doing} the registry of models {self.place}: {_cause(error)}"
-            raise RegistryError(found, hint=_HINT) from None
+            raise RegistryError(found, hint=_HINTS[doing]) from None
 
 
-_HINT = "see that it is there, running and writable; nothing was registered or promoted"
+_HINTS = {
+    "read": "see that it is there and running; --model rules scores without it",
+    "write to": "see that it is there, running and writable; nothing was registered or promoted",
+}
 _CAUSES = {
     "readonly": "it is read-only",
     "read-only": "it is read-only",
@@ -257,7 +281,8 @@ _CAUSES = {
     "malformed": "its database file is damaged",
     "Connection": "it does not answer",
     "timed out": "it does not answer in time",
-    "No such file": "a file of it is missing",
+    "No such file": "a file of it is missing; a registry in a folder stays where it was made",
+    "Failed to download": "a file of it is missing; a registry in a folder stays where it was made",
     "No space left": "the disk is full",
 }
 

@@ -52,7 +52,8 @@ def assign_tiers(
     stays in Tier 1, and the reason says so.
 
     "Not enough data" is a student enrolled for fewer days than the policy asks, unless a rule holds that needs no share
-    of these few days, and a student of whom every rule of the policy abstains; their risk is not told.
+    of these few days, and a student of whom every rule of the policy abstains. The risk of these, and of everyone
+    enrolled for fewer days, is not told.
     """
     students = _with_absence_rate(cohort.students, indicators)
     evidence = _evidence(students, results, policy)
@@ -77,11 +78,14 @@ def _risks(risk: pl.DataFrame | None) -> pl.DataFrame:
 
 
 def _asked_by_model(policy: TierPolicy) -> tuple[pl.Expr, pl.Expr]:
-    """The risk of those of whom enough is known, and the tier that it asks for; a few days alone ask for none."""
-    known = pl.when(~pl.col("__nothing_known")).then(pl.col("__risk"))
-    asks = pl.when(known >= policy.tier_3_risk).then(3).when(known >= policy.tier_2_risk).then(2).cast(pl.Int8)
+    """The risk of those of whom enough is known, and the tier that it asks for.
+
+    A model has never seen a student of so few days as the policy's minimum: it is not asked about one.
+    """
     enough_days = pl.col("days_enrolled") >= policy.minimum_days_enrolled
-    return known.alias("__risk"), pl.when(enough_days).then(asks).alias("__by_model")
+    known = pl.when(~pl.col("__nothing_known") & enough_days).then(pl.col("__risk"))
+    asks = pl.when(known >= policy.tier_3_risk).then(3).when(known >= policy.tier_2_risk).then(2).cast(pl.Int8)
+    return known.alias("__risk"), asks.alias("__by_model")
 
 
 def _with_absence_rate(students: pl.DataFrame, indicators: pl.DataFrame) -> pl.DataFrame:
