@@ -92,9 +92,10 @@ def _accuracy(trained: Trained) -> str:
     test, train = _days(trained.split.test), _days(trained.split.train)
     rows = next(iter(trained.table.values()))
     return (
-        f"## How good it is\n\nMeasured on the matrices of {test} ({rows.rows:,} rows, {rows.base_rate:.1%} positive), by "
-        f"a model that learned from {train} alone. Recall at 5 %: of those whom the outcome met, the share among the 5 % "
-        f"with the highest risk. The registered model then learned from all years.\n\n"
+        "## How good it is\n\n"
+        f"Measured on the matrices of {test} ({rows.rows:,} rows, {rows.base_rate:.1%} positive), by "
+        f"a model that learned from {train} alone. Recall at 5 %: the share of those whom the outcome met among the 5 "
+        f"% with the highest risk. The registered model then learned from all years.\n\n"
         f"{_table(COLUMNS, accuracy_rows(trained.table))}"
     )
 
