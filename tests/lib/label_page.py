@@ -24,11 +24,15 @@ it is not known; null where it is). `horizon_end(school_data, as_of, label=...)`
   the question. The variants `..._whole_year` look at the whole school year, what was visible on the as-of date
   included; they describe a year and flatter a model. A school year ends with the last school day of its calendar.
 - **A student who went elsewhere is no negative.** Who left before the end by transfer, or in a way that the records do
-  not say, and did not come back has no label, unless the outcome was seen before: a failed course, a suspension. A
-  rate of absence up to that day does not count as seen. Moves between schools of the extract are followed. Who
-  graduated has completed the horizon; who dropped out is judged on what was seen until then.
-- **Silence is no negative.** Absence is judged where the schools have reported every day of the horizon. Where no
-  school says through which day it has reported, the extract is taken to reach two weeks beyond its last record.
+  not say, and did not come back has no label, whatever was seen before. Moves between schools of the extract are
+  followed. Who graduated has completed the horizon; who dropped out is judged on what was seen until then.
+- **Whether a label is known never hangs on what it says.** Were a failed course a label and a passed one none, those
+  who are judged would be those to whom it happened, and a model would learn who has a label.
+- **Silence is no negative.** Absence, and off track where the extract has attendance, is judged where the schools have
+  reported every day of the horizon. Where no school says through which day it has reported, the extract is taken to
+  reach two weeks beyond its last record (`known_through(school_data)` is the last day of which it can speak).
+- **A year that is over has no rest.** Where one school's year ends before the others', its students have no label of
+  the rest of the year from that day on, unless they go on in another school.
 - **Exact.** Rates are compared in whole numbers of parts of a day, as in the indicators; the labels of a school year
   are the indicators of its last day, computed as if nothing had happened up to the as-of date.
 - **Refused** with a `DataError`, rather than answered with nulls: an extract that does not speak of the outcome, or

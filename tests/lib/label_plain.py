@@ -18,6 +18,7 @@ GRADE_NUMBERS = {"9": 9, "10": 10, "11": 11, "12": 12}
 TRANSFERRED = "transferred out before the end of the horizon"
 LEFT = "left before the end of the horizon, and the records do not say how"
 EXTRACT_ENDS = "the extract ends before the horizon"
+YEAR_IS_OVER = "the school's year was over on the as-of date"
 NOT_REPORTED = "the school has not reported all absences of the horizon"
 
 
@@ -163,25 +164,29 @@ class Future:
 
     def of_year(self, outcome: str, *, since: date) -> Judged:
         stays = [row for row in self.stays() if row["school_year"] == self.years.now.year]
-        begun = [row for row in stays if row["entry_date"] <= row["year_end"]]
+        begun = [row for row in stays if max(row["entry_date"], since + timedelta(days=1)) <= row["year_end"]]
+        if not begun:
+            return None, YEAR_IS_OVER
         last = begun[-1]
-        gone = self.why_gone(begun, there=any(row["last_day"] >= row["year_end"] for row in stays), since=since)
+        gone = self.why_gone(begun, there=last["last_day"] >= last["year_end"], since=since)
         if last["year_end"] > self.years.known_through:
             gone = EXTRACT_ENDS
+        if gone:
+            return None, gone
         parts = {
-            "chronic_absence": self.chronic(gone, since=since),
-            "course_failure": self.failed(gone, since=since),
-            "exclusion": self.excluded(gone, since=since),
+            "chronic_absence": self.chronic(last, since=since),
+            "course_failure": self.failed(since=since),
+            "exclusion": self.excluded(since=since),
         }
         if outcome != "off_track":
             return parts[outcome]
-        dropped = last["exit_type"] == "dropped_out" and last["last_day"] > since
-        if dropped or any(value for value, _ in parts.values()):
-            return True, None
-        if gone:
-            return None, gone
+        return self.off_track(parts, dropped=last["exit_type"] == "dropped_out" and last["last_day"] > since)
+
+    def off_track(self, parts: dict[str, Judged], *, dropped: bool) -> Judged:
         if parts["chronic_absence"][1] == NOT_REPORTED:
             return None, NOT_REPORTED
+        if dropped or any(value for value, _ in parts.values()):
+            return True, None
         if any(value is not None for value, _ in parts.values()):
             return False, None
         return None, "the records speak of no part of the label"
@@ -195,22 +200,21 @@ class Future:
             return "dropped out on the as-of date itself" if last["last_day"] <= since else None
         return TRANSFERRED if last["exit_type"] == "transfer" else LEFT
 
-    def chronic(self, gone: str | None, *, since: date) -> Judged:
+    def chronic(self, last: Row, *, since: date) -> Judged:
         if not self.years.now.covers("attendance"):
             return None, "not covered"
         year = self.years.now.year
         child = Child(self.years.at_end, self.student_id)
         every_day = [each for each in child.days(year, reported=False) if each > since]
         days = [each for each in child.days(year, reported=True) if each > since]
-        if gone:
-            return None, gone
-        if len(days) < len(every_day):
+        last_reported = self.years.now.reported_through.get(last["school_id"], date.max)
+        if len(days) < len(every_day) or last_reported < last["year_end"]:
             return None, NOT_REPORTED
         if len(days) < 10:
             return None, "fewer than 10 school days in the horizon"
         return total(days, child.missed(days)) * 10 >= len(days), None
 
-    def failed(self, gone: str | None, *, since: date) -> Judged:
+    def failed(self, *, since: date) -> Judged:
         year, end = self.years.now.year, self.years.last_day(self.years.now.year)
         child = Child(self.years.at_end, self.student_id)
         fails: list[bool] = []
@@ -219,13 +223,9 @@ class Future:
             known_on = row["graded_on"] or child.term_end(row)
             if since < min(known_on, end) and known_on <= date(year, 8, 31):
                 fails += fails_course(row)
-        if any(fails):
-            return True, None
-        if gone:
-            return None, gone
-        return (False, None) if fails else (None, "no final mark in the horizon")
+        return (any(fails), None) if fails else (None, "no final mark in the horizon")
 
-    def excluded(self, gone: str | None, *, since: date) -> Judged:
+    def excluded(self, *, since: date) -> Judged:
         if not self.years.now.covers_actions():
             return None, "not covered"
         end, starts = self.years.at_end.as_of, self.years.at_end.year_starts(self.years.now.year)
@@ -235,7 +235,7 @@ class Future:
             first = starts.get(incident["school_id"], date.max) if incident else date.max
             if row["action"] in SUSPENDED and since < row["start_date"] <= end and first <= row["start_date"]:
                 return True, None
-        return (None, gone) if gone else (False, None)
+        return False, None
 
     # Labels of more than a year
 

@@ -14,9 +14,10 @@ from polars.testing import assert_frame_equal
 from cis_ews.errors import DataError
 from cis_ews.risk.cohort import build_cohort
 from cis_ews.risk.labels import LABELS, Censored, make_labels
-from cis_ews.schema.school_data import TABLES
+from cis_ews.schema.school_data import TABLES, SchoolData
 from tests.lib.label_districts import years
 from tests.lib.label_plain import Judged, RefusedError, plain_labels
+from tests.lib.plain_indicators import FAILED
 from tests.lib.random_districts import STUDENTS, Night
 
 OF_STUDENTS = [name for name, schema in TABLES.items() if "student_id" in schema.columns()]
@@ -63,6 +64,32 @@ def test_order_and_splitting_by_student_change_nothing(night: Night, name: str, 
             assert expected_labels(night, name) is None
             return
     assert_frame_equal(pl.concat(pieces).sort("student_id"), make_labels(school_data, night.as_of, label=name))
+
+
+@pytest.mark.parametrize("name", ["course_failure", "exclusion", "off_track"])
+@given(night=years())
+def test_what_happened_does_not_decide_whether_a_label_is_known(name: str, night: Night) -> None:
+    try:
+        labels = make_labels(night.school_data, night.as_of, label=name)
+    except DataError:
+        return
+    uneventful = make_labels(without_events(night.school_data), night.as_of, label=name)
+    assert uneventful.get_column("censored").to_list() == labels.get_column("censored").to_list()
+
+
+def without_events(school_data: SchoolData) -> SchoolData:
+    """The same extract, had nobody been absent, suspended or failed."""
+    mark = pl.col("mark")
+    failed = mark.str.strip_chars().str.to_uppercase().is_in(FAILED)
+    passed = school_data.course_grades.with_columns(
+        pl.when(failed).then(pl.lit("A")).otherwise(mark).alias("mark"), pl.col("percent").clip(lower_bound=60)
+    )
+    return replace(
+        school_data,
+        attendance_events=school_data.attendance_events.clear(),
+        discipline_actions=school_data.discipline_actions.clear(),
+        course_grades=TABLES["course_grades"].cast(passed),
+    )
 
 
 def library_labels(night: Night, name: str) -> dict[str, Judged] | None:

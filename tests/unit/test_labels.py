@@ -9,7 +9,7 @@ import pytest
 
 from cis_ews.errors import ConfigError, DataError
 from cis_ews.indicators import compute_indicators
-from cis_ews.risk.labels import LABELS, Censored, horizon_end, make_labels
+from cis_ews.risk.labels import LABELS, Censored, horizon_end, known_through, make_labels
 from cis_ews.schema.school_data import SchoolData
 from tests.lib.builders import (
     Row,
@@ -20,6 +20,7 @@ from tests.lib.builders import (
     grade,
     incident,
     reported,
+    school,
     weekdays,
 )
 from tests.lib.label_page import PAGE, render_page
@@ -86,6 +87,41 @@ def test_a_school_that_stopped_reporting_gives_no_negative() -> None:
     assert judged(data, "chronic_absence") == Censored.NOT_REPORTED
     assert judged(data, "off_track") == Censored.NOT_REPORTED
     assert judged(data, "chronic_absence", student_id="bob") is False
+
+
+@pytest.mark.parametrize("variant", ["", "_whole_year"])
+def test_a_school_that_stopped_reporting_gives_no_positive_either(variant: str) -> None:
+    """Else only those to whom something happened would be judged."""
+    data = make(
+        enrollment("ann"),
+        enrollment("bob"),
+        enrollment("cy", exit="2026-04-30", exit_type="dropped_out", grade="11"),
+        enrollment("dee", exit="2026-04-30", exit_type="graduated", grade="12"),
+        enrollment("eve", "south"),
+        attendance=missing(50),
+        reporting=[reported("2026-05-29"), reported(LAST_DAY, "south")],
+        grades=[grade(each, "c", "S2", mark="F") for each in ("ann", "bob", "cy")],
+        incidents=[incident("bob", "2026-05-04")],
+        actions=[action("bob", "2026-05-04")],
+    )
+    for label in ("chronic_absence", "off_track"):
+        found = make_labels(data, AS_OF, label=label + variant).get_column("censored")
+        assert found.to_list() == [Censored.NOT_REPORTED] * 4 + [None]
+    assert judged(data, "course_failure" + variant) is True
+    assert judged(data, "exclusion" + variant, student_id="bob") is True
+    assert judged(data, "exclusion" + variant) is False
+
+
+def test_reporting_says_nothing_of_marks_and_actions_where_there_is_no_attendance() -> None:
+    data = district(
+        calendar=THIS_YEAR,
+        enrollments=[enrollment("ann"), enrollment("bob")],
+        grades=[grade("ann", "c", "S2", mark="F"), grade("bob", "c", "S2", mark="A")],
+        reporting=[reported("2026-05-29")],
+        incidents=[incident("bob", "2026-06-12")],
+    )
+    assert judged(data, "off_track") is True
+    assert judged(data, "off_track", student_id="bob") is False
 
 
 # Marks and actions
@@ -155,20 +191,19 @@ def test_who_left_is_no_negative_whatever_the_rate_was(label: str, exit_type: st
     assert judged(data, label) == reason
 
 
-def test_an_event_seen_before_leaving_is_an_outcome() -> None:
+@pytest.mark.parametrize(
+    ("exit_type", "reason"), [("transfer", Censored.TRANSFERRED), ("other", Censored.LEFT), (None, Censored.LEFT)]
+)
+@pytest.mark.parametrize("variant", ["", "_whole_year"])
+def test_an_event_seen_before_leaving_is_no_outcome(variant: str, exit_type: str | None, reason: str) -> None:
+    """Else of those who leave only they would be judged to whom something happened."""
     data = make(
-        enrollment("ann", exit="2026-05-01", exit_type="transfer"),
+        enrollment("ann", exit="2026-05-01", exit_type=exit_type),
         grades=[grade("ann", "c", "Q3", mark="F", graded_on="2026-04-01")],
         incidents=[incident("ann", "2026-04-01")],
         actions=[action("ann", "2026-04-01")],
     )
-    found = {label: judged(data, label) for label in YEAR_LABELS}
-    assert found == {
-        "chronic_absence": Censored.TRANSFERRED,
-        "course_failure": True,
-        "exclusion": True,
-        "off_track": True,
-    }
+    assert {judged(data, label + variant) for label in YEAR_LABELS} == {reason}
 
 
 @pytest.mark.parametrize("leaves", ["2026-06-12", "2026-06-30"])
@@ -201,6 +236,16 @@ def test_who_comes_back_in_the_next_school_year_was_not_seen_in_this_one() -> No
     assert judged(data, "chronic_absence") == Censored.TRANSFERRED
 
 
+@pytest.mark.parametrize("label", ["off_track", "off_track_whole_year"])
+def test_who_ends_the_year_of_one_school_and_leaves_the_next_has_not_stayed(label: str) -> None:
+    """A school whose year ends in December, then one whose year goes on."""
+    data = two_calendars(
+        enrollment("ann"), enrollment("ann", "south", "2026-01-07", exit="2026-04-30", exit_type="transfer")
+    )
+    assert judged(data, label, as_of=date(2025, 11, 3)) == Censored.TRANSFERRED
+    assert judged(data, label) == Censored.TRANSFERRED
+
+
 def test_leaving_one_of_two_schools_is_not_leaving() -> None:
     data = make(enrollment("ann"), enrollment("ann", "south", "2026-01-07", exit="2026-04-01", exit_type="dropped_out"))
     assert judged(data, "chronic_absence") is False
@@ -209,6 +254,8 @@ def test_leaving_one_of_two_schools_is_not_leaving() -> None:
 
 def test_who_dropped_out_is_judged_on_what_was_seen_and_is_off_track() -> None:
     gone = enrollment("ann", exit="2026-05-01", exit_type="dropped_out", grade="11")
+    failed = make(gone, grades=[grade("ann", "c", "Q3", mark="F", graded_on="2026-04-01")])
+    assert judged(failed, "course_failure") is True
     data = make(gone, attendance=missing(3), incidents=[], actions=[])
     assert judged(data, "chronic_absence") is False
     assert judged(data, "exclusion") is False
@@ -220,6 +267,8 @@ def test_who_dropped_out_is_judged_on_what_was_seen_and_is_off_track() -> None:
 def test_who_dropped_out_on_the_as_of_date_itself_is_no_outcome_of_what_follows() -> None:
     data = make(enrollment("ann", exit=AS_OF, exit_type="dropped_out", grade="11"))
     assert judged(data, "off_track") == Censored.LEFT_ON_THE_DAY
+    failed = make(*data.enrollments.to_dicts(), grades=[grade("ann", "c", "S2", mark="F")])
+    assert judged(failed, "course_failure") == Censored.LEFT_ON_THE_DAY
     assert judged(data, "off_track_whole_year") is True
 
 
@@ -458,16 +507,72 @@ def test_an_extract_without_any_dated_record_is_refused() -> None:
         make_labels(data, AS_OF)
 
 
+@pytest.mark.parametrize("label", YEAR_LABELS)
+@pytest.mark.parametrize("as_of", ["2025-12-19", "2026-02-28", "2026-04-15"])
+def test_where_the_school_s_year_is_over_there_is_no_rest_of_it(label: str, as_of: str) -> None:
+    happened = {
+        "attendance": missing(9, days=[date(2025, 9, each) for each in (*range(8, 13), *range(15, 19))]),
+        "grades": [grade("ann", "c", "S1", mark="F", graded_on="2026-05-04")],
+        "incidents": [incident("ann", "2026-05-04")],
+        "actions": [action("ann", "2026-05-04")],
+    }
+    data = two_calendars(enrollment("ann"), enrollment("bob"), enrollment("cy", "south"), **happened)
+    found = make_labels(data, date.fromisoformat(as_of), label=label)
+    assert found.get_column("censored").to_list()[:2] == [Censored.YEAR_IS_OVER, Censored.YEAR_IS_OVER]
+    assert judged(data, label, as_of=date.fromisoformat(as_of), student_id="cy") != Censored.YEAR_IS_OVER
+    assert judged(data, f"{label}_whole_year", as_of=date.fromisoformat(as_of)) is True
+
+
+def test_the_day_before_the_school_s_year_ends_is_judged() -> None:
+    late = [grade("ann", "c", "S1", mark="F", graded_on="2025-12-19")]
+    data = two_calendars(enrollment("ann"), grades=late)
+    assert judged(data, "course_failure", as_of=date(2025, 12, 18)) is True
+    assert judged(data, "exclusion_whole_year", as_of=date(2026, 2, 28)) is False
+
+
+def test_who_goes_on_in_a_school_whose_year_is_not_over_is_followed() -> None:
+    data = two_calendars(enrollment("ann"), enrollment("ann", "south", "2026-03-09"))
+    assert judged(data, "off_track", as_of=date(2026, 2, 28)) is False
+
+
+def two_calendars(*enrollments: Row, **tables: list[Row]) -> SchoolData:
+    """The year of the school north ends on 19 December, that of the school south in June; all is reported."""
+    calendar = [
+        *weekdays("2025-09-03", "2025-12-20", school="north"),
+        *weekdays("2025-09-03", "2026-06-12", school="south"),
+    ]
+    complete: dict[str, list[Row]] = {"attendance": [], "incidents": [], "actions": [], **tables}
+    reports = [reported(LAST_DAY), reported(LAST_DAY, "south")]
+    schools = [school("north"), school("south")]
+    return district(calendar=calendar, schools=schools, enrollments=list(enrollments), reporting=reports, **complete)
+
+
 def test_schools_that_end_later_than_the_extract_are_left_open() -> None:
     late = weekdays("2025-09-03", "2026-06-26", school="south")
     data = district(
         calendar=[*weekdays("2025-09-03", "2026-06-12", school="north"), *late],
         enrollments=[enrollment("ann"), enrollment("bob", "south")],
         attendance=[],
+        grades=[grade("bob", "c", "S2", school_id="south", mark="F", graded_on="2026-06-01")],
         reporting=[reported("2026-06-15"), reported("2026-06-15", "south")],
     )
     assert judged(data, "chronic_absence") is False
-    assert judged(data, "chronic_absence", student_id="bob") == Censored.EXTRACT_ENDS
+    for label in ("chronic_absence", "course_failure", "off_track"):
+        assert judged(data, label, student_id="bob") == Censored.EXTRACT_ENDS
+
+
+@pytest.mark.parametrize(
+    ("told", "known"),
+    [
+        ({"reporting": [reported("2026-03-13")]}, date(2026, 3, 13)),
+        ({"attendance": [absence("ann", "2026-03-09")]}, date(2026, 3, 23)),
+        ({"reporting": [reported("2026-06-11")]}, date(2026, 6, 11)),
+        ({"reporting": [reported("2026-06-12")]}, date(2026, 8, 31)),
+    ],
+)
+def test_the_last_day_of_which_an_extract_can_speak(told: dict[str, list[Row]], known: date) -> None:
+    data = district(calendar=THIS_YEAR, enrollments=[enrollment("ann")], **{"attendance": [], **told})
+    assert known_through(data) == known
 
 
 @pytest.mark.parametrize(

@@ -39,6 +39,7 @@ class Censored(StrEnum):
     LEFT = "left before the end of the horizon, and the records do not say how"
     LEFT_ON_THE_DAY = "dropped out on the as-of date itself"
     EXTRACT_ENDS = "the extract ends before the horizon"
+    YEAR_IS_OVER = "the school's year was over on the as-of date"
     NOT_REPORTED = "the school has not reported all absences of the horizon"
     FEW_DAYS = "fewer than 10 school days in the horizon"
     NO_FINAL_MARK = "no final mark in the horizon"
@@ -68,12 +69,23 @@ class Label:
     needs: tuple[Domain, ...] = ()
 
 
-_LEAVERS = "who left before the end by transfer or for a reason not known, and did not come back in this school year"
 _HORIZONS = {
     LooksAt.REST_OF_YEAR: "from the day after the as-of date to the last school day of the school year",
     LooksAt.WHOLE_YEAR: "from the first to the last school day of the school year of the as-of date",
 }
 _TITLES = {LooksAt.REST_OF_YEAR: "in the rest of the year", LooksAt.WHOLE_YEAR: "in the whole year"}
+_LEAVERS = (
+    "Students who left before the end by transfer or for a reason not known, and did not come back in this school "
+    "year, whatever was seen before"
+)
+_UNJUDGED = {
+    LooksAt.REST_OF_YEAR: f"{_LEAVERS}; those whose own school's year was over on the as-of date",
+    LooksAt.WHOLE_YEAR: _LEAVERS,
+}
+_UNREPORTED = (
+    "those of whom a school has not reported every day, or whose last school has not reported its year to the end (of "
+    "those who dropped out or graduated too), whatever else was seen"
+)
 
 
 def _chronic_absence(looks_at: LooksAt) -> Label:
@@ -84,8 +96,7 @@ def _chronic_absence(looks_at: LooksAt) -> Label:
         looks_at=looks_at,
         horizon=_HORIZONS[looks_at],
         definition="Missed 10 % or more of the days enrolled in the horizon, for any reason; exactly 10 % is chronic.",
-        censoring=f"Students {_LEAVERS}, whatever their rate was by then; those with fewer than {FEWEST_DAYS} days in "
-        "the horizon; those of whom a school has not reported every day of it.",
+        censoring=f"{_UNJUDGED[looks_at]}; {_UNREPORTED}; those with fewer than {FEWEST_DAYS} days in the horizon.",
         source="Attendance Works; OSPI; federal EDFacts (10 days enrolled or more)",
         needs=(Domain.ATTENDANCE,),
     )
@@ -100,8 +111,7 @@ def _course_failure(looks_at: LooksAt) -> Label:
         horizon=_HORIZONS[looks_at],
         definition="A final mark of this school year that becomes known in the horizon is failed. A mark dated after "
         "the last school day, up to 31 August, counts as known on that day.",
-        censoring=f"Students without a final mark in the horizon; those {_LEAVERS}, unless a course was "
-        "failed by then.",
+        censoring=f"{_UNJUDGED[looks_at]}; those without a final mark in the horizon.",
         source="EWIMS (course failures); OSPI ninth-grade course failure",
         needs=(Domain.COURSEWORK,),
     )
@@ -115,7 +125,7 @@ def _exclusion(looks_at: LooksAt) -> Label:
         looks_at=looks_at,
         horizon=_HORIZONS[looks_at],
         definition="A suspension (short-term or long-term) or an expulsion (emergency too) starts in the horizon.",
-        censoring=f"Students {_LEAVERS}, unless an exclusion started by then.",
+        censoring=f"{_UNJUDGED[looks_at]}.",
         source="WAC 392-400; Balfanz (out-of-school suspension)",
         needs=(Domain.BEHAVIOR,),
     )
@@ -131,8 +141,7 @@ def _off_track(looks_at: LooksAt) -> Label:
         definition="Any of chronic absence, course failure and exclusion in the horizon, or dropped out in it and not "
         "back by the end of the year. A part of which the records do not speak (no marks in kindergarten, a source "
         "without behavior, fewer than 10 days) is left out.",
-        censoring=f"Students {_LEAVERS}, unless a failure or an exclusion was seen by then; those of whom "
-        "no part is known; those of whom a school has not reported every day, where no part was seen.",
+        censoring=f"{_UNJUDGED[looks_at]}; {_UNREPORTED}; those of whom no part is known.",
         source="This project's own: the ABC of the early-warning rules as one outcome",
         needs=(Domain.ATTENDANCE, Domain.COURSEWORK, Domain.BEHAVIOR),
     )

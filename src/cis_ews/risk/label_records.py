@@ -36,7 +36,11 @@ def summer_ends(school_year: int) -> date:
 
 
 def known_through(school_data: SchoolData) -> date:
-    """The last day of which the extract as a whole can speak; the whole summer where a school year is complete.
+    """The last day of which the extract as a whole can speak: no outcome after it is known.
+
+    The latest day through which a school has reported, or of a record (of marks only where there is nothing else); two
+    weeks more (`UNSAID`) where no school says through which day it has reported; 31 August where a school year is
+    complete by then. A label is known of everybody only where its `horizon_end` is not later than this day.
 
     Taken from the coverage statement and not from rows, so that a part of the students gives the same answer. Raises
     `DataError` where nothing is dated.
@@ -82,32 +86,37 @@ def _marks(school_data: SchoolData, *, school_year: int, since: date, end: date)
 
 
 def stays(school_data: SchoolData) -> pl.DataFrame:
-    """The enrollments, each with its `year_end`, `last_day` and `until`.
+    """The enrollments, each with its `year_end`, `last_day`, `until` and `is_reported`.
 
     `year_end`: the last school day of the school that year (of any school, where it has no calendar). `last_day`: the
     last day enrolled; of an open enrollment the year's end. `until`: a student who was there when the year ended, and
-    did not leave then, is there through the summer.
+    did not leave then, is there through the summer. `is_reported`: the school has reported its absences through
+    `year_end`, or does not say how far it has.
     """
     of_school = last_school_days(school_data.calendar_days)
     of_year = of_school.group_by("school_year").agg(any_end=pl.col("year_end").max())
     ended = (
         school_data.enrollments.join(of_school, on=["school_id", "school_year"], how="left")
         .join(of_year, on="school_year", how="left")
+        .join(school_data.reporting, on="school_id", how="left")
         .with_columns(year_end=pl.coalesce("year_end", "any_end", "exit_date", "entry_date"))
         .with_columns(last_day=pl.max_horizontal("entry_date", pl.coalesce("exit_date", "year_end")))
     )
+    reported = (pl.col("reported_through") >= pl.col("year_end")).fill_null(value=True)
     goes_on = (pl.col("last_day") >= pl.col("year_end")) & ~pl.col("exit_type").is_in(ENDS_FOR_GOOD).fill_null(
         value=False
     )
     summer = pl.date(pl.col("school_year"), 8, 31)
-    return ended.with_columns(until=pl.when(goes_on).then(pl.max_horizontal("last_day", summer)).otherwise("last_day"))
+    until = pl.when(goes_on).then(pl.max_horizontal("last_day", summer)).otherwise("last_day")
+    return ended.with_columns(until=until, is_reported=reported)
 
 
 def outlook(all_stays: pl.DataFrame, horizon: pl.Expr) -> pl.DataFrame:
     """How each student stands at a horizon, a date of the row: one row a student.
 
     `remains`: enrolled on it or later. `has_graduated`: by then. `exit_type`, `last_day`: of the last stay that begins
-    by then; of several that end on one day, the latest entry, then the lowest `school_id`. `horizon`: of that stay.
+    by then; of several that end on one day, the latest entry, then the lowest `school_id`. `horizon`, `is_reported`: of
+    that stay.
     """
     begun = all_stays.with_columns(horizon=horizon).filter(pl.col("entry_date") <= pl.col("horizon"))
     later = all_stays.with_columns(horizon=horizon).filter(pl.col("until") >= pl.col("horizon"))
@@ -116,9 +125,7 @@ def outlook(all_stays: pl.DataFrame, horizon: pl.Expr) -> pl.DataFrame:
     return (
         last.group_by("student_id", maintain_order=True)
         .agg(
-            pl.col("exit_type").last(),
-            pl.col("last_day").last(),
-            pl.col("horizon").last(),
+            pl.col("exit_type", "last_day", "horizon", "is_reported").last(),
             has_graduated=graduated.fill_null(value=False).any(),
         )
         .with_columns(remains=pl.col("student_id").is_in(later.get_column("student_id").implode()))

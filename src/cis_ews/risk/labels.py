@@ -2,7 +2,8 @@
 
 Nothing here is a feature: a label looks into the future by design. It reads days, marks, actions and enrollments, and
 never who a student is. A label that the records cannot tell is null and says why; a student who went elsewhere is no
-negative. Words and sources: `label_catalog`, docs/labels.md.
+negative, and no positive either: whether a label is known never hangs on what it says, or those who are judged would be
+the ones to whom it happened. Words and sources: `label_catalog`, docs/labels.md.
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ from cis_ews.risk.label_records import (
 )
 from cis_ews.schema.school_data import SchoolData
 
-__all__ = ["LABELS", "Censored", "Label", "horizon_end", "make_labels"]
+__all__ = ["LABELS", "Censored", "Label", "horizon_end", "known_through", "make_labels"]
 
 YEARS_TO_GRADUATE = 4
 _TRANSFERRED = (pl.col("exit_type") == ExitType.TRANSFER).fill_null(value=False)
@@ -199,19 +200,27 @@ def _departure(*, known: date, since: date) -> pl.Expr:
 
 
 def _judge_year(question: _Question, students: pl.DataFrame) -> pl.DataFrame:
-    """The labels of a school year; an event seen before leaving is an outcome, a rate until then is not."""
-    here = stays(question.school_data).filter(pl.col("school_year") == question.school_year)
+    """The labels of a school year; a stay in a school whose year is over has no part in the rest of it."""
+    here = stays(question.school_data).filter(
+        pl.col("school_year") == question.school_year, pl.col("year_end") > question.since
+    )
     known = known_through(question.school_data)
+    unreported = (pl.col("days_unreported_ytd") > 0) | ~pl.col("is_reported")
     found = year_indicators(
         question.school_data, school_year=question.school_year, since=question.since, end=question.end
     )
     rows = (
         students.join(found.drop("grade_level"), on="student_id", how="left")
         .join(outlook(here, pl.col("year_end")), on="student_id", how="left")
+        # The last stay decides: who went on to a school whose year is longer, and left that one, has not stayed.
+        .with_columns(remains=pl.col("last_day") >= pl.col("horizon"))
         .with_columns(
-            departure=_departure(known=known, since=question.since),
+            departure=pl.coalesce(
+                _because(Censored.YEAR_IS_OVER, pl.col("horizon").is_null()),
+                _departure(known=known, since=question.since),
+            ),
             dropped=_DROPPED & (pl.col("last_day") > question.since),
-            unreported=(pl.col("days_unreported_ytd") > 0).fill_null(value=False),
+            unreported=(pl.lit(covers(question.school_data, Domain.ATTENDANCE)) & unreported).fill_null(value=False),
         )
     )
     value, reason = _OUTCOMES[question.label.outcome]
@@ -224,15 +233,14 @@ _CHRONIC = pl.when(_STAYED & ~pl.col("unreported") & _ENOUGH_DAYS).then("chronic
 
 
 def _event(count: str) -> pl.Expr:
-    """True once it happened, false of those who were there to the end; null where the records have no count."""
-    happened = pl.col(count) > 0
-    return pl.when(happened | _STAYED).then(happened)
+    """Whether it happened, of those who are judged; null where the records have no count."""
+    return pl.when(_STAYED).then(pl.col(count) > 0)
 
 
 _FAILED, _EXCLUDED = _event("course_failures_ytd"), _event("suspensions_ytd")
 _ANY = pl.any_horizontal(_CHRONIC, _FAILED, _EXCLUDED, pl.col("dropped")).fill_null(value=False)
 _NONE_KNOWN = pl.all_horizontal(_CHRONIC.is_null(), _FAILED.is_null(), _EXCLUDED.is_null())
-_OFF_TRACK = pl.when(_ANY | (_STAYED & ~pl.col("unreported") & ~_NONE_KNOWN)).then(_ANY)
+_OFF_TRACK = pl.when(_STAYED & ~pl.col("unreported") & (pl.col("dropped") | ~_NONE_KNOWN)).then(_ANY)
 _NOT_REPORTED = _because(Censored.NOT_REPORTED, pl.col("unreported"))
 _OUTCOMES: Mapping[Outcome, tuple[pl.Expr, pl.Expr]] = {
     Outcome.CHRONIC_ABSENCE: (
