@@ -35,25 +35,27 @@ from cis_ews.risk.model_encoding import Encoding
 DATA = Path(__file__).parents[1].parent / "shared" / "data"
 SEED = 20_260_227
 FOLDS = 5
+REACHED = "the floor is reached, within one fold SD"
 MEASURES = ("auroc", "average_precision", "brier", "recall_at_20")
 
 
 class Floor(NamedTuple):
     """What plain models reached on the same files before: the better AUROC of two, and the standard deviation of a
-    fold's; then the best average precision and Brier score of any of them."""
+    fold's; then the best average precision, Brier score and recall at 20 % of any of them."""
 
     auroc: float
     fold_sd: float
     average_precision: float
     brier: float
+    recall_at_20: float
 
 
 FLOORS = {
-    "hsls09_paper": Floor(0.794, 0.014, 0.465, 0.107),
-    "hsls09_gpa": Floor(0.827, 0.015, 0.550, 0.098),
-    "faketucky": Floor(0.832, 0.015, 0.619, 0.107),
-    "uci320_maths": Floor(0.931, 0.03, 0.855, 0.107),
-    "uci697_semester1": Floor(0.877, 0.01, 0.816, 0.121),
+    "hsls09_paper": Floor(0.794, 0.014, 0.465, 0.107, 0.54),
+    "hsls09_gpa": Floor(0.827, 0.015, 0.550, 0.098, 0.60),
+    "faketucky": Floor(0.832, 0.015, 0.619, 0.107, 0.60),
+    "uci320_maths": Floor(0.931, 0.03, 0.855, 0.107, 0.54),
+    "uci697_semester1": Floor(0.877, 0.01, 0.816, 0.121, 0.54),
 }
 # One point a sign of attendance, behavior or coursework that the file knows of.
 CHECKLISTS = {
@@ -198,10 +200,21 @@ def _report(case: Case, measured: dict[str, list[Accuracy]]) -> int:
             f"{name:<24}{auroc.mean():>8.3f}{auroc.std():>9.3f}{precision.mean():>8.3f}{brier.mean():>8.4f}"
             f"{recall.mean():>16.3f}{recall.std():>9.3f}"
         )
-    print(f"{'floor':<24}{floor.auroc:>8.3f}{floor.fold_sd:>9.3f}{floor.average_precision:>8.3f}{floor.brier:>8.3f}")
-    reached = float(_values(measured["RiskModel"], "auroc").mean()) >= floor.auroc - floor.fold_sd
-    print("the floor is reached, within one fold SD" if reached else "BELOW THE FLOOR by more than one fold SD")
-    return 0 if reached else 1
+    print(
+        f"{'floor':<24}{floor.auroc:>8.3f}{floor.fold_sd:>9.3f}{floor.average_precision:>8.3f}{floor.brier:>8.3f}"
+        f"{floor.recall_at_20:>16.2f}"
+    )
+    missed = _missed(measured["RiskModel"], floor)
+    print(f"BELOW THE FLOOR by more than one fold SD: {', '.join(missed)}" if missed else REACHED)
+    return 1 if missed else 0
+
+
+def _missed(folds: list[Accuracy], floor: Floor) -> list[str]:
+    """The measures that are worse than the floor by more than one standard deviation of a fold."""
+    spread = {name: float(_values(folds, name).std()) for name in MEASURES} | {"auroc": floor.fold_sd}
+    short = {name: getattr(floor, name) - float(_values(folds, name).mean()) for name in MEASURES}
+    short["brier"] = -short["brier"]
+    return [name for name in MEASURES if short[name] > spread[name]]
 
 
 def _values(folds: list[Accuracy], measure: str) -> NDArray[np.float64]:

@@ -19,7 +19,7 @@ def _drawn(log_odds: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def _chosen(label: NDArray[np.float64], margin: NDArray[np.float64] = MARGIN) -> Calibrator:
-    return choose_calibrator(margin, label, folds=assign_folds(label, None, seed=1))
+    return choose_calibrator(margin, label, folds=assign_folds(label, None, seed=1))[0]
 
 
 def test_a_margin_that_is_right_is_left_alone() -> None:

@@ -24,6 +24,7 @@ FEATURES: dict[str, tuple[pl.DataFrame, str]] = {
     "all NaN": (FRAME.with_columns(gone=pl.lit(float("nan"))), "1 feature without any value: gone"),
     "nothing at all": (FRAME.with_columns(gone=pl.lit(None)), "1 feature without any value: gone"),
     "constant": (FRAME.with_columns(one=1, two=pl.lit("SECRET")), "2 features the same in every row: one, two"),
+    "huge": (FRAME.with_columns(rate=pl.when(ROW < 2).then(1e307).otherwise(1.0 * ROW)), "beyond 1e+100 in rate: 2"),
     "infinite": (FRAME.with_columns(rate=ENDLESS), "infinite values in rate: 3 rows"),
     "twice": (FRAME.with_columns(again=pl.col("average") * 1.0), "the same content: average and again"),
     "twice, another kind": (FRAME.with_columns(again=pl.col("moved").cast(pl.Int8)), "moved and again"),
@@ -59,6 +60,7 @@ OTHERS: dict[str, tuple[dict[str, Any], str]] = {
     ),
     "unknown direction": ({"monotone": {"absence": 1}}, "monotone names no feature: absence"),
     "direction of a category": ({"monotone": {"level": 1}}, "level: categories have no order"),
+    "groups of two": ({"groups": np.zeros((ROWS, 2))}, "groups: there is more than one value a row"),
     "direction 2": ({"monotone": {"absences": 2}}, "absences: neither 1 nor -1"),
     "about that is no JSON": ({"about": {"when": date(2026, 2, 27)}}, "not plain JSON"),
     "about with half a character": ({"about": {"text": "\ud800"}}, "not plain JSON"),
@@ -107,3 +109,29 @@ def test_a_value_with_gaps_is_no_constant_and_gaps_that_are_rare_are_learned() -
     rare = pl.when(ROW < 3).then(1.0 * ROW)
     model = RiskModel.fit(FRAME.with_columns(told=told, rare=rare), LABEL, seed=1)
     assert np.isfinite(model.predict(FRAME.with_columns(told=told, rare=rare))).all()
+
+
+@pytest.mark.parametrize("seed", [-1, 1.5, True, "7", 2**31])
+def test_a_seed_that_is_no_whole_number(seed: Any) -> None:
+    with pytest.raises(ModelError, match="the seed is no whole number") as refused:
+        RiskModel.fit(FRAME, LABEL, seed=seed)
+    assert refused.value.hint
+
+
+@pytest.mark.parametrize("features", [FRAME.lazy(), FRAME.to_dicts(), np.zeros((ROWS, 2))])
+def test_features_that_are_no_frame(features: Any) -> None:
+    assert "the features are a " in _refused(features, LABEL).message
+
+
+@pytest.mark.parametrize(
+    "name", ["count", "", " ", "literal", "a,b", "[x]", 'quote"', "line\nbreak", "名", "value", "rows"]
+)
+def test_a_category_of_any_name_is_learned(name: str) -> None:
+    frame = FRAME.rename({"level": name})
+    model = RiskModel.fit(frame, LABEL, seed=1)
+    assert model.contributions(frame).columns == ["base_value", "margin", *frame.columns]
+
+
+def test_no_direction_may_be_said() -> None:
+    free = RiskModel.fit(FRAME, LABEL, seed=1, monotone={"absences": 0})
+    assert free.version == RiskModel.fit(FRAME, LABEL, seed=1).version

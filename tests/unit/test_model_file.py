@@ -5,6 +5,8 @@ from __future__ import annotations
 import hashlib
 import json
 import pickle
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -185,3 +187,42 @@ def _swap(said: dict[str, Any], begin: str, other: str) -> None:
         for line in lines
         for part in ((other + line.partition(" ")[2]).split("\n") if line.startswith(begin) else [line])
     ]
+
+
+FUZZ = """
+import json, random, sys
+from pathlib import Path
+from cis_ews.errors import ModelError
+from cis_ews.risk.model import RiskModel
+from cis_ews.risk.model_file import sealed
+from tests.lib.model_frames import learnable
+
+whole, changed = Path(sys.argv[1]), Path(sys.argv[2])
+draw, refused = random.Random(5), 0
+for _ in range(150):
+    said = json.loads(whole.read_bytes())
+    lines = said["trees"]["text"]
+    at = draw.randrange(len(lines))
+    key, equals, numbers = lines[at].partition("=")
+    parts = numbers.split(" ")
+    place = draw.randrange(len(parts))
+    parts[place] = draw.choice(["", "nan", "-1", "9999999", "1e999", "0", parts[place] + " " + parts[place], "x"])
+    lines[at] = key + equals + " ".join(parts)
+    changed.write_bytes(sealed({name: value for name, value in said.items() if name != "seal"}))
+    try:
+        model = RiskModel.load(changed)
+        model.predict(learnable(20)[0])
+        model.contributions(learnable(20)[0])
+    except ModelError:
+        refused += 1
+print(refused)
+"""
+
+
+def test_no_edit_of_the_trees_ends_the_process(model: RiskModel, tmp_path: Path) -> None:
+    """Sealed anew by whoever edits it: it is refused, or it answers. A crash would take the service down."""
+    _bytes_of(model, tmp_path)
+    line = [sys.executable, "-c", FUZZ, tmp_path / "whole.json", tmp_path / "changed.json"]
+    done = subprocess.run(line, capture_output=True, text=True, check=False, cwd=Path(__file__).parents[2])
+    assert done.returncode == 0, done.stderr
+    assert 75 <= int(done.stdout) < 150

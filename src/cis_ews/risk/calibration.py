@@ -61,14 +61,14 @@ class Calibrator:
 IDENTITY = Calibrator("identity", 0.0, (1.0,), ())
 
 
-def choose_calibrator(margin: Vector, label: Vector, *, folds: NDArray[np.int64]) -> Calibrator:
-    """The simplest calibrator among those with near least log loss on folds held out from their fit."""
+def choose_calibrator(margin: Vector, label: Vector, *, folds: NDArray[np.int64]) -> tuple[Calibrator, float]:
+    """The simplest calibrator among those with near least log loss on folds held out from their fit, and that loss."""
     best, least = IDENTITY, log_loss(label, margin)
     for kind in _KINDS:
         loss = _held_out_loss(kind, margin, label, folds=folds)
         if loss < least - NEAR_TIE:
             best, least = _fit(kind, margin, label), loss
-    return best
+    return best, least
 
 
 def log_loss(label: Vector, margin: Vector) -> float:

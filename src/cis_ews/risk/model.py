@@ -27,6 +27,7 @@ from cis_ews.risk.model_checks import (
     checked_groups,
     checked_label,
     checked_monotone,
+    checked_seed,
 )
 from cis_ews.risk.model_encoding import UnseenCategoryWarning
 from cis_ews.risk.model_file import read_model, sealed, write_model
@@ -67,10 +68,11 @@ class RiskModel:
         plain JSON values. The same data and seed give the same model, whatever the number of threads. Raises
         ModelError for whatever no model can be learned from.
         """
-        truth = checked_label(label, rows=features.height)
         known = checked_features(features)
+        truth = checked_label(label, rows=known.height)
         directions = checked_monotone(monotone, known)
         kept = checked_about(about)
+        seed = checked_seed(seed)
         folds = assign_folds(truth, checked_groups(groups, rows=known.height), seed=seed)
         parts = fit_parts(
             known, truth, folds=folds, directions=directions, seed=seed, threads=threads or available_cores()

@@ -11,7 +11,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from cis_ews.errors import ModelError
-from cis_ews.risk.model_encoding import check_finite, kind_of, some
+from cis_ews.risk.model_encoding import check_finite, check_size, kind_of, some
 from cis_ews.risk.model_file import as_kept
 from cis_ews.wording import counted
 
@@ -22,12 +22,15 @@ Values = pl.Series | NDArray[Any] | Sequence[Any]
 
 def checked_features(features: pl.DataFrame) -> pl.DataFrame:
     """The features with NaN as null. Raises ModelError for what no model can learn from."""
+    if not isinstance(features, pl.DataFrame):  # pyright: ignore[reportUnnecessaryIsInstance] - whoever calls may not know
+        raise ModelError(f"the features are a {type(features).__name__}", hint="give a polars DataFrame")
     reserved = [name for name in features.columns if name in RESERVED]
     if reserved or not features.width:
         found = f"{some(reserved)}: no name for a feature" if reserved else "there are no features"
         raise ModelError(found, hint="give one column a feature, and no id")
     kinds = {series.name: kind_of(series) for series in features}
     check_finite(features)
+    check_size(features)
     known = features.with_columns(pl.col(pl.Float32, pl.Float64).fill_nan(None))
     _check_not_constant(known)
     _check_not_twice(known, kinds)
@@ -70,8 +73,9 @@ def checked_groups(groups: Values | None, *, rows: int) -> NDArray[np.int64] | N
 
 
 def checked_monotone(monotone: Mapping[str, int] | None, features: pl.DataFrame) -> dict[str, int]:
-    """The directions. Raises ModelError for names that are no features of numbers, and for other values than 1, -1."""
-    directions = dict(monotone or {})
+    """The directions, without those that are 0: free. Raises ModelError for names that are no features of numbers, and
+    for other values than 1, -1 and 0."""
+    directions = {name: direction for name, direction in (monotone or {}).items() if direction != 0}
     unknown = [name for name in directions if name not in features.columns]
     texts = [name for name in directions if name not in unknown and kind_of(features[name]) == "categories"]
     others = [name for name, direction in directions.items() if direction not in (1, -1)]
@@ -81,6 +85,13 @@ def checked_monotone(monotone: Mapping[str, int] | None, features: pl.DataFrame)
         found = f"{some(texts)}: categories have no order" if texts else f"{some(others)}: neither 1 nor -1"
         raise ModelError(f"monotone: {found}", hint="give 1 or -1 for features of numbers")
     return directions
+
+
+def checked_seed(seed: int) -> int:
+    """The seed. Raises ModelError unless it is a whole number from 0 to 2^31 - 1, which LightGBM takes."""
+    if type(seed) is not int or not 0 <= seed < 2**31:
+        raise ModelError("the seed is no whole number from 0 to 2,147,483,647", hint="give one, such as seed=7")
+    return seed
 
 
 def checked_about(about: Mapping[str, object] | None) -> dict[str, object]:
@@ -93,9 +104,12 @@ def checked_about(about: Mapping[str, object] | None) -> dict[str, object]:
 
 def _series(values: Values, what: str) -> pl.Series:
     try:
-        return values if isinstance(values, pl.Series) else pl.Series(what, values)
-    except (TypeError, ValueError, pl.exceptions.PolarsError):
+        series = values if isinstance(values, pl.Series) else pl.Series(what, values)
+    except (TypeError, ValueError, AttributeError, pl.exceptions.PolarsError):
         raise ModelError(f"{what}: the values are of several kinds", hint="give one kind of value") from None
+    if series.dtype.is_nested():
+        raise ModelError(f"{what}: there is more than one value a row", hint="give one value a row")
+    return series
 
 
 def _check_length(series: pl.Series, what: str, *, rows: int) -> None:

@@ -7,7 +7,7 @@ is missing is NaN in every column of its feature.
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
 from functools import cached_property
@@ -21,6 +21,7 @@ from cis_ews.errors import FeatureMismatchError, ModelError
 from cis_ews.wording import counted
 
 RARE = 20
+LARGEST = 1e100
 MOST_VALUES = 200
 
 
@@ -55,9 +56,9 @@ def learn_feature(series: pl.Series) -> Feature:
     """How a column is encoded. Raises ModelError for a text that has too many different values to be a category."""
     if kind_of(series) != "categories":
         return Feature(series.name, is_category=False)
-    values = series.cast(pl.String).drop_nulls().value_counts().sort(series.name)
-    common = values.filter(pl.col("count") >= RARE)[series.name].to_list()
-    rare = tuple(values.filter(pl.col("count") < RARE)[series.name].to_list())
+    values = series.cast(pl.String).drop_nulls().alias("value").value_counts(name="rows").sort("value")
+    common = values.filter(pl.col("rows") >= RARE)["value"].to_list()
+    rare = tuple(values.filter(pl.col("rows") < RARE)["value"].to_list())
     if values.height > MOST_VALUES or not common:
         raise ModelError(
             f"{series.name}: {values.height:,} different texts in {series.len():,} rows are too many for a category",
@@ -176,12 +177,21 @@ class Encoding:
 
 def check_finite(frame: pl.DataFrame) -> None:
     """Raises ModelError naming the columns that hold infinite values, with their counts."""
+    _check_none(frame, lambda series: series.is_infinite(), found="infinite values")
+
+
+def check_size(frame: pl.DataFrame) -> None:
+    """Raises ModelError naming the columns that hold values so large that sums over rows overflow."""
+    _check_none(frame, lambda series: series.abs() > LARGEST, found=f"values beyond {LARGEST:g}")
+
+
+def _check_none(frame: pl.DataFrame, wrong: Callable[[pl.Series], pl.Series], *, found: str) -> None:
     floats = [series for series in frame if series.dtype.is_float()]
-    counts = {series.name: int(series.is_infinite().sum()) for series in floats}
-    found = [f"{name}: {counted(count, 'row')}" for name, count in counts.items() if count]
-    if found:
+    counts = {series.name: int(wrong(series.fill_nan(None)).sum()) for series in floats}
+    named = [f"{name}: {counted(count, 'row')}" for name, count in counts.items() if count]
+    if named:
         raise ModelError(
-            f"infinite values in {some(found)}",
+            f"{found} in {some(named)}",
             hint="a share of nothing is missing, not infinite: make it null",
             infinite={name: count for name, count in counts.items() if count},
         )

@@ -40,8 +40,7 @@ def fit_parts(
     margins = {share: share * trees.held_out + (1.0 - share) * held_out for share in TREE_SHARES}
     losses = {share: log_loss(label, margin) for share, margin in margins.items()}
     share = simplest(losses)
-    calibrator = choose_calibrator(margins[share], label, folds=folds)
-    calibrated = log_loss(label, calibrator.log_odds(margins[share]))
+    calibrator, calibrated = choose_calibrator(margins[share], label, folds=folds)
     held_out_losses = {"trees": losses[1.0], "linear": losses[0.0], "blend": losses[share], "calibrated": calibrated}
     return ModelParts(
         encoding,

@@ -44,8 +44,10 @@ def parse_trees(text: str, *, columns: int) -> TreeArrays:
 
     Raises ModelError for trees that the walk does not know, or that would lead it astray.
     """
-    blocks = text.partition("end of trees")[0].split("\nTree=")[1:]
+    header, *blocks = text.partition("end of trees")[0].removesuffix("\n").split("\nTree=")
     try:
+        if blocks:
+            _check_header(header, [len(block) + len("\nTree=") for block in blocks], columns=columns)
         trees = [_parse_tree(block) for block in blocks]
     except (ValueError, IndexError, KeyError):
         raise ModelError("the trees of the model are damaged", hint=_ANEW) from None
@@ -71,6 +73,36 @@ class _Tree(NamedTuple):
     leaf_value: NDArray[np.float64]
 
 
+def _check_header(header: str, sizes: list[int], *, columns: int) -> None:
+    """Raise ValueError unless the header is that of these trees: LightGBM, which explains them, would trust it."""
+    said = dict(line.split("=", 1) for line in header.splitlines() if "=" in line)
+    lists = [said[key].split() for key in ("feature_names", "feature_infos", "monotone_constraints") if key in said]
+    one = {said[key] for key in ("num_class", "num_tree_per_iteration")}
+    if one != {"1"} or said["objective"] != "binary sigmoid:1" or int(said["max_feature_idx"]) != columns - 1:
+        raise ValueError("the header is of another model")
+    if (
+        any(len(each) != columns for each in lists)
+        or [int(size) for size in said.get("tree_sizes", "").split()] != sizes
+    ):
+        raise ValueError("the header does not fit the trees")
+
+
+def _check_sizes(said: dict[str, str], *, splits: int, leaves: int) -> None:
+    """Raise ValueError unless a tree says one finite number of everything for each split and leaf."""
+    of_splits = dict.fromkeys(("split_gain", "internal_value", "internal_weight", "internal_count"), splits)
+    of_leaves = dict.fromkeys(("leaf_weight", "leaf_count"), leaves if splits else None)
+    for key, size in {**of_splits, **of_leaves, "threshold": splits, "leaf_value": leaves}.items():
+        numbers = _numbers(said, key, np.float64)
+        # A threshold is infinite where a split asks for nothing but whether there is a value.
+        told = ~np.isnan(numbers) if key == "threshold" else np.isfinite(numbers)
+        if (size is not None and numbers.size != size) or not told.all():
+            raise ValueError(f"{key} does not fit the tree")
+    if int(said["num_leaves"]) != leaves or said["num_cat"] != "0":
+        raise ValueError("a tree is not what it says")
+    if (_numbers(said, "internal_count", np.int64) < 1).any() or (_numbers(said, "leaf_count", np.int64) < 0).any():
+        raise ValueError("a split without rows")
+
+
 def _joined(parts: list[NDArray[Any]], kind: type[np.generic]) -> NDArray[Any]:
     return np.concatenate([np.empty(0, dtype=kind), *parts]).astype(kind)
 
@@ -86,6 +118,7 @@ def _parse_tree(block: str) -> _Tree:
     order, keeps = _leaves_in_order([(int(left), int(right)) for left, right in children])
     if not len(keeps) == decisions.size == thresholds.size == len(said.get("split_feature", "").split()):
         raise ValueError("a tree does not say the same of each split")
+    _check_sizes(said, splits=len(keeps), leaves=len(order))
     return _Tree(
         feature=_numbers(said, "split_feature", np.int64),
         # LightGBM takes what is no further from zero than this for zero, which lies above the threshold.

@@ -60,7 +60,9 @@ def _fits(parts: ModelParts) -> bool:
     width = parts.encoding.owners.size
     trees = parts.trees is None or (parts.trees.typical.shape == (width,) and bool(parts.trees.arrays))
     linear = parts.linear is None or all(array.shape == (width,) for array in _arrays(parts.linear).values())
-    return trees and linear and bool(parts.trees or parts.linear)
+    names = parts.encoding.names
+    is_whole = 0.0 <= parts.trees_share <= 1.0 and len(set(names)) == len(names)
+    return trees and linear and is_whole and bool(parts.trees or parts.linear)
 
 
 def _arrays(linear: LinearPart) -> dict[str, Vector]:
