@@ -13,8 +13,7 @@ from cis_ews.errors import DataError
 from cis_ews.indicators import compute_indicators
 from cis_ews.risk.cohort import build_cohort
 from cis_ews.risk.features import build_features
-from cis_ews.risk.label_records import known_through
-from cis_ews.risk.labels import horizon_end, make_labels
+from cis_ews.risk.labels import horizon_end, known_through, make_labels
 from cis_ews.schema.school_data import SchoolData
 from cis_ews.wording import counted
 from training.config import TrainingConfig

@@ -35,7 +35,7 @@ FEATURES: dict[str, tuple[pl.DataFrame, str]] = {
     "many texts": (FRAME.with_columns(key=pl.format("SECRET{}", ROW % 210)), "key: 210 different texts in 400 rows"),
     "date": (FRAME.with_columns(born=pl.lit(date(2010, 1, 1))), "born: a column of Date is no feature"),
     "list": (FRAME.with_columns(marks=pl.concat_list("absences")), "marks: a column of List"),
-    "none": (FRAME.select(), "has 400 values for 0 rows"),
+    "none": (FRAME.select(), "there are no features"),
 }
 LABELS: dict[str, tuple[Any, str]] = {
     "one class": ([0] * ROWS, "the same in all 400 rows"),
