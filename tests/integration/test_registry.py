@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import socket
+import subprocess
+import sys
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -197,6 +199,24 @@ def test_a_version_that_cannot_be_made_leaves_no_name_and_a_run_that_is_marked_a
     experiment = client.get_experiment_by_name("cis-ews")
     assert experiment is not None
     assert [run.info.status for run in client.search_runs([experiment.experiment_id])] == ["FAILED"]
+
+
+REGISTER = """
+import sys
+from cis_ews.risk.model import RiskModel
+from cis_ews.risk.registry import Registry, TrainingRecord
+print(Registry(sys.argv[1]).register(RiskModel.load(sys.argv[2]), TrainingRecord()).number)
+"""
+
+
+def test_three_who_make_a_registry_at_once_all_get_a_version(registry: Registry, tmp_path: Path) -> None:
+    catalog_model().save(tmp_path / "model.json")
+    line = [sys.executable, "-c", REGISTER, str(tmp_path / "models"), str(tmp_path / "model.json")]
+    at_once = [subprocess.Popen(line, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) for _ in range(3)]
+    ended = [one.communicate(timeout=120) for one in at_once]
+    assert [one.returncode for one in at_once] == [0, 0, 0], [err for _, err in ended]
+    assert sorted(int(out) for out, _ in ended) == [1, 2, 3]
+    assert len(registry.versions()) == 3
 
 
 def test_a_registry_that_was_moved_is_said_so(registry: Registry, tmp_path: Path) -> None:

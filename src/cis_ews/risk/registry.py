@@ -6,6 +6,7 @@ model's own file, text and numbers: nothing in a registry is ever run as code. N
 
 from __future__ import annotations
 
+import fcntl
 import os
 import re
 import tempfile
@@ -37,6 +38,7 @@ MODEL_FILE = "model.json"
 _PLACE = "model"
 _EXPERIMENT = "cis-ews"
 _DATABASE = "mlflow.db"
+_LOCK = ".lock"
 _REFERENCE = re.compile(r"models:/(?P<name>[^/@\s]+)(?:@(?P<alias>[^/@\s]+)|/(?P<number>\d+))")
 _SERVERS = ("http://", "https://", "sqlite://")
 _QUIET = {
@@ -113,7 +115,7 @@ class Registry:
         The version is made last: it is there with everything, or not at all. A training run that failed on the way is
         left in MLflow, marked so.
         """
-        with self._errors("write to"), tempfile.TemporaryDirectory() as folder:
+        with self._errors("write to"), self._alone(), tempfile.TemporaryDirectory() as folder:
             _write_model(model, Path(folder))
             run_id = self._client.create_run(self._experiment(), run_name=model.version).info.run_id
             try:
@@ -169,10 +171,19 @@ class Registry:
             return MlflowClient(self._location)
         return MlflowClient(f"sqlite:///{Path(self._location).resolve() / _DATABASE}")
 
+    @contextmanager
+    def _alone(self) -> Generator[None]:
+        """Wait until nobody else registers in the folder: two who make MLflow's tables at once spoil each other's."""
+        if "://" in self._location:
+            yield
+            return
+        Path(self._location).mkdir(parents=True, exist_ok=True)
+        with (Path(self._location) / _LOCK).open("a") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)  # ends with the process, however that ends
+            yield
+
     def _experiment(self) -> str:
         """The id of the experiment that all training runs belong to."""
-        if "://" not in self._location:
-            Path(self._location).mkdir(parents=True, exist_ok=True)
         known = self._client.get_experiment_by_name(_EXPERIMENT)
         if known is not None:
             return str(known.experiment_id)
