@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from cis_ews.scoring import ScoreRun
 
 REASONS_SHOWN = 2
+NO_STRENGTH = "The records name no strength; those who know the student will"
 TITLES = {Direction.RISK: "Reasons", Direction.STRENGTH: "Strengths", Direction.UNKNOWN: "What we do not know"}
 TIERS = {
     "students": "students",
@@ -98,7 +99,7 @@ def show_flags(terminal: Terminal, flags: Iterable[Mapping[str, Any]], *, school
         terminal.item(flag["tier_reason"], mark="=")
         for reason in flag["reasons"][:REASONS_SHOWN]:
             terminal.item(reason)
-        for strength in flag["strengths"][:1]:
+        for strength in flag["strengths"][:1] or [NO_STRENGTH]:
             terminal.item(strength, mark="+")
         terminal.record("flag", **flag)
 

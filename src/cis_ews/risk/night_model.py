@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any, cast
 
 import polars as pl
 
-from cis_ews.enums import Direction
 from cis_ews.errors import FeatureMismatchError
 from cis_ews.risk.explanations import explain
 from cis_ews.risk.feature_catalog import FEATURES
@@ -118,8 +117,8 @@ def tell(
 ) -> Told:
     """The model's reasons and contributions for those whose risk is told; for the others what the rules say.
 
-    Of a student for whom a rule holds while nothing raises the model's risk, the rules give the reasons of concern: who
-    is on a list has a reason.
+    Where the model has no reason of concern for a student, or no strength, the rules give theirs: who is on a list has
+    a reason, and what speaks for a student is not left unsaid.
     """
     if estimates is None:
         return Told(reasons=by_rules)
@@ -127,9 +126,9 @@ def tell(
     explained = explain(estimates.features, estimates.contributions, indicators)
     of_model = explained.join(judged, on="student_id", how="semi")
     of_rules = by_rules.join(judged, on="student_id", how="anti")
-    concerns = of_model.filter(pl.col("direction") == Direction.RISK)
-    instead = by_rules.filter(pl.col("direction") == Direction.RISK).join(judged, on="student_id", how="semi")
-    instead = instead.join(concerns, on="student_id", how="anti")
+    instead = by_rules.join(judged, on="student_id", how="semi").join(
+        of_model, on=["student_id", "direction"], how="anti"
+    )
     return Told(
         reasons=Reasons.cast(pl.concat([of_model, of_rules, instead]).sort("student_id", "direction", "rank")),
         contributions=estimates.contributions.join(judged, on="student_id", how="semi", maintain_order="left"),
