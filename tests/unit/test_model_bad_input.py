@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import date
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -17,6 +18,7 @@ FRAME, LABEL = learnable(400)
 ROWS = FRAME.height
 ROW = pl.int_range(pl.len())
 FEW = pl.Series([row < 49 for row in range(ROWS)])
+HALVES = pl.Series("half", [0.0, 1.0, float("nan"), 2.0] * (ROWS // 4), dtype=pl.Float16)
 ENDLESS = pl.when(ROW < 3).then(float("inf")).otherwise(1.0 * ROW)
 
 FEATURES: dict[str, tuple[pl.DataFrame, str]] = {
@@ -25,6 +27,7 @@ FEATURES: dict[str, tuple[pl.DataFrame, str]] = {
     "nothing at all": (FRAME.with_columns(gone=pl.lit(None)), "1 feature without any value: gone"),
     "constant": (FRAME.with_columns(one=1, two=pl.lit("SECRET")), "2 features the same in every row: one, two"),
     "huge": (FRAME.with_columns(rate=pl.when(ROW < 2).then(1e307).otherwise(1.0 * ROW)), "beyond 1e+100 in rate: 2"),
+    "huge, negative": (FRAME.with_columns(rate=pl.when(ROW < 3).then(-1e200).otherwise(1.0 * ROW)), "in rate: 3 rows"),
     "infinite": (FRAME.with_columns(rate=ENDLESS), "infinite values in rate: 3 rows"),
     "twice": (FRAME.with_columns(again=pl.col("average") * 1.0), "the same content: average and again"),
     "twice, another kind": (FRAME.with_columns(again=pl.col("moved").cast(pl.Int8)), "moved and again"),
@@ -36,6 +39,7 @@ FEATURES: dict[str, tuple[pl.DataFrame, str]] = {
     "date": (FRAME.with_columns(born=pl.lit(date(2010, 1, 1))), "born: a column of Date is no feature"),
     "list": (FRAME.with_columns(marks=pl.concat_list("absences")), "marks: a column of List"),
     "none": (FRAME.select(), "there are no features"),
+    "no row": (FRAME.clear(), "there are no rows"),
 }
 LABELS: dict[str, tuple[Any, str]] = {
     "one class": ([0] * ROWS, "the same in all 400 rows"),
@@ -47,6 +51,9 @@ LABELS: dict[str, tuple[Any, str]] = {
     "short": (LABEL.head(399), "label has 399 values for 400 rows"),
     "two": ([2, *LABEL.cast(int).to_list()[1:]], "neither 0 nor 1 in 1 row"),
     "text": (["SECRET"] * ROWS, "the label is String"),
+    "two a row": (np.zeros((ROWS, 2)), "label: there is more than one value a row"),
+    "lists": ([[0], [1]] * 200, "label: there is more than one value a row"),
+    "frame": (FRAME.select("absences", "moved"), "label: there is more than one value a row"),
     "mixed": ([1, "SECRET"] * 200, "label: the values are of several kinds"),
 }
 OTHERS: dict[str, tuple[dict[str, Any], str]] = {
@@ -61,12 +68,24 @@ OTHERS: dict[str, tuple[dict[str, Any], str]] = {
     "unknown direction": ({"monotone": {"absence": 1}}, "monotone names no feature: absence"),
     "direction of a category": ({"monotone": {"level": 1}}, "level: categories have no order"),
     "groups of two": ({"groups": np.zeros((ROWS, 2))}, "groups: there is more than one value a row"),
+    "groups that are objects": ({"groups": [object()] * ROWS}, "groups: the values are Object"),
+    "groups that are bytes": ({"groups": [b"\xff"] * ROWS}, "groups: the values are Binary"),
+    "no thread": ({"threads": 0}, "threads is no whole number from 1"),
+    "threads fewer than none": ({"threads": -1}, "threads is no whole number from 1"),
+    "half a thread": ({"threads": 1.5}, "threads is no whole number from 1"),
+    "a million threads": ({"threads": 1_000_000}, "threads is no whole number from 1 to 256"),
+    "true threads": ({"threads": True}, "threads is no whole number from 1"),
     "direction 2": ({"monotone": {"absences": 2}}, "absences: neither 1 nor -1"),
     "about that is no JSON": ({"about": {"when": date(2026, 2, 27)}}, "not plain JSON"),
     "about with half a character": ({"about": {"text": "\ud800"}}, "not plain JSON"),
     "about with keys of two kinds": ({"about": {"a": 1, 2: 3}}, "not plain JSON"),
     "about with NaN": ({"about": {"loss": float("nan")}}, "not plain JSON"),
 }
+
+
+@pytest.fixture(scope="module")
+def model() -> RiskModel:
+    return RiskModel.fit(FRAME, LABEL, seed=1)
 
 
 def _refused(features: pl.DataFrame, label: Any, **more: Any) -> ModelError:
@@ -107,8 +126,8 @@ def test_many_bad_features_are_counted_and_the_first_ten_named() -> None:
 def test_a_value_with_gaps_is_no_constant_and_gaps_that_are_rare_are_learned() -> None:
     told = pl.when(ROW % 2 == 0).then(1.0)
     rare = pl.when(ROW < 3).then(1.0 * ROW)
-    model = RiskModel.fit(FRAME.with_columns(told=told, rare=rare), LABEL, seed=1)
-    assert np.isfinite(model.predict(FRAME.with_columns(told=told, rare=rare))).all()
+    frame = FRAME.with_columns(HALVES, told=told, rare=rare)
+    assert np.isfinite(RiskModel.fit(frame, LABEL, seed=1).predict(frame)).all()
 
 
 @pytest.mark.parametrize("seed", [-1, 1.5, True, "7", 2**31])
@@ -118,18 +137,62 @@ def test_a_seed_that_is_no_whole_number(seed: Any) -> None:
     assert refused.value.hint
 
 
-@pytest.mark.parametrize("features", [FRAME.lazy(), FRAME.to_dicts(), np.zeros((ROWS, 2))])
-def test_features_that_are_no_frame(features: Any) -> None:
+NO_FRAMES: list[Any] = [FRAME.lazy(), FRAME.to_dicts(), np.zeros((ROWS, 2)), FRAME.to_arrow(), FRAME["level"], None]
+
+
+@pytest.mark.parametrize("features", NO_FRAMES)
+def test_features_that_are_no_frame(features: Any, model: RiskModel) -> None:
     assert "the features are a " in _refused(features, LABEL).message
+    for asked in (model.predict, model.margin, model.contributions):
+        with pytest.raises(ModelError, match="the features are a ") as refused:
+            asked(features)
+        assert refused.value.hint
 
 
-@pytest.mark.parametrize(
-    "name", ["count", "", " ", "literal", "a,b", "[x]", 'quote"', "line\nbreak", "名", "value", "rows"]
-)
-def test_a_category_of_any_name_is_learned(name: str) -> None:
-    frame = FRAME.rename({"level": name})
+def test_huge_values_are_refused_at_predict(model: RiskModel) -> None:
+    huge = FRAME.with_columns(average=pl.when(ROW < 2).then(1e101).otherwise("average"))
+    for asked in (model.predict, model.margin, model.contributions):
+        with pytest.raises(ModelError, match=r"values beyond 1e\+100 in average: 2 rows"):
+            asked(huge)
+
+
+def test_values_as_large_as_allowed_are_learned() -> None:
+    large = FRAME.with_columns(rate=pl.when(ROW % 3 == 0).then(1e100).when(ROW % 3 == 1).then(-1e100))
+    model = RiskModel.fit(large, LABEL, seed=1)
+    assert np.isfinite(model.predict(large)).all()
+    losses: Any = model.summary["held_out_log_loss"]
+    assert np.isfinite(list(losses.values())).all()
+
+
+NAMES = [
+    "count",
+    "",
+    " ",
+    "literal",
+    "index",
+    "a,b",
+    "[x]",
+    'quote"',
+    "line\nbreak",
+    "名",
+    "value",
+    "rows",
+    "*",
+    "^.*$",
+]
+
+
+@pytest.mark.parametrize("column", ["level", "average"])
+@pytest.mark.parametrize("name", NAMES)
+def test_a_feature_of_any_name_is_learned_asked_and_kept(name: str, column: str, tmp_path: Path) -> None:
+    frame = FRAME.rename({column: name})
     model = RiskModel.fit(frame, LABEL, seed=1)
-    assert model.contributions(frame).columns == ["base_value", "margin", *frame.columns]
+    model.save(tmp_path / "model.json")
+    again = RiskModel.load(tmp_path / "model.json")
+    assert again.predict(frame).tolist() == model.predict(frame).tolist()
+    assert again.contributions(frame).columns == ["base_value", "margin", *frame.columns]
+    plain = RiskModel.fit(FRAME, LABEL, seed=1)
+    assert again.predict(frame).tolist() == plain.predict(FRAME).tolist()
 
 
 def test_no_direction_may_be_said() -> None:

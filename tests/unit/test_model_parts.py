@@ -62,11 +62,12 @@ def _at_the_thresholds(
     return table
 
 
-def test_no_trees_and_trees_of_one_leaf_score_too() -> None:
+def test_trees_of_one_leaf_score_too() -> None:
     booster = _booster(MATRIX, TRUTH, min_data_in_leaf=5_000)
     trees = parse_trees(booster.model_to_string(), columns=MATRIX.shape[1])
     assert raw_scores(trees, MATRIX).tolist() == booster.predict(MATRIX, raw_score=True).tolist()  # pyright: ignore
-    assert raw_scores(parse_trees("tree\nend of trees\n", columns=3), np.zeros((2, 3))).tolist() == [0.0, 0.0]
+    with pytest.raises(ModelError):
+        parse_trees("tree\nend of trees\n", columns=3)
 
 
 @pytest.mark.parametrize("parameters", [{"num_leaves": 65}, {"zero_as_missing": True}, {"linear_tree": True}])

@@ -28,6 +28,7 @@ from cis_ews.risk.model_checks import (
     checked_label,
     checked_monotone,
     checked_seed,
+    checked_threads,
 )
 from cis_ews.risk.model_encoding import UnseenCategoryWarning
 from cis_ews.risk.model_file import read_model, sealed, write_model
@@ -64,19 +65,17 @@ class RiskModel:
         """Fit on one row a student and as-of date; every column of `features` is a feature.
 
         `label` is 0 or 1 a row; rows of one group of `groups` never stand on both sides of a held-out split;
-        `monotone` gives features that may only raise (1) or lower (-1) the risk; `about` is kept with the model, as
-        plain JSON values. The same data and seed give the same model, whatever the number of threads. Raises
-        ModelError for whatever no model can be learned from.
+        `monotone` gives features that may only raise (1) or lower (-1) the risk, 0 for neither; `about` is kept with
+        the model, as plain JSON values. The same data and seed give the same model, whatever the number of threads.
+        Raises ModelError for whatever no model can be learned from.
         """
         known = checked_features(features)
         truth = checked_label(label, rows=known.height)
         directions = checked_monotone(monotone, known)
         kept = checked_about(about)
-        seed = checked_seed(seed)
+        seed, threads = checked_seed(seed), checked_threads(threads) or available_cores()
         folds = assign_folds(truth, checked_groups(groups, rows=known.height), seed=seed)
-        parts = fit_parts(
-            known, truth, folds=folds, directions=directions, seed=seed, threads=threads or available_cores()
-        )
+        parts = fit_parts(known, truth, folds=folds, directions=directions, seed=seed, threads=threads)
         return cls(parts, kept)
 
     def __repr__(self) -> str:
@@ -102,7 +101,7 @@ class RiskModel:
 
         Columns are taken by name, and further ones ignored. Unseen categories are taken as missing with one
         UnseenCategoryWarning, and are a ModelError if `strict`. Raises FeatureMismatchError for missing columns and
-        columns of another kind, ModelError for infinite values.
+        columns of another kind, ModelError for infinite values and values beyond 1e100.
         """
         chosen = self.parts.encoding.fitting(frame, strict=strict)
         return self._by_slices(chosen, self.parts.probability)

@@ -11,27 +11,28 @@ import polars as pl
 from numpy.typing import NDArray
 
 from cis_ews.errors import ModelError
-from cis_ews.risk.model_encoding import check_finite, check_size, kind_of, some
+from cis_ews.risk.model_encoding import check_finite, check_frame, kind_of, some
 from cis_ews.risk.model_file import as_kept
 from cis_ews.wording import counted
 
 FEWEST = 50
+MOST_THREADS = 256
 RESERVED = ("base_value", "margin", "student_id")
 Values = pl.Series | NDArray[Any] | Sequence[Any]
 
 
 def checked_features(features: pl.DataFrame) -> pl.DataFrame:
     """The features with NaN as null. Raises ModelError for what no model can learn from."""
-    if not isinstance(features, pl.DataFrame):  # pyright: ignore[reportUnnecessaryIsInstance] - whoever calls may not know
-        raise ModelError(f"the features are a {type(features).__name__}", hint="give a polars DataFrame")
+    check_frame(features)
     reserved = [name for name in features.columns if name in RESERVED]
     if reserved or not features.width:
         found = f"{some(reserved)}: no name for a feature" if reserved else "there are no features"
         raise ModelError(found, hint="give one column a feature, and no id")
+    if not features.height:
+        raise ModelError("there are no rows", hint="give one row a student and as-of date")
     kinds = {series.name: kind_of(series) for series in features}
     check_finite(features)
-    check_size(features)
-    known = features.with_columns(pl.col(pl.Float32, pl.Float64).fill_nan(None))
+    known = features.with_columns(pl.selectors.float().fill_nan(None))
     _check_not_constant(known)
     _check_not_twice(known, kinds)
     return known
@@ -94,6 +95,15 @@ def checked_seed(seed: int) -> int:
     return seed
 
 
+def checked_threads(threads: int | None) -> int | None:
+    """The threads, None for as many as there are cores. Raises ModelError unless they are a number that can be had."""
+    if threads is not None and (type(threads) is not int or not 1 <= threads <= MOST_THREADS):
+        raise ModelError(
+            f"threads is no whole number from 1 to {MOST_THREADS}", hint="leave threads out, or give one, such as 2"
+        )
+    return threads
+
+
 def checked_about(about: Mapping[str, object] | None) -> dict[str, object]:
     """The same as plain JSON values. Raises ModelError for anything that JSON cannot hold."""
     try:
@@ -109,6 +119,8 @@ def _series(values: Values, what: str) -> pl.Series:
         raise ModelError(f"{what}: the values are of several kinds", hint="give one kind of value") from None
     if series.dtype.is_nested():
         raise ModelError(f"{what}: there is more than one value a row", hint="give one value a row")
+    if isinstance(series.dtype, pl.Object | pl.Binary):
+        raise ModelError(f"{what}: the values are {series.dtype}", hint="give numbers or texts")
     return series
 
 

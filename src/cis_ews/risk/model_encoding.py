@@ -121,10 +121,13 @@ class Encoding:
     def fitting(self, frame: pl.DataFrame, *, strict: bool) -> pl.DataFrame:
         """The model's columns of a frame, checked. Unseen categories are warned of once, an error if `strict`.
 
-        Raises FeatureMismatchError for missing columns and columns of another kind, ModelError for infinite values.
+        Raises FeatureMismatchError for missing columns and columns of another kind, ModelError for infinite and huge
+        values and for anything but a polars DataFrame.
         """
+        check_frame(frame)
         self._check_names(frame)
-        chosen = frame.select(self.names)
+        # Not by select: it takes a name such as * or ^a$ for a pattern.
+        chosen = pl.DataFrame({name: frame.get_column(name) for name in self.names})
         self._check_kinds(chosen)
         check_finite(chosen)
         self._check_seen(chosen, strict=strict)
@@ -175,25 +178,28 @@ class Encoding:
         warnings.warn(UnseenCategoryWarning(f"{message} are taken as missing"), stacklevel=4)
 
 
+def check_frame(frame: pl.DataFrame) -> None:
+    """Raises ModelError for anything but a polars DataFrame."""
+    if not isinstance(frame, pl.DataFrame):  # pyright: ignore[reportUnnecessaryIsInstance] - whoever calls may not know
+        raise ModelError(f"the features are a {type(frame).__name__}", hint="give a polars DataFrame")
+
+
 def check_finite(frame: pl.DataFrame) -> None:
-    """Raises ModelError naming the columns that hold infinite values, with their counts."""
-    _check_none(frame, lambda series: series.is_infinite(), found="infinite values")
+    """Raises ModelError naming the columns that hold infinite values, or values so large that sums of them overflow,
+    with their counts."""
+    floats = [series.fill_nan(None) for series in frame if series.dtype.is_float()]
+    hint = "a share of nothing is missing, not infinite: make it null"
+    _refuse(floats, lambda series: series.is_infinite(), found="infinite values", hint=hint)
+    hint = "give what is missing as null, not as a large number"
+    _refuse(floats, lambda series: series.abs() > LARGEST, found=f"values beyond {LARGEST:g}", hint=hint)
 
 
-def check_size(frame: pl.DataFrame) -> None:
-    """Raises ModelError naming the columns that hold values so large that sums over rows overflow."""
-    _check_none(frame, lambda series: series.abs() > LARGEST, found=f"values beyond {LARGEST:g}")
-
-
-def _check_none(frame: pl.DataFrame, wrong: Callable[[pl.Series], pl.Series], *, found: str) -> None:
-    floats = [series for series in frame if series.dtype.is_float()]
-    counts = {series.name: int(wrong(series.fill_nan(None)).sum()) for series in floats}
+def _refuse(floats: list[pl.Series], wrong: Callable[[pl.Series], pl.Series], *, found: str, hint: str) -> None:
+    counts = {series.name: int(wrong(series).sum()) for series in floats}
     named = [f"{name}: {counted(count, 'row')}" for name, count in counts.items() if count]
     if named:
         raise ModelError(
-            f"{found} in {some(named)}",
-            hint="a share of nothing is missing, not infinite: make it null",
-            infinite={name: count for name, count in counts.items() if count},
+            f"{found} in {some(named)}", hint=hint, rows={name: count for name, count in counts.items() if count}
         )
 
 

@@ -10,7 +10,9 @@ import numpy as np
 
 from cis_ews.errors import ModelError
 from cis_ews.risk.calibration import Calibrator
-from cis_ews.risk.model_encoding import Encoding, Feature
+from cis_ews.risk.model_checks import RESERVED
+from cis_ews.risk.model_encoding import LARGEST, Encoding, Feature
+from cis_ews.risk.model_file import sealed
 from cis_ews.risk.model_linear import LinearPart, Vector
 from cis_ews.risk.model_parts import ModelParts
 from cis_ews.risk.model_trees import TreePart
@@ -44,7 +46,8 @@ def from_plain(said: Mapping[str, Any], *, place: str) -> tuple[ModelParts, Mapp
             summary=dict(said["summary"]),
         )
         about: Mapping[str, object] = dict(said["about"])
-        fits = _fits(parts)
+        # What does not come back as it was said was read as something else than what it is.
+        fits = _fits(parts) and sealed(to_plain(parts, about)) == sealed(_content(said))
     except (KeyError, TypeError, ValueError, AttributeError):
         raise _no_model(place) from None
     if not fits:
@@ -56,13 +59,40 @@ def _no_model(place: str) -> ModelError:
     return ModelError(f"{place} is sealed, but its parts do not make a model", hint="fit the model anew")
 
 
+def _content(said: Mapping[str, Any]) -> dict[str, object]:
+    return {key: value for key, value in said.items() if key != "seal"}
+
+
 def _fits(parts: ModelParts) -> bool:
-    width = parts.encoding.owners.size
+    width, names = parts.encoding.owners.size, parts.encoding.names
     trees = parts.trees is None or (parts.trees.typical.shape == (width,) and bool(parts.trees.arrays))
     linear = parts.linear is None or all(array.shape == (width,) for array in _arrays(parts.linear).values())
-    names = parts.encoding.names
-    is_whole = 0.0 <= parts.trees_share <= 1.0 and len(set(names)) == len(names)
-    return trees and linear and is_whole and bool(parts.trees or parts.linear)
+    is_named = len(set(names)) == len(names) and not set(names).intersection(RESERVED)
+    return (
+        trees
+        and linear
+        and is_named
+        and bool(parts.trees or parts.linear)
+        and 0.0 <= parts.trees_share <= 1.0
+        and all(map(_is_whole, parts.encoding.features))
+        and all((np.abs(array) <= LARGEST).all() for array in _added(parts))
+    )
+
+
+def _is_whole(feature: Feature) -> bool:
+    """Whether a category has columns of different texts, and a number has none."""
+    if not feature.is_category:
+        return not (feature.baseline or feature.columns)
+    values = [*feature.baseline, *(value for column in feature.columns for value in column)]
+    is_text = all(isinstance(value, str) for value in values)  # pyright: ignore[reportUnnecessaryIsInstance] - JSON
+    return is_text and all(feature.columns) and bool(feature.columns) and len(set(values)) == len(values)
+
+
+def _added(parts: ModelParts) -> list[Vector]:
+    """The numbers that make a margin and a risk: beyond LARGEST they could overflow on their way."""
+    calibrator, linear = parts.calibrator, parts.linear
+    numbers = [calibrator.intercept, *calibrator.slopes, *calibrator.knots, linear.base_value if linear else 0.0]
+    return [np.array(numbers), *(_arrays(linear).values() if linear else ())]
 
 
 def _arrays(linear: LinearPart) -> dict[str, Vector]:
