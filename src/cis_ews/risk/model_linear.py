@@ -54,14 +54,10 @@ class LinearPart:
 
 def fit_linear(matrix: Vector, label: Vector, *, directions: NDArray[np.int64], penalty: float) -> LinearPart:
     """Fit on all rows. `directions` (1, -1 or 0 a column) bound the signs; `penalty` is scikit-learn's 1/C."""
-    missing = np.isnan(matrix)
-    missing_share = missing.mean(axis=0)
-    incomplete = np.flatnonzero(missing_share > 0.0)
     # A column without any value (in a fold it can happen) is at zero all along.
     low, high = (np.nan_to_num(ends.reduce(matrix, axis=0)) for ends in (np.fmin, np.fmax))
-    mean = np.where(missing, 0.0, matrix).sum(axis=0) / np.maximum((~missing).sum(axis=0), 1)
-    away = np.where(missing, 0.0, matrix - mean)
-    columns = np.asfortranarray(np.hstack([away, missing[:, incomplete] - missing_share[incomplete]]))
+    columns, mean, missing_share = _distances(matrix)
+    incomplete = np.flatnonzero(missing_share > 0.0)
     scale = columns.std(axis=0)
     scale[scale == 0.0] = 1.0
     columns /= scale
@@ -71,6 +67,22 @@ def fit_linear(matrix: Vector, label: Vector, *, directions: NDArray[np.int64], 
     missing_coefficient = np.zeros(matrix.shape[1])
     missing_coefficient[incomplete] = coefficient[matrix.shape[1] :]
     return LinearPart(base_value, low, high, mean, coefficient[: matrix.shape[1]], missing_share, missing_coefficient)
+
+
+def _distances(matrix: Vector) -> tuple[Vector, Vector, Vector]:
+    """Distances from the training mean, where missing values are at it, and then how far each row of an incomplete
+    column is from its share of missing values; the means; the shares."""
+    missing = np.isnan(matrix)
+    missing_share = missing.mean(axis=0)
+    incomplete = np.flatnonzero(missing_share > 0.0)
+    away = np.where(missing, 0.0, matrix)
+    mean = away.sum(axis=0) / np.maximum((~missing).sum(axis=0), 1)
+    away -= mean
+    away[missing] = 0.0
+    columns = np.empty((matrix.shape[0], mean.size + incomplete.size), order="F")
+    columns[:, : mean.size] = away
+    np.subtract(missing[:, incomplete], missing_share[incomplete], out=columns[:, mean.size :])
+    return columns, mean, missing_share
 
 
 def bounds_of(directions: NDArray[np.int64]) -> tuple[Vector, Vector]:
