@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from cis_ews.risk.calibration import IDENTITY, Calibrator, choose_calibrator, log_loss
+from cis_ews.risk.calibration import IDENTITY, NEAR_TIE, Calibrator, choose_calibrator, log_loss
 from cis_ews.risk.model_folds import assign_folds
 
 ROWS = 20_000
@@ -43,6 +43,26 @@ def test_a_margin_that_is_wrong_above_is_bent_there() -> None:
     assert log_loss(label, chosen.log_odds(MARGIN)) < log_loss(label, MARGIN) - 0.01
     high = np.argsort(MARGIN)[-ROWS // 10 :]
     assert chosen.probability(MARGIN)[high].mean() == pytest.approx(label[high].mean(), abs=0.02)
+
+
+def test_the_loss_that_is_told_was_held_out() -> None:
+    """On the rows that it was fitted on a calibrator looks better than it is."""
+    margin, label = MARGIN[:400], _drawn(MARGIN / 3 - 0.5)[:400]
+    chosen, told = choose_calibrator(margin, label, folds=assign_folds(label, None, seed=1))
+    assert chosen.kind != IDENTITY.kind
+    assert log_loss(label, chosen.log_odds(margin)) + 1e-4 < told < log_loss(label, margin) - NEAR_TIE
+
+
+@pytest.mark.parametrize("slope", [0.05, 0.3, 1.0])
+def test_students_tie_only_where_float64_cannot_tell_them_apart(slope: float) -> None:
+    """Neighbouring margins may share a probability, and none is ever turned around."""
+    calibrator = Calibrator("line", 0.1, (slope,), ())
+    neighbours = np.sort(np.concatenate([MARGIN, np.nextafter(MARGIN, np.inf), [37.0, 50.0, 800.0, 900.0]]))
+    risen = np.diff(calibrator.probability(neighbours))
+    assert (risen >= 0.0).all()
+    assert (risen == 0.0).any()
+    apart = np.diff(neighbours) > 1e-12 / slope
+    assert (risen[apart & (neighbours[1:] < 30.0)] > 0.0).all()
 
 
 def test_even_against_the_truth_the_order_stays() -> None:

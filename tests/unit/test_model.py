@@ -13,6 +13,7 @@ import pytest
 from cis_ews.errors import FeatureMismatchError, ModelError
 from cis_ews.evaluation.accuracy import evaluate
 from cis_ews.risk import model as model_module
+from cis_ews.risk.calibration import choose_calibrator, log_loss
 from cis_ews.risk.model import RiskModel, UnseenCategoryWarning
 from cis_ews.risk.model_fit import NEAR_TIE, simplest
 from cis_ews.risk.model_folds import assign_folds
@@ -56,6 +57,20 @@ def test_what_was_kept_comes_back(model: RiskModel) -> None:
     losses = said["held_out_log_loss"]
     assert losses["blend"] <= min(losses["trees"], losses["linear"]) + NEAR_TIE
     assert 0 < said["trees_share"] < 1
+
+
+def test_the_loss_that_is_told_was_held_out_from_the_calibrator_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: dict[str, Any] = {}
+
+    def watched(margin: Any, label: Any, *, folds: Any) -> Any:
+        calibrator, loss = choose_calibrator(margin, label, folds=folds)
+        seen.update(fitted=log_loss(label, calibrator.log_odds(margin)), loss=loss, kind=calibrator.kind)
+        return calibrator, loss
+
+    monkeypatch.setattr("cis_ews.risk.model_fit.choose_calibrator", watched)
+    losses: Any = RiskModel.fit(FRAME, LABEL, seed=7).summary["held_out_log_loss"]
+    assert seen["kind"] != "identity"
+    assert seen["fitted"] < losses["calibrated"] == seen["loss"] < losses["blend"]
 
 
 def test_columns_are_taken_by_name_and_further_ones_ignored(model: RiskModel) -> None:

@@ -7,9 +7,11 @@ import sys
 from pathlib import Path
 
 import numpy as np
+import polars as pl
 import pytest
 
 from benchmarks import accuracy, model
+from cis_ews.evaluation.accuracy import Accuracy
 
 NEEDS_DATA = pytest.mark.skipif(
     not (accuracy.DATA / "cases.json").is_file(), reason="the public data sets are not beside the repository"
@@ -36,6 +38,28 @@ def test_one_case_is_measured_and_reaches_the_floor() -> None:
     assert "faketucky: 5,000 rows, 18.7% positive, 5 features" in done.stdout
     assert "the floor is reached" in done.stdout
     assert max(map(len, done.stdout.splitlines())) <= 100
+
+
+def _folds(**values: float) -> list[Accuracy]:
+    """Five folds at the floor of Faketucky, or at these values, with a standard deviation of .01 in every measure."""
+    floor = accuracy.FLOORS["faketucky"]
+    reached = {name: values.get(name, getattr(floor, name)) for name in accuracy.MEASURES}
+    nothing = {"rows": 1_000, "positives": 187, "base_rate": 0.187, "recall_at_5": 0.0, "recall_at_10": 0.0}
+    apart = np.array([-0.01, -0.01, 0.0, 0.01, 0.01]) / np.sqrt(0.8)
+    return [Accuracy(**nothing, **{name: value + step for name, value in reached.items()}) for step in apart]  # pyright: ignore
+
+
+@pytest.mark.parametrize("measure", accuracy.MEASURES)
+def test_each_measure_has_to_reach_its_floor(measure: str, capsys: pytest.CaptureFixture[str]) -> None:
+    floor = accuracy.FLOORS["faketucky"]
+    spread = floor.fold_sd if measure == "auroc" else 0.01
+    worse = spread if measure == "brier" else -spread
+    case = accuracy.Case("faketucky", pl.DataFrame({"gpa": [1.0, 2.0]}), np.array([0.0, 1.0]))
+    for times, code in ((0.95, 0), (1.05, 1), (-3.0, 0)):
+        folds = _folds(**{measure: getattr(floor, measure) + times * worse})
+        assert accuracy.report(case, {"RiskModel": folds}) == code
+        last = capsys.readouterr().out.splitlines()[-1]
+        assert last == (f"BELOW THE FLOOR by more than one fold SD: {measure}" if code else accuracy.REACHED)
 
 
 @NEEDS_DATA

@@ -1,7 +1,8 @@
-"""From a margin to a probability that means what it says, without changing the order of anybody.
+"""From a margin to a probability that means what it says, the order of students never reversed.
 
 Each calibrator is a line, or a line with bends, that rises everywhere; it is chosen by log loss on rows held out from
-its own fit. A step function (isotonic regression) would make ties among students, and is not used.
+its own fit. Two students tie only where float64 cannot tell their probabilities apart (margins that are neighbours, or
+beyond about 37); a step function (isotonic regression) would make many ties, and is not used.
 """
 
 from __future__ import annotations
