@@ -110,8 +110,15 @@ def promote(
     with session.terminal.step("promote"):
         promoted = registry.promote(name=settings.name, number=number)
     champion = f"{SCHEME}{promoted.name}@{CHAMPION}"
-    session.terminal.say(f"{champion} is version {promoted.number} now ({promoted.model_version})")
-    session.terminal.record("promoted", uri=champion, number=promoted.number, model_version=promoted.model_version)
+    session.terminal.say(f"{champion} is version {promoted.number} now")
+    session.terminal.say(f"It is {promoted.model_version} and learned {promoted.label}")
+    session.terminal.record(
+        "promoted",
+        uri=champion,
+        number=promoted.number,
+        model_version=promoted.model_version,
+        label=promoted.label,
+    )
 
 
 def _trained(

@@ -35,7 +35,8 @@ def decided_by(model: Mapping[str, Any]) -> str:
     """What decided a night, from the statement `model` of its run."""
     if model.get("kind") != "trained":
         return BY_RULES
-    return f"A trained model ({model['version']}), with published rules beside it as a safety net"
+    learned = f", learned {model['about']['label']}" if model.get("about", {}).get("label") else ""
+    return f"A trained model ({model['version']}{learned}), with published rules beside it as a safety net"
 
 
 def model_notices(model: Mapping[str, Any]) -> list[str]:

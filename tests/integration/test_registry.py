@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+import shutil
 import socket
 import subprocess
 import sys
 import threading
+import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
@@ -219,11 +221,48 @@ def test_three_who_make_a_registry_at_once_all_get_a_version(registry: Registry,
     assert len(registry.versions()) == 3
 
 
-def test_a_registry_that_was_moved_is_said_so(registry: Registry, tmp_path: Path) -> None:
+def test_a_registry_that_was_copied_is_one_of_its_own(registry: Registry, tmp_path: Path) -> None:
+    registry.register(catalog_model(seed=1), RECORD)
+    shutil.copytree(tmp_path / "models", tmp_path / "copy")
+    before = sorted((tmp_path / "models").rglob("*"))
+    copied = Registry(tmp_path / "copy")
+    assert copied.register(catalog_model(seed=2), RECORD).number == 2
+    assert sorted((tmp_path / "models").rglob("*")) == before
+    shutil.rmtree(tmp_path / "models")
+    versions = [copied.load(f"models:/cis-ews/{number}").version for number in (1, 2)]
+    assert versions == [catalog_model(seed=1).version, catalog_model(seed=2).version]
+
+
+def test_a_model_whose_file_is_gone_is_said_so(registry: Registry, tmp_path: Path) -> None:
     registry.register(catalog_model(), RECORD)
-    (tmp_path / "models").rename(tmp_path / "moved")
-    with pytest.raises(RegistryError, match="a registry in a folder stays where it was made"):
-        Registry(tmp_path / "moved").load("models:/cis-ews/1")
+    (stored,) = (tmp_path / "models").rglob(MODEL_FILE)
+    stored.unlink()
+    with pytest.raises(RegistryError, match="the file of a model in it is missing"):
+        registry.load("models:/cis-ews/1")
+
+
+@pytest.mark.parametrize("milliseconds", [50, 200, 300, 400, 500, 700])
+def test_killed_while_the_registry_is_made_the_next_one_makes_it(
+    registry: Registry, tmp_path: Path, milliseconds: int
+) -> None:
+    catalog_model().save(tmp_path / "model.json")
+    line = [sys.executable, "-c", REGISTER, str(tmp_path / "models"), str(tmp_path / "model.json")]
+    killed = subprocess.Popen(line, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    end = time.monotonic() + 60
+    while not any((tmp_path / "models").glob("*leftover*")) and time.monotonic() < end and killed.poll() is None:
+        time.sleep(0.002)
+    time.sleep(milliseconds / 1000)
+    killed.kill()
+    killed.wait()
+    registered = registry.register(catalog_model(), RECORD)
+    assert registry.load(registered.uri).version == catalog_model().version
+    assert not list((tmp_path / "models").glob(".leftover*"))
+
+
+def test_no_name_is_no_model(tmp_path: Path) -> None:
+    for name in ("", "  "):
+        with pytest.raises(ConfigError, match="No model is named"):
+            load_model(name, registry=tmp_path)
 
 
 def test_a_database_is_no_registry() -> None:

@@ -153,7 +153,7 @@ def chosen_model(session: Session, named: str | None, *, store: RunStore) -> Rul
     from cis_ews.risk.registry import load_model
 
     with session.terminal.step("model"):
-        return load_model(named or session.settings.model.use, registry=session.registry(store))
+        return load_model(session.settings.model.use if named is None else named, registry=session.registry(store))
 
 
 def run_night(

@@ -21,6 +21,7 @@ from urllib.parse import urlsplit
 
 from cis_ews.errors import ConfigError, ModelError, ModelNotFoundError, RegistryError
 from cis_ews.risk.rules import RulesModel
+from cis_ews.storage.files import LEFTOVER, written_beside
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -39,7 +40,8 @@ _PLACE = "model"
 _EXPERIMENT = "cis-ews"
 _DATABASE = "mlflow.db"
 _LOCK = ".lock"
-_REFERENCE = re.compile(r"models:/(?P<name>[^/@\s]+)(?:@(?P<alias>[^/@\s]+)|/(?P<number>\d+))")
+_ARTIFACTS = "artifacts"
+_REFERENCE = re.compile(r"models:/(?P<name>[^/@\s]+)(?:@(?P<alias>[^/@\s]+)|/(?P<number>\d{1,9}))")
 _SERVERS = ("http://", "https://", "sqlite://")
 _QUIET = {
     "MLFLOW_DISABLE_TELEMETRY": "true",
@@ -64,11 +66,15 @@ class TrainingRecord:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Registered:
-    """A version in the registry. `number`: counted by the registry. `model_version`: that of the model itself."""
+    """A version in the registry.
+
+    `number`: counted by the registry. `model_version`: that of the model itself. `label`: what it learned.
+    """
 
     name: str
     number: int
     model_version: str
+    label: str = ""
     is_champion: bool = False
 
     @property
@@ -84,6 +90,10 @@ def load_model(named: str, *, registry: str | Path) -> RulesModel | RiskModel:
     """
     from cis_ews.risk.model import RiskModel
 
+    if not named.strip():
+        raise ConfigError(
+            "No model is named", hint="give rules, models:/cis-ews@champion, or the path of a model's file"
+        )
     if named == RULES:
         return RulesModel()
     if named.startswith(SCHEME):
@@ -149,8 +159,7 @@ class Registry:
 
         with self._errors("read"), tempfile.TemporaryDirectory() as folder:
             found = self._version(uri)
-            path = self._client.download_artifacts(str(found.run_id), f"{_PLACE}/{MODEL_FILE}", folder)
-            model = RiskModel.load(path)
+            model = RiskModel.load(self._model_file(str(found.run_id), folder))
         if model.version != found.tags.get("model_version"):
             raise ModelError(
                 f"The file behind {uri} is not the model that was registered under it",
@@ -169,7 +178,32 @@ class Registry:
                     hint="name a folder, or the http or https address of an MLflow server",
                 )
             return MlflowClient(self._location)
-        return MlflowClient(f"sqlite:///{Path(self._location).resolve() / _DATABASE}")
+        return MlflowClient(f"sqlite:///{self._folder / _DATABASE}")
+
+    @property
+    def _folder(self) -> Path:
+        return Path(self._location).resolve()
+
+    def _make_database(self) -> None:
+        """Let MLflow make its tables beside, and put them in place whole: half of them cannot be used or mended."""
+        from mlflow import MlflowClient
+
+        if (self._folder / _DATABASE).exists():
+            return
+        with written_beside(self._folder / _DATABASE) as beside:
+            MlflowClient(f"sqlite:///{beside}").search_experiments(max_results=1)
+
+    def _model_file(self, run_id: str, folder: str) -> str | Path:
+        """Of a folder, its own file, wherever the folder lies now: MLflow noted where it was made."""
+        if "://" in self._location:
+            return self._client.download_artifacts(run_id, f"{_PLACE}/{MODEL_FILE}", folder)
+        path = self._folder / _ARTIFACTS / run_id / "artifacts" / _PLACE / MODEL_FILE
+        if not path.is_file():
+            raise RegistryError(
+                f"Cannot read the registry of models {self.place}: the file of a model in it is missing",
+                hint="restore the folder in whole, or train and register again; --model rules scores without it",
+            )
+        return path
 
     @contextmanager
     def _alone(self) -> Generator[None]:
@@ -180,15 +214,25 @@ class Registry:
         Path(self._location).mkdir(parents=True, exist_ok=True)
         with (Path(self._location) / _LOCK).open("a") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)  # ends with the process, however that ends
+            for left in self._folder.glob(f"{LEFTOVER}*"):
+                left.unlink()
+            self._make_database()
             yield
 
     def _experiment(self) -> str:
-        """The id of the experiment that all training runs belong to."""
+        """The id of the experiment that training runs belong to.
+
+        One for each place at which a folder was: a folder that was copied must not write into the one it came from.
+        """
+        beside = None if "://" in self._location else (self._folder / _ARTIFACTS).as_uri()
         known = self._client.get_experiment_by_name(_EXPERIMENT)
+        name = _EXPERIMENT
+        if known is not None and beside is not None and known.artifact_location != beside:
+            name = f"{_EXPERIMENT} in {self._folder}"
+            known = self._client.get_experiment_by_name(name)
         if known is not None:
             return str(known.experiment_id)
-        beside = None if "://" in self._location else (Path(self._location).resolve() / "artifacts").as_uri()
-        return str(self._client.create_experiment(_EXPERIMENT, artifact_location=beside))
+        return str(self._client.create_experiment(name, artifact_location=beside))
 
     def _log(self, run_id: str, record: TrainingRecord, folder: str) -> None:
         from mlflow.entities import Metric, Param, RunTag
@@ -292,8 +336,8 @@ _CAUSES = {
     "malformed": "its database file is damaged",
     "Connection": "it does not answer",
     "timed out": "it does not answer in time",
-    "No such file": "a file of it is missing; a registry in a folder stays where it was made",
-    "Failed to download": "a file of it is missing; a registry in a folder stays where it was made",
+    "No such file": "a file of it is missing",
+    "Failed to download": "a file of it is missing",
     "No space left": "the disk is full",
 }
 
@@ -333,5 +377,10 @@ def _write_model(model: RiskModel, folder: Path) -> None:
 
 
 def _registered(found: ModelVersion, *, is_champion: bool = False) -> Registered:
-    version = str(found.tags.get("model_version", ""))
-    return Registered(name=found.name, number=int(found.version), model_version=version, is_champion=is_champion)
+    return Registered(
+        name=found.name,
+        number=int(found.version),
+        model_version=str(found.tags.get("model_version", "")),
+        label=str(found.tags.get("label", "")),
+        is_champion=is_champion,
+    )

@@ -192,7 +192,7 @@ THROUGH_THE_YEAR = (
         strength=(
             Told(sentence="Missed none of {days_enrolled_ytd:day|days} this year", at_most=0),
             Told(
-                sentence="Missed only {days_absent_ytd} of {days_enrolled_ytd:day|days} this year",
+                sentence="Missed {absence_rate_ytd:%} of {days_enrolled_ytd:day|days} this year",
                 at_most=NEARLY_ALWAYS,
             ),
         ),
@@ -396,7 +396,7 @@ BEFORE = (
         strength=(
             Told(sentence="Did not miss a day last year", at_most=0),
             Told(
-                sentence="Missed only {days_absent_last_year} of {days_enrolled_last_year:day|days} last year",
+                sentence="Missed {absence_rate_last_year:%} of {days_enrolled_last_year:day|days} last year",
                 at_most=NEARLY_ALWAYS,
             ),
         ),

@@ -155,7 +155,7 @@ INCIDENTS = (
         missing="without an incident this year, all days enrolled",
         strength=(
             Told(
-                sentence="Has had no incident for {days_since_last_incident:school day|school days}",
+                sentence="Has had no incident in the last 20 school days",
                 at_least=20,
             ),
         ),
