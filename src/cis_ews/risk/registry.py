@@ -191,7 +191,7 @@ class Registry:
         if (self._folder / _DATABASE).exists():
             return
         with written_beside(self._folder / _DATABASE) as beside:
-            MlflowClient(f"sqlite:///{beside}").search_experiments(max_results=1)
+            cast("Any", MlflowClient(f"sqlite:///{beside}")).search_experiments(max_results=1)
 
     def _model_file(self, run_id: str, folder: str) -> str | Path:
         """Of a folder, its own file, wherever the folder lies now: MLflow noted where it was made."""
