@@ -67,14 +67,17 @@ def contents(given_scores: Iterable[dict[str, Any]] = (), /, **changed: Any) -> 
         "config_hash": "c" * 64,
         "inputs": [SOURCE],
         "scores": _frame(rows, Scores),
-        "reasons": _frame(reasons, Reasons),
-        "rules": _frame([rule_result(student) for student in students], RuleResults),
-        "indicators": pl.DataFrame({"student_id": students, "absence_rate_ytd": [0.125] * len(rows)}),
         "rejections": _frame([rejection(2), rejection(5)], Rejections),
         "cohort_flow": [{"name": "students read", "before": len(rows), "after": len(rows), "excluded": 0}],
         "coverage": {"notes": ["nothing was derived"]},
     }
-    return RunContents(**(given | changed))
+    tables = {
+        "reasons": _frame(reasons, Reasons),
+        "rules": _frame([rule_result(student) for student in students], RuleResults),
+        "indicators": pl.DataFrame({"student_id": students, "absence_rate_ytd": [0.125] * len(rows)}),
+    }
+    tables |= {name: changed.pop(name) for name in (*tables, "contributions") if name in changed}
+    return RunContents(**(given | {"tables": tables} | changed))
 
 
 def rule_result(student: str) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 import dataframely as dy
@@ -63,9 +64,31 @@ def _valid(name: str, frame: pl.DataFrame, schema: type[dy.Schema]) -> pl.DataFr
     return rows
 
 
-def write_table(frame: pl.DataFrame, path: Path) -> None:
-    """Write Parquet that depends on nothing but the rows; everything that shapes the bytes is fixed here."""
-    frame.rechunk().write_parquet(
-        path, compression="zstd", compression_level=3, statistics=True, row_group_size=ROW_GROUP_ROWS
+@dataclass(frozen=True, slots=True)
+class TableParts:
+    """A table in Arrow files, each `checked`, one after the other in the order of the key."""
+
+    paths: tuple[Path, ...]
+
+    def lazy(self) -> pl.LazyFrame:
+        """The rows of all files."""
+        return pl.scan_ipc(list(self.paths), glob=False)
+
+    @property
+    def height(self) -> int:
+        """How many rows there are."""
+        return int(self.lazy().select(pl.len()).collect().item())
+
+
+def write_table(table: pl.DataFrame | TableParts, path: Path) -> None:
+    """Write Parquet that depends on nothing but the rows, in whatever pieces they come; all that shapes the bytes is
+    fixed here. Parts are never in memory at once."""
+    table.lazy().sink_parquet(
+        path,
+        compression="zstd",
+        compression_level=3,
+        statistics=True,
+        row_group_size=ROW_GROUP_ROWS,
+        maintain_order=True,
     )
     sync(path)
