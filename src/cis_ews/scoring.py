@@ -124,7 +124,7 @@ def score_night(  # noqa: PLR0913 - each is a thing that a night needs, and all 
         done_before = runs.find(night.run_id(school_data))
         run = verify_run(done_before) if done_before else _score(school_data, night, runs=runs, watch=watch)
         with watch.step("publish"):
-            published = flags.publish(run, school_data)
+            published = flags.publish(run, schools=school_data.schools, students=school_data.students)
         timings = stage_times(watch)
         if done_before is None:
             record_timings(run, timings)
