@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Collection
-from datetime import datetime
+from datetime import UTC, datetime
 from io import BytesIO
 from typing import Any
 
@@ -72,11 +72,13 @@ def _before_sqlite(connection: Connection, districts: list[str]) -> pl.DataFrame
 
 
 def _dated(before: pl.DataFrame) -> pl.DataFrame:
-    """Few moments are different ones: each is read once."""
-    moments = before.select(pl.col("changed_at").unique()).with_columns(
-        moment=pl.col("changed_at")
-        .str.slice(0, 26)
-        .str.to_datetime("%Y-%m-%d %H:%M:%S%.f", time_unit="us")
-        .dt.replace_time_zone("UTC")
-    )
-    return before.join(moments, on="changed_at", how="left").drop("changed_at").rename({"moment": "changed_at"})
+    """With `changed_at` as a moment; few of them differ, so each is read once."""
+    said = before["changed_at"].unique()
+    moments = pl.Series([_moment(text) for text in said], dtype=pl.Datetime("us", "UTC"))
+    return before.with_columns(pl.col("changed_at").replace_strict(said, moments, return_dtype=moments.dtype))
+
+
+def _moment(said: str) -> datetime:
+    """SQLite gives the UTC clock without saying so; PostgreSQL says it and leaves zeros at the end out."""
+    moment = datetime.fromisoformat(said)
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
