@@ -131,6 +131,11 @@ class Run:
         with disk_errors(self.path, "read"):
             return self._scan(table).filter(pl.col("student_id") == student_id).collect()
 
+    def rows_between(self, table: str, first: str, last: str) -> pl.DataFrame:
+        """The rows of the students from one id to another, both included; a table too big to be read whole."""
+        with disk_errors(self.path, "read"):
+            return self._scan(table).filter(pl.col("student_id").is_between(pl.lit(first), pl.lit(last))).collect()
+
     def statement(self, name: str) -> Any:
         """One JSON file of the run: cohort_flow, coverage, model, timings."""
         with disk_errors(self.path, "read"):
