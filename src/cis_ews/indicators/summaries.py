@@ -25,9 +25,7 @@ FILLED = {
 }
 
 
-def with_summaries(
-    indicators: pl.DataFrame, school_data: SchoolData, *, school_year: int, as_of: date
-) -> pl.DataFrame:
+def with_summaries(indicators: pl.DataFrame, school_data: SchoolData, *, school_year: int, as_of: date) -> pl.DataFrame:
     """The table of indicators with those of `school_year`, the last one, from its summary where they are null."""
     summaries = _of_year(school_data, school_year, as_of)
     if summaries.is_empty():
