@@ -63,6 +63,7 @@ def _february(folder: Path, *, through: date | None) -> Extract:
         {"districts": 0},
         {"last_school_year": 1950},
         {"format": "xlsx"},
+        {"attendance": "negative"},
         {"through": date(2024, 2, 27)},
         {"through": date(2026, 9, 1)},
     ],

@@ -61,9 +61,11 @@ class PartsWriter:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
-        """Close the last part; what was interrupted is thrown away, written out or not."""
+        """Write the last part; where writing was interrupted, close what is open as it is."""
         if kind is None:
             self._end_part()
+        for file in self._files.values():
+            file.abandon()
 
 
 class _PartFile:
@@ -91,6 +93,10 @@ class _PartFile:
         if self._waiting:
             self._flush()
         self._writer.close()
+
+    def abandon(self) -> None:
+        if self._writer is not None:
+            self._writer.close()
 
 
 def _to_arrow(frame: pl.DataFrame) -> Any:
