@@ -226,6 +226,15 @@ def known_grades(grades: pl.DataFrame, calendar_days: pl.DataFrame) -> pl.DataFr
     return dated.with_columns(known_on.alias("graded_on")).drop("term_end", "year_end")
 
 
+def known_years(student_years: pl.DataFrame, calendar_days: pl.DataFrame) -> pl.DataFrame:
+    """The summaries of school years, each with the day from which it is known as `known_on`.
+
+    That is the last day of its year in any school's calendar; null where the calendar does not reach back to it.
+    """
+    ends = calendar_days.group_by("school_year").agg(known_on=pl.col("date").max())
+    return student_years.join(ends, on="school_year", how="left", maintain_order="left")
+
+
 def _last_reported(facts: CoverageFacts, reporting: pl.DataFrame | None) -> dict[str, date]:
     if reporting is not None:
         return dict(reporting.select("school_id", "reported_through").sort("school_id").iter_rows())

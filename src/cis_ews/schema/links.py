@@ -46,6 +46,11 @@ def _not_after_calendar(column: str) -> Callable[[pl.DataFrame, Tables], pl.Data
     return broken
 
 
+def _year_after_calendar(rows: pl.DataFrame, tables: Tables) -> pl.DataFrame:
+    """Summaries of a school year that lies after those of every calendar."""
+    return rows.filter(pl.col("school_year") > tables["calendar_days"].select(pl.col("school_year").max()).item())
+
+
 def _overlapping(rows: pl.DataFrame, tables: Tables) -> pl.DataFrame:  # noqa: ARG001  the signature of a rule
     """Enrollments that begin before an earlier one of the same student, school and school year has ended.
 
@@ -151,4 +156,6 @@ LINK_RULES: tuple[LinkRule, ...] = (
     _within_calendar("reporting", "reported_through"),
     _student_known("supports"),
     _within_calendar("supports", "date"),
+    _student_known("student_years"),
+    LinkRule("student_years", "after_last_calendar_day", "school_year", _year_after_calendar),
 )

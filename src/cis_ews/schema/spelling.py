@@ -6,7 +6,10 @@ from collections.abc import Mapping
 
 import polars as pl
 
-_ID_TABLES = ("enrollments", "attendance_events", "incidents", "course_grades", "demographics", "supports")
+_ID_TABLES = (
+    *("enrollments", "attendance_events", "incidents", "course_grades", "demographics", "supports"),
+    "student_years",
+)
 
 
 def known_and_unknown_ids(tables: Mapping[str, pl.DataFrame], *, known: bool = True) -> pl.DataFrame:
