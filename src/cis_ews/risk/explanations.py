@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from cis_ews.enums import Direction
 from cis_ews.errors import ModelError
+from cis_ews.risk.exact_shap import exact_shap_values
 from cis_ews.risk.feature_catalog import FEATURES, SAME_EARLY, Feature
 from cis_ews.risk.feature_catalog.feature import DAYS_ENROLLED, Column, Comparison, Term, Told
 from cis_ews.risk.features import evaluated, features_named
@@ -25,7 +26,7 @@ from cis_ews.risk.templates import render, template_fields
 from cis_ews.schema.scores import Reasons
 from cis_ews.wording import counted
 
-__all__ = ["explain", "peer_values"]
+__all__ = ["exact_shap_values", "explain", "peer_values"]
 
 NOTICEABLE = 0.02
 """Log-odds: what moves the odds by less than about two in a hundred is no reason."""
