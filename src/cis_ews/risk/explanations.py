@@ -7,7 +7,7 @@ worked on in slices, so that memory is bounded.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -174,7 +174,7 @@ class _Table:
         """Ranked reasons of students, in their order."""
         from cis_ews.risk.reason_choice import choose
 
-        chosen = choose(self.choices, self._students(rows, weights), least=NOTICEABLE, limit=limit)
+        chosen = choose(self.choices, self._students(rows, weights), limit=limit)
         who, directions, ranks = np.nonzero(chosen >= 0)
         told = chosen[who, directions, ranks]
         features = [telling.feature for telling in self.tellings]
@@ -191,40 +191,41 @@ class _Table:
     def _students(self, rows: pl.DataFrame, weights: pl.DataFrame) -> Students:
         from cis_ews.risk.reason_choice import Students
 
-        early = rows.select((pl.col(DAYS_ENROLLED).fill_null(0) < SAME_DAYS_UNTIL).cast(pl.Int64))
         return Students(
             contributions=weights.select(pl.all().cast(pl.Float64).fill_null(0)).to_numpy().T,
             known=rows.select(pl.col(VALUE + name).is_not_null() for name in self.names).to_numpy().T,
             fits=rows.select(fits(each).alias(str(at)) for at, each in enumerate(self.tellings)).to_numpy().T,
-            kinds=early.to_series().to_numpy(),
+            early=rows.select(pl.col(DAYS_ENROLLED).fill_null(0) < SAME_DAYS_UNTIL).to_series().to_numpy(),
         )
 
     def _words(self, rows: pl.DataFrame, who: NDArray[np.intp], told: NDArray[np.int16]) -> pl.DataFrame:
         """`value` and `sentence` of the tellings of these rows, in the order given; made telling by telling."""
         order = np.argsort(told, kind="stable")
+        inverse = np.empty_like(order)
+        inverse[order] = np.arange(order.size)
         bounds = np.searchsorted(told[order], np.arange(len(self.tellings) + 1))
         parts = [
-            rows.select(telling.reads)[who[order[start:end]]].with_columns(in_words(telling)).select("value", "sentence")
+            rows[telling.reads][who[order[start:end]]].select(in_words(telling))
             for telling, start, end in zip(self.tellings, bounds[:-1], bounds[1:], strict=True)
             if start < end
         ]
-        return pl.concat([pl.DataFrame(schema={"value": pl.Float64, "sentence": pl.String}), *parts])[np.argsort(order)]
+        nothing = pl.DataFrame(schema={"value": pl.Float64, "sentence": pl.String})
+        return pl.concat([nothing, *parts], rechunk=True)[inverse]
 
 
 def _choices(explained: Sequence[Feature], tellings: Sequence[Telling]) -> Choices:
-    from numpy.typing import NDArray
+    from cis_ews.risk.reason_choice import Choices
 
-    from cis_ews.risk.reason_choice import Choices, Students
-
-    known = [feature.topic for feature in explained]
-    early = [SAME_EARLY.get(topic, topic) for topic in known]
-    unknown = [feature.unknown or "" for feature in explained]
+    missing = _numbers([feature.unknown or "" for feature in explained])
+    late = [feature.topic for feature in explained]
+    early = [SAME_EARLY.get(topic, topic) for topic in late]
     return Choices(
         starts=np.searchsorted([DIRECTIONS.index(each.direction) for each in tellings], np.arange(len(DIRECTIONS) + 1)),
         features=np.array([each.place for each in tellings], dtype=np.int64),
-        topics=np.array([[_numbers(known)] * 2 + [_numbers(unknown)], [_numbers(early)] * 2 + [_numbers(unknown)]]),
-        signs=np.array([1.0, -1.0, 1.0]),
-        is_known=np.array([True, True, False]),
+        topics=np.array([[missing, _numbers(late)], [missing, _numbers(early)]], dtype=np.int64),
+        known=np.array([each != Direction.UNKNOWN for each in DIRECTIONS], dtype=np.int64),
+        signs=np.array([-1.0 if each == Direction.STRENGTH else 1.0 for each in DIRECTIONS]),
+        least=NOTICEABLE,
     )
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cache
 from operator import ge, le
 
 import polars as pl
@@ -67,13 +68,14 @@ def _sentences(feature: Feature, direction: Direction) -> tuple[Told, ...]:
     return feature.risk if direction == Direction.RISK else feature.strength
 
 
+@cache
 def fits(telling: Telling) -> pl.Expr:
-    """Whether a sentence can be told: its numbers are known, and lie on its side of the reference and of the peers."""
+    """Whether a sentence can be told: the numbers are known, and lie on its side of the reference and of the peers."""
     feature, told = telling.feature, telling.told
     value = pl.col(VALUE + feature.name)
     if telling.direction == Direction.UNKNOWN:
         return value.is_null()
-    conditions = [pl.col(name).is_not_null() for name in sorted(set(telling.speaks_of))]
+    conditions = [value.is_not_null(), *(pl.col(name).is_not_null() for name in sorted(set(telling.speaks_of)))]
     # The limits as Float32, like the features: 0.1 is then 0.1 on both sides.
     if told.at_least is not None:
         conditions += [value >= pl.lit(told.at_least, dtype=pl.Float32), *_beside_peers(feature, beyond=ge)]
@@ -88,12 +90,15 @@ def _beside_peers(feature: Feature, *, beyond: Callable[[pl.Expr, pl.Expr], pl.E
         yield beyond(own, median).fill_null(value=True)
 
 
-def in_words(telling: Telling) -> list[pl.Expr]:
+@cache
+def in_words(telling: Telling) -> tuple[pl.Expr, pl.Expr]:
     """`value` and `sentence` of a telling."""
     if telling.direction == Direction.UNKNOWN:
-        return [pl.lit(None, dtype=pl.Float64).alias("value"), render(telling.told.sentence).alias("sentence")]
-    sentence = pl.concat_str(render(telling.told.sentence), *_tail(telling.feature))
-    return [evaluated(telling.number).alias("value"), sentence.alias("sentence")]
+        value, sentence = pl.repeat(None, pl.len(), dtype=pl.Float64), render(telling.told.sentence)
+    else:
+        value = evaluated(telling.number)
+        sentence = pl.concat_str(render(telling.told.sentence), *_tail(telling.feature))
+    return value.alias("value"), sentence.alias("sentence")
 
 
 def _tail(feature: Feature) -> Iterator[pl.Expr]:
