@@ -11,7 +11,8 @@ import polars as pl
 import pytest
 
 from cis_ews.errors import ConfigError, ModelError
-from cis_ews.risk.rule_engine import evaluate_rule, on_date, truth
+from cis_ews.risk.rule_engine import on_date, truth
+from cis_ews.risk.rule_results import evaluate_rules
 from cis_ews.risk.rule_terms import AllOf, AnyOf, AtLeast, Condition, FlagRule, Is, Level, Number, Share
 from cis_ews.risk.rules import RULES, RulesModel, rules_named
 from cis_ews.risk.sentences import FACTS
@@ -142,7 +143,7 @@ def test_a_sentence_joins_the_facts_that_hold_and_only_these() -> None:
 
 def test_a_sentence_without_its_numbers_is_the_title() -> None:
     frame = indicator_frame({"days_absent_september": 9})
-    assert evaluate_rule(on_date(frame, WINTER), _rule("september_rule")).item(0, "sentence") == "September rule"
+    assert evaluate_rules(on_date(frame, WINTER), [_rule("september_rule")]).item(0, "sentence") == "September rule"
 
 
 def test_a_column_that_the_indicators_lack_is_an_error_and_not_an_abstention() -> None:

@@ -1,4 +1,4 @@
-"""Evaluates flag rules over a frame of indicators, in three-valued logic: true, false, and null for "cannot be known".
+"""The conditions of flag rules over a frame of indicators, in three-valued logic: true, false, null for "unknown".
 
 Loops run over rules and conditions, never over students.
 """
@@ -12,7 +12,6 @@ from operator import add, eq, ge, gt, le, lt
 
 import polars as pl
 
-from cis_ews.enums import RuleStatus
 from cis_ews.risk.rule_terms import (
     AllOf,
     AnyOf,
@@ -30,22 +29,24 @@ from cis_ews.risk.rule_terms import (
     inputs,
     leaves,
 )
-from cis_ews.risk.sentences import fact_of, joined_facts, level_sentence
+from cis_ews.risk.sentences import fact_of
 from cis_ews.risk.templates import template_fields
 
 AS_OF = "__as_of"
+ROW = "__row"
 COMPARE: Mapping[Comparison, Callable[[pl.Expr, pl.Expr], pl.Expr]] = {
     ">=": ge, ">": gt, "<=": le, "<": lt, "==": eq,
 }  # fmt: skip
 SCHOOL_YEAR_TURNS = 8
+YEAR, MONTH = 10_000, 100
 
 Mark = Callable[[pl.Expr], pl.Expr]
 Truths = Mapping[Condition, str]
 
 
 def on_date(indicators: pl.DataFrame, as_of: date) -> pl.DataFrame:
-    """Indicators with the date on which rules are asked, which seasons read."""
-    return indicators.with_columns(pl.lit(as_of).alias(AS_OF))
+    """Indicators with the date on which rules are asked, as the number that seasons read: 20260227."""
+    return indicators.with_columns(pl.lit(_day(as_of.year, (as_of.month, as_of.day)), dtype=pl.Int32).alias(AS_OF))
 
 
 def truth(condition: Condition) -> pl.Expr:
@@ -66,6 +67,34 @@ def with_truths(rows: pl.DataFrame, conditions: Sequence[Condition]) -> tuple[pl
         rows = rows.with_columns(_one_truth(part, columns).alias(name) for part, name in names.items())
         columns |= names
     return rows, columns
+
+
+def students_of(indicators: pl.DataFrame, rules: Sequence[FlagRule], *more: str) -> pl.DataFrame:
+    """The columns that the rules need, and more, sorted by `student_id` and numbered (ROW)."""
+    needed = [name for rule in rules for name in needed_columns(rule)]
+    return (
+        indicators.select(*dict.fromkeys(["student_id", *needed, *more, AS_OF])).sort("student_id").with_row_index(ROW)
+    )
+
+
+def with_outcomes(indicators: pl.DataFrame, rules: Sequence[FlagRule]) -> tuple[pl.DataFrame, Truths]:
+    """`students_of` with the truths of all conditions; and for each rule, in `outcome_column`, the place of the level
+    that holds among its levels, their number where the rule abstains, and null where it says nothing."""
+    conditions = [condition for rule in rules for condition in rule.conditions]
+    students, truths = with_truths(students_of(indicators, rules), conditions)
+    return students.with_columns(_outcome(rule, truths).alias(outcome_column(rule)) for rule in rules), truths
+
+
+def outcome_column(rule: FlagRule) -> str:
+    """Where `with_outcomes` puts what becomes of a rule."""
+    return f"__outcome_{rule.name}"
+
+
+def _outcome(rule: FlagRule, truths: Truths) -> pl.Expr:
+    levels = [pl.col(truths[condition]) for condition in rule.conditions]
+    held = [pl.when(level).then(pl.lit(order, dtype=pl.Int8)) for order, level in enumerate(levels)]
+    abstains = pl.when(pl.any_horizontal(map(is_unknown, levels))).then(pl.lit(len(levels), dtype=pl.Int8))
+    return pl.coalesce([*held, abstains])
 
 
 def _one_truth(part: Condition, columns: Truths) -> pl.Expr:
@@ -124,18 +153,23 @@ def _is(leaf: Is) -> pl.Expr:
 
 @_leaf_truth.register
 def _one_of(leaf: OneOf) -> pl.Expr:
-    return pl.col(leaf.indicator).cast(pl.String).is_in(list(leaf.values))
+    return pl.col(leaf.indicator).is_in(list(leaf.values))
 
 
 @_leaf_truth.register
 def _season(leaf: Season) -> pl.Expr:
-    begun = pl.col(AS_OF) >= _day(leaf.first)
-    return begun if leaf.until is None else begun & (pl.col(AS_OF) < _day(leaf.until))
+    begun = pl.col(AS_OF) >= _day_of_school_year(leaf.first)
+    return begun if leaf.until is None else begun & (pl.col(AS_OF) < _day_of_school_year(leaf.until))
 
 
-def _day(month_day: MonthDay) -> pl.Expr:
+def _day_of_school_year(month_day: MonthDay) -> pl.Expr:
+    turned = int(month_day[0] >= SCHOOL_YEAR_TURNS)
+    return (pl.col("school_year").cast(pl.Int32) - turned) * YEAR + _day(0, month_day)
+
+
+def _day(year: int, month_day: MonthDay) -> int:
     month, day = month_day
-    return pl.date(pl.col("school_year").cast(pl.Int32) - int(month >= SCHOOL_YEAR_TURNS), month, day)
+    return year * YEAR + month * MONTH + day
 
 
 def is_true(value: pl.Expr) -> pl.Expr:
@@ -166,52 +200,3 @@ def needed_columns(rule: FlagRule) -> list[str]:
     spoken = [*facts, *(level.sentence for level in rule.levels)]
     fields = [name for text in spoken for name in template_fields(text)]
     return list(dict.fromkeys(["student_id", *(name for leaf in read for name in inputs(leaf)), *fields]))
-
-
-def evaluate_rule(indicators: pl.DataFrame, rule: FlagRule) -> pl.DataFrame:
-    """Students of whom the rule holds or abstains: student_id, rule, status, level, missing, sentence."""
-    known, truths = with_truths(indicators.select(*needed_columns(rule), AS_OF), rule.conditions)
-    levels = [pl.col(truths[condition]) for condition in rule.conditions]
-    kept = known.filter(pl.any_horizontal([level.fill_null(value=True) for level in levels])).with_columns(
-        __held=pl.coalesce([pl.when(level).then(order) for order, level in enumerate(levels)])
-    )
-    abstains, holds = pl.lit(RuleStatus.ABSTAINS.value), pl.lit(RuleStatus.HOLDS.value)
-    return kept.select(
-        "student_id",
-        rule=pl.lit(rule.name),
-        status=pl.when(pl.col("__held").is_null()).then(abstains).otherwise(holds),
-        level=_of_the_level_held([pl.lit(level.name, dtype=pl.String) for level in rule.levels]),
-        missing=_missing(rule, truths),
-        sentence=_of_the_level_held(list(_sentences(rule, truths))),
-    )
-
-
-def _of_the_level_held(values: Sequence[pl.Expr]) -> pl.Expr:
-    return pl.coalesce([pl.when(pl.col("__held") == order).then(value) for order, value in enumerate(values)])
-
-
-def _sentences(rule: FlagRule, truths: Truths) -> Iterator[pl.Expr]:
-    for level, condition in zip(rule.levels, rule.conditions, strict=True):
-        facts = joined_facts(deciding_leaves(condition, truths, mark=is_true))
-        yield level_sentence(level.sentence, rule.title, facts)
-
-
-def _missing(rule: FlagRule, truths: Truths) -> pl.Expr:
-    """Names of the inputs without which the outcome, or one more severe than the one that holds, stays unknown."""
-    gaps: dict[str, list[pl.Expr]] = {}
-    for order, condition in enumerate(rule.conditions):
-        above = pl.col("__held").is_null() | (pl.col("__held") > order)
-        for leaf, unknown in deciding_leaves(condition, truths, mark=is_unknown):
-            for name in inputs(leaf):
-                gaps.setdefault(name, []).append(above & unknown & _is_absent(name, leaf))
-    named = [pl.when(pl.any_horizontal(where)).then(pl.lit(name)) for name, where in gaps.items()]
-    joined = pl.concat_str(named, separator=",", ignore_nulls=True)
-    return pl.when(joined != "").then(joined)
-
-
-def _is_absent(name: str, leaf: Leaf) -> pl.Expr:
-    """Whether an input is missing, or is too few days to speak of a share of them."""
-    absent = pl.col(name).is_null()
-    if isinstance(leaf, Share) and name == leaf.whole:
-        return absent | (pl.col(name) < max(1, leaf.minimum_days))
-    return absent

@@ -20,8 +20,9 @@ from cis_ews.risk.rule_catalog.coursework import COURSEWORK_RULES
 from cis_ews.risk.rule_catalog.parts import EXTERNAL_INPUTS
 from cis_ews.risk.rule_catalog.strengths import STRENGTH_RULES
 from cis_ews.risk.rule_catalog.truancy import TRUANCY_RULES
-from cis_ews.risk.rule_engine import evaluate_rule, needed_columns, on_date
+from cis_ews.risk.rule_engine import needed_columns, on_date
 from cis_ews.risk.rule_reasons import rank_reasons
+from cis_ews.risk.rule_results import evaluate_rules
 from cis_ews.risk.rule_terms import FlagRule
 from cis_ews.risk.sentences import FACTS
 from cis_ews.schema.scores import Reasons, RuleResults
@@ -74,9 +75,7 @@ class RulesModel:
         """
         asked = self._asked(as_of)
         known = on_date(_with_external_inputs(indicators, asked), as_of)
-        results = [evaluate_rule(known, rule) for rule in asked]
-        empty = RuleResults.create_empty()
-        return RuleResults.cast(pl.concat([empty, *results], how="vertical_relaxed").sort("student_id", "rule"))
+        return RuleResults.cast(evaluate_rules(known, asked))
 
     def reasons(
         self, indicators: pl.DataFrame, results: pl.DataFrame, *, as_of: date, limit: int = REASONS_SHOWN

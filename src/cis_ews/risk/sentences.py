@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import reduce
 from operator import add
@@ -11,8 +11,8 @@ import polars as pl
 
 from cis_ews.enums import Domain
 from cis_ews.risk.rule_catalog.parts import EXTERNAL_INPUTS
-from cis_ews.risk.rule_terms import Leaf, Number, Season, Share, inputs
-from cis_ews.risk.templates import FACTS_FIELD, render
+from cis_ews.risk.rule_terms import Condition, Leaf, Number, Season, Share, inputs, leaves
+from cis_ews.risk.templates import FACTS_FIELD, render, template_fields
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +36,7 @@ def _coursework(topic: str, sentence: str) -> Fact:
     return Fact(topic, Domain.COURSEWORK, sentence)
 
 
+FACTS_PLACE = "{" + FACTS_FIELD + "}"
 _MISSED_THIS_YEAR = "Missed {days_absent_ytd} of {days_enrolled_ytd:school day|school days} this year"
 _SUSPENDED = "Was suspended {suspensions_ytd:time|times} this year"
 _MAJOR = "Had {incidents_major_ytd:major incident|major incidents} this year"
@@ -165,25 +166,32 @@ def fact_value(leaf: Leaf) -> pl.Expr:
     return pl.col(inputs(leaf)[0]).cast(pl.Float64)
 
 
-def level_sentence(template: str, title: str, facts: pl.Expr) -> pl.Expr:
-    """A rule's sentence with facts in the place of `{facts}`; the rule's title where a number is missing."""
-    pieces = [render(piece) for piece in template.split("{" + FACTS_FIELD + "}")]
-    between = [piece for pair in zip(pieces, [facts] * len(pieces), strict=True) for piece in pair][:-1]
-    return pl.coalesce(pl.concat_str(between), pl.lit(title))
+def fact_sentences(condition: Condition) -> list[str]:
+    """What can be said of a student of whom the condition holds, each fact once, in reading order."""
+    facts = [fact for fact in map(fact_of, leaves(condition)) if fact is not None]
+    return list(dict.fromkeys(fact.sentence for fact in facts))
 
 
-def joined_facts(deciding: Iterable[tuple[Leaf, pl.Expr]]) -> pl.Expr:
-    """The facts that hold, each once, as one sentence; null where none can be told."""
-    where: dict[str, list[pl.Expr]] = {}
-    for leaf, holds in deciding:
-        fact = fact_of(leaf)
-        if fact is not None:
-            where.setdefault(fact.sentence, []).append(holds)
-    told = [
-        pl.when(pl.any_horizontal(places)).then(render(text[0].lower() + text[1:])) for text, places in where.items()
-    ]
-    joined = pl.concat_str(told or [pl.lit("")], separator="; ", ignore_nulls=True)
-    return pl.when(joined != "").then(pl.concat_str(joined.str.head(1).str.to_uppercase(), joined.str.slice(1)))
+def asks_for_facts(template: str) -> bool:
+    """Whether a rule's sentence has a place for facts."""
+    return FACTS_PLACE in template
+
+
+def with_facts(template: str, facts: Sequence[str]) -> str | None:
+    """A rule's sentence with facts, joined, in the place of `{facts}`; None where it asks for facts and has none."""
+    if not asks_for_facts(template):
+        return template
+    joined = "; ".join(fact[0].lower() + fact[1:] for fact in facts)
+    return template.replace(FACTS_PLACE, joined[0].upper() + joined[1:]) if joined else None
+
+
+def tell(students: pl.DataFrame, template: str | None, *, rows: pl.Series, title: str) -> pl.Series:
+    """A sentence for the students in these rows; the rule's title where there is no template or a number is missing."""
+    fields = template_fields(template or "")
+    if template is None or not fields:
+        return pl.repeat(template or title, len(rows), dtype=pl.String, eager=True).rename("sentence")
+    numbers = students.select(*dict.fromkeys(fields))[rows]
+    return numbers.select(sentence=pl.coalesce(render(template, numbers.schema), pl.lit(title))).to_series()
 
 
 INPUT_WORDS = (

@@ -8,15 +8,37 @@ import dataframely as dy
 import polars as pl
 
 from cis_ews.enums import GradeLevel, RuleStatus
-from cis_ews.risk.cohort import Cohort
+from cis_ews.risk.cohort import STUDENT_COLUMNS, Cohort
 from cis_ews.risk.rule_catalog.parts import EXTERNAL_INPUTS
 from cis_ews.risk.rule_terms import RuleKind
 from cis_ews.risk.rules import RULES
 from cis_ews.risk.sentences import input_words
+from cis_ews.risk.tier_places import place_students
 from cis_ews.risk.tier_policy import Capacity, TierPolicy
 from cis_ews.schema.scores import Scores
 
-__all__ = ["Capacity", "TierPolicy", "assign_tiers"]
+__all__ = ["JUDGED", "Capacity", "TierPolicy", "assign_tiers", "judge_students", "place_students"]
+
+JUDGED = pl.Schema(
+    {
+        "student_id": pl.String(),
+        "school_id": pl.String(),
+        "grade_level": pl.Enum(GradeLevel),
+        "days_enrolled": pl.Int32(),
+        "risk": pl.Float64(),
+        "asked": pl.Int8(),
+        "by_rules": pl.Int8(),
+        "flags": pl.Int32(),
+        "absence_rate": pl.Float64(),
+        "lot": pl.UInt64(),
+        "abstained": pl.Boolean(),
+        "because": pl.String(),
+        "agreeing": pl.String(),
+    }
+)
+"""What `judge_students` says of a student; `place_students` takes it. `asked`: the tier that rules and model ask for;
+`by_rules`: rules alone; `flags`: how many flag rules hold; `lot`: what breaks a tie, null where nothing asks for a
+tier; `because`, `agreeing`: the words of the reason that do not hang on a place."""
 
 ASKING = {
     "rule": pl.String,
@@ -46,16 +68,30 @@ def assign_tiers(
 
     Tier 3 and 2 are asked for by the policy's rules and, where `risk` (`student_id`, `risk`: a calibrated probability)
     is given, by the policy's thresholds; the higher one counts, so a model never takes away what a rule asks for. Then
-    the list is cut at each school's capacity: by tier, then risk, then the number of flag rules that hold, then the
-    absence rate, then a hash of the student's id (the same every night, and without the bias of an alphabet). A share
-    of the places (`places_for_rules`) is filled in the order of a night without a model first. Who is beyond the cut
-    stays in Tier 1, and the reason says so.
+    the list is cut at each school's capacity (`place_students`).
 
     "Not enough data" is a student enrolled for fewer days than the policy asks, unless a rule holds that needs no share
     of these few days, and a student of whom every rule of the policy abstains. The risk of these, and of everyone
     enrolled for fewer days, is not told.
     """
-    students = _with_absence_rate(cohort.students, indicators)
+    judged = judge_students(cohort.students, indicators, results, policy=policy, risk=risk)
+    return place_students(judged, policy=policy, model_version=model_version)
+
+
+def judge_students(
+    cohort_students: pl.DataFrame,
+    indicators: pl.DataFrame,
+    results: pl.DataFrame,
+    *,
+    policy: TierPolicy,
+    risk: pl.DataFrame | None = None,
+) -> pl.DataFrame:
+    """What rules and model ask for each student of a part of the cohort (JUDGED), before any list is cut.
+
+    Needs nothing of other students: the parts of a cohort may be judged one by one, and placed together. `indicators`,
+    `results` and `risk` may hold more students than these.
+    """
+    students = _with_absence_rate(cohort_students, indicators)
     evidence = _evidence(students, results, policy)
     judged = (
         students.join(_strongest(evidence), on="student_id", how="left")
@@ -67,8 +103,30 @@ def assign_tiers(
         .join(_risks(risk), on="student_id", how="left")
         .with_columns(_asked_by_model(policy))
         .with_columns(__asked=pl.max_horizontal("__by_rules", "__by_model"))
+        .sort("student_id")
     )
-    return Scores.cast(_scores(_with_places(judged, policy), policy, model_version=model_version))
+    return judged.select(
+        *STUDENT_COLUMNS,
+        risk="__risk",
+        asked="__asked",
+        by_rules="__by_rules",
+        flags="__flags",
+        absence_rate="__rate",
+        lot=_lots(judged.select(pl.when(pl.col("__asked").is_not_null()).then("student_id")).to_series()),
+        abstained="__nothing_known",
+        because=_because(policy),
+        agreeing=pl.when(pl.col("__asked").is_not_null()).then(_agreeing()),
+    ).cast(JUDGED)
+
+
+def _lots(listed: pl.Series) -> pl.Series:
+    """A number that hangs on nothing but the id, for those on a list: polars' own hash may change with its version."""
+    lots = [None if student is None else _lot(student) for student in listed]
+    return pl.Series(lots, dtype=pl.UInt64)
+
+
+def _lot(student_id: str) -> int:
+    return int.from_bytes(hashlib.sha256(student_id.encode()).digest()[:8], "big")
 
 
 def _risks(risk: pl.DataFrame | None) -> pl.DataFrame:
@@ -102,9 +160,10 @@ def _evidence(students: pl.DataFrame, results: pl.DataFrame, policy: TierPolicy)
     ]
     table = pl.DataFrame(asking, schema=ASKING, orient="row")
     few_days = pl.col("days_enrolled") < policy.minimum_days_enrolled
+    held = results.lazy().filter(pl.col("status") == RuleStatus.HOLDS, pl.col("rule").is_in(table["rule"].unique()))
     return (
-        results.filter(pl.col("status") == RuleStatus.HOLDS)
-        .select("student_id", "rule", "level", "sentence")
+        held.select("student_id", "rule", "level", "sentence")
+        .collect()
         .join(table, on=["rule", "level"], nulls_equal=True)
         .join(students.select("student_id", "days_enrolled"), on="student_id")
         .filter(~(few_days & pl.col("__needs_rate")))
@@ -120,8 +179,8 @@ def _strongest(evidence: pl.DataFrame) -> pl.DataFrame:
 
 
 def _flags_held(results: pl.DataFrame) -> pl.DataFrame:
-    held = results.filter(pl.col("status") == RuleStatus.HOLDS, pl.col("rule").is_in(FLAGS))
-    return held.group_by("student_id").agg(__flags=pl.len().cast(pl.Int32))
+    held = results.lazy().filter(pl.col("status") == RuleStatus.HOLDS, pl.col("rule").is_in(FLAGS))
+    return held.group_by("student_id").agg(__flags=pl.len().cast(pl.Int32)).collect()
 
 
 def _abstentions(results: pl.DataFrame, policy: TierPolicy) -> pl.DataFrame:
@@ -130,18 +189,26 @@ def _abstentions(results: pl.DataFrame, policy: TierPolicy) -> pl.DataFrame:
     A rule that lacks only what no school data have (a state test, an age) has been asked as far as it can be.
     """
     names = list({entry.rule.name for entry in policy.rules})
-    abstaining = results.filter(pl.col("status") == RuleStatus.ABSTAINS, pl.col("rule").is_in(names))
-    missing = abstaining.select("student_id", "rule", pl.col("missing").str.split(",")).explode("missing")
-    in_data = missing.filter(pl.col("missing").is_not_null(), ~pl.col("missing").is_in(list(EXTERNAL_INPUTS)))
-    words = {name: input_words(name) for name in in_data.get_column("missing").unique()}
+    abstaining = results.lazy().filter(pl.col("status") == RuleStatus.ABSTAINS, pl.col("rule").is_in(names))
+    lacking = abstaining.select("student_id", "rule", "missing").collect()
+    words = pl.DataFrame(
+        [(text, word) for text in lacking["missing"].drop_nulls().unique() for word in _words_of(text)],
+        schema={"missing": pl.String, "__word": pl.String},
+        orient="row",
+    )
     return (
-        in_data.with_columns(pl.col("missing").replace_strict(words, return_dtype=pl.String))
+        lacking.join(words, on="missing")
         .group_by("student_id")
         .agg(
             __abstaining=pl.col("rule").n_unique().cast(pl.Int32),
-            __missing=pl.col("missing").unique().sort().str.join(", "),
+            __missing=pl.col("__word").unique().sort().str.join(", "),
         )
     )
+
+
+def _words_of(missing: str) -> list[str]:
+    """What school data should have, of the inputs that a rule lacks, in words."""
+    return [input_words(name) for name in missing.split(",") if name not in EXTERNAL_INPUTS]
 
 
 def _rules_asked(policy: TierPolicy) -> pl.DataFrame:
@@ -157,80 +224,19 @@ def _nothing_known(policy: TierPolicy) -> pl.Expr:
     return few_days | ((pl.col("__rules") > 0) & (pl.col("__abstaining") >= pl.col("__rules")))
 
 
-def _with_places(judged: pl.DataFrame, policy: TierPolicy) -> pl.DataFrame:
-    """Add each school's places and the student's place on the school's list; null where nothing asks for a tier."""
-    schools = judged.group_by("school_id").len()
-    places = [policy.places(school, scored) for school, scored in schools.iter_rows()]
-    limits = schools.select(
-        "school_id",
-        __limit=pl.Series(places, dtype=pl.Int64),
-        __kept=pl.Series([policy.rule_places(limit) for limit in places], dtype=pl.Int64),
-    )
-    with_limit = judged.join(limits, on="school_id", how="left")
-    listed = with_limit.filter(pl.col("__asked").is_not_null())
-    # Only students on a list are hashed: polars' own hash may change from version to version.
-    digests = [hashlib.sha256(student.encode()).hexdigest() for student in listed.get_column("student_id")]
-    numbered = _numbered(listed.with_columns(__digest=pl.Series(digests, dtype=pl.String)))
-    return with_limit.join(numbered, on="student_id", how="left")
-
-
-def _numbered(listed: pl.DataFrame) -> pl.DataFrame:
-    """The place of everyone on a list: who is kept by rules and who fits beside them first, then who does not."""
-    school, by_rules = pl.col("school_id"), pl.col("__by_rules")
-    place = pl.int_range(1, pl.len() + 1).over("school_id")
-    need = _ordered(listed, "__by_rules").with_columns(
-        __is_kept=by_rules.is_not_null() & (place <= pl.col("__kept")).fill_null(value=False)
-    )
-    others = (~pl.col("__is_kept")).cast(pl.Int64).cum_sum().over("school_id")
-    room = pl.col("__limit") - pl.col("__is_kept").sum().over("school_id")
-    fits = _ordered(need, "__asked", "__risk").with_columns(__fits=pl.col("__is_kept") | (others <= room))
-    in_order = fits.sort(school, "__fits", descending=[False, True], maintain_order=True)
-    return in_order.select("student_id", __place=place)
-
-
-def _ordered(listed: pl.DataFrame, *first: str) -> pl.DataFrame:
-    """By school, then by what is named, then by the evidence of the rules; the highest first, the digest last."""
-    by = ["school_id", *first, "__flags", "__rate", "__digest"]
-    descending = [False, *([True] * len(first)), True, True, False]
-    return listed.sort(by, descending=descending, nulls_last=True)
-
-
-def _scores(judged: pl.DataFrame, policy: TierPolicy, *, model_version: str) -> pl.DataFrame:
-    on_list = pl.col("__place") <= pl.col("__limit")
-    tier = pl.when(on_list).then(pl.col("__asked")).otherwise(pl.lit(1, dtype=pl.Int8))
-    nothing_known = pl.col("__nothing_known")
-    return judged.sort("student_id").select(
-        "student_id",
-        "school_id",
-        "grade_level",
-        risk="__risk",
-        risk_low=pl.lit(None, dtype=pl.Float64),
-        risk_high=pl.lit(None, dtype=pl.Float64),
-        tier=pl.when(~nothing_known).then(tier),
-        tier_reason=_tier_reason(policy, on_list=on_list),
-        list_place=pl.when(~nothing_known).then(pl.col("__place")),
-        days_enrolled="days_enrolled",
-        abstained=nothing_known,
-        model_version=pl.lit(model_version),
-    )
-
-
-def _tier_reason(policy: TierPolicy, *, on_list: pl.Expr) -> pl.Expr:
-    tier, missing = pl.col("__asked"), pl.col("__missing")
+def _because(policy: TierPolicy) -> pl.Expr:
+    """What asks for the tier; the whole reason where nothing does, or where there is not enough data."""
+    missing = pl.col("__missing")
     nothing_known, few_days = pl.col("__nothing_known"), pl.col("days_enrolled") < policy.minimum_days_enrolled
-    decided = _decided()
     few = pl.format(f"Not enough data: {{}} of {policy.minimum_days_enrolled} days enrolled", "days_enrolled")
-    full = pl.format("Tier 1: the list of the school was full at {}; otherwise Tier {}: {}", "__limit", tier, decided)
     unasked = pl.format("; {} could not be asked, missing {}", "__abstaining", missing).fill_null("")
     return (
         pl.when(nothing_known & few_days)
         .then(few + pl.format("; missing {}", missing).fill_null(""))
         .when(nothing_known)
         .then(pl.format("Not enough data: missing {}", missing))
-        .when(on_list)
-        .then(pl.format("Tier {}: {}{}", tier, decided, _agreeing()))
-        .when(tier.is_not_null())
-        .then(full)
+        .when(pl.col("__asked").is_not_null())
+        .then(_decided())
         .otherwise(_nothing_asks() + unasked)
     )
 

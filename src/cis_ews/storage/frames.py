@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from copy import copy
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from types import new_class
 
 import dataframely as dy
 import polars as pl
@@ -37,38 +35,49 @@ SORT_KEYS: Mapping[str, tuple[str, ...]] = {
 
 def checked(name: str, frame: pl.DataFrame) -> pl.DataFrame:
     """The table with exactly the columns of its schema, every row valid; sorted by its key in one chunk."""
-    schema = SCHEMAS.get(name)
-    rows = _one_row_a_student(name, frame) if schema is None else _valid(name, frame, schema)
-    return (rows if _is_in_order(name, rows) else rows.sort(SORT_KEYS[name], nulls_last=False)).rechunk()
+    schema, keys = SCHEMAS.get(name), SORT_KEYS[name]
+    if not _stands_in_order(frame, keys):
+        rows = _one_row_a_student(name, frame) if schema is None else _valid(name, frame, schema)
+        return rows.sort(keys, nulls_last=False).rechunk()
+    # Rows that each stand after the one before them are sorted, and no two of them have the same key.
+    rows = frame if schema is None else _valid(name, frame, _without_key(schema))
+    return rows.with_columns(pl.col(keys[0]).set_sorted()).rechunk()
 
 
-def _is_in_order(name: str, frame: pl.DataFrame) -> bool:
-    """Whether each row stands after the one before it by the table's key, which no two rows then share."""
-    is_after = pl.lit(value=False)
-    for key in map(pl.col, reversed(SORT_KEYS[name])):
-        is_after = (key > key.shift()) | ((key == key.shift()) & is_after)
-    return frame.select(is_after.slice(1).fill_null(value=False).all()).item()
+def _stands_in_order(frame: pl.DataFrame, keys: Sequence[str]) -> bool:
+    """Whether each row stands after the one before it and differs from it; not known where a key is null or lacking."""
+    if not set(keys) <= set(frame.columns) or frame.select(keys).null_count().sum_horizontal().item():
+        return False
+    stands_after = pl.lit(value=False)
+    for key in reversed(keys):
+        value, before = pl.col(key), pl.col(key).shift()
+        stands_after = (value > before) | ((value == before) & stands_after)
+    return bool(frame.select(stands_after.all()).item())
+
+
+@cache
+def _without_key(schema: type[dy.Schema]) -> type[dy.Schema]:
+    """A schema that asks the same of each row, and nothing of two rows together."""
+    columns = schema.columns()
+    open_keys = {name: columns[name].with_primary_key(primary_key=False) for name in schema.primary_key()}
+    return type(schema.__name__, (schema,), open_keys)
 
 
 def _one_row_a_student(name: str, frame: pl.DataFrame) -> pl.DataFrame:
-    if "student_id" not in frame.columns or not (
-        _is_in_order(name, frame) or frame["student_id"].n_unique() == frame.height
-    ):
+    if "student_id" not in frame.columns or frame["student_id"].n_unique() != frame.height:
         raise StorageError(f"{name} cannot be stored: it has not one row a student", hint=_FAULT)
     return frame
 
 
 def _valid(name: str, frame: pl.DataFrame, schema: type[dy.Schema]) -> pl.DataFrame:
-    expected = schema.create_empty().schema
+    expected = SCHEMAS[name].create_empty().schema
     wrong = [column for column, kind in expected.items() if frame.schema.get(column) != kind]
     if wrong:
         raise StorageError(
             f"{name} cannot be stored: {len(wrong)} columns are missing or of another type ({', '.join(wrong)})",
             hint=_FAULT,
         )
-    # Rows in strict order have different keys: nothing is left to look for, and that look would cost the most.
-    judge = _without_key(schema) if _is_in_order(name, frame) else schema
-    rows, failure = judge.filter(frame.select(expected.names()))
+    rows, failure = schema.filter(frame.select(expected.names()))
     if len(failure):
         rules = ", ".join(f"{rule}: {count}" for rule, count in sorted(failure.counts().items()))
         raise StorageError(
@@ -76,16 +85,7 @@ def _valid(name: str, frame: pl.DataFrame, schema: type[dy.Schema]) -> pl.DataFr
             hint=_FAULT,
             rules=failure.counts(),
         )
-    return rows
-
-
-@cache
-def _without_key(schema: type[dy.Schema]) -> type[dy.Schema]:
-    """The schema with every rule but that its key is there once."""
-    columns = {name: copy(column) for name, column in schema.columns().items()}
-    for column in columns.values():
-        column.primary_key = False
-    return new_class(schema.__name__, (schema,), exec_body=lambda body: body.update(columns))
+    return rows.select(expected.names())
 
 
 @dataclass(frozen=True, slots=True)
