@@ -27,6 +27,7 @@ from cis_ews.night.extract import Crew, Extract, large_extract, read_in_parts, r
 from cis_ews.night.parts import STUDENTS_A_PART
 from cis_ews.night.passes import Assignment, Measured, compare_schools, judge_part, measure_part
 from cis_ews.progress import SILENT, Progress, Stopwatch
+from cis_ews.readers.unchanged import unchanged
 from cis_ews.risk.cohort import CohortStep, whole_flow
 from cis_ews.risk.night_model import NightModel
 from cis_ews.risk.rules import RulesModel
@@ -149,13 +150,14 @@ def _read(
     crew: Crew,
 ) -> Extract:
     """The extract, checked and with the corrections of the store; in parts where it is large."""
-    parted = large_extract(source, tolerance=tolerance, crew=crew) if format == "folder" else None
-    if parted is None:
-        extract = read_whole(source, format=format, tolerance=tolerance, runs=runs, watch=crew.watch)
-    else:
-        corrections = kept_corrections(runs)
-        files = [*parted.whole.source.files, *(file for correction in corrections for file in correction.files)]
-        extract = read_in_parts(parted, corrections, night.workspace(runs, files, crew), crew)
+    with unchanged(source):
+        parted = large_extract(source, tolerance=tolerance, crew=crew) if format == "folder" else None
+        if parted is None:
+            extract = read_whole(source, format=format, tolerance=tolerance, runs=runs, watch=crew.watch)
+        else:
+            corrections = kept_corrections(runs)
+            files = [*parted.whole.source.files, *(file for correction in corrections for file in correction.files)]
+            extract = read_in_parts(parted, corrections, night.workspace(runs, files, crew), crew)
     check_reach(extract.whole, night.as_of)
     return extract
 

@@ -145,12 +145,11 @@ def judge_part(assignment: Assignment) -> Judged:
         students = cohort_of(indicators)
         judged = judge_students(students, indicators, rules, policy=assignment.policy, risk=risk)
     with watch.step("reasons"):
-        told = tell(
-            estimates, indicators, judged, rules_model=model.rules, rules=rules, as_of=assignment.as_of, peers=peers
-        )
+        by_rules = model.rules.reasons(indicators, rules, as_of=assignment.as_of)
+        told = tell(estimates, indicators, judged, by_rules=by_rules, peers=peers)
     with watch.step("keep"), assignment.workspace.piece(name) as piece:
         piece.write("judged", judged)
-        tables = {"rules": rules, "reasons": told.reasons, "indicators": indicators}
+        tables: dict[str, pl.DataFrame] = {"rules": rules, "reasons": told.reasons, "indicators": indicators}
         if told.contributions is not None:
             tables["contributions"] = told.contributions
         for table, frame in tables.items():

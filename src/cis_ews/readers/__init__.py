@@ -11,6 +11,7 @@ from cis_ews.readers.base import ReadOptions
 from cis_ews.readers.folder import read_folder
 from cis_ews.readers.limits import ReadLimits
 from cis_ews.readers.mapping import read_mapped
+from cis_ews.readers.unchanged import unchanged
 from cis_ews.schema.school_data import SchoolData
 
 Reader = Callable[[Path, ReadOptions], SchoolData]
@@ -34,7 +35,8 @@ def read_school_data(
     (ReadError, SchemaError, UnmappedCodesError, ToleranceError) where the extract cannot be used.
     """
     options = ReadOptions(tolerance=tolerance, limits=limits or ReadLimits(), progress=progress)
-    return _reader(format)(Path(path), options)
+    with unchanged(Path(path)):
+        return _reader(format)(Path(path), options)
 
 
 def _reader(name: str) -> Reader:

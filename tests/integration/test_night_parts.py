@@ -1,0 +1,207 @@
+"""A night in parts: any number of parts, any engine, killed or not, makes the same run."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import random
+import signal
+import time
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+
+from cis_ews import RulesModel, ScoreRun, TierPolicy, score_night
+from cis_ews.engines.local import LocalEngine
+from cis_ews.errors import ReadError, StorageError, StoreLockedError
+from cis_ews.night.engine import InProcess
+from cis_ews.storage.store import RunStore
+from cis_ews.storage.workspace import WORK
+from cis_ews.synthetic import write_district
+from tests.lib.children import child
+
+DAY = date(2026, 2, 27)
+KILLS = 200 if os.environ.get("CIS_EWS_TEST_LONG") else 15
+NIGHT = """
+import sys
+from datetime import date
+from cis_ews import RulesModel, TierPolicy, score_night
+from cis_ews.engines.local import LocalEngine
+if __name__ == "__main__":
+    engine = LocalEngine(int(sys.argv[3])) if int(sys.argv[3]) else None
+    print("begins", flush=True)
+    score_night(sys.argv[1], model=RulesModel(), policy=TierPolicy.load(), store=sys.argv[2],
+                as_of=date(2026, 2, 27), engine=engine, students_a_part=90)
+    print("ended", flush=True)
+"""
+
+
+@pytest.fixture(scope="module", params=["csv", "parquet"])
+def extract(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A made-up district with a few broken rows; the Parquet one is read in parts."""
+    folder = tmp_path_factory.mktemp("parts") / "extract"
+    write_district(folder, students=300, years=2, seed=11, format=request.param, through=DAY)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def night(extract: Path) -> ScoreRun:
+    return _night(extract, extract.parent / "store")
+
+
+def _night(extract: Path, store: Path, **options: Any) -> ScoreRun:
+    return score_night(extract, model=RulesModel(), policy=TierPolicy.load(), store=store, as_of=DAY, **options)
+
+
+def _bytes(run: Path) -> dict[str, str]:
+    files = (path for path in run.iterdir() if path.name != "timings.json")
+    return {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
+
+
+def _same(found: ScoreRun, expected: ScoreRun) -> None:
+    assert found.run.run_id == expected.run.run_id
+    assert _bytes(found.run.path) == _bytes(expected.run.path)
+
+
+@pytest.mark.parametrize("students", [1_000, 200, 77])
+def test_the_number_of_parts_changes_no_byte(extract: Path, night: ScoreRun, tmp_path: Path, students: int) -> None:
+    _same(_night(extract, tmp_path / "store", students_a_part=students), night)
+    assert not (tmp_path / "store" / WORK).exists()
+
+
+def test_worker_processes_change_no_byte(extract: Path, night: ScoreRun, tmp_path: Path) -> None:
+    with LocalEngine(2) as engine:
+        _same(_night(extract, tmp_path / "store", engine=engine, students_a_part=150), night)
+
+
+class Backwards:
+    """Tasks from the last to the first."""
+
+    def run(self, work: Callable[[Any], Any], tasks: Sequence[Any]) -> Iterator[tuple[int, Future[Any]]]:
+        """As `Engine.run`."""
+        for place, future in InProcess().run(work, list(reversed(tasks))):
+            yield len(tasks) - 1 - place, future
+
+
+def test_the_order_of_parts_changes_no_byte(extract: Path, night: ScoreRun, tmp_path: Path) -> None:
+    _same(_night(extract, tmp_path / "store", engine=Backwards(), students_a_part=90), night)
+
+
+class OneFails:
+    """The second task of the last pass fails, once."""
+
+    def __init__(self) -> None:
+        self.done = 0
+        self.fails = True
+
+    def run(self, work: Callable[[Any], Any], tasks: Sequence[Any]) -> Iterator[tuple[int, Future[Any]]]:
+        """As `Engine.run`."""
+        for place, future in InProcess().run(work, tasks):
+            failed: Future[Any] = Future()
+            if self.fails and work.__name__ == "judge_part" and place == 1:
+                failed.set_exception(StorageError("the disk is full"))
+                yield place, failed
+            else:
+                self.done += 1
+                yield place, future
+
+
+def test_a_part_that_fails_lets_the_others_end_and_nothing_is_published(
+    extract: Path, night: ScoreRun, tmp_path: Path
+) -> None:
+    engine = OneFails()
+    with pytest.raises(StorageError, match=r"1 part of \d of the night failed \(2\): the disk is full"):
+        _night(extract, tmp_path / "store", engine=engine, students_a_part=90)
+    assert not (tmp_path / "store" / "runs").exists()
+    (work,) = (tmp_path / "store" / WORK).iterdir()
+    assert len(list(work.glob("judged-*"))) >= 3
+    engine.fails = False
+    _same(_night(extract, tmp_path / "store", engine=engine, students_a_part=90), night)
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+def test_killed_at_any_moment_the_next_night_ends_with_the_same_bytes(
+    extract: Path, night: ScoreRun, tmp_path: Path, workers: int
+) -> None:
+    rng = random.Random(workers)
+    store = tmp_path / "store"
+    for _ in range(KILLS // 4 + 1):
+        process = child(NIGHT, str(extract), str(store), str(workers))
+        assert process.stdout is not None
+        assert process.stdout.readline() == "begins\n"
+        time.sleep(rng.uniform(0.0, 4.0))
+        children = psutil.Process(process.pid).children(recursive=True)
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+        _, alive = psutil.wait_procs(children, timeout=20)
+        assert not alive
+        if list(store.glob("runs/*/*")):
+            break
+    _same(_night(extract, store, students_a_part=90), night)
+
+
+def test_a_worker_that_dies_is_said_and_the_next_night_goes_on(extract: Path, night: ScoreRun, tmp_path: Path) -> None:
+    process = child(NIGHT, str(extract), str(tmp_path / "store"), "2")
+    assert process.stdout is not None
+    process.stdout.readline()
+    worker = _first_worker(process.pid)
+    worker.kill()
+    _, said = process.communicate()
+    assert process.returncode != 0
+    assert "a worker process died" in said
+    _same(_night(extract, tmp_path / "store", students_a_part=90), night)
+
+
+def _first_worker(pid: int) -> psutil.Process:
+    """The first process that a night has started to work on parts."""
+    end = time.monotonic() + 60
+    while time.monotonic() < end:
+        for process in psutil.Process(pid).children():
+            if any("spawn_main" in word for word in process.cmdline()):
+                return process
+        time.sleep(0.01)
+    raise AssertionError("no worker was started")
+
+
+def test_a_second_night_at_the_same_time_is_told_so(extract: Path, tmp_path: Path) -> None:
+    store = RunStore(tmp_path / "store")
+    with store.lock(), pytest.raises(StoreLockedError, match="another process is writing"):
+        _night(extract, tmp_path / "store")
+
+
+class Changes:
+    """A source that is written to while its parts are read."""
+
+    def __init__(self, file: Path) -> None:
+        self.file = file
+
+    def run(self, work: Callable[[Any], Any], tasks: Sequence[Any]) -> Iterator[tuple[int, Future[Any]]]:
+        """As `Engine.run`."""
+        self.file.write_bytes(self.file.read_bytes())
+        yield from InProcess().run(work, tasks)
+
+
+def test_a_source_that_changes_meanwhile_is_refused(tmp_path: Path) -> None:
+    folder = tmp_path / "extract"
+    write_district(folder, students=300, years=1, seed=3, format="parquet", through=DAY)
+    with pytest.raises(
+        ReadError, match=r"1 file changed while they were read, the first is extract/incidents\.parquet"
+    ):
+        _night(folder, tmp_path / "store", engine=Changes(folder / "incidents.parquet"), students_a_part=100)
+    assert not (tmp_path / "store" / "runs").exists()
+
+
+def test_work_of_a_night_that_did_not_end_is_gone_when_a_student_is_forgotten(extract: Path, tmp_path: Path) -> None:
+    from cis_ews.storage.erasure import forget_student
+
+    engine = OneFails()
+    with pytest.raises(StorageError):
+        _night(extract, tmp_path / "store", engine=engine, students_a_part=90)
+    store = RunStore(tmp_path / "store")
+    forget_student(store, None, "nobody", today=DAY)
+    assert not (store.root / WORK).exists()
