@@ -23,7 +23,7 @@ import numpy as np
 import polars as pl
 
 from cis_ews import RiskModel
-from cis_ews.risk.model import available_cores
+from cis_ews.risk.cores import available_cores
 from cis_ews.risk.model_trees import THREADS_FROM, TreePart
 
 SEED = 7

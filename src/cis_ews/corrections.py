@@ -139,8 +139,8 @@ def overlay(school_data: SchoolData, corrections: Sequence[Correction]) -> Schoo
     """
     if not corrections:
         return school_data
-    usable = [correction for correction in corrections if _is_known(school_data, correction)]
-    notes = _notes(usable, passed_over=len(corrections) - len(usable))
+    usable = usable_corrections(school_data, corrections)
+    notes = correction_notes(usable, passed_over=len(corrections) - len(usable))
     noted = replace(school_data, coverage=replace(school_data.coverage, notes=(*school_data.coverage.notes, *notes)))
     if not usable:
         return noted
@@ -152,6 +152,11 @@ def overlay(school_data: SchoolData, corrections: Sequence[Correction]) -> Schoo
         rejections=Rejections.cast(pl.concat([school_data.rejections, checked.rejections])),
         files=(*school_data.files, *(file for correction in usable for file in correction.files)),
     )
+
+
+def usable_corrections(school_data: SchoolData, corrections: Sequence[Correction]) -> list[Correction]:
+    """Those of students who are in the extract, or wholly in their correction."""
+    return [correction for correction in corrections if _is_known(school_data, correction)]
 
 
 def _kept(folder: Path) -> Correction:
@@ -182,7 +187,8 @@ def _is_known(school_data: SchoolData, correction: Correction) -> bool:
     return all(name in correction.tables and correction.tables[name].height for name in ("students", "enrollments"))
 
 
-def _notes(usable: Sequence[Correction], *, passed_over: int) -> list[str]:
+def correction_notes(usable: Sequence[Correction], *, passed_over: int) -> list[str]:
+    """What to say in the coverage statement of corrections that were used, and of those that were not."""
     tables = sorted({name for correction in usable for name in correction.tables})
     rows = sum(table.height for correction in usable for table in correction.tables.values())
     applied = (

@@ -1,6 +1,7 @@
 """One night, as the story that it is: read this first.
 
-    extract -> school data -> corrections -> indicators -> cohort -> rules -> risk -> tiers -> reasons -> run -> flags
+    extract -> school data -> corrections -> parts -> indicators, cohort -> schools -> rules, risk, reasons -> tiers
+    -> run -> flags
 
 The command line and the service only translate in and out of `score_night`.
 """
@@ -9,7 +10,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Generator, Mapping
+from collections import Counter
+from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from datetime import date, timedelta
@@ -18,19 +20,22 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cis_ews.calendars import instructional_so_far, school_year_at
-from cis_ews.corrections import apply_corrections
+from cis_ews.corrections import kept_corrections
 from cis_ews.errors import ConfigError, DataError
-from cis_ews.indicators import compute_indicators
+from cis_ews.night.engine import Engine, InProcess
+from cis_ews.night.extract import Crew, Extract, large_extract, read_in_parts, read_whole
+from cis_ews.night.parts import STUDENTS_A_PART
+from cis_ews.night.passes import Assignment, Measured, compare_schools, judge_part, measure_part
 from cis_ews.progress import SILENT, Progress, Stopwatch
-from cis_ews.readers import read_school_data
-from cis_ews.risk.cohort import Cohort, build_cohort
-from cis_ews.risk.night_model import NightModel, tell
+from cis_ews.risk.cohort import CohortStep, whole_flow
+from cis_ews.risk.night_model import NightModel
 from cis_ews.risk.rules import RulesModel
-from cis_ews.risk.tiers import TierPolicy, assign_tiers
+from cis_ews.risk.tiers import TierPolicy, place_students
 from cis_ews.schema.freshness import notes_of_the_day
-from cis_ews.schema.school_data import SchoolData
+from cis_ews.schema.school_data import SchoolData, SourceFile
 from cis_ews.storage.runs import Run, RunContents, record_timings, run_id_for, verify_run
 from cis_ews.storage.store import RunStore
+from cis_ews.storage.workspace import Workspace, clear_work
 
 if TYPE_CHECKING:
     import polars as pl
@@ -97,83 +102,117 @@ def score_night(  # noqa: PLR0913 - each is a thing that a night needs, and all 
     tolerance: float | None = None,
     database: str | Database | None = None,
     progress: Progress | None = None,
+    engine: Engine | None = None,
+    students_a_part: int = STUDENTS_A_PART,
 ) -> ScoreRun:
     """Score every enrolled student as of a date, keep the run in the store, and make it current in the database.
 
     `model`: the published rules, or a trained model, beside which the rules stay in force as a safety net.
     `format`: a reader's name, or the path of a mapping TOML. `tolerance`: the share of a table's rows that may be
-    rejected; the reader's own if None. `database`: the store's own if None; a new one gets its tables.
+    rejected; the reader's own if None. `database`: the store's own if None; a new one gets its tables. `engine`: who
+    works on the parts of the extract, this process if None; `students_a_part`: how large they are. Neither changes a
+    byte of the run. A night that was killed goes on, when it is called again, with the parts that were not done.
 
     Raises:
         ModelError: the model does not fit the features that this version makes.
         DataError: the extract cannot be used, or does not reach the as-of date.
-        StorageError: the store or the database fails; StoreLockedError while another night writes to the same store.
+        StorageError: the store or the database fails, or parts of the night do; StoreLockedError while another night
+            writes to the same store.
     """
     watch = Stopwatch(progress or SILENT)
     runs = store if isinstance(store, RunStore) else RunStore(store)
+    crew = Crew(engine or InProcess(), students_a_part=students_a_part, watch=watch)
     judge = NightModel.of(model)
     configuration = config_hash(policy, format=format, tolerance=tolerance, rules=judge.rules_beside)
     night = Night(as_of=as_of, model=judge, policy=policy, config_hash=configuration)
     with runs.lock(), _current_flags(database, runs) as flags:
         flags.check_erasures(runs.erased())
-        with watch.step("read"):
-            school_data = read_school_data(source, format=format, tolerance=tolerance, progress=watch)
-        with watch.step("correct"):
-            school_data = apply_corrections(school_data, runs)
-            check_reach(school_data, as_of)
-        done_before = runs.find(night.run_id(school_data))
-        run = verify_run(done_before) if done_before else _score(school_data, night, runs=runs, watch=watch)
+        extract = _read(Path(source), night, format=format, tolerance=tolerance, runs=runs, crew=crew)
+        done_before = runs.find(night.run_id(extract.whole.files))
+        run = verify_run(done_before) if done_before else _score(extract, night, runs=runs, crew=crew)
         with watch.step("publish"):
-            published = flags.publish(run, school_data)
+            published = flags.publish(run, schools=extract.whole.schools, students=extract.students)
+        clear_work(runs.root)
         timings = stage_times(watch)
         if done_before is None:
             record_timings(run, timings)
     return ScoreRun(run=run, is_new=done_before is None, published=published, timings=timings)
 
 
-def _score(school_data: SchoolData, night: Night, *, runs: RunStore, watch: Stopwatch) -> Run:
-    with watch.step("indicators"):
-        indicators = compute_indicators(school_data, night.as_of)
-    with watch.step("cohort"):
-        erased = runs.erased().among(school_data.students["student_id"])
-        cohort = build_cohort(school_data, night.as_of, indicators=indicators, erased=erased)
-        _refuse_nobody(cohort, night.as_of)
-        indicators = cohort.rows_of(indicators)
-    with watch.step("rules"):
-        rules = night.model.rules.evaluate(indicators, as_of=night.as_of)
-    with watch.step("risk"):
-        estimates = night.model.estimate(indicators)
+def _read(
+    source: Path,
+    night: Night,
+    *,
+    format: str,  # noqa: A002 - see score_night
+    tolerance: float | None,
+    runs: RunStore,
+    crew: Crew,
+) -> Extract:
+    """The extract, checked and with the corrections of the store; in parts where it is large."""
+    parted = large_extract(source, tolerance=tolerance, crew=crew) if format == "folder" else None
+    if parted is None:
+        extract = read_whole(source, format=format, tolerance=tolerance, runs=runs, watch=crew.watch)
+    else:
+        corrections = kept_corrections(runs)
+        files = [*parted.whole.source.files, *(file for correction in corrections for file in correction.files)]
+        extract = read_in_parts(parted, corrections, night.workspace(runs, files, crew), crew)
+    check_reach(extract.whole, night.as_of)
+    return extract
+
+
+def _score(extract: Extract, night: Night, *, runs: RunStore, crew: Crew) -> Run:
+    whole, watch = extract.whole, crew.watch
+    workspace = night.workspace(runs, whole.files, crew) if extract.workspace is None else extract.workspace
+    with watch.step("part"):
+        assignments = _assignments(extract, night, workspace, runs=runs, crew=crew)
+    measured = crew.work("indicators", measure_part, assignments)
+    with watch.step("schools"):
+        rows_read = whole.rows_read.get("students", 0)
+        flow = whole_flow([part.flow for part in measured], rows_read=rows_read, rejections=whole.rejections)
+        _refuse_nobody(flow, night.as_of)
+        compare_schools(workspace, measured)
+    judged = crew.work("rules, risk and reasons", judge_part, assignments)
+    pieces = [part.piece for part in judged]
     with watch.step("tiers"):
-        scores = assign_tiers(
-            cohort,
-            indicators,
-            rules,
-            policy=night.policy,
-            model_version=night.model.version,
-            risk=None if estimates is None else estimates.risk,
-        )
-    with watch.step("reasons"):
-        by_rules = night.model.rules.reasons(indicators, rules, as_of=night.as_of)
-        told = tell(estimates, indicators, scores, by_rules=by_rules)
+        every = workspace.tables(pieces, "judged")
+        scores = place_students(every, policy=night.policy, model_version=night.model.version)
     with watch.step("write"):
         contents = RunContents(
             as_of=night.as_of,
             model_version=night.model.version,
             config_hash=night.config_hash,
-            inputs=school_data.files,
+            inputs=whole.files,
             scores=scores,
-            reasons=told.reasons,
-            rules=rules,
-            indicators=indicators,
-            rejections=school_data.rejections,
-            contributions=told.contributions,
+            rejections=whole.rejections,
+            tables={name: workspace.parts(pieces, name) for name in night.tables_by_part},
             model=night.model.statement,
             seed=night.model.seed,
-            cohort_flow=[step.to_dict() for step in cohort.flow],
-            coverage=coverage_statement(school_data, night.as_of, policy=night.policy),
+            cohort_flow=[step.to_dict() for step in flow],
+            coverage=coverage_statement(whole, night.as_of, policy=night.policy, parts=measured),
         )
         # Without `write` and `publish`, which are added at the end; so a night that fails to publish has its times too.
         return runs.write(contents, timings=stage_times(watch))
+
+
+def _assignments(
+    extract: Extract, night: Night, workspace: Workspace, *, runs: RunStore, crew: Crew
+) -> list[Assignment]:
+    model_file = None
+    if night.model.trained is not None:
+        model_file = workspace.folder / "model.json"
+        night.model.trained.save(model_file)
+    return [
+        Assignment(
+            workspace=workspace,
+            part=part,
+            as_of=night.as_of,
+            policy=night.policy,
+            rules=night.model.rules.rules,
+            model_file=model_file,
+            erased=runs.erased(),
+        )
+        for part in extract.parts_for(workspace, students_a_part=crew.students_a_part)
+    ]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -185,14 +224,21 @@ class Night:
     policy: TierPolicy
     config_hash: str
 
-    def run_id(self, school_data: SchoolData) -> str:
-        """The id of the run that the night makes of these data."""
+    @property
+    def tables_by_part(self) -> tuple[str, ...]:
+        """The tables of the run that parts make, one after the other."""
+        by_model = () if self.model.trained is None else ("contributions",)
+        return ("reasons", "rules", "indicators", *by_model)
+
+    def run_id(self, inputs: Sequence[SourceFile]) -> str:
+        """The id of the run that the night makes of these files."""
         return run_id_for(
-            inputs=school_data.files,
-            config_hash=self.config_hash,
-            model_version=self.model.version,
-            as_of=self.as_of,
+            inputs=inputs, config_hash=self.config_hash, model_version=self.model.version, as_of=self.as_of
         )
+
+    def workspace(self, runs: RunStore, inputs: Sequence[SourceFile], crew: Crew) -> Workspace:
+        """Where the night works, with what an earlier attempt at it has finished."""
+        return runs.workspace(self.run_id(inputs), plan={"students_a_part": crew.students_a_part})
 
 
 def stage_times(watch: Stopwatch) -> dict[str, dict[str, float]]:
@@ -241,12 +287,21 @@ def check_has_come(as_of: date, today: date) -> None:
         raise ConfigError("The as-of date has not come yet", hint="give today or a day that is over")
 
 
-def coverage_statement(school_data: SchoolData, as_of: date, *, policy: TierPolicy) -> dict[str, object]:
+def coverage_statement(
+    school_data: SchoolData, as_of: date, *, policy: TierPolicy, parts: Sequence[Measured]
+) -> dict[str, object]:
     """What the source can speak of on that date, and how many of its rows a night as of that date ignores."""
-    later = school_data.rows_after(as_of)
+    later: Counter[str] = Counter()
+    for part in parts:
+        later.update(part.rows_after)
+    in_use = {school for part in parts for school in part.schools}
+    notes = [
+        *school_data.coverage.notes,
+        *notes_of_the_day(school_data.calendar_days, as_of, schools=in_use),
+        *_capacity_notes(school_data, policy),
+    ]
     read = {"rows_read": dict(school_data.rows_read), "rows_reduced": dict(school_data.rows_reduced)}
-    notes = [*school_data.coverage.notes, *notes_of_the_day(school_data, as_of), *_capacity_notes(school_data, policy)]
-    return {**school_data.coverage.to_dict(), **read, "notes": notes, "rows_after_as_of": later}
+    return {**school_data.coverage.to_dict(), **read, "notes": notes, "rows_after_as_of": dict(later)}
 
 
 def _capacity_notes(school_data: SchoolData, policy: TierPolicy) -> list[str]:
@@ -257,11 +312,11 @@ def _capacity_notes(school_data: SchoolData, policy: TierPolicy) -> list[str]:
     )
 
 
-def _refuse_nobody(cohort: Cohort, as_of: date) -> None:
+def _refuse_nobody(flow: Sequence[CohortStep], as_of: date) -> None:
     """Raise DataError where no student is left to score: an empty list would pass for a good night."""
-    if cohort.students.height:
+    if flow[-1].after:
         return
-    by_step = {step.name: step.excluded for step in cohort.flow if step.excluded}
+    by_step = {step.name: step.excluded for step in flow if step.excluded}
     raise DataError(
         f"No student is left to score as of {as_of}; left out by the steps of the cohort flow "
         f"({'; '.join(by_step) or 'none'})",

@@ -33,6 +33,13 @@ def test_synthesize_as_json(tmp_path: Path) -> None:
     assert (tmp_path / "out" / "students.parquet").exists()
 
 
+def test_synthesize_a_state(tmp_path: Path) -> None:
+    done = command("synthesize", tmp_path / "out", "--state", "--students", 300, "--attendance", "positive", "--json")
+    said = done.event("synthesized")
+    assert (said["students"], said["years"], said["districts"]) == (300, 3, 1)
+    assert (tmp_path / "out" / "attendance_events" / "part-00001.parquet").exists()
+
+
 def test_check_shows_tables_coverage_and_freshness(extract: Path) -> None:
     done = command("check", extract)
     assert done.code == 0

@@ -33,7 +33,7 @@ def key(database: Database, store: RunStore) -> str:
         score("bob", tier=2),
         score("eve", tier=None),
     ]
-    database.publish(store.write(contents(rows)), roster(last_names={"ann": "Ñandú 李"}))
+    database.publish(store.write(contents(rows)), **roster(last_names={"ann": "Ñandú 李"}))
     revoked, _ = database.create_key("d2", "revoked")
     database.revoke_key(revoked)
     job = database.create_job(DISTRICT, kind="night", source="main", as_of=AS_OF)
@@ -67,13 +67,12 @@ def test_what_comes_back_is_what_went_in(
     assert rows == {
         "api_keys": 2,
         "jobs": 1,
-        "reasons": 6,
         "run_districts": 1,
         "runs": 1,
         "schools": 1,
         "scores": 3,
         "secrets": 1,
-        "students": 3,
+        "students": 1,
     }
     with Database(new_url()) as other:
         assert other.restore(tmp_path / "one.zip") == rows
@@ -93,7 +92,7 @@ def test_refs_stay_the_same_in_nights_after_a_restore(
     before = {row.student_id: row.ref for row in database.current_scores(DISTRICT).rows}
     with Database(new_url()) as other:
         other.restore(tmp_path / "one.zip")
-        other.publish(store.write(contents(config_hash="next")), roster())
+        other.publish(store.write(contents(config_hash="next")), **roster())
         assert {row.student_id: row.ref for row in other.current_scores(DISTRICT).rows} == before
 
 
@@ -172,7 +171,7 @@ def test_a_backup_that_cannot_be_written_leaves_nothing(database: Database, key:
         lambda path: _rewritten(path, scores__jsonl=None),
         lambda path: _rewritten(path, backup__json=None),
         lambda path: _rewritten(path, backup__json=b"{}"),
-        lambda path: _rewritten(path, reasons__jsonl=b""),
+        lambda path: _rewritten(path, students__jsonl=b""),
         lambda path: _rewritten(path, scores__jsonl=b'{"district_id": "d1"}\n'),
         lambda path: _rewritten(path, scores__jsonl=b"\xff\xfe\n"),
     ],

@@ -26,7 +26,7 @@ from cis_ews.schema.school_data import SchoolData
 from cis_ews.scoring import score_night
 from cis_ews.storage.erasure import forget_student
 from cis_ews.storage.store import RunStore
-from tests.lib.builders import absence, enrollment, frame, grade, student
+from tests.lib.builders import absence, enrollment, frame, grade, student, student_year
 from tests.lib.extracts import AS_OF, small_district, write_extract
 
 DAY = date.fromisoformat(AS_OF)
@@ -66,6 +66,13 @@ def test_a_corrected_table_replaces_the_students_rows_and_nobody_elses(school_da
     others = pl.col("student_id") != "s00"
     assert corrected.attendance_events.filter(others).equals(school_data.attendance_events.filter(others))
     assert corrected.rejections.height == 0
+
+
+def test_the_summary_of_a_year_can_be_corrected(school_data: SchoolData, given: Given) -> None:
+    rows = given(student_years=[student_year("s00", incidents=2)])
+    corrected = overlay(school_data, [read_correction("s00", rows)])
+    last_year = compute_indicators(corrected, DAY).select("student_id", "incidents_last_year").drop_nulls()
+    assert last_year.rows() == [("s00", 2)]
 
 
 def test_a_header_alone_says_that_there_are_none(school_data: SchoolData, given: Given) -> None:

@@ -66,7 +66,8 @@ def test_rows_after_the_as_of_date_are_counted_and_not_rejected(extract: Path, t
 
 def test_every_stage_is_timed_in_order(extract: Path, tmp_path: Path) -> None:
     night = _night(extract, tmp_path / "store")
-    stages = ["read", "correct", "indicators", "cohort", "rules", "risk", "tiers", "reasons", "write", "publish"]
+    parts = ["part", "indicators", "schools", "rules, risk and reasons"]
+    stages = ["look", "read", "correct", *parts, "tiers", "write", "publish"]
     assert list(night.timings) == stages
     stored = json.loads((night.run.path / "timings.json").read_text(encoding="utf-8"))["stages"]
     assert stored == night.timings
@@ -77,7 +78,7 @@ def test_every_stage_is_timed_in_order(extract: Path, tmp_path: Path) -> None:
 def test_a_night_that_cannot_be_published_has_its_times_and_is_published_by_the_next(
     extract: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def refuse(*_: object) -> None:
+    def refuse(*_: object, **__: object) -> None:
         raise StorageError("the disk is full")
 
     with monkeypatch.context() as patched:

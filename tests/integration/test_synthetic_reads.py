@@ -22,6 +22,8 @@ EXTRACTS: dict[str, dict[str, Any]] = {
     "many districts in text": {"students": 3000, "districts": 4, "years": 2, "seed": 4},
     "another time": {"students": 1000, "last_school_year": 2011, "years": 4, "seed": 5},
     "the smallest": {"students": 100, "seed": 6},
+    "every day": {"students": 1500, "attendance": "positive", "years": 2, "seed": 8},
+    "earlier years summed up": {"students": 1500, "summaries": True, "through": date(2026, 2, 27), "seed": 9},
 }
 
 
@@ -40,7 +42,7 @@ def test_a_district_without_dirt_has_no_rejection_and_no_note(tmp_path: Path, se
     data = read_school_data(tmp_path / "out")
     assert data.rejections.height == 0
     assert data.coverage.notes == ()
-    assert all(data.table(table).height for table in TABLES)
+    assert all(data.table(table).height for table in TABLES if table != "student_years")
 
 
 def test_both_formats_hold_the_same_district(tmp_path: Path) -> None:

@@ -202,6 +202,12 @@ def reported(through: Day, school_id: str = SCHOOL) -> Row:
     return {"school_id": school_id, "reported_through": day(through)}
 
 
+def student_year(student_id: str, school_year: int = YEAR - 1, **known: float | None) -> Row:
+    """The summary of an earlier school year; what is not given is not known."""
+    columns = [name for name in TABLES["student_years"].columns() if name not in ("student_id", "school_year")]
+    return {"student_id": student_id, "school_year": school_year, **dict.fromkeys(columns), **known}
+
+
 def frame(table: str, rows: Sequence[Row]) -> pl.DataFrame:
     """Rows of a table of the contract as a frame of the contract's types."""
     schema = {name: column.dtype for name, column in TABLES[table].columns().items()}
@@ -221,6 +227,7 @@ def frames(
     grades: Sequence[Row] | None = None,
     reporting: Sequence[Row] | None = None,
     supports: Sequence[Row] | None = None,
+    student_years: Sequence[Row] | None = None,
 ) -> dict[str, pl.DataFrame]:
     """The tables of a small district, by their names in the contract; tables that are not given are left out."""
     described = schools or [school(each) for each in _named(enrollments, "school_id")]
@@ -236,6 +243,7 @@ def frames(
         "course_grades": grades,
         "reporting": reporting,
         "supports": supports,
+        "student_years": student_years,
     }
     return {table: frame(table, given) for table, given in rows.items() if given is not None}
 

@@ -45,6 +45,8 @@ by then, sorted by `student_id`.
   and nothing happened, they are zero. A year before this one without a single record of a domain is not covered.
   Without disciplinary actions, what is counted in actions is null, and incidents are not. The column "null when" says
   what else leaves no value.
+- **Last year** comes from its own records; what these leave null is filled from its summary in `student_years`, value
+  by value, once that year is over in every school of the calendar.
 - **Exact.** Parts of days are summed in whole numbers (25,200 to a day: halves to tenths, twelfths, hundredths), marks
   and credits in ten-thousandths. The same data give the same numbers to the last bit, in any order of rows. A cut-off
   that has to be exact compares `absent_parts_...` with days times 25,200.

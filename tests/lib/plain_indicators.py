@@ -26,6 +26,7 @@ NEARLY_FAILED = {"D+", "D", "D-"}
 PASSED = {*"ABC", "A+", "A-", "B+", "B-", "C+", "C-", "P", "PASS", "PASSED", "CR", "S"}
 WITHDRAWN = {"W", "WD", "WITHDRAWN"}
 INCOMPLETE = {"I", "INC", "INCOMPLETE"}
+SUMMED = ("incidents", "suspensions", "course_failures", "school_changes")
 
 
 def plain_indicators(school_data: SchoolData, as_of: date) -> list[Row]:
@@ -135,7 +136,22 @@ class Child:
         for domain, compute in parts.items():
             if self.extract.covers(domain):
                 row |= compute()
-        return row
+        return row | self.from_summary(row)
+
+    def from_summary(self, row: Row) -> Row:
+        """What the summary of last year says where the row has nothing."""
+        last_day = self.extract.last_day(lambda each: each["school_year"] == self.extract.year - 1)
+        of_year = [each for each in self.mine("student_years") if each["school_year"] == self.extract.year - 1]
+        if not of_year or (last_day is not None and last_day > self.extract.as_of):
+            return {}
+        summary = of_year[0]
+        said = {f"{name}_last_year": summary[name] for name in SUMMED} | {"gpa_last_year": summary["grade_points"]}
+        if summary["days_enrolled"] != 0:
+            absent = None if summary["days_absent"] is None else exactly(summary["days_absent"])
+            said |= {"days_enrolled_last_year": summary["days_enrolled"]} | absence_last_year(
+                absent, summary["days_enrolled"]
+            )
+        return {name: value for name, value in said.items() if row.get(name) is None}
 
     def mine(self, table: str) -> list[Row]:
         return [row for row in self.extract.rows(table) if row["student_id"] == self.student_id]
@@ -487,6 +503,18 @@ def rates(name: str, days: list[date], missed: dict[date, tuple[Fraction, bool]]
         f"days_enrolled_{name}": len(days),
         f"days_absent_{name}": float(absent),
         f"absence_rate_{name}": ratio(absent, len(days)),
+    }
+
+
+def absence_last_year(absent: Fraction | None, days: int | None) -> Row:
+    """What follows from the days of a summary."""
+    if absent is None:
+        return {}
+    rate = ratio(absent, days) if days else None
+    return {
+        "absent_parts_last_year": int(absent * 25_200),
+        "days_absent_last_year": float(absent),
+        "absence_rate_last_year": rate,
     }
 
 

@@ -26,6 +26,7 @@ from tests.lib.builders import (
     incident,
     reported,
     school,
+    student_year,
     weekdays,
 )
 
@@ -49,6 +50,7 @@ ACTIONS = (
 WITHOUT: tuple[tuple[str, ...], ...] = (
     *((), (), ("reporting",), ("incidents", "actions"), ("actions",)),
     *(("grades", "reporting"), ("attendance",), ("attendance", "actions", "reporting")),
+    *(("student_years",), ("grades", "incidents", "actions")),
 )
 ENROLLED = ("student_id", "school_id", "entry_date")
 KEYS = {
@@ -56,6 +58,7 @@ KEYS = {
     "actions": ("incident_id", "student_id", "action", "start_date"),
     "incidents": ("incident_id", "student_id"),
     "grades": ("student_id", "school_id", "course_id", "school_year", "term"),
+    "student_years": ("student_id", "school_year"),
 }
 
 
@@ -161,6 +164,23 @@ class Maker:
         for each in self.dice.sample(SCHOOLS, self.dice.randint(0, 2)):
             yield reported(self.dice.choice(self.dates), each)
 
+    def summaries(self) -> Iterator[Row]:
+        """Summaries of some years of some students, with gaps; of this year too, which must not count yet."""
+        for each in STUDENTS:
+            for school_year in self.dice.sample([2026, 2025, 2025, 2024], self.dice.randint(0, 3)):
+                enrolled = self.dice.choice([None, 0, 60, 180])
+                yield student_year(
+                    each,
+                    school_year,
+                    days_enrolled=enrolled,
+                    days_absent=0.0 if enrolled == 0 else self.dice.choice([None, 0.0, 0.5, 7 + 1 / 3, 21.25]),
+                    incidents=self.dice.choice([None, 0, 3]),
+                    suspensions=self.dice.choice([None, 0, 1]),
+                    grade_points=self.dice.choice([None, 0.0, 2.35]),
+                    course_failures=self.dice.choice([None, 0, 2]),
+                    school_changes=self.dice.choice([None, 0, 1]),
+                )
+
     def tables(self, without: Iterable[str]) -> dict[str, pl.DataFrame]:
         """The tables of a district but those it is without."""
         spells = [row for each in STUDENTS for row in self.spells(each)]
@@ -171,6 +191,7 @@ class Maker:
             "actions": [row for each in incidents for row in self.actions(each)],
             "grades": [row for each in STUDENTS for row in self.marks(each)],
             "reporting": list(self.reporting()),
+            "student_years": list(self.summaries()),
         }
         given = {name: distinct(some, KEYS.get(name)) for name, some in rows.items() if name not in set(without)}
         schools = [school(each, level=level) for each, level in LEVELS.items()]

@@ -9,9 +9,8 @@ from typing import Any
 import polars as pl
 
 from cis_ews.enums import Direction, Domain
-from cis_ews.schema.coverage import Coverage
 from cis_ews.schema.roster import Schools, Students
-from cis_ews.schema.school_data import TABLES, SchoolData, SourceFile
+from cis_ews.schema.school_data import SourceFile
 from cis_ews.schema.scores import Reasons, Rejections, RuleResults, Scores
 from cis_ews.storage.runs import RunContents
 
@@ -67,14 +66,17 @@ def contents(given_scores: Iterable[dict[str, Any]] = (), /, **changed: Any) -> 
         "config_hash": "c" * 64,
         "inputs": [SOURCE],
         "scores": _frame(rows, Scores),
-        "reasons": _frame(reasons, Reasons),
-        "rules": _frame([rule_result(student) for student in students], RuleResults),
-        "indicators": pl.DataFrame({"student_id": students, "absence_rate_ytd": [0.125] * len(rows)}),
         "rejections": _frame([rejection(2), rejection(5)], Rejections),
         "cohort_flow": [{"name": "students read", "before": len(rows), "after": len(rows), "excluded": 0}],
         "coverage": {"notes": ["nothing was derived"]},
     }
-    return RunContents(**(given | changed))
+    tables = {
+        "reasons": _frame(reasons, Reasons),
+        "rules": _frame([rule_result(student) for student in students], RuleResults),
+        "indicators": pl.DataFrame({"student_id": students, "absence_rate_ytd": [0.125] * len(rows)}),
+    }
+    tables |= {name: changed.pop(name) for name in (*tables, "contributions") if name in changed}
+    return RunContents(**(given | {"tables": tables} | changed))
 
 
 def rule_result(student: str) -> dict[str, Any]:
@@ -105,11 +107,10 @@ def roster(
     *,
     schools: dict[str, str] | None = None,
     last_names: dict[str, str] | None = None,
-) -> SchoolData:
-    """The school data of a night: students (named Doe but for `last_names`), school -> district (north -> d1)."""
+) -> dict[str, pl.DataFrame]:
+    """What `publish` takes with a run: students (named Doe but for `last_names`), school -> district (north -> d1)."""
     ids = list(students)
     districts = schools or {SCHOOL: DISTRICT}
-    empty: dict[str, Any] = {name: schema.create_empty() for name, schema in TABLES.items()}
     names = dict.fromkeys(ids, "Doe") | (last_names or {})
     people = [
         {"student_id": one, "first_name": one.title(), "last_name": names[one], "birth_date": None} for one in ids
@@ -118,8 +119,7 @@ def roster(
         {"school_id": school, "district_id": district, "name": f"{school.title()} High", "level": "high"}
         for school, district in districts.items()
     ]
-    tables = empty | {"students": _frame(people, Students), "schools": _frame(places, Schools)}
-    return SchoolData(**tables, rejections=Rejections.create_empty(), coverage=Coverage())
+    return {"students": _frame(people, Students), "schools": _frame(places, Schools)}
 
 
 def _frame(rows: list[dict[str, Any]], schema: Any) -> pl.DataFrame:

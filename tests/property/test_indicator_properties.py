@@ -71,6 +71,39 @@ def test_splitting_by_school_changes_nothing_for_those_who_never_moved(night: Ni
         assert_same(compute_indicators(only(school_data, inside), night.as_of), whole.filter(inside))
 
 
+@given(night=nights())
+def test_a_summary_equal_to_the_records_of_last_year_gives_the_same_indicators(night: Night) -> None:
+    detailed = checked({name: rows for name, rows in night.tables.items() if name != "student_years"})
+    expected = compute_indicators(detailed, night.as_of)
+    summarised = compute_indicators(checked(summed_up(night.tables, expected)), night.as_of)
+    last_year = [name for name in INDICATORS_SCHEMA if name.endswith("_last_year")]
+    assert_same(summarised.select(last_year), expected.select(last_year))
+
+
+def summed_up(tables: dict[str, pl.DataFrame], found: pl.DataFrame) -> dict[str, pl.DataFrame]:
+    """The tables without a record of last year, and what was found of it as its summary."""
+    this_year = tables["calendar_days"].filter(pl.col("school_year") == 2026)["date"].min()
+    later = {
+        name: rows.filter(pl.col(DATED[name]) >= this_year)
+        for name, rows in tables.items()
+        if name in DATED and name != "course_grades"
+    }
+    if "course_grades" in tables:
+        later["course_grades"] = tables["course_grades"].filter(pl.col("school_year") == 2026)
+    summary = found.select(
+        "student_id",
+        school_year=pl.lit(2025, pl.Int16),
+        days_enrolled=pl.col("days_enrolled_last_year").cast(pl.Int16),
+        days_absent="days_absent_last_year",
+        incidents="incidents_last_year",
+        suspensions="suspensions_last_year",
+        grade_points="gpa_last_year",
+        course_failures="course_failures_last_year",
+        school_changes="school_changes_last_year",
+    )
+    return {**tables, **later, "student_years": summary}
+
+
 def differences(found: pl.DataFrame, expected: list[dict[str, Any]]) -> list[tuple[str, str, object, object]]:
     """Student, column, what the library found, what the plain definition says."""
     return [
@@ -99,6 +132,10 @@ def without_future(given_tables: dict[str, pl.DataFrame], as_of: date) -> dict[s
     past["enrollments"] = past["enrollments"].filter(pl.col("entry_date") <= as_of)
     planned = (pl.col("date") > as_of) | pl.col("is_instructional")
     past["calendar_days"] = past["calendar_days"].with_columns(is_instructional=planned)
+    if "student_years" in past:
+        ends = past["calendar_days"].group_by("school_year").agg(pl.col("date").max())
+        unfinished = ends.filter(pl.col("date") > as_of)
+        past["student_years"] = past["student_years"].join(unfinished, on="school_year", how="anti")
     if "reporting" in past:
         past["reporting"] = past["reporting"].filter(pl.col("reported_through") <= as_of)
     return past

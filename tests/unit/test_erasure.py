@@ -37,7 +37,7 @@ def store(tmp_path: Path) -> RunStore:
         database.upgrade()
         for day in (26, 27):
             run = store.write(contents(rows, as_of=date(2026, 2, day), contributions=_margins()))
-            database.publish(run, roster([CHILD, "bob", "eve"], last_names={CHILD: NAME}))
+            database.publish(run, **roster([CHILD, "bob", "eve"], last_names={CHILD: NAME}))
     folder = store.student_folder(CHILD)
     folder.mkdir(parents=True)
     (folder / "attendance_events.csv").write_text(f"student_id,date\n{CHILD},2026-01-08\n")
@@ -108,7 +108,7 @@ def test_the_database_agrees_with_the_rewritten_run(store: RunStore, database: D
     current = database.runs_of(DISTRICT)[0]
     assert (current.students, current.tier_3) == (2, 0)
     assert [row.student_id for row in database.current_scores(DISTRICT).rows if row.student_id == CHILD] == []
-    assert database.publish(store.latest(), roster(["bob", "eve"])).unchanged == (DISTRICT,)
+    assert database.publish(store.latest(), **roster(["bob", "eve"])).unchanged == (DISTRICT,)
 
 
 def test_runs_without_the_student_are_left_alone(store: RunStore, database: Database) -> None:

@@ -24,6 +24,7 @@ from tests.lib.builders import (
     incident,
     instructional,
     school,
+    student_year,
     tardy,
     weekdays,
 )
@@ -132,6 +133,70 @@ def test_a_student_who_was_not_here_last_year_has_no_last_year() -> None:
     )
     names = ["days_enrolled_last_year", "incidents_last_year", "suspensions_last_year", "school_changes_last_year"]
     assert of(row_of(data), *names) == [None, None, None, None]
+
+
+SUMMARY = {
+    "days_enrolled": 170,
+    "days_absent": 8.5,
+    "incidents": 3,
+    "suspensions": 1,
+    "grade_points": 2.5,
+    "course_failures": 2,
+    "school_changes": 1,
+}
+OF_LAST_YEAR = [
+    *("days_enrolled_last_year", "days_absent_last_year", "absence_rate_last_year", "incidents_last_year"),
+    *("suspensions_last_year", "gpa_last_year", "course_failures_last_year", "school_changes_last_year"),
+]
+
+
+def test_a_summary_tells_of_last_year_where_no_record_of_it_is_there() -> None:
+    data = district(calendar=WEEKS, enrollments=ANN, attendance=[], student_years=[student_year("ann", **SUMMARY)])
+    assert of(row_of(data), *OF_LAST_YEAR) == [170, 8.5, 0.05, 3, 1, 2.5, 2, 1]
+
+
+def test_the_records_of_last_year_come_before_its_summary() -> None:
+    data = district(
+        calendar=LAST_YEAR + WEEKS,
+        enrollments=[enrollment("ann", entry="2025-05-26", exit="2025-06-13", school_year=2025), *ANN],
+        attendance=[absence("ann", "2025-06-02")],
+        incidents=[incident("ann", "2025-06-03")],
+        student_years=[student_year("ann", **SUMMARY)],
+    )
+    # No disciplinary actions and no grades: of these, only the summary speaks.
+    assert of(row_of(data), *OF_LAST_YEAR) == [15, 1.0, 1 / 15, 1, 1, 2.5, 2, 0]
+
+
+def test_a_summary_of_another_year_says_nothing_of_last_year() -> None:
+    summaries = [student_year("ann", 2024, **SUMMARY), student_year("ann", 2026, **SUMMARY)]
+    data = district(calendar=WEEKS, enrollments=ANN, attendance=[], student_years=summaries)
+    assert of(row_of(data), *OF_LAST_YEAR) == [None] * 8
+
+
+def test_a_summary_counts_only_when_its_year_is_over_in_every_school() -> None:
+    schools = [school("early"), school("late")]
+    calendar = [
+        *weekdays("2025-09-01", "2025-10-31", school="early"),
+        *weekdays("2024-10-01", "2025-09-10", school="late", school_year=2025),
+        *weekdays("2025-09-15", "2025-10-31", school="late"),
+    ]
+    data = district(
+        schools=schools,
+        calendar=calendar,
+        enrollments=[enrollment("ann", "early", "2025-09-01")],
+        attendance=[],
+        student_years=[student_year("ann", incidents=3)],
+    )
+    known = [row_of(data, as_of=date(2025, 9, on))["incidents_last_year"] for on in (9, 10)]
+    assert known == [None, 3]
+    assert data.rows_after(date(2025, 9, 9)) == {"student_years": 1}
+    assert data.rows_after(date(2025, 9, 10)) == {}
+
+
+def test_a_summary_without_a_day_enrolled_says_nothing_of_attendance() -> None:
+    summary = student_year("ann", days_enrolled=0, days_absent=0.0, incidents=0)
+    data = district(calendar=WEEKS, enrollments=ANN, attendance=[], student_years=[summary])
+    assert of(row_of(data), *OF_LAST_YEAR[:4]) == [None, None, None, 0]
 
 
 def test_nobody_is_there_who_was_not_enrolled_this_year_by_then() -> None:

@@ -374,3 +374,20 @@ def test_typed_parquet_columns_are_mapped_like_text(tmp_path: Path) -> None:
     typed.write_parquet(tmp_path / "source" / "att.parquet")
     content = mapping(files=["att.parquet"])
     assert read(tmp_path, content).calendar_days.height == 10
+
+
+def test_summaries_of_years_come_through_a_mapping(tmp_path: Path) -> None:
+    write_source(tmp_path / "source", attendance_rows())
+    history = "Pupil;Year;Lost\nMARKERID1;2025;7.5\n"
+    (tmp_path / "source" / "history.csv").write_text(history, encoding="utf-8")
+    summaries = {
+        "files": ["history.csv"],
+        "delimiter": ";",
+        "columns": {"student_id": "Pupil", "school_year": "Year", "days_absent": "Lost"},
+        "constants": {"days_enrolled": 180},
+    }
+    given = mapping()
+    given["tables"]["student_years"] = summaries
+    data = read_school_data(tmp_path / "source", format=str(write_toml(tmp_path / "map.toml", given)))
+    row = data.student_years.row(0, named=True)
+    assert (row["school_year"], row["days_enrolled"], row["days_absent"]) == (2025, 180, 7.5)

@@ -68,7 +68,7 @@ def test_a_damaged_run_ages_too(store: RunStore) -> None:
 
 def test_flags_go_with_the_run_that_they_are_of(store: RunStore, database: Database) -> None:
     oldest = store.runs()[0]
-    database.publish(oldest, roster())
+    database.publish(oldest, **roster())
     assert database.current_scores(DISTRICT).rows
     apply_retention(store, POLICY, today=TODAY, database=database)
     assert database.districts() == []
@@ -86,7 +86,7 @@ def test_what_was_killed_half_way_is_finished_by_the_next(
     def killed(*_: object) -> None:
         raise KeyboardInterrupt
 
-    database.publish(store.runs()[0], roster())
+    database.publish(store.runs()[0], **roster())
     for place, step in ((Database, "drop_runs"), (Database, "purge"), (RunStore, "remove")):
         with monkeypatch.context() as patched:
             patched.setattr(place, step, killed)
@@ -100,7 +100,7 @@ def test_what_was_killed_half_way_is_finished_by_the_next(
 
 def test_flags_of_a_younger_run_stay(store: RunStore, database: Database) -> None:
     for run in store.runs():
-        database.publish(run, roster())
+        database.publish(run, **roster())
     apply_retention(store, POLICY, today=TODAY, database=database)
     assert [(TODAY - run.as_of).days for run in database.runs_of(DISTRICT)] == [1, 30]
     assert len(database.current_scores(DISTRICT).rows) == 3

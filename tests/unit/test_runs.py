@@ -63,11 +63,12 @@ def test_a_run_of_a_trained_model_has_contributions_too(store: RunStore) -> None
 
 def test_what_was_written_is_read_back(store: RunStore) -> None:
     given = contents()
+    given_tables = {"scores": given.scores, "rejections": given.rejections, **given.tables}
     run = store.write(given, timings={"read": {"wall": 1.5}})
     for table in ("scores", "reasons", "rules", "indicators", "rejections"):
         stored = run.table(table)
-        assert stored.schema == getattr(given, table).schema
-        assert stored.sort(stored.columns).equals(getattr(given, table).sort(stored.columns))
+        assert stored.schema == given_tables[table].schema
+        assert stored.sort(stored.columns).equals(given_tables[table].sort(stored.columns))
     assert run.rows_of("scores", "ann")["tier_reason"].to_list() == ["chronic absence"]
     assert run.statement("cohort_flow") == list(given.cohort_flow)
     assert run.statement("coverage") == given.coverage
@@ -100,8 +101,8 @@ def test_the_same_night_gives_the_same_bytes_elsewhere_in_any_order(store: RunSt
     shuffled = contents(
         given.scores.iter_rows(named=True),
         scores=halves,
-        reasons=given.reasons.reverse(),
-        indicators=given.indicators.sample(fraction=1.0, shuffle=True, seed=3),
+        reasons=given.tables["reasons"].reverse(),
+        indicators=given.tables["indicators"].sample(fraction=1.0, shuffle=True, seed=3),
         rejections=given.rejections.reverse(),
     )
     one, two = store.write(given), RunStore(tmp_path / "elsewhere").write(shuffled)

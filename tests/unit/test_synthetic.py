@@ -27,6 +27,7 @@ PAGE = Path(__file__).parents[2] / "docs/synthetic.md"
 AS_OF = date(2026, 2, 27)
 SMALL = {"students": 200, "years": 1, "format": "parquet", "dirt": False}
 Table = Callable[[str], pl.DataFrame]
+DETAILED = [table for table in TABLES if table != "student_years"]
 
 
 @pytest.fixture(scope="module")
@@ -62,6 +63,7 @@ def _february(folder: Path, *, through: date | None) -> Extract:
         {"districts": 0},
         {"last_school_year": 1950},
         {"format": "xlsx"},
+        {"attendance": "negative"},
         {"through": date(2024, 2, 27)},
         {"through": date(2026, 9, 1)},
     ],
@@ -99,7 +101,7 @@ def test_an_empty_folder_is_filled_and_an_earlier_output_is_replaced(tmp_path: P
     out.mkdir()
     write_district(out, students=200, years=1)
     write_district(out, **SMALL)
-    assert sorted(path.name for path in out.iterdir()) == sorted([MARKER, *(f"{table}.parquet" for table in TABLES)])
+    assert sorted(path.name for path in out.iterdir()) == sorted([MARKER, *(f"{table}.parquet" for table in DETAILED)])
     assert [path.name for path in tmp_path.iterdir()] == ["out"]
 
 
@@ -127,7 +129,7 @@ def test_the_summary_counts_the_rows_of_the_files(tmp_path: Path, kind: str, dis
     summary = write_district(out, students=1500, years=1, districts=districts, format=kind)  # pyright: ignore[reportArgumentType]
     read = {"csv": lambda path: pl.read_csv(path, infer_schema=False), "parquet": pl.read_parquet}[kind]
     parts = kind == "parquet" and districts > 1
-    rows = {table: read(out / table if parts else out / f"{table}.{kind}").height for table in TABLES}
+    rows = {table: read(out / table if parts else out / f"{table}.{kind}").height for table in DETAILED}
     marker = json.loads((out / MARKER).read_text(encoding="utf-8"))
     assert summary.rows == rows == marker["rows"]
     planted = {(table, rule): count for table, rules in marker["planted"].items() for rule, count in rules.items()}
@@ -136,7 +138,8 @@ def test_the_summary_counts_the_rows_of_the_files(tmp_path: Path, kind: str, dis
 
 
 def test_columns_are_those_of_the_contract_in_its_types(table: Table) -> None:
-    for name, schema in TABLES.items():
+    for name in DETAILED:
+        schema = TABLES[name]
         dtypes = {column: spec.dtype for column, spec in schema.columns().items()}
         expected = {column: pl.String if isinstance(dtype, pl.Enum) else dtype for column, dtype in dtypes.items()}
         assert dict(table(name).schema) == expected, name

@@ -238,3 +238,24 @@ def test_supports_are_checked_and_kept() -> None:
         ("after_last_calendar_day", 2),
         ("student_known", 3),
     ]
+
+
+def test_summaries_of_years_are_checked_and_kept() -> None:
+    summaries = pl.DataFrame(
+        {
+            "student_id": [student_id(1), student_id(2), student_id(3), student_id(4), "nobody"],
+            "school_year": ["2025", "2025", "2027", "2025", "2025"],
+            "days_enrolled": ["180", "10", "180", "367", "180"],
+            "days_absent": ["12.5", "12.5", "1", "1", "1"],
+        }
+    )
+    data = SchoolData.from_frames(with_table("student_years", summaries), tolerance=1.0)
+    assert data.student_years.drop_nulls("days_absent").rows() == [
+        (student_id(1), 2025, 180, 12.5, None, None, None, None, None)
+    ]
+    assert rules_broken(data, "student_years") == [
+        ("absent_no_more_than_enrolled", 2, "days_absent, days_enrolled"),
+        ("after_last_calendar_day", 3, "school_year"),
+        ("out_of_range", 4, "days_enrolled"),
+        ("student_known", 5, "student_id"),
+    ]

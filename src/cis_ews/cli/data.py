@@ -21,7 +21,14 @@ def synthesize(  # noqa: PLR0913 - one parameter an option
         Path, typer.Argument(metavar="OUT", help="The folder to write; an earlier output in it is replaced.")
     ],
     *,
-    students: Annotated[int, typer.Option(min=1, help="Enrolled at a time, in all districts together.")] = 2400,
+    students: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            help="Enrolled at a time, in all districts together: 2,400, or 1,100,000 in a state, if not given.",
+            show_default=False,
+        ),
+    ] = None,
     years: Annotated[int, typer.Option(min=1, help="School years, the last one 2025-26.")] = 3,
     seed: Annotated[int, typer.Option(min=0, help="The same seed makes the same district.")] = 7,
     districts: Annotated[int, typer.Option(min=1, help="Number of districts.")] = 1,
@@ -30,6 +37,21 @@ def synthesize(  # noqa: PLR0913 - one parameter an option
         date | None,
         typer.Option(parser=parse_day, metavar="DATE", help="The day of the extract: nothing later is in it."),
     ] = None,
+    attendance: Annotated[
+        Literal["exceptions", "positive"],
+        typer.Option(help="Absences and tardies alone, or a row for every student and school day."),
+    ] = "exceptions",
+    summaries: Annotated[
+        bool, typer.Option("--summaries", help="Sum up the years before the last in place of their daily rows.")
+    ] = False,
+    state: Annotated[
+        bool,
+        typer.Option(
+            "--state",
+            help="A whole state, districts in proportion: one year and two summed up, Parquet in parts, up to "
+            "2026-06-12 if not said otherwise. --years, --districts and --files do not count then.",
+        ),
+    ] = False,
     as_json: Json = False,
 ) -> None:
     """Make up a district in the plain format: no real child is in it.
@@ -40,23 +62,40 @@ def synthesize(  # noqa: PLR0913 - one parameter an option
     Example:
 
         cis-ews synthesize extract --students 2400 --years 3 --seed 7
+
+        cis-ews synthesize state --state --students 110000
     """
-    from cis_ews.synthetic import write_district
+    from cis_ews.synthetic.generator import STATE_DAY, STATE_STUDENTS, STUDENTS, write_district, write_state
 
     terminal = begin(context, as_json=as_json).terminal
     with terminal.step("synthesize"):
-        write_district(
-            out,
-            students=students,
-            years=years,
-            seed=seed,
-            districts=districts,
-            format=files,
-            through=through,
-            progress=terminal,
-        )
+        if state:
+            written = write_state(
+                out,
+                students=students or STATE_STUDENTS,
+                attendance=attendance,
+                seed=seed,
+                through=through or STATE_DAY,
+                progress=terminal,
+            )
+        else:
+            written = write_district(
+                out,
+                students=students or STUDENTS,
+                years=years,
+                seed=seed,
+                districts=districts,
+                format=files,
+                through=through,
+                attendance=attendance,
+                summaries=summaries,
+                progress=terminal,
+            )
     terminal.say(f"A made-up extract lies in {out}\nNext: cis-ews check {shlex.quote(str(out))}")
-    terminal.record("synthesized", path=str(out), students=students, years=years, seed=seed, districts=districts)
+    plan = written.plan
+    terminal.record(
+        "synthesized", path=str(out), students=plan.students, years=plan.years, seed=seed, districts=plan.districts
+    )
 
 
 def check(

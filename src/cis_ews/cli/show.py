@@ -11,7 +11,7 @@ import polars as pl
 from cis_ews.cli import summaries
 from cis_ews.cli.terminal import Terminal
 from cis_ews.enums import Direction, Domain, RuleStatus
-from cis_ews.schema.freshness import notes_of_the_day
+from cis_ews.schema.freshness import notes_of_the_day, schools_in_use
 from cis_ews.wording import counted, decided_by, model_notices
 
 if TYPE_CHECKING:
@@ -49,8 +49,13 @@ def show_coverage(terminal: Terminal, school_data: SchoolData, as_of: date | Non
         terminal.item("The source does not say through which day it reports: its last recorded day stands for it.")
     later = summaries.counted(school_data.rows_after(day))
     terminal.table(f"Rows dated after {day} (ignored by a night as of that day)", ["table", "rows"], _values(later))
-    _say_notes(terminal, [*coverage.notes, *notes_of_the_day(school_data, day)])
+    _say_notes(terminal, [*coverage.notes, *_notes_of_the_day(school_data, day)])
     terminal.record("coverage", as_of=day, coverage=coverage.to_dict(), schools=schools, rows_after_as_of=later)
+
+
+def _notes_of_the_day(school_data: SchoolData, day: date) -> list[str]:
+    in_use = schools_in_use(school_data.enrollments, day)
+    return notes_of_the_day(school_data.calendar_days, day, schools=in_use)
 
 
 def show_night(terminal: Terminal, night: ScoreRun) -> None:

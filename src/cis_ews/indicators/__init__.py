@@ -16,6 +16,7 @@ from cis_ews.indicators.catalog import INDICATORS, INDICATORS_SCHEMA, Indicator,
 from cis_ews.indicators.coursework import coursework_indicators
 from cis_ews.indicators.coverage import covers
 from cis_ews.indicators.roster import build_roster, roster_indicators
+from cis_ews.indicators.summaries import with_summaries
 from cis_ews.indicators.windows import DAY_PARTS, EnrolledYear, enrolled_year
 from cis_ews.schema.school_data import SchoolData
 
@@ -39,7 +40,8 @@ def compute_indicators(school_data: SchoolData, as_of: date) -> pl.DataFrame:
     """One row a student who was enrolled in the school year of `as_of` by that date, sorted by `student_id`.
 
     Columns and types: `INDICATORS_SCHEMA`, in its order; `INDICATORS` says what each means. Nothing dated after `as_of`
-    changes a value. Columns of a domain that the extract does not cover are null. Raises `DataError` where the calendar
+    changes a value. Columns of a domain that the extract does not cover are null, but
+    for what a summary of last year says. Raises `DataError` where the calendar
     begins after `as_of`.
     """
     school_year = school_year_at(school_data.calendar_days, as_of)
@@ -51,7 +53,8 @@ def compute_indicators(school_data: SchoolData, as_of: date) -> pl.DataFrame:
         if covers(school_data, domain):
             computed = compute(school_data, roster, this_year=this_year, last_year=last_year)
             found.append(computed.select(name for name in names_of(domain) if name in computed.columns))
-    return _conform(pl.concat(found, how="horizontal"))
+    measured = _conform(pl.concat(found, how="horizontal"))
+    return with_summaries(measured, school_data, school_year=school_year - 1, as_of=as_of)
 
 
 def _conform(table: pl.DataFrame) -> pl.DataFrame:

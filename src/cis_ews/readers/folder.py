@@ -17,7 +17,7 @@ from cis_ews.schema.validation import DEFAULT_TOLERANCE, SourceNotes, check_tabl
 from cis_ews.wording import counted
 
 # A district without one recorded absence or mark is a failed export; without an incident it may be a good month.
-_NEVER_EMPTY = ("attendance_events", "course_grades")
+NEVER_EMPTY = ("attendance_events", "course_grades")
 
 
 def read_folder(path: Path, options: ReadOptions) -> SchoolData:
@@ -27,7 +27,7 @@ def read_folder(path: Path, options: ReadOptions) -> SchoolData:
     ToleranceError where too many rows break a rule.
     """
     entries = list_entries(path, options.limits)
-    files = _files_by_table(entries, options.limits)
+    files = files_of_tables(entries, options.limits)
     missing = [table for table in REQUIRED_TABLES if table not in files]
     if missing:
         raise SchemaError(
@@ -36,12 +36,12 @@ def read_folder(path: Path, options: ReadOptions) -> SchoolData:
             tables=missing,
         )
     with options.progress.step("read", total=len(files)):
-        tables = {table: _read_table(table, found, options) for table, found in files.items()}
+        tables = {table: read_table(table, found, options) for table, found in files.items()}
     with options.progress.step("check"):
-        return _checked(tables, options, notes=_passed_over(entries))
+        return _checked(tables, options, notes=passed_over(entries))
 
 
-def _passed_over(entries: list[Entry]) -> tuple[str, ...]:
+def passed_over(entries: list[Entry]) -> tuple[str, ...]:
     """Files that look like tables and have no table's name: most likely a name that was mistyped."""
     count = sum(bool(entry.suffix) and entry.stem not in TABLES and entry.folder not in TABLES for entry in entries)
     return (f"{counted(count, 'file')} with the name of no table passed over",) if count else ()
@@ -49,11 +49,11 @@ def _passed_over(entries: list[Entry]) -> tuple[str, ...]:
 
 def read_tables(path: Path, options: ReadOptions) -> Mapping[str, TableRead]:
     """The tables of the contract that a folder has, each cell as it came: nothing is checked and none is required."""
-    found = _files_by_table(list_entries(path, options.limits), options.limits)
-    return {table: _read_table(table, files, options) for table, files in found.items()}
+    found = files_of_tables(list_entries(path, options.limits), options.limits)
+    return {table: read_table(table, files, options) for table, files in found.items()}
 
 
-def _files_by_table(entries: list[Entry], limits: ReadLimits) -> Mapping[str, list[Entry]]:
+def files_of_tables(entries: list[Entry], limits: ReadLimits) -> Mapping[str, list[Entry]]:
     """The files of each table, in the order of the contract: `<table>.<suffix>` or `<table>/*.<suffix>`."""
     found = {table: _files_of(table, entries) for table in TABLES}
     return {
@@ -84,7 +84,7 @@ def _inside(entry: Entry, limits: ReadLimits) -> list[Entry]:
     return inner
 
 
-def _read_table(table: str, files: list[Entry], options: ReadOptions) -> TableRead:
+def read_table(table: str, files: list[Entry], options: ReadOptions) -> TableRead:
     columns = list(TABLES[table].columns())
     reads = [read_file(entry, known_columns=columns, limits=options.limits) for entry in files]
     options.progress.advance()
@@ -92,7 +92,7 @@ def _read_table(table: str, files: list[Entry], options: ReadOptions) -> TableRe
 
 
 def _checked(tables: Mapping[str, TableRead], options: ReadOptions, *, notes: tuple[str, ...]) -> SchoolData:
-    silent = {table for table in _NEVER_EMPTY if _without_rows(tables, table)}
+    silent = {table for table in NEVER_EMPTY if _without_rows(tables, table)}
     source = SourceNotes(
         files=tuple(file for read in tables.values() for file in read.files),
         notes=(*notes, *(note for read in tables.values() for note in read.notes)),

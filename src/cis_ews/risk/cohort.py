@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import date
 
@@ -45,6 +45,27 @@ class Cohort:
         return frame.join(self.students, on="student_id", how="semi", maintain_order="left")
 
 
+def cohort_of(indicators: pl.DataFrame) -> pl.DataFrame:
+    """Those columns of scored students' indicators that make up a cohort, sorted by `student_id`."""
+    days = pl.col("days_enrolled_ytd").fill_null(0).cast(pl.Int32)
+    return indicators.select("student_id", "school_id", "grade_level", days_enrolled=days).sort("student_id")
+
+
+def whole_flow(
+    parts: Sequence[Sequence[tuple[str, int, int]]], *, rows_read: int, rejections: pl.DataFrame
+) -> tuple[CohortStep, ...]:
+    """The flow of a whole extract, from those of its parts (name, before, after): numbers of students add up.
+
+    What was read (`rows_read` of the students table) and rejected is known of the whole alone.
+    """
+    added = [
+        CohortStep(steps[0][0], sum(step[1] for step in steps), sum(step[2] for step in steps))
+        for steps in zip(*parts, strict=True)
+    ]
+    handed_over = added[2].after
+    return (*_reading_steps(handed_over, rows_read=rows_read, rejections=rejections), *added[3:])
+
+
 def build_cohort(
     school_data: SchoolData,
     as_of: date,
@@ -57,7 +78,9 @@ def build_cohort(
     `indicators`: those of `compute_indicators`, where they are there already. `erased`: ids of students who are left
     out at a family's request. PreK is left out because its attendance is not compulsory and no rule was made for it.
     """
-    flow = _reading_steps(school_data)
+    handed_over = school_data.students.height
+    rows_read = school_data.rows_read.get("students", handed_over)
+    flow = _reading_steps(handed_over, rows_read=rows_read, rejections=school_data.rejections)
     known = school_data.students.select("student_id")
     kept = known.filter(~pl.col("student_id").is_in(list(erased)))
     flow.append(CohortStep("left out at a family's request", known.height, kept.height))
@@ -68,22 +91,16 @@ def build_cohort(
     flow.append(CohortStep("left before the as-of date", enrolled.height, current.height))
     scored = current.filter(pl.col("grade_level").cast(pl.String).ne_missing(GradeLevel.PK.value))
     flow.append(CohortStep("in PreK", current.height, scored.height))
-    return Cohort(students=_students(scored), flow=tuple(flow))
+    return Cohort(students=cohort_of(scored), flow=tuple(flow))
 
 
-def _reading_steps(school_data: SchoolData) -> list[CohortStep]:
+def _reading_steps(handed_over: int, *, rows_read: int, rejections: pl.DataFrame) -> list[CohortStep]:
     """From the rows of the students table to the students that the reader handed over."""
-    handed_over = school_data.students.height
-    read = max(handed_over, school_data.rows_read.get("students", handed_over))
-    rejected_rows = school_data.rejections.filter(pl.col("table") == "students").select("file", "row_number").n_unique()
+    read = max(handed_over, rows_read)
+    rejected_rows = rejections.filter(pl.col("table") == "students").select("file", "row_number").n_unique()
     kept = max(handed_over, read - rejected_rows)
     return [
         CohortStep("rows of the students table", read, read),
         CohortStep("rejected by the reader", read, kept),
         CohortStep("further rows of the same students", kept, handed_over),
     ]
-
-
-def _students(scored: pl.DataFrame) -> pl.DataFrame:
-    days = pl.col("days_enrolled_ytd").fill_null(0).cast(pl.Int32)
-    return scored.select("student_id", "school_id", "grade_level", days_enrolled=days).sort("student_id")

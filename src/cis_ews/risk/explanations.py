@@ -1,76 +1,49 @@
 """Reasons in plain words from a model's contributions: what raises concern, what is a strength, what is not known.
 
 A reason is told only of a number that the student has, in words that are true of it by themselves, and never of what is
-missing. Loops run over features and sentences, never over students.
+missing. Loops run over features and sentences; only a compiled one, over numbers, runs over students. Students are
+worked on in slices, so that memory is bounded.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from operator import ge, le
+from typing import TYPE_CHECKING
 
 import dataframely as dy
 import numpy as np
 import polars as pl
-from numpy.typing import NDArray
 
-from cis_ews.enums import Direction
+from cis_ews.enums import Direction, Domain
 from cis_ews.errors import ModelError
+from cis_ews.risk.exact_shap import exact_shap_values
 from cis_ews.risk.feature_catalog import FEATURES, SAME_EARLY, Feature
-from cis_ews.risk.feature_catalog.feature import DAYS_ENROLLED, Column, Comparison, Term, Told
+from cis_ews.risk.feature_catalog.feature import DAYS_ENROLLED, Comparison
 from cis_ews.risk.features import evaluated, features_named
 from cis_ews.risk.sentences import SAME_DAYS_UNTIL
-from cis_ews.risk.templates import render, template_fields
+from cis_ews.risk.tellings import DIRECTIONS, MEDIAN, OWN, VALUE, Telling, fits, in_words, tellings_of
 from cis_ews.schema.scores import Reasons
 from cis_ews.wording import counted
 
-__all__ = ["explain", "peer_values"]
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from cis_ews.risk.reason_choice import Choices, Students
+
+__all__ = ["exact_shap_values", "explain", "peer_inputs", "peer_values", "peer_values_of"]
 
 NOTICEABLE = 0.02
 """Log-odds: what moves the odds by less than about two in a hundred is no reason."""
 FEWEST_PEERS = 10
 REASONS_SHOWN = 5
+SLICE = 100_000
+"""Students that are worked on at once."""
 PLACE = ["school_id", "grade_level"]
 NO_FEATURES = ("student_id", "base_value", "margin")
-COLUMNS = {
-    "student_id": pl.String,
-    "rank": pl.Int16,
-    "direction": pl.String,
-    "domain": pl.String,
-    "indicator": pl.String,
-    "value": pl.Float64,
-    "sentence": pl.String,
-}
 COMPARED: Mapping[str, Comparison] = {
     feature.name: feature.comparison for feature in FEATURES if feature.comparison is not None
 }
-_MEDIAN = "__median_"
-_OWN = "__own_"
-_VALUE = "__value_"
-
-Numbers = NDArray[np.float64]
-Places = NDArray[np.intp]
-
-
-@dataclass(frozen=True, slots=True)
-class _Telling:
-    """A sentence that a feature may lend to its topic, in one direction; `place` and `topic` are numbers of both."""
-
-    feature: Feature
-    place: int
-    topic: int
-    direction: Direction
-    told: Told
-
-
-@dataclass(frozen=True, slots=True)
-class _Choice:
-    """Reasons that are told, one entry each: whose (a row), in which place (0 first), and in which telling's words."""
-
-    rows: Places
-    ranks: Places
-    tellings: Places
 
 
 def peer_values(indicators: pl.DataFrame) -> pl.DataFrame:
@@ -78,17 +51,27 @@ def peer_values(indicators: pl.DataFrame) -> pl.DataFrame:
 
     `school_id`, `grade_level`, `students`, and one column a compared feature: the median of what is compared, Float64,
     always a number that a student has, so that half have it or less and half have it or more. Null where it is known of
-    fewer than 10 students. A median cannot be added up from parts of a school: give all of its students.
+    fewer than 10 students. A median cannot be added up from parts of a school: give all of its students, or the
+    `peer_inputs` of all parts to `peer_values_of`.
     """
+    return peer_values_of(peer_inputs(indicators))
+
+
+def peer_inputs(indicators: pl.DataFrame) -> pl.DataFrame:
+    """What `peer_values` are made of: `school_id`, `grade_level` and what is compared, of each student enrolled."""
     enrolled = indicators.lazy().filter(pl.col("is_enrolled"), pl.col("grade_level").is_not_null())
-    values = enrolled.select(*PLACE, *(evaluated(each.value).alias(name) for name, each in COMPARED.items()))
+    return enrolled.select(*PLACE, *(evaluated(each.value).alias(name) for name, each in COMPARED.items())).collect()
+
+
+def peer_values_of(inputs: pl.DataFrame) -> pl.DataFrame:
+    """The `peer_values` of all students whose `peer_inputs` are given, in any order."""
     medians = [
         pl.when(pl.col(name).count() >= FEWEST_PEERS)
         .then(pl.col(name).quantile(0.5, interpolation="lower"))
         .alias(name)
         for name in COMPARED
     ]
-    return values.group_by(PLACE).agg(pl.len().alias("students"), *medians).sort(PLACE).collect()
+    return inputs.lazy().group_by(PLACE).agg(pl.len().alias("students"), *medians).sort(PLACE).collect()
 
 
 def explain(
@@ -112,211 +95,142 @@ def explain(
     students without features or indicators.
     """
     named = features_named(name for name in contributions.columns if name not in NO_FEATURES)
-    explained = sorted(named, key=FEATURES.index)
-    ordered = contributions.sort("student_id")
+    table = _Table.of(sorted(named, key=FEATURES.index))
     compared = peer_values(indicators) if peers is None else peers
-    rows = _rows(ordered, features, indicators, explained=explained, peers=compared)
-    early = rows.select(pl.col(DAYS_ENROLLED).fill_null(0) < SAME_DAYS_UNTIL).to_series()
-    weights = ordered.select(feature.name for feature in explained)
-    parts = [
-        _reasons(explained, rows.filter(early), weights.filter(early), same=SAME_EARLY, limit=limit),
-        _reasons(explained, rows.filter(~early), weights.filter(~early), same={}, limit=limit),
-    ]
-    return Reasons.cast(pl.concat(parts).sort("student_id", "direction", "rank"))
-
-
-def _rows(
-    ordered: pl.DataFrame,
-    features: pl.DataFrame,
-    indicators: pl.DataFrame,
-    *,
-    explained: Sequence[Feature],
-    peers: pl.DataFrame,
-) -> pl.DataFrame:
-    """The students in order, with the numbers that sentences speak of, the features' values and those of the peers."""
-    compared = [(feature.name, feature.comparison.value) for feature in explained if feature.comparison]
-    spoken = [name for feature in explained for name in _speaks_of(feature)]
-    read = [name for _, value in compared for name in value.reads]
-    values = _of_students(ordered, features, [feature.name for feature in explained], table="features")
-    medians = {name: _MEDIAN + name for name in COMPARED}
-    return (
-        _of_students(ordered, indicators, sorted({*PLACE, DAYS_ENROLLED, *spoken, *read}), table="indicators")
-        .join(peers.select(*PLACE, *COMPARED).rename(medians), on=PLACE, how="left", maintain_order="left")
-        .with_columns(*(evaluated(value).alias(_OWN + name) for name, value in compared))
-        .hstack(values.drop("student_id").rename(lambda name: _VALUE + name))
+    asked = contributions.select("student_id").with_row_index("contributions").sort("student_id")
+    places = asked.with_columns(
+        _places(asked, features, table.names, name="features"),
+        _places(asked, indicators, table.reads, name="indicators"),
     )
+    told = [
+        table.told_of(
+            _rows(
+                features.select(table.names)[part["features"]],
+                indicators.select("student_id", *table.reads)[part["indicators"]],
+                compared,
+            ),
+            contributions.select(table.names)[part["contributions"]],
+            limit=limit,
+        )
+        for part in places.iter_slices(SLICE)
+    ]
+    return Reasons.cast(pl.concat([Reasons.create_empty(), *told]))
 
 
-def _speaks_of(feature: Feature) -> Iterator[str]:
-    """The columns whose numbers stand in a feature's sentences or beside them."""
-    for told in (*feature.risk, *feature.strength):
-        yield from (*template_fields(told.sentence), *_number(feature).reads)
-
-
-def _of_students(ordered: pl.DataFrame, frame: pl.DataFrame, columns: Sequence[str], *, table: str) -> pl.DataFrame:
-    """Columns of a frame for the students of `ordered`, in its order."""
-    lacking = [name for name in columns if name not in frame.columns]
+def _places(asked: pl.DataFrame, frame: pl.DataFrame, columns: Sequence[str], *, name: str) -> pl.Series:
+    """Where the students of `asked` stand in a frame that has to have these columns."""
+    lacking = [column for column in columns if column not in frame.columns]
     if lacking:
         raise ModelError(
-            f"the {table} lack {counted(len(lacking), 'column')} that reasons speak of: {', '.join(lacking)}",
+            f"the {name} lack {counted(len(lacking), 'column')} that reasons speak of: {', '.join(lacking)}",
             hint="explain with the features and indicators from which the contributions were made",
         )
-    absent = ordered.join(frame, on="student_id", how="anti").height
-    if absent:
+    places = frame.select("student_id").with_row_index(name)
+    found = asked.join(places, on="student_id", how="left", maintain_order="left").get_column(name)
+    if found.null_count():
         raise ModelError(
-            f"the {table} lack {counted(absent, 'student')} of those with contributions",
+            f"the {name} lack {counted(found.null_count(), 'student')} of those with contributions",
             hint="explain with the features and indicators from which the contributions were made",
         )
-    students = ordered.select("student_id")
-    return students.join(frame.select("student_id", *columns), on="student_id", how="left", maintain_order="left")
+    return found
 
 
-def _reasons(
-    explained: Sequence[Feature], rows: pl.DataFrame, weights: pl.DataFrame, *, same: Mapping[str, str], limit: int
-) -> pl.DataFrame:
-    """Reasons of these students; `same` names topics that count as another."""
-    toward = weights.fill_null(0).to_numpy()
-    known = rows.select(pl.col(_VALUE + feature.name).is_not_null() for feature in explained).to_numpy()
-    topics = [same.get(feature.topic, feature.topic) for feature in explained]
-    unknown = [feature.unknown or "" for feature in explained]
-    found = [
-        _of_direction(Direction.RISK, explained, rows, weights=np.where(known, toward, 0), topics=topics, limit=limit),
-        _of_direction(
-            Direction.STRENGTH, explained, rows, weights=np.where(known, -toward, 0), topics=topics, limit=limit
-        ),
-        _of_direction(
-            Direction.UNKNOWN, explained, rows, weights=np.where(known, 0, toward), topics=unknown, limit=limit
-        ),
-    ]
-    return pl.concat(found)
-
-
-def _of_direction(
-    direction: Direction,
-    explained: Sequence[Feature],
-    rows: pl.DataFrame,
-    *,
-    weights: Numbers,
-    topics: Sequence[str],
-    limit: int,
-) -> pl.DataFrame:
-    """Ranked reasons of one direction; `weights` count toward it, one column a feature."""
-    numbers = {topic: number for number, topic in enumerate(dict.fromkeys(topics))}
-    of_features = [numbers[topic] for topic in topics]
-    tellings = [
-        _Telling(feature, place, of_features[place], direction, told)
-        for place, feature in enumerate(explained)
-        for told in _sentences(feature, direction)
-    ]
-    amounts = np.zeros((len(numbers), rows.height))
-    for place, topic in enumerate(of_features):
-        amounts[topic] += weights[:, place]
-    choice = _strongest(amounts, _leading(tellings, rows, weights, shape=amounts.shape), limit=limit)
-    return pl.concat([pl.DataFrame(schema=COLUMNS), *_told(tellings, rows, choice)])
-
-
-def _sentences(feature: Feature, direction: Direction) -> tuple[Told, ...]:
-    if direction == Direction.UNKNOWN:
-        return () if feature.unknown is None else (Told(sentence=feature.unknown),)
-    return feature.risk if direction == Direction.RISK else feature.strength
-
-
-def _leading(tellings: Sequence[_Telling], rows: pl.DataFrame, weights: Numbers, *, shape: tuple[int, ...]) -> Places:
-    """For each topic (row) and student (column) the telling of the feature that weighs most; -1 where none fits."""
-    fits = rows.select(_fits(telling).fill_null(value=False).alias(str(at)) for at, telling in enumerate(tellings))
-    best, leading = np.zeros(shape), np.full(shape, -1)
-    for at, telling in enumerate(tellings):
-        weight = weights[:, telling.place]
-        # A later sentence of the same feature weighs the same and does not displace the first that fits.
-        better = fits.get_column(str(at)).to_numpy() & (weight > best[telling.topic])
-        best[telling.topic][better] = weight[better]
-        leading[telling.topic][better] = at
-    return leading
-
-
-def _fits(telling: _Telling) -> pl.Expr:
-    """Whether a sentence can be told: its numbers are known, and lie on its side of the reference and of the peers."""
-    feature, told = telling.feature, telling.told
-    value = pl.col(_VALUE + feature.name)
-    if telling.direction == Direction.UNKNOWN:
-        return value.is_null()
-    spoken = {*template_fields(told.sentence), *_number(feature).reads}
-    conditions = [pl.col(name).is_not_null() for name in sorted(spoken)]
-    # The limits as Float32, like the features: 0.1 is then 0.1 on both sides.
-    if told.at_least is not None:
-        conditions += [value >= pl.lit(told.at_least, dtype=pl.Float32), *_beside_peers(feature, beyond=ge)]
-    if told.at_most is not None:
-        conditions += [value <= pl.lit(told.at_most, dtype=pl.Float32), *_beside_peers(feature, beyond=le)]
-    return pl.all_horizontal(conditions)
-
-
-def _beside_peers(feature: Feature, *, beyond: Callable[[pl.Expr, pl.Expr], pl.Expr]) -> list[pl.Expr]:
-    if feature.comparison is None:
-        return []
-    own, median = pl.col(_OWN + feature.name), pl.col(_MEDIAN + feature.name)
-    return [beyond(own, median).fill_null(value=True)]
-
-
-def _strongest(amounts: Numbers, leading: Places, *, limit: int) -> _Choice:
-    """The topics that weigh most, at most `limit` a student; among equals the one that stands first in the catalog."""
-    told = np.where((leading >= 0) & (amounts > NOTICEABLE), amounts, 0).T
-    order = np.argsort(-told, axis=1, kind="stable")[:, :limit]
-    rows, ranks = np.nonzero(np.take_along_axis(told, order, axis=1))
-    return _Choice(rows, ranks, leading[order[rows, ranks], rows])
-
-
-def _told(tellings: Sequence[_Telling], rows: pl.DataFrame, choice: _Choice) -> Iterator[pl.DataFrame]:
-    by_telling = np.argsort(choice.tellings, kind="stable")
-    starts = np.searchsorted(choice.tellings[by_telling], np.arange(len(tellings) + 1))
-    for telling, start, end in zip(tellings, starts[:-1], starts[1:], strict=True):
-        chosen = by_telling[start:end]
-        if chosen.size:
-            spoken = rows.select(_spoken_columns(telling))[choice.rows[chosen]]
-            yield _in_words(spoken, telling, ranks=pl.Series(choice.ranks[chosen] + 1, dtype=pl.Int16))
-
-
-def _spoken_columns(telling: _Telling) -> list[str]:
-    feature = telling.feature
-    beside = [_OWN + feature.name, _MEDIAN + feature.name, "grade_level"] if feature.comparison else []
-    fields = template_fields(telling.told.sentence)
-    return list(dict.fromkeys(["student_id", *_number(feature).reads, *fields, *beside]))
-
-
-def _number(feature: Feature) -> Term:
-    """The number beside a reason."""
-    return feature.number or Column(feature.indicator)
-
-
-def _in_words(spoken: pl.DataFrame, telling: _Telling, *, ranks: pl.Series) -> pl.DataFrame:
-    feature, told = telling.feature, render(telling.told.sentence)
-    is_known = telling.direction != Direction.UNKNOWN
-    return spoken.select(
-        "student_id",
-        rank=ranks,
-        direction=pl.lit(telling.direction.value),
-        domain=pl.lit(feature.domain.value),
-        indicator=pl.lit(feature.indicator),
-        value=evaluated(_number(feature)) if is_known else pl.lit(None, dtype=pl.Float64),
-        sentence=pl.concat_str([told, _tail(feature)]) if is_known and feature.comparison else told,
-    )
-
-
-def _tail(feature: Feature) -> pl.Expr:
-    """What half of the peers have, where it is known and differs from what the student has; otherwise empty."""
-    comparison = feature.comparison
-    if comparison is None:
-        return pl.lit("")
-    own, median = pl.col(_OWN + feature.name), pl.col(_MEDIAN + feature.name)
-    words = {
-        text: pl.lit("; ") + render(text.replace("{median", "{" + _MEDIAN + feature.name))
-        for text in (comparison.none, comparison.fewer, comparison.more)
-    }
+def _rows(values: pl.DataFrame, indicators: pl.DataFrame, peers: pl.DataFrame) -> pl.DataFrame:
+    """What tellings read: the indicators, the values of features, and what is compared beside that of the peers."""
+    medians = peers.select(*PLACE, pl.col(*COMPARED).name.prefix(MEDIAN))
     return (
-        pl.when((median < own) & (median == 0))
-        .then(words[comparison.none])
-        .when(median < own)
-        .then(words[comparison.fewer])
-        .when(median > own)
-        .then(words[comparison.more])
-        .otherwise(pl.lit(""))
+        indicators.join(medians, on=PLACE, how="left", maintain_order="left")
+        .with_columns(evaluated(COMPARED[name].value).alias(OWN + name) for name in values.columns if name in COMPARED)
+        .hstack(values.rename(lambda name: VALUE + name))
     )
+
+
+@dataclass(frozen=True, slots=True)
+class _Table:
+    """Everything that can be told from these features, in the order of the catalog."""
+
+    explained: Sequence[Feature]
+    tellings: Sequence[Telling]
+    choices: Choices
+
+    @classmethod
+    def of(cls, explained: Sequence[Feature]) -> _Table:
+        """The table for features of the catalog."""
+        tellings = tellings_of(explained)
+        return cls(explained, tellings, _choices(explained, tellings))
+
+    @property
+    def names(self) -> list[str]:
+        """The features."""
+        return [feature.name for feature in self.explained]
+
+    @property
+    def reads(self) -> list[str]:
+        """The indicators that are spoken of or compared."""
+        spoken = [name for telling in self.tellings for name in telling.speaks_of]
+        compared = [name for feature in self.explained if feature.comparison for name in feature.comparison.value.reads]
+        return sorted({*PLACE, DAYS_ENROLLED, *spoken, *compared})
+
+    def told_of(self, rows: pl.DataFrame, weights: pl.DataFrame, *, limit: int) -> pl.DataFrame:
+        """Ranked reasons of students, in their order."""
+        from cis_ews.risk.reason_choice import choose
+
+        chosen = choose(self.choices, self._students(rows, weights), limit=limit)
+        who, directions, ranks = np.nonzero(chosen >= 0)
+        told = chosen[who, directions, ranks]
+        features = [telling.feature for telling in self.tellings]
+        return pl.DataFrame(
+            {
+                "student_id": rows["student_id"][who],
+                "rank": pl.Series(ranks + 1, dtype=pl.Int16),
+                "direction": pl.Series(DIRECTIONS, dtype=pl.Enum(Direction))[directions],
+                "domain": pl.Series([each.domain for each in features], dtype=pl.Enum(Domain))[told],
+                "indicator": pl.Series([each.indicator for each in features], dtype=pl.String)[told],
+            }
+        ).hstack(self._words(rows, who, told))
+
+    def _students(self, rows: pl.DataFrame, weights: pl.DataFrame) -> Students:
+        from cis_ews.risk.reason_choice import Students
+
+        return Students(
+            contributions=weights.select(pl.all().cast(pl.Float64).fill_null(0)).to_numpy().T,
+            known=rows.select(pl.col(VALUE + name).is_not_null() for name in self.names).to_numpy().T,
+            fits=rows.select(fits(each).alias(str(at)) for at, each in enumerate(self.tellings)).to_numpy().T,
+            early=rows.select(pl.col(DAYS_ENROLLED).fill_null(0) < SAME_DAYS_UNTIL).to_series().to_numpy(),
+        )
+
+    def _words(self, rows: pl.DataFrame, who: NDArray[np.intp], told: NDArray[np.int16]) -> pl.DataFrame:
+        """`value` and `sentence` of the tellings of these rows, in the order given; made telling by telling."""
+        order = np.argsort(told, kind="stable")
+        inverse = np.empty_like(order)
+        inverse[order] = np.arange(order.size)
+        bounds = np.searchsorted(told[order], np.arange(len(self.tellings) + 1))
+        parts = [
+            rows[telling.reads][who[order[start:end]]].select(in_words(telling))
+            for telling, start, end in zip(self.tellings, bounds[:-1], bounds[1:], strict=True)
+            if start < end
+        ]
+        nothing = pl.DataFrame(schema={"value": pl.Float64, "sentence": pl.String})
+        return pl.concat([nothing, *parts], rechunk=True)[inverse]
+
+
+def _choices(explained: Sequence[Feature], tellings: Sequence[Telling]) -> Choices:
+    from cis_ews.risk.reason_choice import Choices
+
+    missing = _numbers([feature.unknown or "" for feature in explained])
+    late = [feature.topic for feature in explained]
+    early = [SAME_EARLY.get(topic, topic) for topic in late]
+    return Choices(
+        starts=np.searchsorted([DIRECTIONS.index(each.direction) for each in tellings], np.arange(len(DIRECTIONS) + 1)),
+        features=np.array([each.place for each in tellings], dtype=np.int64),
+        topics=np.array([[missing, _numbers(late)], [missing, _numbers(early)]], dtype=np.int64),
+        known=np.array([each != Direction.UNKNOWN for each in DIRECTIONS], dtype=np.int64),
+        signs=np.array([-1.0 if each == Direction.STRENGTH else 1.0 for each in DIRECTIONS]),
+        least=NOTICEABLE,
+    )
+
+
+def _numbers(topics: Sequence[str]) -> list[int]:
+    """The topics as numbers, in the order in which they come."""
+    numbers = {topic: number for number, topic in enumerate(dict.fromkeys(topics))}
+    return [numbers[topic] for topic in topics]

@@ -33,7 +33,15 @@ from cis_ews.risk.feature_catalog.feature import (
 )
 from cis_ews.wording import counted
 
-__all__ = ["FEATURES", "build_features", "features_hash", "features_named", "monotone_constraints", "school_sums"]
+__all__ = [
+    "FEATURES",
+    "add_school_sums",
+    "build_features",
+    "features_hash",
+    "features_named",
+    "monotone_constraints",
+    "school_sums",
+]
 
 EVALUATION = 1
 """Raised when this module works a term out differently, so that a model does not take one for the other."""
@@ -74,7 +82,7 @@ def school_sums(indicators: pl.DataFrame) -> pl.DataFrame:
     """Sums of whole numbers over the students enrolled in each school: what features say of a school is made of them.
 
     One row a school, sorted by `school_id`; for each rate `<part>_sum`, `<part>_whole` and `<part>_students`, Int64.
-    The sums of parts of the students, added up by school, are the sums of all. Raises ModelError if indicators lack a
+    `add_school_sums` makes the sums of all students of those of their parts. Raises ModelError if indicators lack a
     column.
     """
     _check_columns(indicators, [name for term in _OTHERS for name in term.reads])
@@ -86,6 +94,11 @@ def school_sums(indicators: pl.DataFrame) -> pl.DataFrame:
         .sort("school_id")
         .collect()
     )
+
+
+def add_school_sums(parts: Iterable[pl.DataFrame]) -> pl.DataFrame:
+    """The `school_sums` of all students from those of parts of them; at least one part, in any order."""
+    return pl.concat(parts).lazy().group_by("school_id").sum().sort("school_id").collect()
 
 
 def build_features(indicators: pl.DataFrame, *, sums: pl.DataFrame | None = None) -> pl.DataFrame:

@@ -10,7 +10,6 @@ and the calibrator are chosen by log loss there, and the parts that are used are
 from __future__ import annotations
 
 import hashlib
-import os
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -20,6 +19,7 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
+from cis_ews.risk.cores import available_cores
 from cis_ews.risk.model_checks import (
     Values,
     checked_about,
@@ -118,7 +118,8 @@ class RiskModel:
         chosen = self.parts.encoding.fitting(frame, strict=strict)
         table = self._by_slices(chosen, self.parts.contributions)
         named = {name: table[:, place] for place, name in enumerate(self.features)}
-        return pl.DataFrame({"base_value": table[:, -1], "margin": self._by_slices(chosen, self.parts.margin), **named})
+        # Column by column: so a row's margin is the same bits in any frame.
+        return pl.DataFrame({"base_value": table[:, -1], "margin": sum(table.T[::-1]), **named})
 
     def save(self, path: str | Path) -> None:
         """Write the model as one sealed JSON file, whole or not at all. Raises StorageError."""
@@ -143,8 +144,3 @@ class RiskModel:
             return encoded(frame)
         with ThreadPoolExecutor(max_workers=available_cores()) as pool:
             return np.concatenate(list(pool.map(encoded, frame.iter_slices(SLICE))))
-
-
-def available_cores() -> int:
-    """The cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -212,12 +212,12 @@ def raw_scores(trees: TreeArrays, matrix: NDArray[np.float64]) -> NDArray[np.flo
     return scores
 
 
-def compiled(function: Callable[..., None]) -> Callable[..., None]:
+def compiled(function: Callable[..., Any]) -> Callable[..., Any]:
     """Compile, keeping the machine code beside the module, or in memory alone where no folder can be written."""
     try:
-        return cast("Callable[..., None]", numba.njit(cache=True, nogil=True)(function))
+        return cast("Callable[..., Any]", numba.njit(cache=True, nogil=True)(function))
     except RuntimeError:
-        return cast("Callable[..., None]", numba.njit(nogil=True)(function))
+        return cast("Callable[..., Any]", numba.njit(nogil=True)(function))
 
 
 def _bit_places() -> NDArray[np.int64]:

@@ -44,7 +44,7 @@ class ModelParts:
         The SHAP value of a sum is the sum of the SHAP values, and columns of one feature are added together.
         """
         owners = self.encoding.owners
-        total = np.zeros((matrix.shape[0], len(self.encoding.features) + 1))
+        total = np.zeros((matrix.shape[0], len(self.encoding.features) + 1), order="F")
         if self.trees:
             said = self.trees.contributions(matrix)
             for column, owner in enumerate([*owners, -1]):

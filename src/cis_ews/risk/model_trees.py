@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from cis_ews.errors import ModelError
+from cis_ews.risk.exact_shap import explained, tables_of
 from cis_ews.risk.model_linear import Vector
 
 if TYPE_CHECKING:
@@ -69,19 +69,8 @@ class TreePart:
         return raw_scores(self.arrays, self._completed(matrix))
 
     def contributions(self, matrix: Vector) -> Vector:
-        """Exact SHAP values a column of the matrix, the base value last. Raises ModelError where LightGBM refuses."""
-        from lightgbm import Booster
-        from lightgbm.basic import LightGBMError
-
-        completed = self._completed(matrix)
-        if not completed.shape[0]:
-            return np.empty((0, self.typical.size + 1))
-        try:
-            # One thread: the rows come in slices, a thread each.
-            told = Booster(model_str=self.text).predict(completed, pred_contrib=True, num_threads=1)
-        except LightGBMError:
-            raise ModelError("LightGBM cannot read the trees of the model", hint="fit the model anew") from None
-        return np.asarray(told, dtype=np.float64)
+        """Exact SHAP values a column of the matrix, the base value last."""
+        return explained(tables_of(self.text), self._completed(matrix))
 
     def _completed(self, matrix: Vector) -> Vector:
         """The matrix without gaps that training did not have: LightGBM would take them for zero."""

@@ -23,6 +23,7 @@ DECLARED = "features"
 GRADES = "grades"
 """Where a model keeps the grades that its label is asked of; null for all."""
 _HASH_LENGTH = 16
+_GROUP = ("student_id", "direction")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,15 +79,15 @@ class NightModel:
         about = {} if self.trained is None else dict(self.trained.about)
         return {"kind": kind, "version": self.version, "rules_version": self.rules.version, "about": about}
 
-    def estimate(self, indicators: pl.DataFrame) -> Estimates | None:
+    def estimate(self, indicators: pl.DataFrame, *, sums: pl.DataFrame | None = None) -> Estimates | None:
         """Ask the trained model about the students of a frame of indicators; None in a night by rules.
 
-        School rates are those of the whole frame. Students of grades that the model's label is not asked of have no
-        estimate, and are left to the rules.
+        `sums`: the `school_sums` of all students, where `indicators` holds a part of them. Students of grades that the
+        model's label is not asked of have no estimate, and are left to the rules.
         """
         if self.trained is None:
             return None
-        features = build_features(indicators)
+        features = build_features(indicators, sums=sums)
         asked = features.join(self._asked_of(indicators), on="student_id", how="semi", maintain_order="left")
         students = asked.select("student_id")
         risk = pl.Series("risk", self.trained.predict(asked), dtype=pl.Float64)
@@ -113,26 +114,34 @@ class Told:
 
 
 def tell(
-    estimates: Estimates | None, indicators: pl.DataFrame, scores: pl.DataFrame, *, by_rules: pl.DataFrame
+    estimates: Estimates | None,
+    indicators: pl.DataFrame,
+    scores: pl.DataFrame,
+    *,
+    by_rules: pl.DataFrame,
+    peers: pl.DataFrame | None = None,
 ) -> Told:
     """The model's reasons and contributions for those whose risk is told; for the others what the rules say.
 
     Where the model has no reason of concern for a student, or no strength, the rules give theirs: who is on a list has
-    a reason, and what speaks for a student is not left unsaid.
+    a reason, and what speaks for a student is not left unsaid. `peers`: the `peer_values` of all students, where
+    `indicators` holds a part of them.
     """
     if estimates is None:
         return Told(reasons=by_rules)
     judged = scores.filter(pl.col("risk").is_not_null()).select("student_id")
-    explained = explain(estimates.features, estimates.contributions, indicators)
-    of_model = explained.join(judged, on="student_id", how="semi")
-    of_rules = by_rules.join(judged, on="student_id", how="anti")
-    instead = by_rules.join(judged, on="student_id", how="semi").join(
-        of_model, on=["student_id", "direction"], how="anti"
-    )
-    return Told(
-        reasons=Reasons.cast(pl.concat([of_model, of_rules, instead]).sort("student_id", "direction", "rank")),
-        contributions=estimates.contributions.join(judged, on="student_id", how="semi", maintain_order="left"),
-    )
+    contributions = estimates.contributions.join(judged, on="student_id", how="semi", maintain_order="left")
+    of_model = explain(estimates.features, contributions, indicators, peers=peers)
+    return Told(reasons=_beside(of_model, by_rules), contributions=contributions)
+
+
+def _beside(of_model: pl.DataFrame, by_rules: pl.DataFrame) -> pl.DataFrame:
+    """The model's reasons, and those of the rules for each student and direction in which the model has none."""
+    instead = by_rules.join(of_model.filter(pl.col("rank") == 1), on=_GROUP, how="anti").sort(*_GROUP, "rank")
+    group = pl.struct(_GROUP).alias("group")
+    # No group is in both, so that two tables in order need no sort.
+    merged = of_model.with_columns(group).merge_sorted(instead.with_columns(group), key="group")
+    return Reasons.cast(merged.drop("group"))
 
 
 def declared_features(names: Sequence[str]) -> dict[str, str]:

@@ -70,26 +70,105 @@ def _plain(value: Any) -> object:
     return value
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DatedRows:
+    """How many rows a table has, and the first and last of their days."""
+
+    rows: int = 0
+    first: date | None = None
+    last: date | None = None
+
+    @classmethod
+    def of(cls, rows: pl.DataFrame, column: str) -> DatedRows:
+        """Of a frame."""
+        first, last = rows[column].min(), rows[column].max()
+        return cls(
+            rows=rows.height,
+            first=first if isinstance(first, date) else None,
+            last=last if isinstance(last, date) else None,
+        )
+
+    def __add__(self, other: DatedRows) -> DatedRows:
+        """Both together."""
+        firsts = [day for day in (self.first, other.first) if day is not None]
+        lasts = [day for day in (self.last, other.last) if day is not None]
+        return DatedRows(rows=self.rows + other.rows, first=min(firsts, default=None), last=max(lasts, default=None))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CoverageFacts:
+    """What the coverage statement needs to know of rows, of all students or of a part of them; parts add up.
+
+    `tables`: the names of the tables that are there. `present`: days that record presence. `last_recorded`: school_id
+    -> the last recorded day.
+    """
+
+    tables: frozenset[str]
+    attendance_events: DatedRows = field(default_factory=DatedRows)
+    incidents: DatedRows = field(default_factory=DatedRows)
+    course_grades: DatedRows = field(default_factory=DatedRows)
+    present: int = 0
+    last_recorded: Mapping[str, date] = field(default_factory=dict[str, date])
+
+    @classmethod
+    def of(cls, tables: Mapping[str, pl.DataFrame]) -> CoverageFacts:
+        """Of checked tables, presence rows still among them."""
+        facts: dict[str, Any] = {}
+        if "attendance_events" in tables:
+            events = tables["attendance_events"]
+            recorded = events.group_by("school_id").agg(pl.col("date").max())
+            facts["attendance_events"] = DatedRows.of(events, "date")
+            facts["present"] = events.filter(pl.col("status") == AttendanceStatus.PRESENT).height
+            facts["last_recorded"] = dict(recorded.iter_rows())
+        if "incidents" in tables:
+            facts["incidents"] = DatedRows.of(tables["incidents"], "date")
+        if "course_grades" in tables:
+            grades = known_grades(tables["course_grades"], tables["calendar_days"])
+            facts["course_grades"] = DatedRows.of(grades, "graded_on")
+        return cls(tables=frozenset(tables), **facts)
+
+    def with_events(self, rows: DatedRows, *, present: int, last_recorded: Mapping[str, date]) -> CoverageFacts:
+        """These, and further rows of `attendance_events`."""
+        more = CoverageFacts(tables=frozenset(), attendance_events=rows, present=present, last_recorded=last_recorded)
+        return self + more
+
+    def __add__(self, other: CoverageFacts) -> CoverageFacts:
+        """Both together."""
+        last = dict(self.last_recorded)
+        for school, day in other.last_recorded.items():
+            last[school] = max(day, last.get(school, day))
+        return CoverageFacts(
+            tables=self.tables | other.tables,
+            attendance_events=self.attendance_events + other.attendance_events,
+            incidents=self.incidents + other.incidents,
+            course_grades=self.course_grades + other.course_grades,
+            present=self.present + other.present,
+            last_recorded=last,
+        )
+
+
 def describe_coverage(
-    tables: Mapping[str, pl.DataFrame],
+    facts: CoverageFacts,
     *,
+    schools: pl.DataFrame,
+    reporting: pl.DataFrame | None,
     left_out: Mapping[str, str],
     partial: Mapping[str, str],
     notes: Sequence[str] = (),
 ) -> Coverage:
-    """The coverage statement of checked tables, presence rows still among them.
+    """The coverage statement of checked tables; `reporting` is None where the source has none.
 
-    A table that is not in `tables` is absent from the source, or in `left_out` with the reason. `partial`: domain ->
-    why the source speaks of it only in part. `notes` come first; what is left out is noted too.
+    A table that is not among those of `facts` is absent from the source, or in `left_out` with the reason. `partial`:
+    domain -> why the source speaks of it only in part. `notes` come first; what is left out is noted too.
     """
-    missing = [reason for table, reason in left_out.items() if table not in tables]
+    missing = [reason for table, reason in left_out.items() if table not in facts.tables]
     return Coverage(
-        attendance=_attendance(tables, left_out=left_out, partial=partial),
-        behavior=_behavior(tables, left_out=left_out, partial=partial),
-        coursework=_coursework(tables, left_out=left_out, partial=partial),
-        last_reported=_last_reported(tables),
-        reporting_known="reporting" in tables,
-        notes=(*notes, *missing, *_presence_notes(tables), *_reporting_notes(tables)),
+        attendance=_attendance(facts, left_out=left_out, partial=partial),
+        behavior=_behavior(facts, left_out=left_out, partial=partial),
+        coursework=_coursework(facts, left_out=left_out, partial=partial),
+        last_reported=_last_reported(facts, reporting),
+        reporting_known=reporting is not None,
+        notes=(*notes, *missing, *_presence_notes(facts), *_reporting_notes(facts, schools, reporting)),
     )
 
 
@@ -97,49 +176,40 @@ def _none(table: str, left_out: Mapping[str, str]) -> DomainCoverage:
     return replace(NOT_COVERED, reason=left_out[table]) if table in left_out else NOT_COVERED
 
 
-def _covered(rows: pl.DataFrame, column: str, reasons: Sequence[str]) -> DomainCoverage:
+def _covered(dated: DatedRows, reasons: Sequence[str]) -> DomainCoverage:
     """Full where nothing limits it; `first` and `last` are the first and the last dated row."""
-    first, last = rows[column].min(), rows[column].max()
     return DomainCoverage(
         level=CoverageLevel.PARTIAL if reasons else CoverageLevel.FULL,
-        first=first if isinstance(first, date) else None,
-        last=last if isinstance(last, date) else None,
-        rows=rows.height,
+        first=dated.first,
+        last=dated.last,
+        rows=dated.rows,
         reason="; ".join(reasons) or None,
     )
 
 
-def _attendance(
-    tables: Mapping[str, pl.DataFrame], *, left_out: Mapping[str, str], partial: Mapping[str, str]
-) -> DomainCoverage:
-    if "attendance_events" not in tables:
+def _attendance(facts: CoverageFacts, *, left_out: Mapping[str, str], partial: Mapping[str, str]) -> DomainCoverage:
+    if "attendance_events" not in facts.tables:
         return _none("attendance_events", left_out)
     reasons = [partial["attendance"]] if "attendance" in partial else []
-    if tables["attendance_events"].is_empty() and "reporting" not in tables:
+    if not facts.attendance_events.rows and "reporting" not in facts.tables:
         reasons.append("no absence is recorded, and no school says through which day it has reported")
-    return _covered(tables["attendance_events"], "date", reasons)
+    return _covered(facts.attendance_events, reasons)
 
 
-def _behavior(
-    tables: Mapping[str, pl.DataFrame], *, left_out: Mapping[str, str], partial: Mapping[str, str]
-) -> DomainCoverage:
-    if "incidents" not in tables:
+def _behavior(facts: CoverageFacts, *, left_out: Mapping[str, str], partial: Mapping[str, str]) -> DomainCoverage:
+    if "incidents" not in facts.tables:
         return _none("incidents", left_out)
     reasons = [partial["behavior"]] if "behavior" in partial else []
-    if "discipline_actions" not in tables:
+    if "discipline_actions" not in facts.tables:
         reasons.append(left_out.get("discipline_actions", "the source has no discipline_actions"))
-        covered = _covered(tables["incidents"], "date", reasons)
-        return replace(covered, missing_tables=("discipline_actions",))
-    return _covered(tables["incidents"], "date", reasons)
+        return replace(_covered(facts.incidents, reasons), missing_tables=("discipline_actions",))
+    return _covered(facts.incidents, reasons)
 
 
-def _coursework(
-    tables: Mapping[str, pl.DataFrame], *, left_out: Mapping[str, str], partial: Mapping[str, str]
-) -> DomainCoverage:
-    if "course_grades" not in tables:
+def _coursework(facts: CoverageFacts, *, left_out: Mapping[str, str], partial: Mapping[str, str]) -> DomainCoverage:
+    if "course_grades" not in facts.tables:
         return _none("course_grades", left_out)
-    grades = known_grades(tables["course_grades"], tables["calendar_days"])
-    return _covered(grades, "graded_on", [partial["coursework"]] if "coursework" in partial else [])
+    return _covered(facts.course_grades, [partial["coursework"]] if "coursework" in partial else [])
 
 
 def known_grades(grades: pl.DataFrame, calendar_days: pl.DataFrame) -> pl.DataFrame:
@@ -156,33 +226,35 @@ def known_grades(grades: pl.DataFrame, calendar_days: pl.DataFrame) -> pl.DataFr
     return dated.with_columns(known_on.alias("graded_on")).drop("term_end", "year_end")
 
 
-def _last_reported(tables: Mapping[str, pl.DataFrame]) -> dict[str, date]:
-    if "reporting" in tables:
-        said = tables["reporting"].select("school_id", pl.col("reported_through").alias("last"))
-    elif "attendance_events" in tables:
-        said = tables["attendance_events"].group_by("school_id").agg(pl.col("date").max().alias("last"))
-    else:
-        return {}
-    return dict(said.sort("school_id").iter_rows())
+def known_years(student_years: pl.DataFrame, calendar_days: pl.DataFrame) -> pl.DataFrame:
+    """The summaries of school years, each with the day from which it is known as `known_on`.
+
+    That is the last day of its year in any school's calendar; null where the calendar does not reach back to it.
+    """
+    ends = calendar_days.group_by("school_year").agg(known_on=pl.col("date").max())
+    return student_years.join(ends, on="school_year", how="left", maintain_order="left")
 
 
-def _presence_notes(tables: Mapping[str, pl.DataFrame]) -> list[str]:
-    if "attendance_events" not in tables:
+def _last_reported(facts: CoverageFacts, reporting: pl.DataFrame | None) -> dict[str, date]:
+    if reporting is not None:
+        return dict(reporting.select("school_id", "reported_through").sort("school_id").iter_rows())
+    return dict(sorted(facts.last_recorded.items()))
+
+
+def _presence_notes(facts: CoverageFacts) -> list[str]:
+    if not facts.present:
         return []
-    events = tables["attendance_events"]
-    present = events.filter(pl.col("status") == AttendanceStatus.PRESENT).height
-    if not present:
-        return []
-    return [f"attendance_events: {present:,} of {events.height:,} days record presence; absences and tardies are kept"]
+    rows = facts.attendance_events.rows
+    return [f"attendance_events: {facts.present:,} of {rows:,} days record presence; absences and tardies are kept"]
 
 
-def _reporting_notes(tables: Mapping[str, pl.DataFrame]) -> list[str]:
-    if "attendance_events" not in tables:
+def _reporting_notes(facts: CoverageFacts, schools: pl.DataFrame, reporting: pl.DataFrame | None) -> list[str]:
+    if "attendance_events" not in facts.tables:
         return []
-    if "reporting" not in tables:
+    if reporting is None:
         return [
             "the source does not say through which day each school has reported: silence counts as presence, and days "
             "count up to the as-of date"
         ]
-    silent = tables["schools"].join(tables["reporting"], on="school_id", how="anti").height
+    silent = schools.join(reporting, on="school_id", how="anti").height
     return [f"reporting: {silent:,} schools do not say through which day they have reported"] if silent else []

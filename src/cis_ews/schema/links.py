@@ -46,27 +46,61 @@ def _not_after_calendar(column: str) -> Callable[[pl.DataFrame, Tables], pl.Data
     return broken
 
 
+def _year_after_calendar(rows: pl.DataFrame, tables: Tables) -> pl.DataFrame:
+    """Summaries of a school year that lies after those of every calendar."""
+    return rows.filter(pl.col("school_year") > tables["calendar_days"].select(pl.col("school_year").max()).item())
+
+
 def _overlapping(rows: pl.DataFrame, tables: Tables) -> pl.DataFrame:  # noqa: ARG001  the signature of a rule
     """Enrollments that begin before an earlier one of the same student, school and school year has ended.
 
     An enrollment that last year left open ends with its year: schools close years without closing rows.
     """
     spell = ["student_id", "school_id", "school_year"]
+    several = rows.filter(pl.struct(spell).is_duplicated())
     ends = pl.col("exit_date").fill_null(date.max).cum_max().shift(1).over(spell)
-    return rows.sort(*spell, "entry_date").filter((pl.col("entry_date") <= ends).fill_null(value=False))
+    return several.sort(*spell, "entry_date").filter((pl.col("entry_date") <= ends).fill_null(value=False))
 
 
 def _outside_enrollment(rows: pl.DataFrame, tables: Tables) -> pl.DataFrame:
     """Events on a day on which the student was not enrolled in that school; the last day enrolled is inside."""
     spells = tables["enrollments"].select("student_id", "school_id", "entry_date", "exit_date")
+    doubtful = rows.filter(~_surely_inside(rows, spells))
     ended = pl.col("exit_date").is_not_null() & (pl.col("date") > pl.col("exit_date"))
     inside = (
-        rows.select(ROW, "student_id", "school_id", "date")
+        doubtful.select(ROW, "student_id", "school_id", "date")
         .join(spells, on=["student_id", "school_id"], how="inner")
         .filter((pl.col("date") >= pl.col("entry_date")) & ~ended)
         .select(pl.col(ROW).unique())
     )
-    return rows.join(inside, on=ROW, how="anti", maintain_order="left")
+    return doubtful.join(inside, on=ROW, how="anti", maintain_order="left")
+
+
+def _surely_inside(rows: pl.DataFrame, spells: pl.DataFrame) -> pl.Series:
+    """Whether an event lies in that enrollment of its student in its school which was entered last: nearly all do.
+
+    A pair of student and school is looked up once for each run of its rows, since rows come sorted by them; a day, in
+    the numbers that pair and day of entry make.
+    """
+    if spells.is_empty():
+        return pl.repeat(False, rows.height, dtype=pl.Boolean, eager=True)
+    pair = ["student_id", "school_id"]
+    begins = pl.any_horizontal(pl.col(name).ne_missing(pl.col(name).shift()) for name in pair)
+    begins = rows.select(begins | (pl.int_range(pl.len()) == 0)).to_series()
+    entered = spells.sort(*pair, "entry_date").with_columns(number=pl.struct(pair).rle_id())
+    numbers = entered.select(*pair, "number").unique(pair, keep="first", maintain_order=True)
+    found = rows.filter(begins).select(pair).join(numbers, on=pair, how="left", maintain_order="left")
+    number = found.get_column("number").gather(begins.cum_sum() - 1)
+    entries = _numbered_day(entered.get_column("number"), entered.get_column("entry_date"))
+    last = entries.search_sorted(_numbered_day(number, rows.get_column("date")).fill_null(-1), side="right")
+    at = (last.cast(pl.Int64) - 1).clip(lower_bound=0)
+    ends = entered.get_column("exit_date").fill_null(date.max)
+    is_same = (entered.get_column("number").gather(at) == number) & (last > 0)
+    return (is_same & (rows.get_column("date") <= ends.gather(at))).fill_null(value=False)
+
+
+def _numbered_day(number: pl.Series, day: pl.Series) -> pl.Series:
+    return number.cast(pl.Int64) * 1_000_000 + day.to_physical().cast(pl.Int64)
 
 
 def _not_instructional(rows: pl.DataFrame, tables: Tables) -> pl.DataFrame:
@@ -122,4 +156,6 @@ LINK_RULES: tuple[LinkRule, ...] = (
     _within_calendar("reporting", "reported_through"),
     _student_known("supports"),
     _within_calendar("supports", "date"),
+    _student_known("student_years"),
+    LinkRule("student_years", "after_last_calendar_day", "school_year", _year_after_calendar),
 )

@@ -84,6 +84,31 @@ class _Cell:
         exact = self.target == "code" or self.source == "empty"
         return value.cast(self.column.dtype, strict=False) if exact else value
 
+    def is_plain(self, cells: pl.Series) -> bool:
+        """Whether no cell of a column breaks a rule or needs more than a cast: seen from its extremes, or from its
+        different texts, which are few. A column of which this is not known is looked at cell by cell."""
+        if cells.null_count() and not self.column.nullable:
+            return False
+        if self.source == "text" and self.target in ("text", "code"):
+            return self._is_plain_text(cells.unique().cast(pl.String).drop_nulls())
+        if self.source != self.target or self.source not in ("date", "boolean", "integer", "number"):
+            return False
+        lowest, highest = _range(self.column, self.target)
+        if self.source == "number" and not cells.is_finite().all():
+            return False
+        least, most = cells.min(), cells.max()
+        return lowest is None or highest is None or least is None or bool(lowest <= least and most <= highest)
+
+    def _is_plain_text(self, texts: pl.Series) -> bool:
+        if self.target == "code":
+            return bool(texts.is_in(self.column.dtype.categories.to_list()).all())  # pyright: ignore[reportAttributeAccessIssue, reportUnknownMemberType, reportUnknownArgumentType]
+        is_fit = (
+            (texts.str.strip_chars() != "")
+            & (texts.str.len_chars() <= MAX_TEXT_LENGTH)
+            & ~texts.str.contains("\0", literal=True)
+        )
+        return bool(is_fit.all())
+
     def masks(self) -> Iterator[pl.Expr]:
         """One Boolean expression over the value for each rule that the cell can break."""
         filled, value = pl.col(f"{_FILLED}{MASK}{self.name}"), pl.col(self.name)
@@ -109,13 +134,14 @@ def parse_columns(table: str, schema: type[dy.Schema], raw: pl.DataFrame) -> pl.
     know are passed through. Raises SchemaError where a typed column (from Parquet or memory) is of the wrong kind.
     """
     columns = schema.columns()
-    cells = [_cell(table, name, column, dtype=raw.schema[name]) for name, column in columns.items() if name in raw]
+    given = [_cell(table, name, column, dtype=raw.schema[name]) for name, column in columns.items() if name in raw]
     absent = [pl.lit(None, dtype=column.dtype).alias(name) for name, column in columns.items() if name not in raw]
+    cells = [cell for cell in given if not cell.is_plain(raw.get_column(cell.name))]
     # Step by step, so that no conversion is computed once more for each rule that looks at it.
     contents = raw.with_columns(cell.content.alias(cell.name) for cell in cells)
     values = contents.with_columns(*(cell.filled for cell in cells), *(cell.value.alias(cell.name) for cell in cells))
     marked = values.with_columns(mask for cell in cells for mask in cell.masks())
-    narrow = [pl.col(cell.name).cast(cell.column.dtype, strict=False) for cell in cells]
+    narrow = [pl.col(cell.name).cast(cell.column.dtype, strict=False) for cell in given]
     return marked.drop(f"{_FILLED}{MASK}{cell.name}" for cell in cells).with_columns(*narrow, *absent)
 
 

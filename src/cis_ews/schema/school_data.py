@@ -1,4 +1,4 @@
-"""School data: the eleven tables of the contract, with what was rejected and what the source covers."""
+"""School data: the twelve tables of the contract, with what was rejected and what the source covers."""
 
 from __future__ import annotations
 
@@ -13,9 +13,10 @@ import polars as pl
 from cis_ews.schema.attendance import AttendanceEvents, Reporting
 from cis_ews.schema.behavior import DisciplineActions, Incidents
 from cis_ews.schema.coursework import CourseGrades
-from cis_ews.schema.coverage import Coverage, known_grades
+from cis_ews.schema.coverage import Coverage, known_grades, known_years
 from cis_ews.schema.roster import CalendarDays, Demographics, Enrollments, Schools, Students
 from cis_ews.schema.scores import Rejections
+from cis_ews.schema.student_years import StudentYears
 from cis_ews.schema.supports import Supports
 
 TABLES: Mapping[str, type[dy.Schema]] = {
@@ -30,6 +31,7 @@ TABLES: Mapping[str, type[dy.Schema]] = {
     "course_grades": CourseGrades,
     "reporting": Reporting,
     "supports": Supports,
+    "student_years": StudentYears,
 }
 REQUIRED_TABLES = ("schools", "calendar_days", "students", "enrollments")
 DOMAIN_TABLES = {
@@ -45,8 +47,12 @@ EVENT_DATES = {
     "discipline_actions": "start_date",
     "course_grades": "graded_on",
     "supports": "date",
+    "student_years": "known_on",
 }
-"""The column that says when a row became true; a calendar and a roster are known in advance."""
+"""The column that says when a row became true; a calendar and a roster are known in advance.
+
+The summary of a year has none: it is known when the year is over.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +88,7 @@ class SchoolData:
     course_grades: dy.DataFrame[CourseGrades]
     reporting: dy.DataFrame[Reporting]
     supports: dy.DataFrame[Supports]
+    student_years: dy.DataFrame[StudentYears]
     rejections: dy.DataFrame[Rejections]
     coverage: Coverage
     rows_read: Mapping[str, int] = field(default_factory=dict[str, int])
@@ -96,6 +103,7 @@ class SchoolData:
         """Rows dated after a day, by table: a night as of that day ignores them."""
         dated = {name: self.table(name) for name in EVENT_DATES}
         dated["course_grades"] = known_grades(self.course_grades, self.calendar_days)
+        dated["student_years"] = known_years(self.student_years, self.calendar_days)
         later = {name: rows.filter(pl.col(EVENT_DATES[name]) > as_of).height for name, rows in dated.items()}
         return {name: count for name, count in later.items() if count}
 

@@ -6,29 +6,49 @@ from collections.abc import Mapping
 
 import polars as pl
 
-_ID_TABLES = ("enrollments", "attendance_events", "incidents", "course_grades", "demographics", "supports")
+_ID_TABLES = (
+    *("enrollments", "attendance_events", "incidents", "course_grades", "demographics", "supports"),
+    "student_years",
+)
 
 
-def spelling_notes(tables: Mapping[str, pl.DataFrame]) -> list[str]:
+def known_and_unknown_ids(tables: Mapping[str, pl.DataFrame], *, known: bool = True) -> pl.DataFrame:
+    """The ids of `students`, if they are asked for, and those that other tables have and `students` has not.
+
+    `table`, `student_id`; each id once a table. Of parts of an extract, one after the other.
+    """
+    found = [pl.DataFrame(schema={"table": pl.String, "student_id": pl.String})]
+    if "students" in tables:
+        students = tables["students"].select("student_id")
+        others = [name for name in _ID_TABLES if name in tables]
+        found += [_ids("students", students)] if known else []
+        found += [_ids(name, tables[name].join(students, on="student_id", how="anti")) for name in others]
+    return pl.concat(found)
+
+
+def _ids(table: str, rows: pl.DataFrame) -> pl.DataFrame:
+    return rows.select(pl.lit(table).alias("table"), pl.col("student_id").unique())
+
+
+def spelling_notes(ids: pl.DataFrame) -> list[str]:
     """Sentences that count student ids which differ only by leading zeros, case or spaces around; never the ids."""
-    if "students" not in tables:
-        return []
-    known = _spelled(tables["students"])
-    notes = _alike(known)
-    for table in (name for name in _ID_TABLES if name in tables):
-        orphans = _spelled(tables[table]).join(known, on="student_id", how="anti")
-        cousins = orphans.join(known, on="plain", how="semi")["student_id"].n_unique()
-        if cousins:
-            notes.append(
-                f"{table}: {cousins:,} student ids are unknown as they are written, and known but for leading zeros, "
-                "case or spaces"
-            )
-    return notes
+    plain = ids.unique().with_columns(_plain())
+    known = plain.filter(pl.col("table") == "students")
+    cousins = plain.filter(pl.col("table") != "students").join(known, on="plain", how="semi")
+    counts = dict(cousins.group_by("table").len().iter_rows())
+    return [
+        *_alike(known),
+        *(
+            f"{table}: {counts[table]:,} student ids are unknown as they are written, and known but for leading zeros, "
+            "case or spaces"
+            for table in _ID_TABLES
+            if table in counts
+        ),
+    ]
 
 
-def _spelled(table: pl.DataFrame) -> pl.DataFrame:
-    plain = pl.col("student_id").str.strip_chars().str.to_lowercase().str.strip_chars_start("0")
-    return table.select(pl.col("student_id").unique()).with_columns(plain.alias("plain"))
+def _plain() -> pl.Expr:
+    return pl.col("student_id").str.strip_chars().str.to_lowercase().str.strip_chars_start("0").alias("plain")
 
 
 def _alike(known: pl.DataFrame) -> list[str]:

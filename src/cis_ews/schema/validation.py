@@ -1,6 +1,14 @@
 """Checks school data against the contract; rows that break a rule become rejections, and the rest goes on.
 
 A required table that loses more rows than its tolerance allows refuses the night; an optional one is left out whole.
+
+    check_shared   the tables that are not about students
+    check_part     every row of some students, or of all, beside the shared tables
+    Whole          what is known of all parts together: tolerance, coverage, notes
+
+The rules between tables look at one student's rows and at the shared tables, so that ranges of students can be checked
+apart, by one process each. What needs all rows is worked out from counts. Where a table loses too many rows, it is left
+out and the parts are checked again without it, since other tables may have leant on it.
 """
 
 from __future__ import annotations
@@ -8,25 +16,29 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import polars as pl
 
 from cis_ews.enums import AttendanceStatus
 from cis_ews.errors import SchemaError, ToleranceError
-from cis_ews.schema.coverage import describe_coverage
-from cis_ews.schema.links import LINK_RULES, ROW, LinkRule
-from cis_ews.schema.rows import PLACE, check_rows, no_rejections, rejected
+from cis_ews.schema.coverage import Coverage, CoverageFacts, describe_coverage
+from cis_ews.schema.links import LINK_RULES, ROW
+from cis_ews.schema.presence import Enrolled, Sorted, sort_out
+from cis_ews.schema.rows import PLACE, check_rows, no_rejections, rejected, sorted_by
 from cis_ews.schema.school_data import DOMAIN_TABLES, REQUIRED_TABLES, TABLES, SchoolData, SourceFile
 from cis_ews.schema.scores import Rejections
-from cis_ews.schema.spelling import spelling_notes
+from cis_ews.schema.spelling import known_and_unknown_ids, spelling_notes
 from cis_ews.wording import counted
-
-if TYPE_CHECKING:
-    from cis_ews.schema.coverage import Coverage
 
 DEFAULT_TOLERANCE = 0.05
 ROWS_NAMED = 5  # row numbers that a refusal names for each rule
+SHARED = tuple(table for table, schema in TABLES.items() if "student_id" not in schema.columns())
+"""Tables that are not about students: whole beside each part."""
+OWNED = tuple(table for table in TABLES if table not in SHARED)
+EVENTS = "attendance_events"
+
+Frames = Mapping[str, pl.DataFrame]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,30 +58,267 @@ class SourceNotes:
     partial: Mapping[str, str] = field(default_factory=dict[str, str])
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PartFacts:
+    """What the whole has to know of a part, besides rejections and ids.
+
+    `read`, `reduced`: rows by table, and those of them that say nothing of their own. `unreadable`: table -> columns
+    with cells that cannot be read. `readable`: table -> columns with cells that can. `coverage`: of the rows kept.
+    """
+
+    read: Mapping[str, int]
+    reduced: Mapping[str, int]
+    unreadable: Mapping[str, Collection[str]]
+    readable: Mapping[str, Collection[str]]
+    coverage: CoverageFacts
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CheckedPart:
+    """Checked tables of some students, or those that are about none.
+
+    `tables`: exactly the contract's columns, sorted by the key, without rows that say nothing of their own. `alone`,
+    `linked`: rejections by the rules of single tables, and by those between tables. `ids`: `known_and_unknown_ids`.
+    """
+
+    tables: Mapping[str, pl.DataFrame]
+    alone: pl.DataFrame
+    linked: pl.DataFrame
+    ids: pl.DataFrame
+    facts: PartFacts
+
+
 @dataclass(slots=True)
-class _Inspection:
-    """School data while they are checked."""
+class _Checking:
+    """Tables while they are checked, with the rows' own numbers still among their columns."""
 
-    tolerance: float
-    tolerances: Mapping[str, float]
-    source: SourceNotes
-    tables: dict[str, pl.DataFrame] = field(default_factory=dict[str, pl.DataFrame])
-    rows_read: dict[str, int] = field(default_factory=dict[str, int])
+    tables: dict[str, pl.DataFrame]
+    alone: list[pl.DataFrame] = field(default_factory=list[pl.DataFrame])
+    linked: list[pl.DataFrame] = field(default_factory=list[pl.DataFrame])
+    unreadable: dict[str, Collection[str]] = field(default_factory=dict[str, Collection[str]])
+    readable: dict[str, Collection[str]] = field(default_factory=dict[str, Collection[str]])
+
+    def check_alone(self, frames: Frames) -> None:
+        """The rules of each table by itself."""
+        for table, frame in frames.items():
+            schema = TABLES[table]
+            given = frame.select([name for name in frame.columns if name in schema.columns() or name in PLACE])
+            checked = check_rows(table, schema, given)
+            self.tables[table] = checked.rows
+            self.alone.append(checked.rejections)
+            self.unreadable[table], self.readable[table] = checked.unreadable, checked.readable
+
+    def check_links(self, names: Collection[str]) -> None:
+        """The rules between tables, table by table in their declared order."""
+        known = _empty_tables() | self.tables
+        for rule in (rule for rule in LINK_RULES if rule.table in names):
+            rows = known[rule.table]
+            broken = rule.broken(rows, known)
+            if broken.height:
+                self.linked.append(rejected(broken, table=rule.table, rule=rule.rule, columns=rule.columns))
+                known[rule.table] = rows.join(broken.select(ROW), on=ROW, how="anti", maintain_order="left")
+        self.tables.update({table: known[table] for table in names})
+
+
+def check_shared(frames: Frames) -> CheckedPart:
+    """Check the tables of `frames` that are not about students."""
+    given = {table: frames[table] for table in SHARED if table in frames}
+    checking = _Checking({})
+    checking.check_alone(given)
+    checking.check_links(given)
+    return _checked(checking, given, facts=CoverageFacts(tables=frozenset(given)))
+
+
+def check_part(frames: Frames, shared: Frames, *, events: Sequence[pl.DataFrame] | None = None) -> CheckedPart:
+    """Check every row of some students, or of all.
+
+    `frames`: a table about students each, with `file` and `row_number`; one that the source does not have, or that is
+    left out, is not among them. `shared`: the tables of `check_shared`. `events`: the rows of `attendance_events` in
+    batches, typed as `presence.can_be_sorted` asks, where there are very many; then it is not among `frames`.
+    """
+    given = {table: frames[table] for table in OWNED if table in frames}
+    checking = _Checking(dict(shared))
+    checking.check_alone(given)
+    if events is None:
+        ids = known_and_unknown_ids(checking.tables)
+        checking.check_links(given)
+        return _checked(checking, given, facts=CoverageFacts.of(checking.tables), ids=ids)
+    ids = known_and_unknown_ids(checking.tables)
+    checking.check_links(given)
+    plain = sort_out(events, Enrolled.of(checking.tables["enrollments"], shared["schools"], shared["calendar_days"]))
+    rows = pl.concat(events, how="vertical_relaxed") if plain is None else plain.doubtful
+    doubtful = {EVENTS: rows.with_columns(pl.col("file").cast(pl.String))}
+    checking.check_alone(doubtful)
+    ids = pl.concat(
+        [ids, known_and_unknown_ids({name: checking.tables[name] for name in ("students", EVENTS)}, known=False)]
+    )
+    checking.check_links(doubtful)
+    return _checked(checking, given | doubtful, facts=CoverageFacts.of(checking.tables), ids=ids, plain=plain)
+
+
+def _checked(
+    checking: _Checking,
+    given: Frames,
+    *,
+    facts: CoverageFacts,
+    ids: pl.DataFrame | None = None,
+    plain: Sorted | None = None,
+) -> CheckedPart:
+    read = {table: rows.height for table, rows in given.items()}
+    kept = {table: checking.tables[table].select(list(TABLES[table].columns())) for table in given}
+    reduced: dict[str, int] = {}
+    if EVENTS in kept:
+        exceptions = kept[EVENTS].filter(pl.col("status") != AttendanceStatus.PRESENT)
+        reduced = {EVENTS: kept[EVENTS].height - exceptions.height}
+        kept[EVENTS] = exceptions
+    if plain is not None:
+        facts = facts.with_events(plain.rows, present=plain.present, last_recorded=dict(plain.last.iter_rows()))
+        read[EVENTS] += plain.exceptions.height + plain.present
+        reduced[EVENTS] += plain.present
+        kept[EVENTS] = pl.concat([_as_contract(EVENTS, plain.exceptions), kept[EVENTS]])
+    return CheckedPart(
+        tables={table: sorted_by(rows, TABLES[table].primary_key()) for table, rows in kept.items()},
+        alone=pl.concat([no_rejections(), *checking.alone]),
+        linked=pl.concat([no_rejections(), *checking.linked]),
+        ids=known_and_unknown_ids({}) if ids is None else ids,
+        facts=PartFacts(
+            read=read,
+            reduced=reduced,
+            unreadable=checking.unreadable,
+            readable=checking.readable,
+            coverage=facts,
+        ),
+    )
+
+
+def _as_contract(table: str, rows: pl.DataFrame) -> pl.DataFrame:
+    return rows.select(pl.col(name).cast(column.dtype) for name, column in TABLES[table].columns().items())
+
+
+@dataclass(slots=True, kw_only=True)
+class Whole:
+    """What is known of an extract as a whole, from its source and from its checked parts.
+
+    `given`: table -> its columns in the source. Raises SchemaError where a required table or column is missing.
+    """
+
+    given: Mapping[str, Collection[str]]
+    tolerance: float = DEFAULT_TOLERANCE
+    tolerances: Mapping[str, float] = field(default_factory=dict[str, float])
+    source: SourceNotes = field(default_factory=SourceNotes)
     left_out: dict[str, str] = field(default_factory=dict[str, str])
-    notes: list[str] = field(default_factory=list[str])
-    rejections: list[pl.DataFrame] = field(default_factory=list[pl.DataFrame])
+    rows_read: dict[str, int] = field(default_factory=dict[str, int])
+    _reduced: dict[str, int] = field(default_factory=dict[str, int])
+    _notes: dict[str, list[str]] = field(default_factory=dict[str, list[str]])
+    _rejections: dict[str, list[pl.DataFrame]] = field(default_factory=dict[str, list[pl.DataFrame]])
+    _ids: list[pl.DataFrame] = field(default_factory=list[pl.DataFrame])
+    _facts: CoverageFacts = field(default_factory=lambda: CoverageFacts(tables=frozenset()))
 
-    def rejections_of(self, table: str) -> pl.DataFrame:
-        """Every rejection of one table so far."""
-        return pl.concat([no_rejections(), *self.rejections]).filter(pl.col("table") == table)
+    def __post_init__(self) -> None:
+        require_tables(self.given)
+        self.left_out.update(self.source.left_out)
+        self._notes = {table: column_notes(table, self.given[table]) for table in TABLES if table in self.given}
 
-    def rejected_rows(self, table: str) -> int:
-        """Rows of a table that were rejected, each counted once however many rules it breaks."""
-        return self.rejections_of(table).select(PLACE).n_unique()
+    @property
+    def tables(self) -> list[str]:
+        """The tables that are used, as far as is known by now."""
+        return [table for table in TABLES if table in self.given and table not in self.left_out]
+
+    def judge(self, parts: Sequence[CheckedPart]) -> bool:
+        """Take in the shared tables and all parts, checked with `tables`; whether they stand as they are.
+
+        If not, a table was left out: check the parts again. Raises ToleranceError where a required table loses too many
+        rows, and SchemaError where it has none.
+        """
+        before = set(self.left_out)
+        for table in self.tables:
+            self._take(table, parts)
+        self._ids = [part.ids for part in parts]
+        self._facts = sum((part.facts.coverage for part in parts), CoverageFacts(tables=frozenset()))
+        for table in self.tables:
+            self._settle(table, [part.alone for part in parts])
+        if set(self.left_out) == before:
+            for table in dict.fromkeys(rule.table for rule in LINK_RULES):
+                self._settle(table, [rejections for part in parts for rejections in (part.alone, part.linked)])
+                if set(self.left_out) != before:
+                    break
+        return set(self.left_out) == before
+
+    def coverage(self, shared: Frames) -> Coverage:
+        """The coverage statement."""
+        spelling = spelling_notes(pl.concat([known_and_unknown_ids({}), *self._ids]))
+        return describe_coverage(
+            self._facts,
+            schools=shared["schools"],
+            reporting=shared.get("reporting"),
+            left_out=self.left_out,
+            partial=self.source.partial,
+            notes=(*self.source.notes, *(note for notes in self._notes.values() for note in notes), *spelling),
+        )
+
+    @property
+    def rejections(self) -> pl.DataFrame:
+        """Every rejection, in order."""
+        found = [rejections for of_table in self._rejections.values() for rejections in of_table]
+        order = pl.col("table").replace_strict({table: at for at, table in enumerate(TABLES)}, return_dtype=pl.Int8)
+        every = pl.concat([no_rejections(), self.source.rejections, *found])
+        return Rejections.cast(every.sort(order, "file", "row_number", "rule", "column"))
+
+    @property
+    def rows_reduced(self) -> dict[str, int]:
+        """Rows that say nothing of their own, by table."""
+        reduced = dict(self.source.reduced)
+        for table, rows in self._reduced.items():
+            if rows and table not in self.left_out:
+                reduced[table] = reduced.get(table, 0) + rows
+        return reduced
+
+    def _take(self, table: str, parts: Sequence[CheckedPart]) -> None:
+        facts = [part.facts for part in parts]
+        ragged = _rows_of(table, [self.source.rejections])
+        read = sum(part.read.get(table, 0) for part in facts) + ragged
+        self.rows_read[table] = read + self.source.reduced.get(table, 0)
+        refuse_empty(table, read)
+        self._reduced[table] = sum(part.reduced.get(table, 0) for part in facts)
+        self._rejections[table] = [
+            rejections.filter(pl.col("table") == table) for part in parts for rejections in (part.alone, part.linked)
+        ]
+        unreadable = {name: None for part in facts for name in part.unreadable.get(table, ())}
+        readable = {name for part in facts for name in part.readable.get(table, ())}
+        hopeless = [f"{_hopeless(table)} {name} can be read" for name in unreadable if name not in readable]
+        self._notes[table] = [note for note in self._notes[table] if not note.startswith(_hopeless(table))] + hopeless
+
+    def _settle(self, table: str, found: Sequence[pl.DataFrame]) -> None:
+        """Refuse or leave out a table that has lost more rows than its tolerance allows."""
+        if table not in self.tables:
+            return
+        rejections = pl.concat([self.source.rejections, *found]).filter(pl.col("table") == table)
+        rows, lost = self.rows_read.get(table, 0), rejections.select(PLACE).n_unique()
+        allowed = self.tolerances.get(table, self.tolerance)
+        if lost <= allowed * rows:
+            return
+        said = f"{lost:,} of {rows:,} rows break a rule ({lost / rows:.1%}, tolerance {allowed:.1%})"
+        by_rule = _by_rule(rejections)
+        words = "; ".join(f"{rule}: {count:,}" for rule, count in by_rule.items())
+        if table not in REQUIRED_TABLES:
+            self._rejections[table] = [pl.concat([no_rejections(), *found]).filter(pl.col("table") == table)]
+            self.left_out[table] = f"{table} was left out whole: {said}: {words}"
+            return
+        hopeless = [note for note in self._notes[table] if note.startswith(_hopeless(table))]
+        raise ToleranceError(
+            "; ".join([f"{table}: {said}: {words}", *hopeless]),
+            hint="correct the export, or allow more with a tolerance for this table",
+            table=table,
+            rows=rows,
+            rejected=lost,
+            tolerance=allowed,
+            by_rule=by_rule,
+            places=_places(rejections),
+        )
 
 
 def check_tables(
-    frames: Mapping[str, pl.DataFrame],
+    frames: Frames,
     *,
     tolerance: float = DEFAULT_TOLERANCE,
     tolerances: Mapping[str, float] | None = None,
@@ -86,26 +335,56 @@ def check_tables(
     Raises SchemaError where a required table or column is missing, and ToleranceError where a required table loses too
     many rows; its `details["by_rule"]` counts them.
     """
-    source = source or SourceNotes(files=tuple(files), notes=tuple(notes))
-    inspection = _Inspection(tolerance, tolerances or {}, source)
-    inspection.rejections.append(source.rejections)
-    inspection.left_out.update(source.left_out)
-    _require_tables(frames)
-    for table in TABLES:
-        if table in frames:
-            _check_alone(inspection, table, frames[table])
-    inspection.notes.extend(spelling_notes(inspection.tables))
-    _check_links(inspection)
-    coverage = describe_coverage(
-        inspection.tables,
-        left_out=inspection.left_out,
-        partial=source.partial,
-        notes=(*source.notes, *inspection.notes),
+    whole = Whole(
+        given={table: frame.columns for table, frame in frames.items()},
+        tolerance=tolerance,
+        tolerances=tolerances or {},
+        source=source or SourceNotes(files=tuple(files), notes=tuple(notes)),
     )
-    return _finished(inspection, coverage)
+    shared = check_shared(frames)
+    while True:
+        part = check_part({table: frames[table] for table in whole.tables}, used(shared, whole))
+        if whole.judge([shared, part]):
+            break
+    return school_data_of(whole, {**used(shared, whole), **part.tables}, whole.coverage(used(shared, whole)))
 
 
-def _require_tables(frames: Mapping[str, pl.DataFrame]) -> None:
+def used(shared: CheckedPart, whole: Whole) -> dict[str, pl.DataFrame]:
+    """The shared tables that are not left out."""
+    return {table: rows for table, rows in shared.tables.items() if table in whole.tables}
+
+
+def school_data_of(whole: Whole, tables: Frames, coverage: Coverage) -> SchoolData:
+    """School data of checked tables; those that are not there are empty."""
+    given = {**_empty_tables(), **tables}
+    frames: dict[str, Any] = {table: schema.cast(given[table]) for table, schema in TABLES.items()}
+    return SchoolData(
+        **frames,
+        rejections=Rejections.cast(whole.rejections),
+        coverage=coverage,
+        rows_read=whole.rows_read,
+        rows_reduced=whole.rows_reduced,
+        files=whole.source.files,
+    )
+
+
+@cache
+def _empty_tables() -> dict[str, pl.DataFrame]:
+    """A table that the source does not have knows nobody."""
+    return {table: pl.DataFrame(schema.create_empty()) for table, schema in TABLES.items()}
+
+
+def _hopeless(table: str) -> str:
+    return f"{table}: no cell of column"
+
+
+def _rows_of(table: str, found: Sequence[pl.DataFrame]) -> int:
+    """Rows of a table among rejections, each counted once."""
+    return pl.concat([no_rejections(), *found]).filter(pl.col("table") == table).select(PLACE).n_unique()
+
+
+def require_tables(frames: Collection[str]) -> None:
+    """Raise SchemaError where a required table is missing, or all tables of attendance, behavior and coursework."""
     missing = [table for table in REQUIRED_TABLES if table not in frames]
     if missing:
         raise SchemaError(
@@ -125,26 +404,18 @@ def _require_tables(frames: Mapping[str, pl.DataFrame]) -> None:
         raise SchemaError(f"{len(unknown)} tables are not in the contract", hint=f"the tables are {', '.join(TABLES)}")
 
 
-def _check_alone(inspection: _Inspection, table: str, frame: pl.DataFrame) -> None:
-    schema = TABLES[table]
-    inspection.notes.extend(_column_notes(table, frame))
-    given = frame.select([name for name in frame.columns if name in schema.columns() or name in PLACE])
-    checked = check_rows(table, schema, given)
-    inspection.rejections.append(checked.rejections)
-    inspection.tables[table] = checked.rows
-    inspection.notes.extend(f"{table}: no cell of column {name} can be read" for name in checked.unreadable)
-    lost_before = inspection.source.rejections.filter(pl.col("table") == table).select(PLACE).n_unique()
-    inspection.rows_read[table] = frame.height + lost_before + inspection.source.reduced.get(table, 0)
-    if table in REQUIRED_TABLES and frame.height + lost_before == 0:
+def refuse_empty(table: str, rows: int) -> None:
+    """Raise SchemaError where a required table has no rows."""
+    if table in REQUIRED_TABLES and not rows:
         raise SchemaError(f"{table}: the table has no rows", hint="export it again", table=table)
-    _settle(inspection, table)
 
 
-def _column_notes(table: str, frame: pl.DataFrame) -> list[str]:
+def column_notes(table: str, given: Collection[str]) -> list[str]:
+    """What to note of the columns that a source has of a table. Raises SchemaError where a required one is missing."""
     columns = TABLES[table].columns()
-    require_columns(table, frame.columns)
-    absent = [name for name in columns if name not in frame.columns]
-    unknown = [name for name in frame.columns if name not in columns and name not in PLACE]
+    require_columns(table, given)
+    absent = [name for name in columns if name not in given]
+    unknown = [name for name in given if name not in columns and name not in PLACE]
     notes = [f"{table}: {counted(len(unknown), 'column')} unknown to the contract kept aside"] if unknown else []
     return notes + ([f"{table}: the source has no column {', '.join(absent)}"] if absent else [])
 
@@ -160,55 +431,6 @@ def require_columns(table: str, given: Collection[str]) -> None:
             table=table,
             columns=required,
         )
-
-
-def _check_links(inspection: _Inspection) -> None:
-    """Apply the rules between tables, table by table in their declared order."""
-    for table in dict.fromkeys(rule.table for rule in LINK_RULES):
-        for rule in (rule for rule in LINK_RULES if rule.table == table and table in inspection.tables):
-            _apply(inspection, rule)
-        _settle(inspection, table)
-
-
-def _apply(inspection: _Inspection, rule: LinkRule) -> None:
-    rows = inspection.tables[rule.table]
-    broken = rule.broken(rows, _empty_tables() | inspection.tables)
-    if broken.is_empty():
-        return
-    inspection.rejections.append(rejected(broken, table=rule.table, rule=rule.rule, columns=rule.columns))
-    inspection.tables[rule.table] = rows.join(broken.select(ROW), on=ROW, how="anti", maintain_order="left")
-
-
-@cache
-def _empty_tables() -> dict[str, pl.DataFrame]:
-    """A table that the source does not have knows nobody."""
-    return {table: pl.DataFrame(schema.create_empty()) for table, schema in TABLES.items()}
-
-
-def _settle(inspection: _Inspection, table: str) -> None:
-    """Refuse or leave out a table that has lost more rows than its tolerance allows."""
-    rows, lost = inspection.rows_read.get(table, 0), inspection.rejected_rows(table)
-    allowed = inspection.tolerances.get(table, inspection.tolerance)
-    if table not in inspection.tables or lost <= allowed * rows:
-        return
-    found = f"{lost:,} of {rows:,} rows break a rule ({lost / rows:.1%}, tolerance {allowed:.1%})"
-    by_rule = _by_rule(inspection.rejections_of(table))
-    words = "; ".join(f"{rule}: {count:,}" for rule, count in by_rule.items())
-    if table not in REQUIRED_TABLES:
-        del inspection.tables[table]
-        inspection.left_out[table] = f"{table} was left out whole: {found}: {words}"
-        return
-    hopeless = [note for note in inspection.notes if note.startswith(f"{table}: no cell")]
-    raise ToleranceError(
-        "; ".join([f"{table}: {found}: {words}", *hopeless]),
-        hint="correct the export, or allow more with a tolerance for this table",
-        table=table,
-        rows=rows,
-        rejected=lost,
-        tolerance=allowed,
-        by_rule=by_rule,
-        places=_places(inspection.rejections_of(table)),
-    )
 
 
 def _by_rule(rejections: pl.DataFrame) -> dict[str, int]:
@@ -227,26 +449,3 @@ def _places(rejections: pl.DataFrame) -> dict[str, list[str]]:
 
 def _label(rule: str, column: str | None) -> str:
     return f"{rule} ({column})" if column else rule
-
-
-def _finished(inspection: _Inspection, coverage: Coverage) -> SchoolData:
-    exceptions = {"attendance_events": pl.col("status") != AttendanceStatus.PRESENT}
-    tables: dict[str, Any] = {}
-    reduced = dict(inspection.source.reduced)
-    for table, schema in TABLES.items():
-        # Each table is let go as soon as its sorted copy is made: a state is large.
-        rows = inspection.tables.pop(table, _empty_tables()[table]).select(list(schema.columns()))
-        kept = rows.filter(exceptions[table]) if table in exceptions else rows
-        if kept.height < rows.height:
-            reduced[table] = reduced.get(table, 0) + rows.height - kept.height
-        tables[table] = schema.cast(kept.sort(schema.primary_key()))
-    rejections = pl.concat([no_rejections(), *inspection.rejections])
-    order = pl.col("table").replace_strict({table: at for at, table in enumerate(TABLES)}, return_dtype=pl.Int8)
-    return SchoolData(
-        **tables,
-        rejections=Rejections.cast(rejections.sort(order, "file", "row_number", "rule", "column")),
-        coverage=coverage,
-        rows_read=inspection.rows_read,
-        rows_reduced=reduced,
-        files=inspection.source.files,
-    )

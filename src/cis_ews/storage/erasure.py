@@ -23,6 +23,7 @@ from cis_ews.storage.frames import write_table
 from cis_ews.storage.manifest import MANIFEST, TIMINGS, counts_of, described_files, sealed
 from cis_ews.storage.runs import Run, open_run, verify_run
 from cis_ews.storage.store import RunStore
+from cis_ews.storage.workspace import clear_work
 
 if TYPE_CHECKING:
     from cis_ews.storage.database import Database
@@ -61,6 +62,7 @@ def forget_student(store: RunStore, database: Database | None, student_id: str, 
         if database is not None:
             database.check_erasures(store.erased())  # a new list in place of a lost one would hide that it was lost
         write_erased(store.root, store.erased().adding(student_id))
+        clear_work(store.root)
         rewritten, damaged = _rewrite_all(store, database, only=student_id, today=today)
         corrections = _remove_corrections(store, student_id)
         rows = 0 if database is None else database.forget_student(student_id)

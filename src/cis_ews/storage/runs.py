@@ -26,7 +26,7 @@ from cis_ews.storage.files import (
     sync,
     write_durably,
 )
-from cis_ews.storage.frames import checked, write_table
+from cis_ews.storage.frames import TableParts, checked, write_table
 from cis_ews.storage.manifest import (
     FORMAT,
     MANIFEST,
@@ -58,10 +58,10 @@ __all__ = [
 class RunContents:
     """Everything that a night hands to storage.
 
-    `scores`, `reasons`, `rules`, `rejections`: by the schemas of `cis_ews.schema.scores`. `indicators` and
-    `contributions` (None in a night by rules): one row a student, `student_id` and any columns. `cohort_flow`: the
-    counted steps, in order. `coverage`: `Coverage.to_dict()`. `model`: what decided, for people. `inputs`: the source
-    files with their hashes.
+    `scores`, `rejections`: by the schemas of `cis_ews.schema.scores`. `tables`: `reasons` and `rules` by theirs,
+    `indicators` and `contributions` (not in a night by rules) with one row a student, `student_id` and any columns;
+    frames, or parts that were checked when they were made. `cohort_flow`: the counted steps, in order. `coverage`:
+    `Coverage.to_dict()`. `model`: what decided, for people. `inputs`: the source files with their hashes.
     """
 
     as_of: date
@@ -69,11 +69,8 @@ class RunContents:
     config_hash: str
     inputs: Sequence[SourceFile]
     scores: pl.DataFrame
-    reasons: pl.DataFrame
-    rules: pl.DataFrame
-    indicators: pl.DataFrame
     rejections: pl.DataFrame
-    contributions: pl.DataFrame | None = None
+    tables: Mapping[str, pl.DataFrame | TableParts]
     cohort_flow: Sequence[Mapping[str, object]] = ()
     coverage: Mapping[str, object] = field(default_factory=dict[str, object])
     model: Mapping[str, object] = field(default_factory=dict[str, object])
@@ -134,6 +131,11 @@ class Run:
         with disk_errors(self.path, "read"):
             return self._scan(table).filter(pl.col("student_id") == student_id).collect()
 
+    def rows_between(self, table: str, first: str, last: str) -> pl.DataFrame:
+        """The rows of the students from one id to another, both included; a table too big to be read whole."""
+        with disk_errors(self.path, "read"):
+            return self._scan(table).filter(pl.col("student_id").is_between(pl.lit(first), pl.lit(last))).collect()
+
     def statement(self, name: str) -> Any:
         """One JSON file of the run: cohort_flow, coverage, model, timings."""
         with disk_errors(self.path, "read"):
@@ -170,12 +172,12 @@ def write_run(root: Path, contents: RunContents, *, timings: Mapping[str, object
     folder = run_folder(root, contents.as_of, contents.run_id)
     if folder.is_dir():
         return verify_run(open_run(folder))
-    frames = _checked_frames(contents)
+    tables = _checked_tables(contents)
     with disk_errors(root, "write a run to"):
         folder.parent.mkdir(parents=True, exist_ok=True)
         beside = leftover_beside(folder)
         try:
-            _fill(beside, contents, frames)
+            _fill(beside, contents, tables)
             write_durably(beside / TIMINGS, json_bytes(_timings(timings)))
             sync(beside)
             beside.rename(folder)
@@ -186,23 +188,15 @@ def write_run(root: Path, contents: RunContents, *, timings: Mapping[str, object
     return open_run(folder)
 
 
-def _checked_frames(contents: RunContents) -> dict[str, pl.DataFrame]:
-    frames = {
-        "scores": contents.scores,
-        "reasons": contents.reasons,
-        "rules": contents.rules,
-        "indicators": contents.indicators,
-        "rejections": contents.rejections,
-    }
-    if contents.contributions is not None:
-        frames["contributions"] = contents.contributions
-    return {name: checked(name, frame) for name, frame in frames.items()}
+def _checked_tables(contents: RunContents) -> dict[str, pl.DataFrame | TableParts]:
+    tables = {"scores": contents.scores, "rejections": contents.rejections, **contents.tables}
+    return {name: table if isinstance(table, TableParts) else checked(name, table) for name, table in tables.items()}
 
 
-def _fill(folder: Path, contents: RunContents, frames: Mapping[str, pl.DataFrame]) -> None:
+def _fill(folder: Path, contents: RunContents, tables: Mapping[str, pl.DataFrame | TableParts]) -> None:
     folder.mkdir()
-    for name, frame in frames.items():
-        write_table(frame, folder / f"{name}.parquet")
+    for name, table in tables.items():
+        write_table(table, folder / f"{name}.parquet")
     write_durably(folder / "cohort_flow.json", json_bytes(list(contents.cohort_flow)))
     write_durably(folder / "coverage.json", json_bytes(contents.coverage))
     write_durably(folder / "model.json", json_bytes(contents.model))
@@ -215,8 +209,8 @@ def _fill(folder: Path, contents: RunContents, frames: Mapping[str, pl.DataFrame
         "seed": contents.seed,
         "inputs": described_inputs(contents.inputs),
         "versions": package_versions(),
-        "counts": counts_of(frames["scores"]),
-        "rows": {name: frame.height for name, frame in frames.items()},
+        "counts": counts_of(contents.scores),
+        "rows": {name: table.height for name, table in tables.items()},
         "files": described_files(folder),
         "rewritten": [],
     }

@@ -15,6 +15,7 @@ from cis_ews.storage.erased import ERASED, ErasedStudents, read_erased, write_er
 from cis_ews.storage.files import LEFTOVER, discard, disk_errors, make_private_folder, remove, sync
 from cis_ews.storage.manifest import RUN_ID_LENGTH
 from cis_ews.storage.runs import Run, RunContents, open_run, write_run
+from cis_ews.storage.workspace import Workspace
 
 LOCK = ".lock"
 _DATE = "-".join(("[0-9]" * 4, "[0-9]" * 2, "[0-9]" * 2))
@@ -80,6 +81,15 @@ class RunStore:
     def find(self, run_id: str) -> Run | None:
         """The run with this id, or None."""
         return next((open_run(folder) for folder in self.folders() if folder.name == run_id), None)
+
+    def workspace(self, run_id: str, *, plan: Mapping[str, object]) -> Workspace:
+        """Where the night that makes this run keeps its parts while it works; call it under the lock.
+
+        What an earlier attempt at the same night by the same plan has finished is still there.
+        """
+        if not self._depth:
+            raise StorageError("a night works without the lock", hint="take `RunStore.lock()` around it")
+        return Workspace.opened(self.root, run_id, plan=plan)
 
     def write(self, contents: RunContents, *, timings: Mapping[str, object] | None = None) -> Run:
         """Write a run under the lock, or find and verify the one that is there. See `runs.write_run`."""

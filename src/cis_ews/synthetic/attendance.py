@@ -13,13 +13,14 @@ import polars as pl
 
 from cis_ews.synthetic.behavior import Conduct
 from cis_ews.synthetic.calendar import INSTRUCTIONAL_DAYS, YearCalendar
+from cis_ews.synthetic.coding import coded
 from cis_ews.synthetic.districts import World
-from cis_ews.synthetic.mobility import Stays, Year
+from cis_ews.synthetic.mobility import Year
 from cis_ews.synthetic.plan import Array, Stream
 from cis_ews.synthetic.roster import Block
 
 PRESENT, EXCUSED, UNEXCUSED, TARDY = range(4)
-STATUSES = ("present", "excused", "unexcused", "tardy")
+STATUSES = pl.Enum(["present", "excused", "unexcused", "tardy"])
 # Absence rate of the middle student by grade, PK first: highest in kindergarten, 8, 9 and 12.
 USUAL_RATE = np.array([93, 85, 68, 59, 55, 54, 55, 60, 65, 74, 74, 69, 72, 90]) / 1000
 SPREAD = 0.72
@@ -32,16 +33,15 @@ LATE_BY = np.array([0.0, 0.02, 0.05, 0.08])
 
 @dataclass(slots=True, kw_only=True)
 class Days:
-    """What was recorded: n x D of `status` (0: nothing) and `fraction`, and which days count for the student."""
+    """What was recorded: n x D of `status` (0: nothing) and `fraction`, and which days count for the student.
+
+    `absent`: the part of each day that was missed; tardies are no absence.
+    """
 
     status: Array
     fraction: Array
+    absent: Array
     instructional: Array
-
-    def absent(self) -> Array:
-        """Part of each day that was missed; tardies are no absence."""
-        missed = (self.status == EXCUSED) | (self.status == UNEXCUSED)
-        return np.where(missed & self.instructional, self.fraction, 0.0)
 
 
 def make_days(world: World, block: Block, year: Year, *, conduct: Conduct, instructional: Array) -> Days:
@@ -51,11 +51,16 @@ def make_days(world: World, block: Block, year: Year, *, conduct: Conduct, instr
     older = (block.grade >= 6)[:, None]
     draw = rng.random(absent.shape, dtype=np.float32)
     tardy = draw < (np.where(older, 0.032, 0.014) * np.exp(0.7 * block.absence - 0.25)[:, None])
-    status = np.where(absent, np.where(excused, EXCUSED, UNEXCUSED), np.where(tardy, TARDY, PRESENT)).astype(np.int8)
-    fraction = np.where(absent, _fractions(draw, older, rng), LATE_BY[(draw * 1e4).astype(np.int64) % 4] * tardy)
+    tardy &= ~absent
+    status, fraction = tardy * np.int8(TARDY), np.zeros(absent.shape)
+    fraction[tardy] = LATE_BY[(draw[tardy] * 1e4).astype(np.int64) % 4]
+    status[absent] = np.where(excused[absent], EXCUSED, UNEXCUSED)
+    fraction[absent] = _fractions(absent, older[:, 0], rng)
     status[conduct.suspended] = EXCUSED
     fraction[conduct.suspended] = 1.0
-    return Days(status=np.where(instructional, status, PRESENT), fraction=fraction, instructional=instructional)
+    status[~instructional] = PRESENT
+    missed = (status == EXCUSED) | (status == UNEXCUSED)
+    return Days(status=status, fraction=fraction, absent=fraction * missed, instructional=instructional)
 
 
 def _spells(world: World, block: Block, year: Year, *, rng: np.random.Generator) -> tuple[Array, Array]:
@@ -75,7 +80,7 @@ def _spells(world: World, block: Block, year: Year, *, rng: np.random.Generator)
         reason = np.where(begins, reasons[day] < excuse, reason)
         lasting = np.where(begins, np.where(reasons[day] < 0.012, 0.9, stay), lasting)
         absent[day], excused[day], out = now, reason, now
-    return absent.T, excused.T
+    return np.ascontiguousarray(absent.T), np.ascontiguousarray(excused.T)
 
 
 def _start_odds(world: World, block: Block, year: Year, *, rng: np.random.Generator) -> Array:
@@ -103,44 +108,88 @@ def _day_factors(world: World, calendar: YearCalendar, rng: np.random.Generator)
     return factors / mean[:, None]
 
 
-def _fractions(draw: Array, older: Array, rng: np.random.Generator) -> Array:
-    """Whole days mostly; parts in quarters for the young and sixths for those who have periods."""
-    part = rng.random(draw.shape, dtype=np.float32)
+def _fractions(absent: Array, older: Array, rng: np.random.Generator) -> Array:
+    """Of each absence: whole days mostly; parts in quarters for the young and sixths for those who have periods."""
+    part = rng.random(absent.shape, dtype=np.float32)[absent]
+    whole = rng.random(absent.shape, dtype=np.float32)[absent]
+    older = np.repeat(older, absent.sum(axis=1))
     young = FRACTIONS_YOUNG[(part * 3).astype(np.int64)]
     periods = FRACTIONS_OLDER[(part * 5).astype(np.int64)]
-    whole = rng.random(draw.shape, dtype=np.float32) < np.where(older, 0.74, 0.88)
-    return np.where(whole, 1.0, np.where(older, periods, young))
+    return np.where(whole < np.where(older, 0.74, 0.88), 1.0, np.where(older, periods, young))
+
+
+@dataclass(slots=True, kw_only=True)
+class _Rows:
+    """Rows of the table by number: student of the block, day of the year, school, status; and the part missed."""
+
+    student: Array
+    day: Array
+    school: Array
+    status: Array
+    fraction: Array
+
+    def select(self, chosen: Array) -> _Rows:
+        """Some of the rows, or all in another order."""
+        return _Rows(**{name: getattr(self, name)[chosen] for name in self.__slots__})
 
 
 def attendance_table(world: World, block: Block, year: Year, *, days: Days) -> pl.DataFrame:
-    """The table `attendance_events` of one year: exceptions only, sorted by student, date and school."""
-    student, day = np.nonzero(days.status)
-    school = year.school_by_day[student, day]
-    main = _events(world, block, year, rows=(student, day, school), days=days)
-    if year.second.student.size == 0:
-        return main
-    rows = _second_rows(world, year.second, year, days=days)
-    return pl.concat([main, _events(world, block, year, rows=rows, days=days)]).sort("student_id", "date", "school_id")
+    """The table `attendance_events` of one year as its schools have entered it, sorted by student, date and school.
 
-
-def _second_rows(world: World, stays: Stays, year: Year, *, days: Days) -> tuple[Array, Array, Array]:
-    """A whole day missed is missed in both schools."""
-    columns = np.arange(year.calendar.days.size)
-    inside = (columns >= stays.first[:, None]) & (columns <= stays.last[:, None])
-    open_days = year.calendar.instructional[world.district[stays.school]]
-    missed = np.isin(days.status[stays.student], (EXCUSED, UNEXCUSED)) & (days.fraction[stays.student] == 1)
-    row, day = np.nonzero(inside & open_days & missed)
-    return stays.student[row], day, stays.school[row]
-
-
-def _events(world: World, block: Block, year: Year, *, rows: tuple[Array, Array, Array], days: Days) -> pl.DataFrame:
-    student, day, school = rows
+    Exceptions, or every day on which a student was expected. Ids and statuses are coded.
+    """
+    rows = _main_rows(world, year, days)
+    if year.second.student.size:
+        rows = _in_order(world, year, rows, _second_rows(world, year, days))
+    rows = rows.select(rows.day <= _last_reported(world, year)[rows.school])
     return pl.DataFrame(
         {
-            "student_id": block.student_ids.gather(student),
-            "school_id": pl.Series(world.school_ids, dtype=pl.String).gather(school),
-            "date": year.calendar.days[day],
-            "status": pl.Series(STATUSES).gather(days.status[student, day].astype(np.int64)),
-            "fraction_absent": days.fraction[student, day].astype(np.float64),
+            "student_id": coded(rows.student, pl.Enum(block.student_ids)),
+            "school_id": coded(world.school_rank[rows.school], world.schools_by_rank),
+            "date": year.calendar.days[rows.day],
+            "status": coded(rows.status, STATUSES),
+            "fraction_absent": rows.fraction,
         }
     )
+
+
+def _main_rows(world: World, year: Year, days: Days) -> _Rows:
+    told = days.instructional if world.plan.attendance == "positive" else days.status != PRESENT
+    place = np.flatnonzero(told)
+    student = place // told.shape[1]
+    return _Rows(
+        student=student,
+        day=place - student * told.shape[1],
+        school=year.school_by_day.take(place),
+        status=days.status.take(place),
+        fraction=days.fraction.take(place),
+    )
+
+
+def _second_rows(world: World, year: Year, days: Days) -> _Rows:
+    """A whole day missed is missed in both schools."""
+    stays = year.second
+    columns = np.arange(year.calendar.days.size)
+    inside = (columns >= stays.first[:, None]) & (columns <= stays.last[:, None])
+    open_days = inside & year.calendar.instructional[world.district[stays.school]]
+    missed = np.isin(days.status[stays.student], (EXCUSED, UNEXCUSED)) & (days.fraction[stays.student] == 1)
+    row, day = np.nonzero(open_days if world.plan.attendance == "positive" else open_days & missed)
+    student, missed = stays.student[row], missed[row, day]
+    return _Rows(
+        student=student,
+        day=day,
+        school=stays.school[row],
+        status=days.status[student, day] * missed,
+        fraction=missed.astype(np.float64),
+    )
+
+
+def _in_order(world: World, year: Year, *parts: _Rows) -> _Rows:
+    joined = _Rows(**{name: np.concatenate([getattr(part, name) for part in parts]) for name in _Rows.__slots__})
+    place = joined.student.astype(np.int64) * year.calendar.days.size + joined.day
+    return joined.select(np.argsort(place * world.school_rank.size + world.school_rank[joined.school], kind="stable"))
+
+
+def _last_reported(world: World, year: Year) -> Array:
+    """Index of the last day that each school has entered."""
+    return np.searchsorted(year.calendar.days, world.reported_through, side="right") - 1

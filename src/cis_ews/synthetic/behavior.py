@@ -24,6 +24,8 @@ MAJOR_SHARE = np.array([0.12, *[0.34] * 6, *[0.38] * 3, *[0.46] * 4])
 # How the school answers a major incident; a minor one leads to a classroom exclusion now and then.
 ANSWERS = {CLASSROOM: 0.14, IN_SCHOOL: 0.07, SHORT_TERM: 0.09, EMERGENCY: 0.008, LONG_TERM: 0.004, EXPULSION: 0.001}
 MINOR_EXCLUDED = 0.07
+# Of the minor incidents that teachers of a state's schools write down besides, a student and year; none has an action.
+NOTED_A_YEAR, NOTED_SPREAD = 4.2, 1.0
 SPREAD = 1.3  # of the logs of students' rates: most have no incident, a few have many
 
 
@@ -57,7 +59,7 @@ def make_conduct(world: World, block: Block, year: Year, *, instructional: Array
     numbers = np.cumsum(instructional, axis=1, dtype=np.int16)
     start = _starts(numbers, student, day + (rng.random(student.size) < 0.6))
     action = np.where(start >= instructional.shape[1], -1, action)
-    return Conduct(
+    conduct = Conduct(
         student=student,
         day=day,
         major=major,
@@ -67,6 +69,31 @@ def make_conduct(world: World, block: Block, year: Year, *, instructional: Array
         days=days,
         suspended=_suspended_days(numbers, student, start, lengths=np.where(np.isin(action, OUT_OF_SCHOOL), days, 0)),
     )
+    return _with_noted(world, block, year, conduct=conduct, there=instructional) if world.plan.state else conduct
+
+
+def _with_noted(world: World, block: Block, year: Year, *, conduct: Conduct, there: Array) -> Conduct:
+    """The incidents with minor ones that were noted and had no consequence, many for few students."""
+    rng = world.plan.generator(Stream.MINOR_INCIDENTS, block.key.district, block.key.number, year.index)
+    leaning = NOTED_SPREAD * block.conduct + world.behavior[year.school] - NOTED_SPREAD**2 / 2
+    counts = rng.poisson(np.minimum(NOTED_A_YEAR * np.exp(leaning), 120))
+    student = np.repeat(np.arange(block.size), counts)
+    day = (rng.random(student.size) * there.shape[1]).astype(np.int64)
+    kept = there[student, day]
+    student, day = student[kept], day[kept]
+    nothing = np.zeros(student.size, dtype=np.int64)
+    noted = {
+        "student": student,
+        "day": day,
+        "major": nothing.astype(bool),
+        "behavior": (len(MINOR_BEHAVIORS) * rng.random(student.size) ** 1.7).astype(np.int64),
+        "action": nothing - 1,
+        "start": nothing,
+        "days": nothing.astype(np.float64),
+    }
+    joined = {name: np.concatenate([getattr(conduct, name), values]) for name, values in noted.items()}
+    order = np.lexsort((joined["day"], joined["student"]))
+    return Conduct(**{name: values[order] for name, values in joined.items()}, suspended=conduct.suspended)
 
 
 def _when(

@@ -12,7 +12,7 @@ from cis_ews.synthetic.calendar import TERM_LETTERS
 from cis_ews.synthetic.districts import ELEMENTARY, HIGH, MIDDLE, World
 from cis_ews.synthetic.mobility import Year
 from cis_ews.synthetic.plan import Array, Stream
-from cis_ews.synthetic.roster import GRADES, PREKINDERGARTEN, Block
+from cis_ews.synthetic.roster import GRADES, KINDERGARTEN, Block
 
 SUBJECTS = ("english", "math", "science", "social_studies", "other", "other")
 CODES = ("ENG", "MTH", "SCI", "SOC", "ART", "PEH")
@@ -27,6 +27,7 @@ MARKS = (*LETTERS, *STANDARDS, "I", "P", "NC", None)
 INCOMPLETE, PASSED, NO_CREDIT, MISSING = range(len(MARKS) - 4, len(MARKS))
 PASSING = 60
 LEAST_DAYS_TO_BE_GRADED = 15
+FIRST_GRADE_OF_A_STATE = 3  # below it, a state does not collect marks
 
 
 @dataclass(slots=True, kw_only=True)
@@ -90,13 +91,14 @@ def _graded(world: World, block: Block, year: Year) -> Graded:
     first = np.concatenate([stays.first, year.second.first])
     last = np.concatenate([stays.last, year.second.last])
     part_time = np.concatenate([second & (world.level[stays.school] == HIGH), np.zeros(year.second.student.size, bool)])
+    lowest = FIRST_GRADE_OF_A_STATE if world.plan.state else KINDERGARTEN
     parts: list[tuple[Array, ...]] = []
     for terms in TERM_LETTERS:
         ends = year.calendar.term_ends(terms)[world.district[school]]
         for term in range(terms):
             end = ends[:, term]
             there = (world.terms[school] == terms) & (first + LEAST_DAYS_TO_BE_GRADED <= end) & (last >= end)
-            rows = np.nonzero(there & (block.grade[student] > PREKINDERGARTEN))[0]
+            rows = np.nonzero(there & (block.grade[student] >= lowest))[0]
             begin = ends[rows, term - 1] + 1 if term else np.zeros(rows.size, dtype=np.int64)
             columns = (np.full(rows.size, term), np.full(rows.size, terms), end[rows], begin, part_time[rows])
             parts.append((student[rows], school[rows], *columns))
@@ -108,7 +110,7 @@ def _graded(world: World, block: Block, year: Year) -> Graded:
 
 def _expected_percent(block: Block, graded: Graded, *, days: Days, rng: np.random.Generator) -> Array:
     """What a student's marks of a term would be on average: attendance of this term and more of the one before."""
-    missed = np.cumsum(np.pad(days.absent(), ((0, 0), (1, 0))), axis=1)
+    missed = np.cumsum(np.pad(days.absent, ((0, 0), (1, 0))), axis=1)
     enrolled = np.cumsum(np.pad(days.instructional, ((0, 0), (1, 0))), axis=1)
 
     def rate(first: Array, last: Array) -> Array:

@@ -18,6 +18,7 @@ LEVELS = (SchoolLevel.ELEMENTARY, SchoolLevel.MIDDLE, SchoolLevel.HIGH, SchoolLe
 KINDS = ("Elementary School", "Middle School", "High School", "Skills Center")
 SHARE_OF_STUDENTS = (6 / 13, 3 / 13, 4 / 13)
 SCHOOL_SIZES = (330, 500, 800)
+STATE_SCHOOL_SIZES = (385, 580, 930)  # small districts have schools of their own, larger ones make up for them
 SKILLS_CENTER_FROM = 1500
 STOPPED_REPORTING = timedelta(days=14)
 
@@ -26,6 +27,7 @@ STOPPED_REPORTING = timedelta(days=14)
 class World:
     """Everything that students share. Schools are numbered across districts; arrays hold one value a school.
 
+    `school_rank`: the place of each school's id in the order of all ids, which is `schools_by_rank`.
     `first_school`, `school_count`: districts x 4 levels. `poverty`, `attendance`, `behavior`: effects of the school.
     `terms`: grading terms a year. `dates_grades`: whether the school records the day on which a grade was given.
     `reported_through`: the last day of which absences are entered.
@@ -36,6 +38,8 @@ class World:
     district_ids: Array
     district_students: Array
     school_ids: Array
+    school_rank: Array
+    schools_by_rank: pl.Enum
     names: Array
     district: Array
     level: Array
@@ -96,17 +100,21 @@ def make_world(plan: Plan) -> World:
     rng = plan.generator(Stream.DISTRICTS)
     calendars = tuple(make_calendar(plan, year) for year in plan.school_years)
     sizes = _district_sizes(plan, rng)
-    counts = _school_counts(sizes)
+    counts = _school_counts(sizes, STATE_SCHOOL_SIZES if plan.state else SCHOOL_SIZES)
     level = np.concatenate([np.repeat(np.arange(4), row) for row in counts])
     district = np.repeat(np.arange(plan.districts), counts.sum(axis=1))
     starts = np.concatenate([[0], np.cumsum(counts.ravel())[:-1]]).reshape(counts.shape)
     schools = level.size
+    district_ids = _codes(plan.districts, 5, rng)
+    school_ids = _codes(schools, 4 if schools < 5000 else 6, rng)
     return World(
         plan=plan,
         calendars=calendars,
-        district_ids=_codes(plan.districts, 5, rng),
+        district_ids=district_ids,
         district_students=sizes,
-        school_ids=_codes(schools, 4 if schools < 5000 else 6, rng),
+        school_ids=school_ids,
+        school_rank=np.argsort(np.argsort(school_ids)),
+        schools_by_rank=pl.Enum(np.sort(school_ids)),
         names=_school_names(level, rng),
         district=district,
         level=level,
@@ -131,8 +139,8 @@ def _district_sizes(plan: Plan, rng: np.random.Generator) -> Array:
     return sizes
 
 
-def _school_counts(sizes: Array) -> Array:
-    shares = sizes[:, None] * np.array(SHARE_OF_STUDENTS) / np.array(SCHOOL_SIZES)
+def _school_counts(sizes: Array, school_sizes: tuple[int, ...]) -> Array:
+    shares = sizes[:, None] * np.array(SHARE_OF_STUDENTS) / np.array(school_sizes)
     schools = np.maximum(1, np.rint(shares)).astype(np.int64)
     return np.column_stack([schools, (sizes >= SKILLS_CENTER_FROM).astype(np.int64)])
 

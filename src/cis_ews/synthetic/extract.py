@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import date
 
 import polars as pl
 
 from cis_ews.synthetic.attendance import attendance_table, make_days
 from cis_ews.synthetic.behavior import behavior_tables, make_conduct
+from cis_ews.synthetic.coding import spelled_out
 from cis_ews.synthetic.coursework import coursework_table, make_coursework
 from cis_ews.synthetic.districts import World
 from cis_ews.synthetic.mobility import enrollments_table, make_year
 from cis_ews.synthetic.outcomes import finish_year
 from cis_ews.synthetic.roster import Block, BlockKey, demographics_table, make_block, students_table
+from cis_ews.synthetic.summaries import summaries_table
 from cis_ews.synthetic.supports import supports_table
 
 Tables = dict[str, pl.DataFrame]
@@ -24,12 +26,21 @@ def block_tables(world: World, key: BlockKey) -> Tables:
     block = make_block(world, key)
     once = {"students": students_table(world, block), "demographics": demographics_table(world, block)}
     yearly = [_year_tables(world, block, index) for index in range(len(world.calendars))]
-    tables = once | {table: pl.concat([year[table] for year in yearly]) for table in yearly[0]}
-    tables = {table: rows.sort(ORDER[table], maintain_order=True) for table, rows in tables.items()}
-    tables["attendance_events"] = _reported(world, tables["attendance_events"])
+    names = dict.fromkeys(table for year in yearly for table in year)
+    tables = once | {table: _joined(table, yearly) for table in names}
+    if not world.plan.state:
+        tables["attendance_events"] = spelled_out(tables["attendance_events"])
     if world.plan.through is not None:
         tables = _known_on(tables, world.plan.through)
     return tables | {"course_grades": tables["course_grades"].drop("known_on")}
+
+
+def _joined(table: str, yearly: Sequence[Tables]) -> pl.DataFrame:
+    """The rows of all years that have some; a year of attendance comes in order already."""
+    years = [year[table] for year in yearly if table in year]
+    if table == "attendance_events" and len(years) == 1:
+        return years[0]
+    return pl.concat(years).sort(ORDER[table], maintain_order=True)
 
 
 # Sorted by student first: who reads a part of the file reads whole students.
@@ -42,6 +53,7 @@ ORDER: Mapping[str, tuple[str, ...]] = {
     "discipline_actions": ("student_id", "start_date", "incident_id"),
     "course_grades": ("student_id", "school_year", "term", "school_id", "course_id"),
     "supports": ("student_id", "date", "category"),
+    "student_years": ("student_id", "school_year"),
 }
 
 
@@ -51,22 +63,20 @@ def _year_tables(world: World, block: Block, index: int) -> Tables:
     conduct = make_conduct(world, block, year, instructional=instructional)
     days = make_days(world, block, year, conduct=conduct, instructional=instructional)
     coursework = make_coursework(world, block, year, days=days)
-    tables = {
-        "attendance_events": attendance_table(world, block, year, days=days),
-        **behavior_tables(world, block, year, conduct=conduct),
-        "course_grades": coursework_table(world, block, year, coursework=coursework),
-        "supports": supports_table(world, block, year, instructional=instructional),
-    }
+    if world.plan.is_summed_up(index):
+        summaries = summaries_table(world, block, year, days=days, conduct=conduct, coursework=coursework)
+        tables = {"student_years": summaries}
+    else:
+        tables = {
+            "attendance_events": attendance_table(world, block, year, days=days),
+            **behavior_tables(world, block, year, conduct=conduct),
+            "course_grades": coursework_table(world, block, year, coursework=coursework),
+        }
+    tables["supports"] = supports_table(world, block, year, instructional=instructional)
     grade = block.grade.copy()
     finish_year(world, block, year, days=days, coursework=coursework)
     tables["enrollments"] = enrollments_table(world, block, year, grade=grade)
     return tables
-
-
-def _reported(world: World, events: pl.DataFrame) -> pl.DataFrame:
-    """Without the days that a school has not entered yet."""
-    known = events.join(world.reporting_table(), on="school_id", how="left", maintain_order="left")
-    return known.filter(pl.col("date") <= pl.col("reported_through")).select(events.columns)
 
 
 def _known_on(tables: Tables, through: date) -> Tables:
@@ -93,7 +103,6 @@ def _until(column: str) -> Callable[[pl.DataFrame, date], pl.DataFrame]:
 
 CUTS: Mapping[str, Callable[[pl.DataFrame, date], pl.DataFrame]] = {
     "enrollments": _open_again,
-    "attendance_events": _until("date"),
     "incidents": _until("date"),
     "discipline_actions": _until("start_date"),
     "course_grades": _until("known_on"),

@@ -33,7 +33,7 @@ class Extract:
 def read_extract(folder: Path) -> Extract:
     """An output in Parquet that was written without dirt."""
     sources = {table: folder / table if (folder / table).is_dir() else folder / f"{table}.parquet" for table in TABLES}
-    frames = {table: pl.read_parquet(source) for table, source in sources.items()}
+    frames = {table: pl.read_parquet(source) for table, source in sources.items() if source.exists()}
     return Extract(frames, student_years(frames))
 
 

@@ -65,7 +65,7 @@ def _end_stays(year: Year, chosen: Array, how: Exit) -> None:
 
 def _rates(block: Block, days: Days) -> Array:
     enrolled = days.instructional.sum(axis=1)
-    rate = days.absent().sum(axis=1) / np.maximum(enrolled, 1)
+    rate = days.absent.sum(axis=1) / np.maximum(enrolled, 1)
     return np.where(enrolled >= 20, rate, block.last_rate)
 
 

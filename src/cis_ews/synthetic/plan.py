@@ -14,6 +14,7 @@ from cis_ews.errors import ConfigError
 
 Array = npt.NDArray[Any]
 Format = Literal["csv", "parquet"]
+Attendance = Literal["exceptions", "positive"]
 MINIMUM_STUDENTS = 100
 MAXIMUM_STUDENTS = 5_000_000
 
@@ -31,11 +32,15 @@ class Stream(IntEnum):
     OUTCOMES = 7
     SUPPORTS = 8
     DIRT = 9
+    MINOR_INCIDENTS = 10
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
-    """The arguments of `write_district`, checked; raises `ConfigError`."""
+    """The arguments of `write_district`, checked; raises `ConfigError`.
+
+    `state`: write as a state's system would, in volumes and in parts; what `write_state` asks for.
+    """
 
     students: int = 2400
     years: int = 3
@@ -45,6 +50,9 @@ class Plan:
     format: Format = "csv"
     dirt: bool = True
     through: date | None = None
+    attendance: Attendance = "exceptions"
+    summaries: bool = False
+    state: bool = False
 
     def __post_init__(self) -> None:
         """Check every argument against its range."""
@@ -55,6 +63,10 @@ class Plan:
         _check_range("last_school_year", self.last_school_year, (2003, 2100))
         if self.format not in ("csv", "parquet"):
             raise ConfigError(f"unknown format {self.format!r} of a made-up district", hint="choose csv or parquet")
+        if self.attendance not in ("exceptions", "positive"):
+            raise ConfigError(
+                f"unknown attendance {self.attendance!r} of a made-up district", hint="choose exceptions or positive"
+            )
         if self.through is not None:
             self._check_through(self.through)
 
@@ -70,6 +82,10 @@ class Plan:
     def school_years(self) -> tuple[int, ...]:
         """School years of the extract, earliest first."""
         return tuple(range(self.last_school_year - self.years + 1, self.last_school_year + 1))
+
+    def is_summed_up(self, index: int) -> bool:
+        """Whether a year, by its index, has a summary in place of its daily rows."""
+        return self.summaries and index < self.years - 1
 
     def generator(self, stream: Stream, *key: int) -> np.random.Generator:
         """Random numbers of one purpose in one place (a district, a block of students, a year)."""

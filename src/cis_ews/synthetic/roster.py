@@ -22,6 +22,7 @@ GRADES = ("PK", "K", *(str(grade) for grade in range(1, 13)))
 # Shares of PK, K, 1 .. 12 at the start of the first year; grade 9 and 12 hold those who repeat.
 GRADE_SHARES = np.array([0.012, 0.073, *[0.0745] * 8, 0.081, 0.078, 0.076, 0.076])
 NEWCOMERS = 0.055
+STATE_ID_STEP = 1_499
 ID_STEP = 48_271_017  # odd, and no multiple of 5: running numbers become scattered numbers of ten digits, each once
 
 
@@ -95,7 +96,7 @@ def make_block(world: World, key: BlockKey) -> Block:
     """The students of a block at the start of the first year."""
     rng = world.plan.generator(Stream.ROSTER, key.district, key.number)
     size = len(key.kinds)
-    ids = (np.arange(key.first, key.first + size) + 1 + world.plan.seed % 10_007) * ID_STEP % 10**10
+    ids = _ids(world.plan, np.arange(key.first, key.first + size) + 1)
     order = np.argsort(ids)
     first_year, grade, newcomer = key.kinds[order].T
     district = np.full(size, key.district)
@@ -119,6 +120,13 @@ def make_block(world: World, key: BlockKey) -> Block:
         repeats=np.zeros(size, dtype=bool),
         last_rate=np.clip(np.exp(-2.8 + 0.6 * absence), 0.0, 0.5),
     )
+
+
+def _ids(plan: Plan, running: Array) -> Array:
+    """Numbers of ten digits, each once: scattered in a district; in a state rising, so that parts are in order."""
+    if plan.state:
+        return running * STATE_ID_STEP + plan.seed % STATE_ID_STEP
+    return (running + plan.seed % 10_007) * ID_STEP % 10**10
 
 
 def level_of(grade: Array) -> Array:

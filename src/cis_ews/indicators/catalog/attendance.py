@@ -12,7 +12,7 @@ from cis_ews.indicators.windows import DAY_PARTS, FIRST_DAYS, LAST_DAYS, MONTHS
 
 YTD = "year to date"
 NO_DAYS = "no day enrolled in the window"
-NOT_LAST_YEAR = "no day enrolled last year, or the extract has no attendance of last year"
+NOT_LAST_YEAR = "no day enrolled last year, or the extract has neither attendance nor a summary of last year"
 FULL_DAY = "A full day is missed where half of it or more was missed."
 WASHINGTON = "Washington OSPI: an absence of half the scheduled day or more is a full-day absence"
 TRUANCY = "Ch. 28A.225 RCW (counts of unexcused and excused absences in a month and a year)"

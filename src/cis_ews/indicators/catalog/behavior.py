@@ -12,7 +12,7 @@ from cis_ews.indicators.windows import FIRST_DAYS, LAST_DAYS
 
 YTD = "year to date"
 LAST_YEAR = "last school year"
-NOT_LAST_YEAR = "not enrolled last year, or the extract has no incidents of last year"
+NOT_LAST_YEAR = "not enrolled last year, or the extract has neither incidents nor a summary of last year"
 WAC = "Ch. 392-400 WAC (kinds of discipline)"
 WINDOWS = {
     "ytd": YTD,

@@ -88,7 +88,7 @@ ENROLLMENT = (
         unit="count",
         window="last school year",
         definition="The same in the school year before.",
-        null_when="the student was not enrolled last year",
+        null_when="the student was not enrolled last year, and no summary of it is known",
     ),
     _context(
         "is_first_time_grade_9",

@@ -141,7 +141,7 @@ CREDITS = (
         "course_failures_last_year",
         "Final marks failed.",
         window=LAST_YEAR,
-        null_when="no final mark last year, or not one is a grade",
+        null_when="no final mark last year, or not one is a grade, and no summary of it is known",
     ),
     _count("incomplete_marks_ytd", "Final marks of I or INC.", window=YTD, null_when=NO_FINALS, source=WASHINGTON),
     _number(

@@ -6,6 +6,7 @@ it was made, and the steps since then are run on it.
 
 from __future__ import annotations
 
+import base64
 import json
 import zipfile
 import zlib
@@ -16,7 +17,7 @@ from io import TextIOWrapper
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Column, Connection, Date, DateTime, MetaData, Table, select
+from sqlalchemy import Column, Connection, Date, DateTime, LargeBinary, MetaData, Table, select
 
 from cis_ews.errors import StorageError
 from cis_ews.storage.database import migrating, tables
@@ -35,7 +36,7 @@ def write_backup(connection: Connection, path: Path) -> dict[str, int]:
     if revision is None:
         raise StorageError("the database has no tables yet", hint="there is nothing to back up")
     migrating.refuse_later(connection)
-    found = _tables_there(connection)
+    found = tables_there(connection).values()
     with disk_errors(path, "write the backup"):
         beside = leftover_beside(path)
         try:
@@ -58,7 +59,7 @@ def restore_backup(connection: Connection, path: Path) -> dict[str, int]:
             statement = _read_statement(archive, path)
             _drop_all(connection)
             migrating.migrate(connection, statement["revision"])
-            rows = {table.name: _read_rows(connection, table, archive) for table in _tables_there(connection)}
+            rows = {table.name: _read_rows(connection, table, archive) for table in tables_there(connection).values()}
     except (zipfile.BadZipFile, zlib.error, EOFError, KeyError, ValueError, TypeError):
         raise _damaged(path) from None
     if rows != statement["rows"]:
@@ -76,11 +77,11 @@ def _statement(revision: str, rows: dict[str, int]) -> dict[str, object]:
     }
 
 
-def _tables_there(connection: Connection) -> list[Table]:
+def tables_there(connection: Connection) -> dict[str, Table]:
     """Our tables as they are in the database, which may be at an older step; each after those that it refers to."""
     there = MetaData()
     there.reflect(connection, only=lambda name, _: name in tables.metadata.tables)
-    return there.sorted_tables
+    return {table.name: table for table in there.sorted_tables}
 
 
 def _drop_all(connection: Connection) -> None:
@@ -106,6 +107,8 @@ def _plain(value: Any) -> Any:
     if isinstance(value, datetime):
         # SQLite gives the UTC clock without saying so.
         return (value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)).isoformat()
+    if isinstance(value, bytes):
+        return base64.b64encode(value).decode()
     return value.isoformat() if isinstance(value, date) else value
 
 
@@ -128,6 +131,10 @@ def _parsed(lines: TextIOWrapper, names: list[str], restorers: list[_Restorer]) 
 
 def _restorer(connection: Connection, column: Column[Any]) -> _Restorer:
     """JSON back to what the column holds."""
+    if column.name == "publication":
+        return lambda _: 0  # the partitions of another database are not here
+    if isinstance(column.type, LargeBinary):
+        return base64.b64decode
     if isinstance(column.type, DateTime):
         if connection.dialect.name == "sqlite":
             return lambda value: datetime.fromisoformat(value).replace(tzinfo=None)

@@ -9,10 +9,10 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+import polars as pl
 from sqlalchemy import Connection
 
 from cis_ews.errors import EwsError, StorageError
-from cis_ews.schema.school_data import SchoolData
 from cis_ews.storage.database import backups, flags, jobs, keys, migrating, publishing, rights
 from cis_ews.storage.database.engine import Connections
 from cis_ews.storage.database.rows import (
@@ -29,6 +29,9 @@ from cis_ews.storage.database.rows import (
 from cis_ews.storage.erased import ERASED, ErasedStudents, list_is_gone
 from cis_ews.storage.files import disk_errors, make_private_folder
 from cis_ews.storage.runs import Run
+
+_HELD = "scores"
+"""The table whose partitions a publish drops."""
 
 
 class Database:
@@ -78,14 +81,15 @@ class Database:
         with self._connections.writing(alone=True) as connection:
             migrating.upgrade(connection)
 
-    def publish(self, run: Run, school_data: SchoolData) -> PublishReport:
+    def publish(self, run: Run, *, schools: pl.DataFrame, students: pl.DataFrame | pl.LazyFrame) -> PublishReport:
         """Make a run current in each of its districts, in one transaction: a reader sees last night or this one.
 
         A district is one that has a score in the run; what it had is replaced whole. A district whose current run has
-        a newer as-of date keeps it. `school_data`: the extract that the run was made from, for districts and names.
+        a newer as-of date keeps it. `schools`, `students`: those of the extract that the run was made from, for
+        districts and names; `students` may be lazy, and is then read in slices.
         """
         with self._writing(alone=True) as connection:
-            return publishing.publish_run(connection, run, school_data)
+            return publishing.publish_run(connection, run, schools=schools, students=students)
 
     def runs_of(self, district_id: str, *, limit: int = 100) -> list[RunRow]:
         """The runs of a district, newest first."""
@@ -246,6 +250,8 @@ class Database:
         """
         self._check_file()
         with self._connections.reading() as connection:
+            is_there = _HELD in backups.tables_there(connection)
+        with self._connections.reading(holding=_HELD if is_there else None) as connection:
             return backups.write_backup(connection, Path(path))
 
     def restore(self, path: str | Path, *, erased: ErasedStudents | None = None) -> dict[str, int]:
@@ -281,8 +287,10 @@ class Database:
     @contextmanager
     def _reading(self) -> Generator[Connection]:
         self._check_file()
-        with self._connections.reading() as connection:
-            self._check(connection)
+        if not self._is_checked:
+            with self._connections.reading() as connection:
+                self._check(connection)
+        with self._connections.reading(holding=_HELD) as connection:
             yield connection
 
     @contextmanager

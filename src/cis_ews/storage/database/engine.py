@@ -46,12 +46,19 @@ class Connections:
         return Path(str(self.url.database)) if self.is_sqlite else None
 
     @contextmanager
-    def reading(self) -> Generator[Connection]:
-        """One snapshot: a publish that ends meanwhile is not seen."""
+    def reading(self, *, holding: str | None = None) -> Generator[Connection]:
+        """One snapshot: a publish that ends meanwhile is not seen.
+
+        `holding`: a table that nobody takes away while this reads. PostgreSQL drops a table under a snapshot that has
+        not touched it yet: its rows would be gone, and those of its successor not be seen.
+        """
         with self._errors(), self._engine.connect() as connection:
             if not self.is_sqlite:
                 connection.execution_options(isolation_level="REPEATABLE READ")
             with connection.begin():
+                if holding and not self.is_sqlite:
+                    # The first statement, because only the one after it takes the snapshot.
+                    connection.exec_driver_sql(f"LOCK TABLE {holding} IN ACCESS SHARE MODE")
                 yield connection
 
     @contextmanager

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from operator import itemgetter
 from typing import Any, TypedDict
 
-from sqlalchemy import ColumnElement, Connection, Row, RowMapping, and_, func, or_, select
+import polars as pl
+from sqlalchemy import ColumnElement, Connection, Row, and_, func, or_, select
 
 from cis_ews.enums import Direction
 from cis_ews.errors import ConfigError
 from cis_ews.storage.database import tables
+from cis_ews.storage.database.blocks import students_of_school
 from cis_ews.storage.database.rows import (
     FlagRow,
     ReasonRow,
@@ -95,40 +98,33 @@ def student_reasons(connection: Connection, district_id: str, ref: str) -> Stude
     found = connection.execute(query).mappings().one_or_none()
     if current is None or found is None:
         return None
-    reasons = tables.reasons
-    by_student = _reasons(connection, and_(reasons.c.district_id == district_id, reasons.c.ref == ref))
-    return StudentReasons(
-        score=ScoreRow(**found), run_id=current.run_id, as_of=current.as_of, **_told(by_student.get(ref, {}))
-    )
+    score = ScoreRow(**found)
+    school = students_of_school(connection, district_id, score.school_id, columns=("ref", "reasons"))
+    told = _told(school.filter(pl.col("ref") == ref)["reasons"].explode().to_list())
+    return StudentReasons(score=score, run_id=current.run_id, as_of=current.as_of, **told)
 
 
 def flags_of_school(connection: Connection, district_id: str, school_id: str) -> list[FlagRow]:
     """A school's students on the list in its order, then those without enough data by last name, first name and ref."""
-    scores, students, reasons = tables.scores, tables.students, tables.reasons
+    scores = tables.scores
+    of_school = and_(scores.c.district_id == district_id, scores.c.school_id == school_id)
     is_shown = or_(scores.c.tier >= 2, scores.c.abstained)
-    of_school = and_(scores.c.district_id == district_id, scores.c.school_id == school_id, is_shown)
-    same_student = and_(students.c.district_id == scores.c.district_id, students.c.ref == scores.c.ref)
-    query = (
-        select(*_SCORE_COLUMNS, students.c.first_name, students.c.last_name)
-        .join_from(scores, students, same_student)
-        .where(of_school)
-    )
-    found = connection.execute(query).mappings().all()
-    refs = select(scores.c.ref).where(of_school)
-    by_student = _reasons(connection, and_(reasons.c.district_id == district_id, reasons.c.ref.in_(refs)))
-    return sorted((_flag(row, by_student) for row in found), key=_by_place_and_name)
+    found = connection.execute(select(*_SCORE_COLUMNS).where(of_school, is_shown)).mappings().all()
+    shown = pl.col("ref").is_in([row["ref"] for row in found])
+    columns = ("ref", "first_name", "last_name", "reasons")
+    school = students_of_school(connection, district_id, school_id, columns=columns).filter(shown)
+    people = {ref: (first, last, reasons) for ref, first, last, reasons in school.iter_rows()}
+    return sorted((_flag(ScoreRow(**row), people.get(row["ref"], _NOBODY)) for row in found), key=_by_place_and_name)
 
 
-_ReasonsByStudent = dict[str, dict[str, list[ReasonRow]]]
+_Reason = Mapping[str, Any]
+_Person = tuple[str | None, str | None, Sequence[_Reason]]
+_NOBODY: _Person = (None, None, ())
 
 
-def _flag(row: RowMapping, by_student: _ReasonsByStudent) -> FlagRow:
-    return FlagRow(
-        score=ScoreRow(**{name: row[name] for name in _SCORE_FIELDS}),
-        first_name=row["first_name"],
-        last_name=row["last_name"],
-        **_told(by_student.get(row["ref"], {})),
-    )
+def _flag(score: ScoreRow, person: _Person) -> FlagRow:
+    first_name, last_name, reasons = person
+    return FlagRow(score=score, first_name=first_name, last_name=last_name, **_told(reasons))
 
 
 class _Told(TypedDict):
@@ -137,11 +133,15 @@ class _Told(TypedDict):
     unknown: tuple[ReasonRow, ...]
 
 
-def _told(by_direction: Mapping[str, list[ReasonRow]]) -> _Told:
+def _told(reasons: Sequence[_Reason]) -> _Told:
+    def having(direction: Direction) -> tuple[ReasonRow, ...]:
+        rows = sorted((one for one in reasons if one["direction"] == direction), key=itemgetter("rank"))
+        return tuple(ReasonRow(**{name: row[name] for name in _REASON_FIELDS}) for row in rows)
+
     return {
-        "reasons": tuple(by_direction.get(Direction.RISK, [])),
-        "strengths": tuple(by_direction.get(Direction.STRENGTH, [])),
-        "unknown": tuple(by_direction.get(Direction.UNKNOWN, [])),
+        "reasons": having(Direction.RISK),
+        "strengths": having(Direction.STRENGTH),
+        "unknown": having(Direction.UNKNOWN),
     }
 
 
@@ -154,16 +154,6 @@ def _by_place_and_name(flag: FlagRow) -> tuple[bool, int, str, str, str]:
         (flag.first_name or "").casefold(),
         flag.score.ref,
     )
-
-
-def _reasons(connection: Connection, condition: ColumnElement[bool]) -> _ReasonsByStudent:
-    table = tables.reasons
-    query = select(table).where(condition).order_by(table.c.ref, table.c.rank)
-    by_student: _ReasonsByStudent = {}
-    for row in connection.execute(query).mappings():
-        kind = by_student.setdefault(row["ref"], {}).setdefault(row["direction"], [])
-        kind.append(ReasonRow(**{name: row[name] for name in _REASON_FIELDS}))
-    return by_student
 
 
 def schools_of(connection: Connection, district_id: str) -> list[SchoolRow]:

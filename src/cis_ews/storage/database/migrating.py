@@ -13,7 +13,7 @@ from sqlalchemy import Connection, insert, select
 
 from cis_ews.errors import StorageError
 from cis_ews.storage.database import tables
-from cis_ews.storage.database.publishing import REF_SECRET
+from cis_ews.storage.database.refs import REF_SECRET
 
 # Not alembic's usual name: other programs that share the database use that one.
 VERSION_TABLE = "cis_ews_revision"

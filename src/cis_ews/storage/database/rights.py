@@ -5,34 +5,33 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from datetime import date, datetime
 
-from sqlalchemy import ColumnElement, Connection, Table, delete, func, insert, select, text, tuple_, update
+import polars as pl
+from sqlalchemy import ColumnElement, Connection, delete, func, insert, select, text, update
 
 from cis_ews.errors import StorageError
 from cis_ews.storage.database import tables
+from cis_ews.storage.database.blocks import SCHEMA, students_of_school, without
 from cis_ews.storage.runs import Run
 
-_ABOUT_STUDENTS = (tables.reasons, tables.scores, tables.students)
-"""Every score has a row of students, which ties the id to the refs; so that one goes last."""
-_OF_DISTRICTS = (tables.schools, *_ABOUT_STUDENTS)
+_OF_DISTRICTS = (tables.schools, tables.students, tables.scores)
 ERASURES = "erasures"
 _CHUNK = 500
 """Ids in one statement: far below what either database takes."""
 
 
-def _about(table: Table, student_ids: Sequence[str]) -> ColumnElement[bool]:
-    students = tables.students
-    refs = select(students.c.district_id, students.c.ref).where(students.c.student_id.in_(student_ids))
-    return tuple_(table.c.district_id, table.c.ref).in_(refs)
-
-
 def export_student(connection: Connection, student_id: str) -> dict[str, list[dict[str, object]]]:
-    """Every row about a student, by table, with dates as ISO text."""
-    return {table.name: _exported(connection, table, student_id) for table in _ABOUT_STUDENTS}
-
-
-def _exported(connection: Connection, table: Table, student_id: str) -> list[dict[str, object]]:
-    query = select(table).where(_about(table, [student_id])).order_by(*table.primary_key)
-    return [{name: _plain(value) for name, value in row.items()} for row in connection.execute(query).mappings()]
+    """Every row about a student, with dates as ISO text: scores, and from the blocks names and reasons."""
+    rows = connection.execute(select(tables.scores).where(tables.scores.c.student_id == student_id)).mappings()
+    exported: dict[str, list[dict[str, object]]] = {"students": [], "scores": [], "reasons": []}
+    for row in sorted(rows, key=lambda row: (row["district_id"], row["ref"])):
+        exported["scores"].append({name: _plain(value) for name, value in row.items() if name != "publication"})
+        key = {"district_id": row["district_id"], "ref": row["ref"]}
+        school = students_of_school(connection, row["district_id"], row["school_id"], columns=list(SCHEMA))
+        for person in school.filter(pl.col("ref") == row["ref"]).iter_rows(named=True):
+            reasons = person.pop("reasons")
+            exported["students"].append(key | person)
+            exported["reasons"] += [key | reason for reason in reasons]
+    return exported
 
 
 def _plain(value: object) -> object:
@@ -41,20 +40,28 @@ def _plain(value: object) -> object:
 
 def all_student_ids(connection: Connection) -> list[str]:
     """Every student of whom there is a row."""
-    return list(connection.scalars(select(tables.students.c.student_id).distinct()))
+    return list(connection.scalars(select(tables.scores.c.student_id).distinct()))
 
 
 def forget_students(connection: Connection, student_ids: Collection[str]) -> int:
     """Delete every row about the students and count their districts anew; returns the number of rows."""
     ids = sorted(student_ids)
-    deleted = 0
-    for start in range(0, len(ids), _CHUNK):
-        some = ids[start : start + _CHUNK]
-        for table in _ABOUT_STUDENTS:
-            deleted += connection.execute(delete(table).where(_about(table, some))).rowcount
+    deleted = sum(_forget(connection, ids[start : start + _CHUNK]) for start in range(0, len(ids), _CHUNK))
     if deleted:
         _recount(connection)
     return deleted
+
+
+def _forget(connection: Connection, student_ids: Sequence[str]) -> int:
+    scores = tables.scores
+    is_of_them = scores.c.student_id.in_(student_ids)
+    by_school: dict[tuple[str, str], list[str]] = {}
+    for district, school, ref in connection.execute(
+        select(scores.c.district_id, scores.c.school_id, scores.c.ref).where(is_of_them)
+    ):
+        by_school.setdefault((district, school), []).append(ref)
+    in_blocks = sum(without(connection, school, refs) for school, refs in by_school.items())
+    return in_blocks + connection.execute(delete(scores).where(is_of_them)).rowcount
 
 
 def _recount(connection: Connection) -> None:
@@ -111,5 +118,5 @@ def purge(connection: Connection) -> None:
                 hint="run the same command again when the service is quiet",
             )
         return
-    for table in _ABOUT_STUDENTS:
+    for table in (tables.students, tables.scores):
         connection.execute(text(f"VACUUM FULL {table.name}"))

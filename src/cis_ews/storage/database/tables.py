@@ -14,6 +14,7 @@ from sqlalchemy import (
     ForeignKey,
     Index,
     Integer,
+    LargeBinary,
     MetaData,
     PrimaryKeyConstraint,
     String,
@@ -95,14 +96,15 @@ students = Table(
     "students",
     metadata,
     Column("district_id", String, nullable=False),
-    Column("ref", String(32), nullable=False),
-    Column("student_id", String, nullable=False),
-    Column("first_name", String),
-    Column("last_name", String),
-    PrimaryKeyConstraint("district_id", "ref"),
-    Index("students_by_id", "student_id"),
-    sqlite_with_rowid=False,
+    Column("school_id", String, nullable=False),
+    Column("part", Integer, nullable=False),
+    Column("block", LargeBinary, nullable=False),
+    PrimaryKeyConstraint("district_id", "school_id", "part"),
 )
+"""Names and reasons: a block holds students of one school (blocks.py); a big run comes in parts."""
+
+SHARED_PARTITION = "scores_0"
+"""On PostgreSQL, where the scores lie that have no partition of their own."""
 
 scores = Table(
     "scores",
@@ -122,25 +124,12 @@ scores = Table(
     Column("abstained", Boolean, nullable=False),
     Column("model_version", String, nullable=False),
     Column("changed_at", UtcDateTime, nullable=False),
-    PrimaryKeyConstraint("district_id", "ref"),
-    Index("scores_by_school", "district_id", "school_id", "ref"),
+    Column("publication", Integer, nullable=False, server_default="0"),
+    PrimaryKeyConstraint("district_id", "ref", "publication"),
     sqlite_with_rowid=False,
+    postgresql_partition_by="LIST (publication)",
 )
-
-reasons = Table(
-    "reasons",
-    metadata,
-    Column("district_id", String, nullable=False),
-    Column("ref", String(32), nullable=False),
-    Column("direction", String, nullable=False),
-    Column("rank", Integer, nullable=False),
-    Column("domain", String, nullable=False),
-    Column("indicator", String, nullable=False),
-    Column("value", Float(53)),
-    Column("sentence", String, nullable=False),
-    PrimaryKeyConstraint("district_id", "ref", "direction", "rank"),
-    sqlite_with_rowid=False,
-)
+"""`publication` is the partition that a row lies in, and nothing more: a row that is there is current."""
 
 secrets = Table(
     "secrets",

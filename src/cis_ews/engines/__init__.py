@@ -1,0 +1,1 @@
+"""Engines: who carries the passes of a night over the parts of an extract."""

@@ -1,0 +1,110 @@
+"""Worker processes on this machine: spawned, handed paths, with the cores shared out between them.
+
+One worker a core, and one thread in each of its libraries: work on a part is many small steps, of which threads would
+mostly wait for each other. A worker ends with its parent, however that ends.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import threading
+from collections.abc import Callable, Generator, Iterator, Sequence
+from concurrent.futures import Future, ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
+from multiprocessing.connection import wait
+from typing import TypeVar
+
+from cis_ews.errors import StorageError
+from cis_ews.night.engine import InProcess
+
+Task = TypeVar("Task")
+Result = TypeVar("Result")
+
+THREADS = ("POLARS_MAX_THREADS", "OMP_NUM_THREADS", "NUMBA_NUM_THREADS", "OPENBLAS_NUM_THREADS")
+"""What tells polars, LightGBM, numba and numpy how many threads to start; read when a process loads them."""
+
+
+class LocalEngine:
+    """`workers` processes, one a core by default; a single task is done in this process.
+
+    Use it as a context manager, or call `close`: the workers stay for the passes of a night.
+    """
+
+    def __init__(self, workers: int | None = None) -> None:
+        self.workers = workers or available_cores()
+        self._pool: ProcessPoolExecutor | None = None
+
+    def __enter__(self) -> LocalEngine:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def run(self, work: Callable[[Task], Result], tasks: Sequence[Task]) -> Iterator[tuple[int, Future[Result]]]:
+        """As `cis_ews.night.engine.Engine.run`. A worker that dies takes the tasks that were not done with it."""
+        if len(tasks) < 2 or self.workers < 2:
+            yield from InProcess().run(work, tasks)
+            return
+        with _threads_a_worker(1):
+            places = {self._workers().submit(work, task): place for place, task in enumerate(tasks)}
+            for future in as_completed(places):
+                yield places[future], self._told(future)
+
+    def close(self) -> None:
+        """End the workers."""
+        if self._pool is not None:
+            self._pool.shutdown(cancel_futures=True)
+            self._pool = None
+
+    def _workers(self) -> ProcessPoolExecutor:
+        if self._pool is None:
+            self._pool = ProcessPoolExecutor(
+                max_workers=self.workers, mp_context=multiprocessing.get_context("spawn"), initializer=_end_with_parent
+            )
+        return self._pool
+
+    def _told(self, future: Future[Result]) -> Future[Result]:
+        """The future itself; in words where its worker died."""
+        if not isinstance(future.exception(), BrokenProcessPool):
+            return future
+        self.close()
+        died: Future[Result] = Future()
+        died.set_exception(StorageError("a worker process died: killed, or out of memory", hint=_DIED))
+        return died
+
+
+_DIED = "see to the memory of the machine, or use fewer workers; the parts that are done are kept: run again"
+
+
+def available_cores() -> int:
+    """The cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+@contextmanager
+def _threads_a_worker(threads: int) -> Generator[None]:
+    """The environment that workers inherit; put back afterwards."""
+    before = {name: os.environ.get(name) for name in THREADS}
+    os.environ.update(dict.fromkeys(THREADS, str(threads)))
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = value
+
+
+def _end_with_parent() -> None:
+    """Watch for the end of the parent from a thread: a killed parent cannot say good-bye."""
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        threading.Thread(target=_wait_and_end, args=(parent.sentinel,), daemon=True).start()
+
+
+def _wait_and_end(sentinel: int) -> None:
+    wait([sentinel])
+    os._exit(1)

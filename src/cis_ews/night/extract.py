@@ -1,0 +1,266 @@
+"""The extract of a night: read and checked whole where it is small, in parts where it is large and lies by student."""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import KW_ONLY, dataclass, replace
+from datetime import date
+from pathlib import Path
+from typing import Any, TypeVar
+
+import polars as pl
+
+from cis_ews.corrections import (
+    Correction,
+    apply_corrections,
+    correction_notes,
+    overlay,
+    usable_corrections,
+)
+from cis_ews.night.engine import Engine, over_parts
+from cis_ews.night.parts import Part, part_of, parts_of
+from cis_ews.progress import Stopwatch
+from cis_ews.readers import read_school_data
+from cis_ews.readers.base import ReadOptions
+from cis_ews.readers.folder_parts import Parted, PartedFolder, parted_folder
+from cis_ews.schema.coverage import Coverage, CoverageFacts, DatedRows
+from cis_ews.schema.rows import no_rejections
+from cis_ews.schema.school_data import TABLES, SchoolData
+from cis_ews.schema.scores import Rejections
+from cis_ews.schema.validation import OWNED, SHARED, CheckedPart, PartFacts, check_part, check_shared, used
+from cis_ews.storage.store import RunStore
+from cis_ews.storage.workspace import Workspace
+
+Task = TypeVar("Task")
+Result = TypeVar("Result")
+
+
+@dataclass(frozen=True, slots=True)
+class Crew:
+    """Who does the work on parts, how large the parts are, and the watch that notes what it costs."""
+
+    engine: Engine
+    _: KW_ONLY
+    students_a_part: int
+    watch: Stopwatch
+
+    def work(self, step: str, work: Callable[[Task], Result], tasks: Sequence[Task]) -> list[Result]:
+        """Do the same with every part, as one step of the night."""
+        with self.watch.step(step, total=len(tasks)):
+            return over_parts(self.engine, work, tasks, progress=self.watch)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Extract:
+    """An extract that was checked.
+
+    `whole`: what is known of all of it; its tables about students are empty where they are in parts alone. `parts`:
+    None where everything is in `whole`.
+    """
+
+    whole: SchoolData
+    parts: Sequence[Part] | None = None
+
+    def parts_for(self, workspace: Workspace, *, students_a_part: int) -> Sequence[Part]:
+        """The parts to work on."""
+        return self.parts or parts_of(self.whole, workspace, students_a_part=students_a_part)
+
+    @property
+    def workspace(self) -> Workspace | None:
+        """Where its parts lie."""
+        return None if self.parts is None else self.parts[0].workspace
+
+    @property
+    def students(self) -> pl.DataFrame:
+        """The table of students, for those who may see names."""
+        if self.parts is None:
+            return self.whole.students
+        return pl.concat([part.workspace.table(part.piece, "students") for part in self.parts if part.workspace])
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CheckTask:
+    """What a worker has to know to check a part. `tables`: those to use. `corrections`: those that may be of it."""
+
+    folder: PartedFolder
+    workspace: Workspace
+    number: int
+    piece: str
+    shared: str
+    tables: tuple[str, ...]
+    corrections: tuple[Correction, ...]
+
+
+def large_extract(source: Path, *, tolerance: float | None, crew: Crew) -> Parted | None:
+    """How to read a large folder in parts; None where it is to be read whole."""
+    options = ReadOptions(tolerance=tolerance, progress=crew.watch)
+    with crew.watch.step("look"):
+        return parted_folder(source, options, students_a_part=crew.students_a_part)
+
+
+def read_whole(
+    source: Path,
+    *,
+    format: str,  # noqa: A002 - the public word for it
+    tolerance: float | None,
+    runs: RunStore,
+    watch: Stopwatch,
+) -> Extract:
+    """Read and check an extract in memory."""
+    with watch.step("read"):
+        school_data = read_school_data(source, format=format, tolerance=tolerance, progress=watch)
+    with watch.step("correct"):
+        return Extract(whole=apply_corrections(school_data, runs))
+
+
+def read_in_parts(parted: Parted, corrections: Sequence[Correction], workspace: Workspace, crew: Crew) -> Extract:
+    """Check a large folder part by part, each by one worker, and keep the parts in the workspace."""
+    whole, bounds = parted.whole, parted.folder.bounds
+    shared = check_shared(parted.shared)
+    by_part = _by_part(corrections, bounds)
+    while True:
+        attempt = f"{len(whole.left_out)}"
+        workspace.keep(f"shared-{attempt}", _with_empty(SHARED, used(shared, whole)))
+        tasks = [
+            CheckTask(
+                folder=parted.folder,
+                workspace=workspace,
+                number=number,
+                piece=f"extract-{attempt}-{number:05d}",
+                shared=f"shared-{attempt}",
+                tables=tuple(whole.tables),
+                corrections=tuple(by_part[number]),
+            )
+            for number in range(len(bounds))
+        ]
+        usable = crew.work("read", check_task, tasks)
+        if whole.judge([shared, *(_summary(workspace, task) for task in tasks)]):
+            break
+    coverage = whole.coverage(used(shared, whole))
+    parts = [
+        Part(number=task.number, workspace=workspace, piece=task.piece, shared=task.shared, coverage=coverage)
+        for task in tasks
+    ]
+    corrected = [by_part[number][place] for number, places in enumerate(usable) for place in places]
+    return Extract(whole=_known(parted, coverage, used(shared, whole), corrections, corrected, tasks), parts=parts)
+
+
+def _known(
+    parted: Parted,
+    coverage: Coverage,
+    shared: Mapping[str, pl.DataFrame],
+    corrections: Sequence[Correction],
+    corrected: Sequence[Correction],
+    tasks: Sequence[CheckTask],
+) -> SchoolData:
+    """What is known of the whole; its tables about students stay empty."""
+    whole = parted.whole
+    notes = correction_notes(corrected, passed_over=len(corrections) - len(corrected)) if corrections else []
+    frames: dict[str, Any] = {table: TABLES[table].cast(rows) for table, rows in _with_empty(TABLES, shared).items()}
+    of_corrections = [task.workspace.table(task.piece, "corrected") for task in tasks]
+    return SchoolData(
+        **frames,
+        rejections=Rejections.cast(pl.concat([whole.rejections, *of_corrections])),
+        coverage=replace(coverage, notes=(*coverage.notes, *notes)),
+        rows_read=whole.rows_read,
+        rows_reduced=whole.rows_reduced,
+        files=(*whole.source.files, *(file for correction in corrected for file in correction.files)),
+    )
+
+
+def check_task(task: CheckTask) -> list[int]:
+    """Check a part and keep it, and which of its corrections could be used."""
+    notes = task.workspace.done(task.piece)
+    if notes is None:
+        notes = _check(task)
+    return [int(place) for place in notes["corrected"]]
+
+
+def _check(task: CheckTask) -> dict[str, Any]:
+    shared = {table: task.workspace.table(task.shared, table) for table in SHARED if table in task.tables}
+    frames, events = task.folder.frames(task.number, task.tables)
+    checked = check_part(frames, shared, events=events)
+    del frames, events
+    tables = _with_empty(OWNED, checked.tables)
+    usable: list[Correction] = []
+    of_corrections = no_rejections()
+    if task.corrections:
+        school_data = part_of({**_with_empty(SHARED, shared), **tables}, Coverage())
+        usable = usable_corrections(school_data, task.corrections)
+        corrected = overlay(school_data, usable)
+        tables, of_corrections = {table: corrected.table(table) for table in OWNED}, corrected.rejections
+    with task.workspace.piece(task.piece) as piece:
+        for table, rows in {**tables, "alone": checked.alone, "linked": checked.linked, "ids": checked.ids}.items():
+            piece.write(table, rows)
+        piece.write("corrected", of_corrections)
+        piece.notes["facts"] = _plain(checked.facts)
+        piece.notes["corrected"] = [task.corrections.index(correction) for correction in usable]
+    return piece.notes
+
+
+def _summary(workspace: Workspace, task: CheckTask) -> CheckedPart:
+    """A checked part without its tables."""
+    notes = workspace.done(task.piece) or {}
+    return CheckedPart(
+        tables={},
+        alone=workspace.table(task.piece, "alone"),
+        linked=workspace.table(task.piece, "linked"),
+        ids=workspace.table(task.piece, "ids"),
+        facts=_facts(notes["facts"]),
+    )
+
+
+def _by_part(corrections: Sequence[Correction], bounds: Sequence[str]) -> list[list[Correction]]:
+    found: list[list[Correction]] = [[] for _ in bounds]
+    for correction in corrections:
+        found[bisect_right(bounds, correction.student_id.encode(), key=str.encode) - 1].append(correction)
+    return found
+
+
+def _with_empty(names: Iterable[str], tables: Mapping[str, pl.DataFrame]) -> dict[str, pl.DataFrame]:
+    """These tables, empty where they are not there."""
+    return {name: tables.get(name, pl.DataFrame(TABLES[name].create_empty())) for name in names}
+
+
+def _plain(facts: PartFacts) -> dict[str, Any]:
+    """Facts as values for JSON."""
+    coverage = facts.coverage
+    return {
+        "read": dict(facts.read),
+        "reduced": dict(facts.reduced),
+        "unreadable": {table: list(names) for table, names in facts.unreadable.items()},
+        "readable": {table: list(names) for table, names in facts.readable.items()},
+        "tables": sorted(coverage.tables),
+        "dated": {name: _plain_dated(getattr(coverage, name)) for name in _DATED},
+        "present": coverage.present,
+        "last_recorded": {school: day.isoformat() for school, day in coverage.last_recorded.items()},
+    }
+
+
+def _facts(said: Mapping[str, Any]) -> PartFacts:
+    return PartFacts(
+        read=said["read"],
+        reduced=said["reduced"],
+        unreadable=said["unreadable"],
+        readable=said["readable"],
+        coverage=CoverageFacts(
+            tables=frozenset(said["tables"]),
+            present=said["present"],
+            last_recorded={school: date.fromisoformat(day) for school, day in said["last_recorded"].items()},
+            **{name: _dated(said["dated"][name]) for name in _DATED},
+        ),
+    )
+
+
+_DATED = ("attendance_events", "incidents", "course_grades")
+
+
+def _plain_dated(dated: DatedRows) -> list[Any]:
+    return [dated.rows, *(None if day is None else day.isoformat() for day in (dated.first, dated.last))]
+
+
+def _dated(said: Sequence[Any]) -> DatedRows:
+    rows, first, last = said
+    days = [None if day is None else date.fromisoformat(day) for day in (first, last)]
+    return DatedRows(rows=rows, first=days[0], last=days[1])

@@ -1,0 +1,168 @@
+"""What is done with one part of an extract, twice: its indicators, then, beside all schools, its risk and reasons.
+
+    measure_part   school data -> indicators, the cohort, what the part adds to the sums and medians of schools
+    judge_part     indicators, and the sums and medians of all parts -> rules, risk, reasons, what the tiers need
+
+Both write their tables into the workspace as a piece that is whole or not there, and find a piece that is there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from cis_ews.indicators import compute_indicators
+from cis_ews.night.parts import Part
+from cis_ews.progress import StageTime, Stopwatch
+from cis_ews.risk.cohort import build_cohort, cohort_of
+from cis_ews.risk.explanations import peer_inputs, peer_values_of
+from cis_ews.risk.features import add_school_sums, school_sums
+from cis_ews.risk.model import RiskModel
+from cis_ews.risk.night_model import NightModel, tell
+from cis_ews.risk.rules import RulesModel
+from cis_ews.risk.tiers import TierPolicy, judge_students
+from cis_ews.schema.freshness import schools_in_use
+from cis_ews.storage.erased import ErasedStudents
+from cis_ews.storage.frames import checked
+from cis_ews.storage.workspace import Workspace
+
+SCHOOLS = "schools"
+"""The piece that holds what all parts together say of each school."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Assignment:
+    """What a worker has to know to work on a part; large things by their paths.
+
+    `rules`: the names of the rules. `model_file`: the trained model, if there is one. `erased`: who is left out.
+    """
+
+    workspace: Workspace
+    part: Part
+    as_of: date
+    policy: TierPolicy
+    rules: tuple[str, ...]
+    model_file: Path | None
+    erased: ErasedStudents
+
+    @property
+    def model(self) -> NightModel:
+        """What decides, loaded once a process."""
+        return _model(self.rules, self.model_file)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Measured:
+    """What is known of a part after the first pass, besides its tables.
+
+    `flow`: (name, before, after) of each step of the cohort. `rows_after`: rows dated after the as-of date, by table.
+    `schools`: those with a student enrolled on the day. `costs`: step -> seconds and memory in this process.
+    """
+
+    piece: str
+    flow: Sequence[tuple[str, int, int]]
+    rows_after: Mapping[str, int]
+    schools: Sequence[str]
+    costs: Mapping[str, StageTime]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Judged:
+    """What is known of a part after the second pass, besides its tables."""
+
+    piece: str
+    costs: Mapping[str, StageTime]
+
+
+def measure_part(assignment: Assignment) -> Measured:
+    """The indicators of the students of a part who are scored."""
+    name = f"measured-{assignment.part.name}"
+    notes, costs = assignment.workspace.done(name), dict[str, StageTime]()
+    if notes is None:
+        watch = Stopwatch()
+        notes = _measure(assignment, name, watch)
+        costs = watch.times
+    return Measured(
+        piece=name,
+        flow=[(str(step), int(before), int(after)) for step, before, after in notes["flow"]],
+        rows_after=notes["rows_after"],
+        schools=notes["schools"],
+        costs=costs,
+    )
+
+
+def _measure(assignment: Assignment, name: str, watch: Stopwatch) -> dict[str, Any]:
+    with watch.step("load"):
+        school_data = assignment.part.load()
+    with watch.step("indicators"):
+        indicators = compute_indicators(school_data, assignment.as_of)
+    with watch.step("cohort"):
+        erased = assignment.erased.among(school_data.students["student_id"])
+        cohort = build_cohort(school_data, assignment.as_of, indicators=indicators, erased=erased)
+        scored = cohort.rows_of(indicators)
+    with watch.step("keep"), assignment.workspace.piece(name) as piece:
+        piece.write("indicators", scored)
+        piece.write("sums", school_sums(scored))
+        piece.write("peers", peer_inputs(scored))
+        piece.notes["flow"] = [[step.name, step.before, step.after] for step in cohort.flow]
+        piece.notes["rows_after"] = school_data.rows_after(assignment.as_of)
+        piece.notes["schools"] = schools_in_use(school_data.enrollments, assignment.as_of)
+    return piece.notes
+
+
+def compare_schools(workspace: Workspace, parts: Sequence[Measured]) -> None:
+    """Add up what the parts say of schools: sums for features, medians for reasons."""
+    pieces = [part.piece for part in parts]
+    if workspace.done(SCHOOLS) is None:
+        sums = add_school_sums(workspace.table(piece, "sums") for piece in pieces)
+        peers = peer_values_of(workspace.tables(pieces, "peers"))
+        with workspace.piece(SCHOOLS) as piece:
+            piece.write("sums", sums)
+            piece.write("peers", peers)
+
+
+def judge_part(assignment: Assignment) -> Judged:
+    """Rules, risk and reasons of a part, and one row a student from which the schools' lists are made."""
+    name = f"judged-{assignment.part.name}"
+    if assignment.workspace.done(name) is not None:
+        return Judged(piece=name, costs={})
+    watch, model = Stopwatch(), assignment.model
+    with watch.step("load"):
+        indicators = assignment.workspace.table(f"measured-{assignment.part.name}", "indicators")
+        sums, peers = _schools(assignment.workspace)
+    with watch.step("rules"):
+        rules = model.rules.evaluate(indicators, as_of=assignment.as_of)
+    with watch.step("risk"):
+        estimates = model.estimate(indicators, sums=sums)
+    with watch.step("judge"):
+        risk = None if estimates is None else estimates.risk
+        students = cohort_of(indicators)
+        judged = judge_students(students, indicators, rules, policy=assignment.policy, risk=risk)
+    with watch.step("reasons"):
+        told = tell(
+            estimates, indicators, judged, rules_model=model.rules, rules=rules, as_of=assignment.as_of, peers=peers
+        )
+    with watch.step("keep"), assignment.workspace.piece(name) as piece:
+        piece.write("judged", judged)
+        tables = {"rules": rules, "reasons": told.reasons, "indicators": indicators}
+        if told.contributions is not None:
+            tables["contributions"] = told.contributions
+        for table, frame in tables.items():
+            piece.write(table, checked(table, frame))
+    return Judged(piece=name, costs=watch.times)
+
+
+@lru_cache(maxsize=1)
+def _schools(workspace: Workspace) -> tuple[pl.DataFrame, pl.DataFrame]:
+    return workspace.table(SCHOOLS, "sums"), workspace.table(SCHOOLS, "peers")
+
+
+@lru_cache(maxsize=2)
+def _model(rules: tuple[str, ...], model_file: Path | None) -> NightModel:
+    return NightModel(rules=RulesModel(rules=rules), trained=None if model_file is None else RiskModel.load(model_file))

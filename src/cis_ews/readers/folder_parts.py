@@ -1,0 +1,254 @@
+"""A large folder of Parquet read in parts, ranges of students, without ever holding a table whole.
+
+Only where it pays: every file is Parquet, there are more students than one part has, and the rows lie by student, so
+that a part touches little more than its own rows. The statistics that Parquet keeps of each group of rows say so. Any
+other source is read whole (`folder`).
+"""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from cis_ews.errors import ReadError
+from cis_ews.readers.base import ReadOptions
+from cis_ews.readers.folder import NEVER_EMPTY, files_of_tables, passed_over, read_table
+from cis_ews.readers.sources import Entry, list_entries, open_entry
+from cis_ews.schema.presence import can_be_sorted
+from cis_ews.schema.school_data import REQUIRED_TABLES, TABLES, SourceFile
+from cis_ews.schema.validation import DEFAULT_TOLERANCE, EVENTS, OWNED, SHARED, SourceNotes, Whole
+from cis_ews.wording import counted
+
+# pyarrow has no type information
+pyarrow: Any = importlib.import_module("pyarrow")
+parquet: Any = importlib.import_module("pyarrow.parquet")
+
+MOST_READ = 3.0
+"""How many times its own rows all parts together may touch of a table."""
+ROWS_AT_ONCE = 1_000_000
+_LAST = chr(0x10FFFF)
+
+
+@dataclass(frozen=True, slots=True)
+class TableFile:
+    """A Parquet file of a table: its columns and types, and the ids of the first and last student of each row group."""
+
+    entry: Entry
+    columns: Mapping[str, pl.DataType]
+    groups: tuple[tuple[int, str, str], ...]
+
+    @property
+    def rows(self) -> int:
+        """How many rows it has."""
+        return sum(rows for rows, _, _ in self.groups)
+
+    def touched(self, low: str, high: str | None) -> int:
+        """Rows in groups that may have students of a range."""
+        return sum(rows for rows, first, last in self.groups if last >= low and (high is None or first < high))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PartedFolder:
+    """A folder that can be read in parts. Picklable: a worker gets it and reads its own part.
+
+    `bounds`: the first student of each part, the empty text before all of them.
+    """
+
+    files: Mapping[str, tuple[TableFile, ...]]
+    bounds: tuple[str, ...]
+
+    def frames(self, part: int, tables: Sequence[str]) -> tuple[dict[str, pl.DataFrame], list[pl.DataFrame] | None]:
+        """The rows of a part as they came, with `file` and `row_number`; and the attendance in batches, if it is typed
+        so that it can be sorted out; otherwise it is among the frames."""
+        wanted = [table for table in OWNED if table in tables]
+        is_typed = EVENTS in wanted and all(can_be_sorted(file.columns) for file in self.files[EVENTS])
+        frames = {
+            table: pl.concat(list(self._rows(table, part)), how="vertical_relaxed")
+            for table in wanted
+            if not (is_typed and table == EVENTS)
+        }
+        placed = {table: rows.with_columns(pl.col("file").cast(pl.String)) for table, rows in frames.items()}
+        return placed, list(self._batches(part)) if is_typed else None
+
+    def _rows(self, table: str, part: int) -> Iterator[pl.DataFrame]:
+        (low, high), names = self._range(part), self._names(table)
+        for number, file in enumerate(self.files[table]):
+            if file.touched(low, high):
+                yield _scan(file, table=table, number=number, names=names).filter(_inside(low, high)).collect()
+        yield _scan(self.files[table][0], table=table, number=0, names=names).head(0).collect()
+
+    def _batches(self, part: int) -> Iterator[pl.DataFrame]:
+        """Attendance in order, a few groups of rows at a time."""
+        (low, high), names = self._range(part), self._names(EVENTS)
+        for number, file in enumerate(self.files[EVENTS]):
+            for begin, rows in _runs_of_groups(file, low, high):
+                lazy = _scan(file, table=EVENTS, number=number, names=names).slice(begin, rows)
+                yield lazy.filter(_inside(low, high)).collect()
+
+    def _range(self, part: int) -> tuple[str, str | None]:
+        return self.bounds[part], self.bounds[part + 1] if part + 1 < len(self.bounds) else None
+
+    def _names(self, table: str) -> pl.Enum:
+        return pl.Enum([file.entry.name for file in self.files[table]])
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Parted:
+    """A folder that is read in parts: how to read a part, the rows of the tables that all parts share, and what is
+    known of the whole before any row is checked."""
+
+    folder: PartedFolder
+    shared: Mapping[str, pl.DataFrame]
+    whole: Whole
+
+
+def parted_folder(path: Path, options: ReadOptions, *, students_a_part: int) -> Parted | None:
+    """How to read a folder in parts; None where it has to be read whole, which also finds what is wrong with it."""
+    if not path.is_dir():
+        return None
+    entries = list_entries(path, options.limits)
+    found = files_of_tables(entries, options.limits)
+    is_parquet = all(entry.suffix == ".parquet" for files in found.values() for entry in files)
+    if not is_parquet or not {*REQUIRED_TABLES} <= found.keys():
+        return None
+    files = {table: _table_files(found[table]) for table in OWNED if table in found}
+    if not all(_lies_by_text(of_table) for of_table in files.values()):
+        return None
+    bounds = _bounds(files["students"], students_a_part=students_a_part)
+    if len(bounds) == 1 or not all(_lies_by_student(of_table, bounds) for of_table in files.values()):
+        return None
+    return _parted(found, files, bounds, options=options, notes=passed_over(entries))
+
+
+def _parted(
+    found: Mapping[str, list[Entry]],
+    files: Mapping[str, tuple[TableFile, ...]],
+    bounds: tuple[str, ...],
+    *,
+    options: ReadOptions,
+    notes: tuple[str, ...],
+) -> Parted:
+    for file in (file for of_table in files.values() for file in of_table if file.rows > options.limits.max_rows):
+        raise ReadError(f"{file.entry.name}: {file.rows:,} rows", hint="split it", file=file.entry.name)
+    shared = {table: read_table(table, entries, options) for table, entries in found.items() if table in SHARED}
+    hashes = _hashes([file.entry for of_table in files.values() for file in of_table], options)
+    owned = {
+        table: tuple(
+            SourceFile(table=table, name=file.entry.name, sha256=hashes[file.entry.name], rows=file.rows)
+            for file in of_table
+        )
+        for table, of_table in files.items()
+    }
+    silent = [table for table in NEVER_EMPTY if table in files and not sum(file.rows for file in files[table])]
+    answered = "reporting" in shared and not shared["reporting"].frame.is_empty()
+    source = SourceNotes(
+        files=tuple(file for table in found for file in (shared[table].files if table in shared else owned[table])),
+        notes=(*notes, *_aside(files)),
+        left_out={table: f"{table} has a header and no rows" for table in silent if not (table == EVENTS and answered)},
+    )
+    given = {table: read.frame.columns for table, read in shared.items()}
+    given |= {table: list(of_table[0].columns) for table, of_table in files.items()}
+    return Parted(
+        folder=PartedFolder(files=files, bounds=bounds),
+        shared={table: read.frame for table, read in shared.items()},
+        whole=Whole(
+            given={table: columns for table, columns in given.items() if table not in source.left_out},
+            tolerance=DEFAULT_TOLERANCE if options.tolerance is None else options.tolerance,
+            source=source,
+        ),
+    )
+
+
+def _aside(files: Mapping[str, Sequence[TableFile]]) -> Iterator[str]:
+    for table, of_table in files.items():
+        known = TABLES[table].columns()
+        unknown = max(sum(name not in known for name in file.columns) for file in of_table)
+        if unknown:
+            yield f"{table}: {counted(unknown, 'column')} of its files not used and kept aside"
+
+
+def _hashes(entries: Sequence[Entry], options: ReadOptions) -> dict[str, str]:
+    def sha256(entry: Entry) -> str:
+        with open_entry(entry, options.limits) as opened:
+            return opened.sha256()
+
+    with ThreadPoolExecutor() as pool:
+        return dict(zip((entry.name for entry in entries), pool.map(sha256, entries), strict=True))
+
+
+def _table_files(entries: Sequence[Entry]) -> tuple[TableFile, ...]:
+    return tuple(_table_file(entry) for entry in entries)
+
+
+def _table_file(entry: Entry) -> TableFile:
+    try:
+        columns = dict(pl.read_parquet_schema(entry.path))
+        metadata = parquet.read_metadata(entry.path)
+    except (pl.exceptions.PolarsError, pyarrow.ArrowException, OSError):
+        raise ReadError(
+            f"{entry.name}: the file is no Parquet, or damaged", hint="export it again", file=entry.name
+        ) from None
+    place = next((at for at in range(metadata.num_columns) if metadata.schema.column(at).path == "student_id"), None)
+    groups = [metadata.row_group(number) for number in range(metadata.num_row_groups)]
+    return TableFile(entry, columns, tuple(_group(group, place) for group in groups))
+
+
+def _group(group: Any, place: int | None) -> tuple[int, str, str]:
+    """Rows, first and last id of a group of rows; the widest span where the file does not say, or has rows without."""
+    said = None if place is None else group.column(place).statistics
+    if said is None or not said.has_min_max or said.null_count != 0 or not isinstance(said.min, str):
+        return int(group.num_rows), "", _LAST
+    return int(group.num_rows), said.min, said.max
+
+
+def _lies_by_text(files: Sequence[TableFile]) -> bool:
+    return all(file.columns == files[0].columns and file.columns.get("student_id") == pl.String for file in files)
+
+
+def _lies_by_student(files: Sequence[TableFile], bounds: Sequence[str]) -> bool:
+    ends = [*bounds[1:], None]
+    touched = sum(file.touched(low, high) for low, high in zip(bounds, ends, strict=True) for file in files)
+    return touched <= MOST_READ * sum(file.rows for file in files) + ROWS_AT_ONCE
+
+
+def _bounds(files: Sequence[TableFile], *, students_a_part: int) -> tuple[str, ...]:
+    ids = pl.concat([pl.scan_parquet(file.entry.path, glob=False).select("student_id") for file in files]).collect()
+    ordered = ids.to_series().drop_nulls().unique().sort()
+    return ("", *ordered.gather_every(students_a_part, offset=students_a_part).to_list())
+
+
+def _runs_of_groups(file: TableFile, low: str, high: str | None) -> Iterator[tuple[int, int]]:
+    """First row and number of rows of the groups that a range touches, a few neighbours at a time."""
+    begin, rows, at = 0, 0, 0
+    for size, first, last in file.groups:
+        if last >= low and (high is None or first < high):
+            if rows and (begin + rows < at or rows + size > ROWS_AT_ONCE):
+                yield begin, rows
+                rows = 0
+            begin, rows = (begin if rows else at), rows + size
+        at += size
+    if rows:
+        yield begin, rows
+
+
+def _scan(file: TableFile, *, table: str, number: int, names: pl.Enum) -> pl.LazyFrame:
+    """The file's columns of the contract, with where each row stands."""
+    known = [name for name in file.columns if name in TABLES[table].columns()]
+    numbered = pl.scan_parquet(
+        file.entry.path, glob=False, hive_partitioning=False, row_index_name="row_number", row_index_offset=1
+    )
+    name = names.categories[number]
+    return numbered.select(pl.col("row_number").cast(pl.Int64), pl.lit(name, dtype=names).alias("file"), pl.col(known))
+
+
+def _inside(low: str, high: str | None) -> pl.Expr:
+    """Rows of students from `low` on and before `high`; rows without a student belong to the first part."""
+    student = pl.col("student_id")
+    before = pl.lit(value=True) if high is None else student < high
+    return (before & (student >= low)) if low else (before | student.is_null())

@@ -1,0 +1,30 @@
+"""The opaque ids of students in addresses (docs/adr/0004-opaque-references.md)."""
+
+from __future__ import annotations
+
+import hmac
+
+import polars as pl
+from sqlalchemy import Connection, select
+
+from cis_ews.errors import StorageError
+from cis_ews.storage.database import tables
+
+REF_LENGTH = 32
+REF_SECRET = "ref_secret"  # noqa: S105 - the name of the secret
+
+
+def ref_secret(connection: Connection) -> bytes:
+    """The secret that refs are made with; made at the first upgrade."""
+    value = connection.scalar(select(tables.secrets.c.value).where(tables.secrets.c.name == REF_SECRET))
+    if value is None:
+        raise StorageError("the database has lost its secret for refs", hint="restore a backup of it")
+    return bytes.fromhex(value)
+
+
+def refs_of(secret: bytes, students: pl.DataFrame) -> pl.Series:
+    """The ref of each student: an HMAC of district_id and student_id, that only the secret makes or undoes."""
+    length = pl.col("district_id").str.len_chars()
+    messages = students.select(pl.format("{}:{}{}", length, "district_id", "student_id").cast(pl.Binary)).to_series()
+    digests = [hmac.digest(secret, message, "sha256") for message in messages]
+    return pl.Series("ref", digests, dtype=pl.Binary).bin.encode("hex").str.slice(0, REF_LENGTH)

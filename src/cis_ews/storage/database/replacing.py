@@ -1,0 +1,137 @@
+"""The rows of districts in place of those that they had, inside the publish's transaction.
+
+On PostgreSQL the scores of many students go into a partition of their own, which has its key built at the end and is
+attached whole; the partition that it replaces is dropped. `Connections.reading` has the other half: who reads holds the
+table, so that nothing is dropped under a snapshot that still needs it. Few students are replaced row by row, in the
+partition 0. SQLite keeps all rows in one table: it reads old pages for whoever began before.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator
+from concurrent.futures import ThreadPoolExecutor
+
+import polars as pl
+from sqlalchemy import Connection, Table, bindparam, delete, text
+from sqlalchemy.exc import OperationalError
+
+from cis_ews.errors import StorageError
+from cis_ews.storage.database import tables
+from cis_ews.storage.database.blocks import REASON, packed
+from cis_ews.storage.database.bulk import insert_frame, insert_rows
+from cis_ews.storage.runs import Run
+
+PARTITION_FROM = 20_000
+"""Scores that are worth a partition of their own."""
+SLICE_STUDENTS = 400_000
+"""Students whose reasons are in memory at once."""
+LOCK_MILLISECONDS = 500
+"""How long the drop of a partition waits for readers, and lets new ones wait behind it."""
+_PACKERS = 2
+
+
+def clear(connection: Connection, table: Table, districts: Collection[str], *, is_everyone: bool) -> None:
+    """Delete the rows of districts; all rows at once, page by page, where no other district has any."""
+    if is_everyone:
+        connection.execute(delete(table))
+    else:
+        among = table.c.district_id.in_(bindparam("districts", expanding=True))
+        connection.execute(delete(table).where(among), {"districts": list(districts)})
+
+
+def replace_scores(
+    connection: Connection, scores: pl.DataFrame, *, districts: Collection[str], is_everyone: bool
+) -> None:
+    """Put scores, sorted by their key, in place of all scores of the districts."""
+    columns = [column.name for column in tables.scores.columns if column.name != "publication"]
+    rows = scores.select(columns)
+    if connection.dialect.name == "postgresql" and rows.height >= PARTITION_FROM:
+        _attach(connection, rows, districts)
+    else:
+        clear(connection, tables.scores, districts, is_everyone=is_everyone)
+        insert_frame(connection, tables.scores, rows)
+
+
+def _attach(connection: Connection, rows: pl.DataFrame, districts: Collection[str]) -> None:
+    old = _partitions(connection)
+    number = max(old.values()) + 1
+    fresh = f"scores_{number}"
+    connection.exec_driver_sql(f"CREATE TABLE {fresh} (LIKE scores INCLUDING DEFAULTS)")
+    insert_frame(connection, tables.scores, rows.with_columns(publication=pl.lit(number)), into=fresh)
+    connection.exec_driver_sql("SET LOCAL maintenance_work_mem = '256MB'")
+    connection.exec_driver_sql(f"ALTER TABLE {fresh} ADD PRIMARY KEY (district_id, ref, publication)")
+    connection.exec_driver_sql(f"ALTER TABLE scores ATTACH PARTITION {fresh} FOR VALUES IN ({number})")
+    for name in old:
+        _retire(connection, name, list(districts))
+
+
+def _partitions(connection: Connection) -> dict[str, int]:
+    query = "SELECT relname FROM pg_inherits JOIN pg_class ON oid = inhrelid WHERE inhparent = 'scores'::regclass"
+    return {name: int(name.rpartition("_")[2]) for name in connection.scalars(text(query))}
+
+
+def _retire(connection: Connection, name: str, districts: list[str]) -> None:
+    """Take the districts out of a partition, and the partition away if nobody else is in it."""
+    others = text(f"SELECT EXISTS (SELECT FROM {name} WHERE district_id <> ALL(:districts))")  # noqa: S608 - our own names
+    has_others = connection.scalar(others, {"districts": districts})
+    if name == tables.SHARED_PARTITION or has_others or not _drop(connection, name):
+        connection.execute(
+            text(f"DELETE FROM {name} WHERE district_id = ANY(:districts)"),  # noqa: S608 - our own names
+            {"districts": districts},
+        )
+
+
+def _drop(connection: Connection, name: str) -> bool:
+    """Whether the partition could be dropped: not while somebody reads for long. The next publish then drops it."""
+    try:
+        with connection.begin_nested():
+            connection.exec_driver_sql(f"SET LOCAL lock_timeout = {LOCK_MILLISECONDS}")
+            connection.exec_driver_sql(f"DROP TABLE {name}")
+            connection.exec_driver_sql("SET LOCAL lock_timeout = DEFAULT")
+    except OperationalError:
+        return False
+    return True
+
+
+def replace_students(
+    connection: Connection, run: Run, scores: pl.DataFrame, *, students: pl.DataFrame | pl.LazyFrame
+) -> None:
+    """Insert the blocks of names and reasons of a run, whose scores know district and ref; slice by slice.
+
+    `ref` is null for who is not published. Raises StorageError if the run has other reasons than its manifest says.
+    """
+    told = 0
+    people = scores.select("student_id", "district_id", "school_id", "ref").sort("student_id")
+    for part, some in enumerate(people.iter_slices(SLICE_STUDENTS)):
+        rows = _with_reasons(run, some)
+        told += int(rows["reasons"].list.len().sum())
+        rows = _with_names(rows.filter(pl.col("ref").is_not_null()), students)
+        insert_rows(connection, tables.students, _blocks(rows, part))
+    if told != run.manifest["rows"]["reasons"]:
+        raise StorageError(
+            f"the reasons of run {run.run_id} were refused: {told} are of scored students, "
+            f"and its manifest says {run.manifest['rows']['reasons']}",
+            hint="restore the run from a backup, or move it away and score the night again",
+        )
+
+
+def _with_reasons(run: Run, some: pl.DataFrame) -> pl.DataFrame:
+    first, last = some["student_id"][0], some["student_id"][-1]
+    reason = pl.struct(field.name for field in REASON.fields)
+    told = run.rows_between("reasons", first, last).group_by("student_id", maintain_order=True).agg(reasons=reason)
+    return some.join(told, on="student_id", how="left").with_columns(pl.col("reasons").fill_null([]))
+
+
+def _with_names(rows: pl.DataFrame, students: pl.DataFrame | pl.LazyFrame) -> pl.DataFrame:
+    names = students.lazy().select("student_id", "first_name", "last_name")
+    named = names.join(rows.lazy().select("student_id"), on="student_id", how="semi").collect()
+    return rows.join(named, on="student_id", how="left").sort("district_id", "school_id", "ref")
+
+
+def _blocks(rows: pl.DataFrame, part: int) -> Iterator[tuple[str, str, int, bytes]]:
+    schools = rows.group_by("district_id", "school_id", maintain_order=True).len()
+    ends = schools["len"].cast(pl.Int64).cum_sum()
+    slices = [rows.slice(end - length, length) for end, length in zip(ends, schools["len"], strict=True)]
+    with ThreadPoolExecutor(_PACKERS) as pool:
+        for (district, school, _), block in zip(schools.iter_rows(), pool.map(packed, slices), strict=True):
+            yield district, school, part, block
