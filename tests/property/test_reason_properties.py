@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import random
+from datetime import date
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -18,10 +20,12 @@ from cis_ews.risk.feature_catalog import FEATURES
 from cis_ews.risk.features import add_school_sums, build_features, school_sums
 from cis_ews.risk.night_model import NightModel, tell
 from cis_ews.risk.reason_choice import NOTHING, Choices, Students, choose
-from cis_ews.schema.scores import Reasons
+from cis_ews.risk.rules import RulesModel
 from tests.lib.models import catalog_model
 from tests.lib.random_schools import buckets, in_buckets, schools
 
+JUNE = date(2026, 6, 10)
+RULES = RulesModel()
 NAMES = [feature.name for feature in FEATURES]
 
 
@@ -96,21 +100,12 @@ def test_what_a_night_tells_of_buckets_is_what_it_tells_of_all(
     model, order = NightModel.of(catalog_model()), random.Random(seed)
     risks = [order.choice([None, 0.2]) for _ in range(indicators.height)]
     scores = indicators.select("student_id", risk=pl.Series(risks, dtype=pl.Float64))
-    by_rules = rule_reasons(indicators, order)
-    whole = tell(model.estimate(indicators), indicators, scores, by_rules=by_rules)
+    by_rules: dict[str, Any] = {"rules_model": RULES, "rules": RULES.evaluate(indicators, as_of=JUNE), "as_of": JUNE}
+    whole = tell(model.estimate(indicators), indicators, scores, **by_rules)
     parts = buckets(indicators, split)
     sums = add_school_sums(school_sums(each) for each in parts)
     peers = peer_values_of(pl.concat(peer_inputs(each) for each in parts))
-    told = [
-        tell(
-            model.estimate(each, sums=sums),
-            each,
-            scores,
-            by_rules=by_rules.join(each, on="student_id", how="semi"),
-            peers=peers,
-        )
-        for each in parts
-    ]
+    told = [tell(model.estimate(each, sums=sums), each, scores, **by_rules, peers=peers) for each in parts]
     reasons = pl.concat(each.reasons for each in told).sort("student_id", "direction", "rank")
     assert_frame_equal(reasons, whole.reasons, check_exact=True)
     contributions = pl.concat(each.contributions for each in told if each.contributions is not None)
@@ -118,32 +113,25 @@ def test_what_a_night_tells_of_buckets_is_what_it_tells_of_all(
     assert_frame_equal(contributions.sort("student_id"), whole.contributions, check_exact=True)
 
 
-@given(indicators=schools(), seed=st.integers(0, 999))
-def test_the_rules_speak_where_the_model_does_not(indicators: pl.DataFrame, seed: int) -> None:
+@given(indicators=schools(), told=st.lists(st.booleans(), min_size=1))
+def test_the_rules_speak_where_the_model_does_not(indicators: pl.DataFrame, told: list[bool]) -> None:
     """In each direction a student has the model's reasons or, without any, those of the rules; in order."""
-    order = random.Random(seed)
-    by_rules = rule_reasons(indicators, order)
+    results = RULES.evaluate(indicators, as_of=JUNE)
+    by_rules = RULES.reasons(indicators, results, as_of=JUNE)
     estimates = NightModel.of(catalog_model()).estimate(indicators)
     assert estimates is not None
-    scores = indicators.select("student_id", risk=pl.lit(0.2))
-    of_model = explain(estimates.features, estimates.contributions, indicators)
+    risks = [0.2 if told[row % len(told)] else None for row in range(indicators.height)]
+    scores = indicators.select("student_id", risk=pl.Series(risks, dtype=pl.Float64))
+    judged = scores.filter(pl.col("risk").is_not_null())
+    contributions = estimates.contributions.join(judged, on="student_id", how="semi")
+    of_model = explain(estimates.features, contributions, indicators)
     spoken_for = {(row["student_id"], row["direction"]) for row in of_model.iter_rows(named=True)}
     instead = [row for row in by_rules.rows(named=True) if (row["student_id"], row["direction"]) not in spoken_for]
     expected = sorted(
         [*of_model.rows(named=True), *instead], key=lambda row: (row["student_id"], row["direction"], row["rank"])
     )
-    assert tell(estimates, indicators, scores, by_rules=by_rules).reasons.rows(named=True) == expected
-
-
-def rule_reasons(indicators: pl.DataFrame, order: random.Random) -> pl.DataFrame:
-    """Reasons as the rules write them: up to two in each direction for some of the students."""
-    rows = [
-        (student, rank, direction, "attendance", "absence_rate_ytd", 0.5, f"Rule {rank}")
-        for student in indicators["student_id"].sort()
-        for direction in ("risk", "strength")
-        for rank in range(1, order.choice([1, 1, 2, 3]))
-    ]
-    return pl.DataFrame(rows, schema=Reasons.create_empty().schema, orient="row")
+    found = tell(estimates, indicators, scores, rules_model=RULES, rules=results, as_of=JUNE)
+    assert found.reasons.rows(named=True) == expected
 
 
 @st.composite

@@ -164,6 +164,28 @@ def test_the_order_of_students_changes_no_result_and_no_reason(roster: list[Stud
     assert model.reasons(frame[order], results, as_of=as_of).equals(model.reasons(frame, results, as_of=as_of))
 
 
+@given(st.lists(students, min_size=2, max_size=5), dates)
+def test_a_student_is_told_the_same_whoever_else_is_there(roster: list[Student], as_of: date) -> None:
+    model, frame = RulesModel(), _frame(roster, as_of)
+    results = model.evaluate(frame, as_of=as_of)
+    alone = [frame[row] for row in range(frame.height)]
+    assert pl.concat(model.evaluate(each, as_of=as_of) for each in alone).equals(results)
+    reasons = [model.reasons(each, results, as_of=as_of) for each in alone]
+    assert pl.concat(reasons).equals(model.reasons(frame, results, as_of=as_of))
+
+
+@given(st.lists(students, min_size=1, max_size=4), st.sets(st.sampled_from(RULES), min_size=1, max_size=30))
+def test_only_rules_that_hold_by_the_results_give_reasons(roster: list[Student], rules: set[FlagRule]) -> None:
+    every, some = RulesModel(), RulesModel(tuple(rule.name for rule in rules))
+    as_of = date(2026, 6, 20)
+    frame = _frame(roster, as_of)
+    results = every.evaluate(frame, as_of=as_of)
+    of_some = results.filter(pl.col("rule").is_in(some.rules))
+    assert every.reasons(frame, of_some, as_of=as_of).equals(some.reasons(frame, results, as_of=as_of))
+    abstaining = results.filter(pl.col("status") == "abstains")
+    assert every.reasons(frame, abstaining, as_of=as_of).is_empty()
+
+
 @given(st.lists(students, min_size=1, max_size=4))
 def test_reasons_are_few_distinct_and_ranked_from_one(roster: list[Student]) -> None:
     model, as_of = RulesModel(), date(2026, 2, 27)

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from cis_ews.risk.cohort import Cohort
 from cis_ews.risk.rules import RulesModel
-from cis_ews.risk.tiers import TierPolicy, assign_tiers
+from cis_ews.risk.tiers import JUDGED, TierPolicy, assign_tiers, judge_students, place_students
 from tests.lib.indicator_frames import indicator_frame
 
 WINTER = date(2026, 2, 27)
@@ -62,8 +62,12 @@ def _policy(capacity: dict[str, Any], minimum_days: int = 20) -> TierPolicy:
 def _scores(frame: pl.DataFrame, policy: TierPolicy, risks: list[float] | None = None) -> pl.DataFrame:
     cohort = Cohort(frame.select("student_id", "school_id", "grade_level", days_enrolled="days_enrolled_ytd"), flow=())
     results = MODEL.evaluate(frame, as_of=WINTER)
-    risk = None if risks is None else frame.select("student_id").with_columns(risk=pl.Series(risks[: frame.height]))
+    risk = None if risks is None else _risk(frame, risks)
     return assign_tiers(cohort, frame, results, policy=policy, model_version=MODEL.version, risk=risk)
+
+
+def _risk(frame: pl.DataFrame, risks: list[float]) -> pl.DataFrame:
+    return frame.select("student_id").with_columns(risk=pl.Series(risks[: frame.height]))
 
 
 @given(rosters, capacities)
@@ -141,3 +145,31 @@ def _more(student: dict[str, Any], name: str) -> float | None:
     if value is None:
         return None
     return value + 1 if name != "days_absent_ytd" else min(value + 1, student["days_enrolled_ytd"])
+
+
+@given(rosters, capacities, st.none() | risks_of_25, st.lists(st.integers(0, 3), min_size=25, max_size=25))
+def test_judged_in_parts_and_placed_together_is_judged_at_once(
+    roster: list[dict[str, Any]], capacity: dict[str, Any], risks: list[float] | None, split: list[int]
+) -> None:
+    frame, policy = indicator_frame(*roster), _policy(capacity)
+    cohort = frame.select("student_id", "school_id", "grade_level", days_enrolled="days_enrolled_ytd")
+    parts = pl.Series(split[: frame.height])
+    judged = []
+    for part in parts.unique():
+        rows = parts == part
+        results = MODEL.evaluate(frame.filter(rows), as_of=WINTER)
+        told = None if risks is None else _risk(frame, risks).filter(rows)
+        judged.append(judge_students(cohort.filter(rows), frame.filter(rows), results, policy=policy, risk=told))
+    placed = place_students(pl.concat(judged), policy=policy, model_version=MODEL.version)
+    assert placed.equals(_scores(frame, policy, risks))
+
+
+@given(rosters, risks_of_25)
+def test_a_student_is_judged_the_same_whoever_else_is_there(roster: list[dict[str, Any]], risks: list[float]) -> None:
+    frame, policy = indicator_frame(*roster), _policy({"share": 0.1})
+    cohort = frame.select("student_id", "school_id", "grade_level", days_enrolled="days_enrolled_ytd")
+    results, risk = MODEL.evaluate(frame, as_of=WINTER), _risk(frame, risks)
+    together = judge_students(cohort, frame, results, policy=policy, risk=risk)
+    alone = [judge_students(cohort[row], frame, results, policy=policy, risk=risk) for row in range(frame.height)]
+    assert pl.concat(alone).sort("student_id").equals(together)
+    assert together.schema == JUDGED

@@ -9,9 +9,9 @@ import pytest
 from cis_ews.indicators import INDICATORS_SCHEMA
 from cis_ews.risk.rule_catalog.parts import EXTERNAL_INPUTS
 from cis_ews.risk.rule_engine import needed_columns
-from cis_ews.risk.rule_terms import AtLeast, FlagRule, Level, Number, RuleKind, Season, Share, leaves
+from cis_ews.risk.rule_terms import AtLeast, FlagRule, Level, Number, RuleKind, Season, Share, inputs, leaves
 from cis_ews.risk.rules import RULES, RulesModel
-from cis_ews.risk.sentences import FACTS, fact_of
+from cis_ews.risk.sentences import FACTS, fact_of, fact_sentences
 from cis_ews.risk.templates import template_fields
 from cis_ews.schema.roster import Demographics, Students
 from tests.lib.rule_cases import CASES, HOLDS, NO, RuleCase, frame_of
@@ -54,6 +54,13 @@ def test_every_rule_says_where_it_comes_from_and_when_it_is_asked(rule: FlagRule
 @by_name
 def test_a_rule_reads_indicators_or_names_what_school_data_do_not_have(rule: FlagRule) -> None:
     assert set(needed_columns(rule)) <= set(INDICATORS_SCHEMA) | EXTERNAL_INPUTS.keys()
+
+
+@by_name
+def test_the_cases_of_a_rule_fit_into_a_number(rule: FlagRule) -> None:
+    read = {name for condition in rule.conditions for leaf in leaves(condition) for name in inputs(leaf)}
+    facts = {fact for level in rule.levels for fact in fact_sentences(level.when)}
+    assert len(read) + len(facts) + len(rule.levels).bit_length() < 63
 
 
 @by_name

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import date
 from typing import TYPE_CHECKING, Any, cast
 
 import polars as pl
 
+from cis_ews.enums import Direction
 from cis_ews.errors import FeatureMismatchError
 from cis_ews.risk.explanations import explain
 from cis_ews.risk.feature_catalog import FEATURES
@@ -118,21 +120,31 @@ def tell(
     indicators: pl.DataFrame,
     scores: pl.DataFrame,
     *,
-    by_rules: pl.DataFrame,
+    rules_model: RulesModel,
+    rules: pl.DataFrame,
+    as_of: date,
     peers: pl.DataFrame | None = None,
 ) -> Told:
     """The model's reasons and contributions for those whose risk is told; for the others what the rules say.
 
     Where the model has no reason of concern for a student, or no strength, the rules give theirs: who is on a list has
-    a reason, and what speaks for a student is not left unsaid. `peers`: the `peer_values` of all students, where
-    `indicators` holds a part of them.
+    a reason, and what speaks for a student is not left unsaid. `rules`: the results of the rules model. `peers`: the
+    `peer_values` of all students, where `indicators` holds a part of them.
     """
     if estimates is None:
-        return Told(reasons=by_rules)
+        return Told(reasons=rules_model.reasons(indicators, rules, as_of=as_of))
     judged = scores.filter(pl.col("risk").is_not_null()).select("student_id")
     contributions = estimates.contributions.join(judged, on="student_id", how="semi", maintain_order="left")
     of_model = explain(estimates.features, contributions, indicators, peers=peers)
+    by_rules = rules_model.reasons(_left_to_rules(indicators, of_model), rules, as_of=as_of)
     return Told(reasons=_beside(of_model, by_rules), contributions=contributions)
+
+
+def _left_to_rules(indicators: pl.DataFrame, of_model: pl.DataFrame) -> pl.DataFrame:
+    """The students of whom the model has not told both a reason of concern and a strength."""
+    first = of_model.filter(pl.col("rank") == 1, pl.col("direction").is_in([Direction.RISK, Direction.STRENGTH]))
+    told_both = first.group_by("student_id").len().filter(pl.col("len") > 1)
+    return indicators.join(told_both, on="student_id", how="anti", maintain_order="left")
 
 
 def _beside(of_model: pl.DataFrame, by_rules: pl.DataFrame) -> pl.DataFrame:

@@ -25,7 +25,7 @@ from cis_ews.risk.sentences import (
     asks_for_facts,
     fact_of,
     fact_value,
-    tell,
+    worded,
 )
 
 DIRECTIONS = (Direction.RISK, Direction.STRENGTH)
@@ -158,6 +158,6 @@ def _said(students: pl.DataFrame, statements: Sequence[Statement], shown: pl.Dat
         number: int = part.item(0, _NUMBER)
         statement = statements[number]
         value = students.select(inputs(statement.leaf))[part[ROW]].select(value=fact_value(statement.leaf)).to_series()
-        sentence = tell(students, statement.words, rows=part[ROW], title=statement.rule.title)
+        sentence = worded(students, statement.words, rows=part[ROW], title=statement.rule.title)
         parts.append(pl.DataFrame([part[_PLACE], value, sentence]))
     return pl.concat(parts).rechunk().sort(_PLACE).drop(_PLACE).get_columns()

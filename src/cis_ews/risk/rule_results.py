@@ -14,7 +14,7 @@ import polars as pl
 from cis_ews.enums import RuleStatus
 from cis_ews.risk.rule_engine import ROW, Truths, deciding_leaves, is_true, is_unknown, outcome_column, with_outcomes
 from cis_ews.risk.rule_terms import FlagRule, Leaf, Level, Share, inputs
-from cis_ews.risk.sentences import asks_for_facts, fact_of, fact_sentences, tell, with_facts
+from cis_ews.risk.sentences import asks_for_facts, fact_of, fact_sentences, with_facts, worded
 from cis_ews.risk.templates import template_fields
 
 KIND = {"rule": pl.String, "status": pl.String, "level": pl.String, "missing": pl.String}
@@ -44,7 +44,7 @@ class Case:
         if self.level is None:
             return pl.repeat(None, len(self.rows), dtype=pl.String, eager=True)
         template = with_facts(self.level.sentence, self.facts)
-        return tell(students, template, rows=self.rows, title=self.rule.title)
+        return worded(students, template, rows=self.rows, title=self.rule.title)
 
 
 def evaluate_rules(indicators: pl.DataFrame, rules: Sequence[FlagRule]) -> pl.DataFrame:

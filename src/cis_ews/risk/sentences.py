@@ -185,7 +185,7 @@ def with_facts(template: str, facts: Sequence[str]) -> str | None:
     return template.replace(FACTS_PLACE, joined[0].upper() + joined[1:]) if joined else None
 
 
-def tell(students: pl.DataFrame, template: str | None, *, rows: pl.Series, title: str) -> pl.Series:
+def worded(students: pl.DataFrame, template: str | None, *, rows: pl.Series, title: str) -> pl.Series:
     """A sentence for the students in these rows; the rule's title where there is no template or a number is missing."""
     fields = template_fields(template or "")
     if template is None or not fields:

@@ -9,6 +9,7 @@ from cis_ews.risk.tier_policy import TierPolicy
 from cis_ews.schema.scores import Scores
 
 _ROW = "__row"
+_DECIDING = ("asked", "by_rules", "risk", "flags", "absence_rate", "lot", "because", "agreeing")
 
 
 def place_students(judged: pl.DataFrame, *, policy: TierPolicy, model_version: str) -> dy.DataFrame[Scores]:
@@ -18,10 +19,11 @@ def place_students(judged: pl.DataFrame, *, policy: TierPolicy, model_version: s
     (the same every night, and without the bias of an alphabet). A share of the places (`places_for_rules`) is filled in
     the order of a night without a model first. Who is beyond the cut stays in Tier 1, and the reason says so.
     """
-    students = judged.sort("student_id").with_row_index(_ROW)
+    in_order = judged if judged["student_id"].is_sorted() else judged.sort("student_id")
+    students = in_order.with_row_index(_ROW)
     listed = _numbered(_listed(students, policy))
     told = listed.select(_ROW, "__place", "__limit", __told=_told(on_list=_on_list()))
-    placed = students.join(told, on=_ROW, how="left", maintain_order="left")
+    placed = students.drop("agreeing", "lot").join(told, on=_ROW, how="left", maintain_order="left")
     tier = pl.when(_on_list()).then("asked").otherwise(pl.lit(1, dtype=pl.Int8))
     scores = placed.select(
         "student_id",
@@ -54,7 +56,8 @@ def _listed(students: pl.DataFrame, policy: TierPolicy) -> pl.DataFrame:
         __limit=pl.Series(places, dtype=pl.Int64),
         __kept=pl.Series([policy.rule_places(limit) for limit in places], dtype=pl.Int64),
     )
-    return students.filter(pl.col("asked").is_not_null()).join(limits, on="school_id")
+    listed = students.lazy().filter(pl.col("asked").is_not_null()).select(_ROW, "school_id", *_DECIDING).collect()
+    return listed.join(limits, on="school_id").drop("school_id")
 
 
 def _numbered(listed: pl.DataFrame) -> pl.DataFrame:
