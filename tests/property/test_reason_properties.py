@@ -101,15 +101,10 @@ def test_what_a_night_tells_of_buckets_is_what_it_tells_of_all(
     parts = buckets(indicators, split)
     sums = add_school_sums(school_sums(each) for each in parts)
     peers = peer_values_of(pl.concat(peer_inputs(each) for each in parts))
+    of_parts = [by_rules.join(each, on="student_id", how="semi") for each in parts]
     told = [
-        tell(
-            model.estimate(each, sums=sums),
-            each,
-            scores,
-            by_rules=by_rules.join(each, on="student_id", how="semi"),
-            peers=peers,
-        )
-        for each in parts
+        tell(model.estimate(each, sums=sums), each, scores, by_rules=rules, peers=peers)
+        for each, rules in zip(parts, of_parts, strict=True)
     ]
     reasons = pl.concat(each.reasons for each in told).sort("student_id", "direction", "rank")
     assert_frame_equal(reasons, whole.reasons, check_exact=True)
