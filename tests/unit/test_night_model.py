@@ -1,0 +1,53 @@
+"""What is told of a part of the students, when what concerns all comes from outside."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import polars as pl
+import pytest
+from polars.testing import assert_frame_equal
+
+from cis_ews.risk.explanations import peer_values
+from cis_ews.risk.features import build_features, school_sums
+from cis_ews.risk.night_model import Estimates, NightModel, tell
+from cis_ews.schema.scores import Reasons
+from tests.lib.indicator_frames import indicator_frame
+from tests.lib.models import catalog_model
+from tests.lib.reasons import by_hand
+
+
+def absent(days: float, **more: Any) -> dict[str, Any]:
+    """A student who missed so many of the last 20 days."""
+    window = {"days_enrolled_last_20": 20, "days_absent_last_20": days}
+    return {"grade_level": "8", "days_enrolled_ytd": 100, "days_absent_ytd": days, **window, **more}
+
+
+@pytest.fixture
+def indicators() -> pl.DataFrame:
+    """A student who missed much, and a dozen classmates who missed a day."""
+    return indicator_frame(absent(9), *(absent(1, student_id=f"t{place:02}") for place in range(12)))
+
+
+def test_a_student_alone_is_told_beside_the_peers_that_were_given(indicators: pl.DataFrame) -> None:
+    child = indicators.head(1)
+    given = by_hand(child, absence_rate_last_20=0.8)
+    estimates = Estimates(risk=child.select("student_id"), contributions=given, features=build_features(child))
+    scores, nothing = child.select("student_id", risk=pl.lit(0.5)), Reasons.create_empty()
+    alone = tell(estimates, child, scores, by_rules=nothing).reasons
+    beside = tell(estimates, child, scores, by_rules=nothing, peers=peer_values(indicators)).reasons
+    assert alone["sentence"].to_list() == ["Missed 9 of the last 20 school days"]
+    assert beside["sentence"].to_list() == [
+        "Missed 9 of the last 20 school days; half of the grade 8 students here missed 1 or fewer"
+    ]
+
+
+def test_an_estimate_of_a_part_rests_on_the_sums_that_were_given(indicators: pl.DataFrame) -> None:
+    model = NightModel.of(catalog_model())
+    whole = model.estimate(indicators)
+    part = model.estimate(indicators.head(1), sums=school_sums(indicators))
+    assert whole is not None
+    assert part is not None
+    assert part.features["school_absence_rate"].null_count() == 0
+    for name in ("features", "contributions", "risk"):
+        assert_frame_equal(getattr(part, name), getattr(whole, name).head(1), check_exact=True)
