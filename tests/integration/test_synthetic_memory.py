@@ -47,3 +47,22 @@ def test_a_tenth_of_the_state_takes_the_memory_of_a_hundredth(tmp_path: Path) ->
     assert many["rows"] > 9 * few["rows"]
     assert many["megabytes"] < few["megabytes"] + SOME_MEGABYTES
     assert many["megabytes"] < 1000
+
+
+STATE = """
+import json, resource, sys
+from cis_ews.synthetic import write_state
+summary = write_state(sys.argv[1], students=int(sys.argv[2]), attendance="positive")
+peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+print(json.dumps({"megabytes": peak / (1024 * 1024 if sys.platform == "darwin" else 1024), "rows": summary.rows}))
+"""
+
+
+@pytest.mark.long
+def test_a_tenth_of_the_state_with_every_day_stays_far_below_a_gigabyte(tmp_path: Path) -> None:
+    process = child(STATE, str(tmp_path / "out"), "110000")
+    printed, errors = process.communicate()
+    assert process.returncode == 0, errors
+    result = json.loads(printed)
+    assert result["rows"]["attendance_events"] > 18_000_000
+    assert result["megabytes"] < 600

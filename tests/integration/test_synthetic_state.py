@@ -14,10 +14,11 @@ import pytest
 from polars.testing import assert_frame_equal
 
 from cis_ews.indicators import INDICATORS_SCHEMA, compute_indicators
+from cis_ews.progress import Silent
 from cis_ews.readers import read_school_data
 from cis_ews.schema.school_data import TABLES, SchoolData
 from cis_ews.synthetic import is_made_up, parts, write_district, write_state
-from cis_ews.synthetic.writer import ROWS_A_GROUP
+from cis_ews.synthetic.parts import MOST_ROWS_A_GROUP
 
 STUDENTS = 8000
 AS_OF = date(2026, 6, 12)
@@ -85,7 +86,7 @@ def test_parts_are_sorted_and_their_groups_are_of_one_size(states: dict[str, Pat
         assert all(rows["student_id"].is_sorted() for rows in parts_of(states[kind], table)), table
     for path in (states[kind] / "attendance_events").iterdir():
         metadata = parquet.ParquetFile(path).metadata
-        assert all(metadata.row_group(at).num_rows <= 1.5 * ROWS_A_GROUP for at in range(metadata.num_row_groups))
+        assert all(metadata.row_group(at).num_rows <= MOST_ROWS_A_GROUP for at in range(metadata.num_row_groups))
 
 
 def test_parquet_has_the_types_of_the_contract_and_texts_as_dictionaries(states: dict[str, Path]) -> None:
@@ -114,6 +115,19 @@ def test_the_same_arguments_give_the_same_bytes(tmp_path: Path) -> None:
         write_state(tmp_path / name, students=600, attendance="positive", seed=11)
     files = [sorted(path for path in (tmp_path / name).rglob("*") if path.is_file()) for name in ("one", "two")]
     assert [path.read_bytes() for path in files[0]] == [path.read_bytes() for path in files[1]]
+
+
+class _Stops(Silent):
+    """Progress that is interrupted after the first block."""
+
+    def advance(self, amount: int = 1) -> None:
+        raise KeyboardInterrupt(amount)
+
+
+def test_an_interrupted_state_leaves_no_trace(tmp_path: Path) -> None:
+    with pytest.raises(KeyboardInterrupt):
+        write_state(tmp_path / "out", students=6000, attendance="positive", progress=_Stops())
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_summaries_say_of_last_year_what_its_rows_would(tmp_path: Path) -> None:

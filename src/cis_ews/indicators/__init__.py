@@ -40,11 +40,15 @@ def compute_indicators(school_data: SchoolData, as_of: date) -> pl.DataFrame:
     """One row a student who was enrolled in the school year of `as_of` by that date, sorted by `student_id`.
 
     Columns and types: `INDICATORS_SCHEMA`, in its order; `INDICATORS` says what each means. Nothing dated after `as_of`
-    changes a value. Columns of a domain that the extract does not cover are null, but
-    for what a summary of last year says. Raises `DataError` where the calendar
-    begins after `as_of`.
+    changes a value. Columns of a domain that the extract does not cover are null, but for what a summary of last year
+    says. Raises `DataError` where the calendar begins after `as_of`.
     """
     school_year = school_year_at(school_data.calendar_days, as_of)
+    recorded = _from_records(school_data, school_year, as_of)
+    return with_summaries(recorded, school_data, school_year=school_year - 1, as_of=as_of)
+
+
+def _from_records(school_data: SchoolData, school_year: int, as_of: date) -> pl.DataFrame:
     roster = build_roster(school_data, school_year=school_year, as_of=as_of)
     this_year = enrolled_year(school_data, roster, school_year=school_year, as_of=as_of)
     last_year = enrolled_year(school_data, roster, school_year=school_year - 1, as_of=as_of)
@@ -53,8 +57,7 @@ def compute_indicators(school_data: SchoolData, as_of: date) -> pl.DataFrame:
         if covers(school_data, domain):
             computed = compute(school_data, roster, this_year=this_year, last_year=last_year)
             found.append(computed.select(name for name in names_of(domain) if name in computed.columns))
-    measured = _conform(pl.concat(found, how="horizontal"))
-    return with_summaries(measured, school_data, school_year=school_year - 1, as_of=as_of)
+    return _conform(pl.concat(found, how="horizontal"))
 
 
 def _conform(table: pl.DataFrame) -> pl.DataFrame:

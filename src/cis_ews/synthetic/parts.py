@@ -9,6 +9,7 @@ from __future__ import annotations
 import importlib
 from collections import Counter
 from collections.abc import Mapping
+from math import ceil
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -23,6 +24,7 @@ arrow: Any = importlib.import_module("pyarrow")
 parquet: Any = importlib.import_module("pyarrow.parquet")
 
 STUDENTS_A_PART = 28_000
+MOST_ROWS_A_GROUP = 300_000
 
 
 class PartsWriter:
@@ -86,8 +88,8 @@ class _PartFile:
         self._waiting = []
         if self._writer is None:
             self._writer = parquet.ParquetWriter(self._path, data.schema, compression="zstd", store_schema=False)
-        groups = max(1, round(data.num_rows / ROWS_A_GROUP))
-        self._writer.write_table(data, row_group_size=max(1, -(-data.num_rows // groups)))
+        groups = max(1, ceil(data.num_rows / MOST_ROWS_A_GROUP))
+        self._writer.write_table(data, row_group_size=max(1, ceil(data.num_rows / groups)))
 
     def close(self) -> None:
         if self._waiting:
