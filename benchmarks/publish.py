@@ -74,6 +74,11 @@ def main() -> None:
         print(json.dumps([asdict(one) for one in found], sort_keys=True))
         return
     print(f"{arguments.students:,} students, {REASONS} sentences each, {sys.platform}, polars {pl.__version__}\n")
+    show(found)
+
+
+def show(found: list[Measured]) -> None:
+    """One line a publish."""
     print(f"{'publish':<28}{'seconds':>9}{'CPU':>8}{'bare':>8}{'ratio':>8}{'peak MB':>9}{'rows/s':>12}")
     for one in found:
         print(
@@ -96,7 +101,7 @@ def measure(folder: Path, *, students: int) -> list[Measured]:
     found: list[Measured] = []
     with databases(folder) as urls:
         for kind, url in urls.items():
-            bare = min(_alone(bare_sqlite if kind == "SQLite" else bare_postgresql, folder, url) for _ in range(2))
+            bare = _alone(bare_sqlite if kind == "SQLite" else bare_postgresql, folder, url)
             for what, night in zip(("first", "next"), nights, strict=True):
                 seconds, cpu, peak = _alone(publish, folder, url, night.path)
                 found.append(Measured(f"{kind}, {what} night", rows, seconds, cpu, bare, peak))

@@ -129,9 +129,8 @@ def _with_names(rows: pl.DataFrame, students: pl.DataFrame | pl.LazyFrame) -> pl
 
 
 def _blocks(rows: pl.DataFrame, part: int) -> Iterator[tuple[str, str, int, bytes]]:
-    schools = rows.group_by("district_id", "school_id", maintain_order=True).len()
-    ends = schools["len"].cast(pl.Int64).cum_sum()
-    slices = [rows.slice(end - length, length) for end, length in zip(ends, schools["len"], strict=True)]
+    # Parts and not slices: polars writes a slice of lists with all of the lists that it was cut from.
+    schools = rows.partition_by("district_id", "school_id", maintain_order=True)
     with ThreadPoolExecutor(_PACKERS) as pool:
-        for (district, school, _), block in zip(schools.iter_rows(), pool.map(packed, slices), strict=True):
-            yield district, school, part, block
+        for school, block in zip(schools, pool.map(packed, schools), strict=True):
+            yield school["district_id"][0], school["school_id"][0], part, block
