@@ -278,6 +278,18 @@ def test_reasons_of_nobody_who_is_scored_are_refused_and_counted(database: Datab
     assert database.districts() == []
 
 
+def test_a_damaged_block_is_said_without_what_is_in_it(
+    database: Database, connections: Connections, store: RunStore
+) -> None:
+    database.publish(_night(store, 2), **_people())
+    with connections.writing() as connection:
+        connection.execute(text("UPDATE students SET block = :block"), {"block": b"Marker Quixote"})
+    with pytest.raises(StorageError, match="names and reasons that are damaged; restore a backup") as caught:
+        database.flags_of_school(DISTRICT, SCHOOL)
+    assert "Quixote" not in f"{caught.value!r} {caught.value.__cause__}"
+    assert _seen(database)[1] == {2}
+
+
 # Cut off
 
 
