@@ -1,11 +1,12 @@
 # The real commands are in the recipes: `make demo` is what a district's night does, on a made-up district.
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-long check bench-night bench-model accuracy lock clean
+.PHONY: help demo test test-long check bench-night bench-model bench-publish accuracy lock clean
 
 PYTHON ?= python3
 BIN := .venv/bin
 SERVE ?= yes
 WORKERS ?= 2
+STUDENTS ?= 100000
 
 help:
 	@echo "make demo            a made-up district, a model trained on its past years, last night's flags printed, then the"
@@ -16,6 +17,7 @@ help:
 	@echo "make check           lint, format, types, import contracts"
 	@echo "make bench-night     what a night costs, stage by stage, beside plain tools"
 	@echo "make bench-model     what fitting and asking a model costs, beside plain LightGBM"
+	@echo "make bench-publish   what publishing a night costs, beside the barest way to load its scores"
 	@echo "make accuracy        how accurate the model is on public data (docs/accuracy.md), beside plain models"
 	@echo "make lock            requirements.lock, made anew from pyproject.toml (needs uv)"
 
@@ -67,6 +69,9 @@ bench-night: .venv
 
 bench-model: .venv
 	OMP_WAIT_POLICY=passive $(BIN)/python -m benchmarks.model
+
+bench-publish: .venv
+	$(BIN)/python -m benchmarks.publish --students $(STUDENTS)
 
 accuracy: .venv
 	$(BIN)/python -m benchmarks.accuracy

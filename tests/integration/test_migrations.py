@@ -45,6 +45,48 @@ def at_first_step(connection: Connection) -> None:
     connection.execute(text("INSERT INTO secrets VALUES ('ref_secret', :secret)"), {"secret": "ab" * 32})
 
 
+PEOPLE = [("ann", "north", 3, "Ñandú 李"), ("bob", "north", None, None), ("eve", "south", 2, "O'Brien")]
+
+
+def with_flags(connection: Connection) -> None:
+    """Students of two schools with their scores, names and reasons, as the first two steps keep them."""
+    moment = "2026-02-28 05:00:00.500000" + ("+00" if connection.dialect.name == "postgresql" else "")
+    for student, school, tier, name in PEOPLE:
+        values = {"ref": student * 10, "id": student, "school": school, "tier": tier, "name": name, "now": moment}
+        columns = "district_id, ref, student_id"
+        score = ":school, '9', NULL, NULL, 0.25, :tier, 'a rule', :tier, 100, :tier IS NULL, 'rules-1', :now"
+        if connection.dialect.name == "postgresql":
+            score = score.replace(":tier", "CAST(:tier AS integer)").replace(":now", "CAST(:now AS timestamptz)")
+        for statement in (
+            f"INSERT INTO scores VALUES ('d1', :ref, :id, {score})",  # noqa: S608 - written here
+            f"INSERT INTO students ({columns}, last_name) VALUES ('d1', :ref, :id, :name)",  # noqa: S608 - written here
+        ):
+            connection.execute(text(statement), values)
+        for rank, direction in ((2, "risk"), (1, "risk"), (1, "strength")) if tier == 3 else ():
+            said = f"'{direction}', {rank}, 'attendance', 'absence_rate_ytd', NULL, '{direction} {rank}'"
+            connection.execute(text(f"INSERT INTO reasons VALUES ('d1', :ref, {said})"), values)  # noqa: S608
+
+
+def test_scores_names_and_reasons_of_an_older_database_are_kept(url: str, connections: Connections) -> None:
+    with connections.writing() as connection:
+        at_first_step(connection)
+        with_flags(connection)
+    with Database(url) as database:
+        database.upgrade()
+        ann, bob = database.flags_of_school("d1", "north")
+        assert (ann.score.student_id, ann.score.tier, ann.last_name) == ("ann", 3, "Ñandú 李")
+        assert ([one.sentence for one in ann.reasons], [one.sentence for one in ann.strengths]) == (
+            ["risk 1", "risk 2"],
+            ["strength 1"],
+        )
+        assert (bob.score.abstained, bob.last_name, bob.reasons) == (True, None, ())
+        assert ann.score.changed_at == datetime(2026, 2, 28, 5, 0, 0, 500_000, UTC)
+        assert [flag.last_name for flag in database.flags_of_school("d1", "south")] == ["O'Brien"]
+        assert len(database.export_student("ann")["reasons"]) == 3
+        assert database.forget_student("ann") == 5
+    assert _differences(connections) == []
+
+
 def _differences(connections: Connections) -> list[object]:
     """What the database has otherwise than the code says; the partitions of `scores` are no tables of their own."""
 

@@ -50,7 +50,7 @@ def reason(
         "domain": Domain.ATTENDANCE,
         "indicator": "absence_rate_ytd",
         "value": 0.125,
-        "sentence": f"Missed 12 of 96 days ({direction}, {rank})",
+        "sentence": sentence or f"Missed 12 of 96 days ({direction}, {rank})",
     }
 
 

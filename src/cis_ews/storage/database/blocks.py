@@ -27,7 +27,6 @@ REASON = pl.Struct(
     }
 )
 SCHEMA = {
-    "ref": pl.String(),
     "student_id": pl.String(),
     "first_name": pl.String(),
     "last_name": pl.String(),
@@ -39,7 +38,7 @@ _PLACE = ("district_id", "school_id", "part")
 def packed(students: pl.DataFrame) -> bytes:
     """The block of some students of one school."""
     block = BytesIO()
-    students.select(*SCHEMA).write_parquet(block, compression="zstd", compression_level=1, statistics=False)
+    students.write_parquet(block, compression="zstd", compression_level=1, statistics=False)
     return block.getvalue()
 
 
@@ -55,18 +54,18 @@ def unpacked(block: bytes, columns: Sequence[str] | None = None) -> pl.DataFrame
 def students_of_school(
     connection: Connection, district_id: str, school_id: str, *, columns: Sequence[str]
 ) -> pl.DataFrame:
-    """The students of a school with some of their columns, `ref` among them."""
+    """The students of a school with some of their columns."""
     table = tables.students
     query = select(table.c.block).where(table.c.district_id == district_id, table.c.school_id == school_id)
     frames = [unpacked(block, columns) for block in connection.scalars(query)]
     return pl.concat([pl.DataFrame(schema={name: SCHEMA[name] for name in columns}), *frames])
 
 
-def without(connection: Connection, school: tuple[str, str], refs: Collection[str]) -> int:
+def without(connection: Connection, school: tuple[str, str], student_ids: Collection[str]) -> int:
     """Take students out of the blocks of a school; returns how many rows (a student, a reason) that were."""
     gone = 0
     for place, students in _blocks_of(connection, school):
-        is_gone = pl.col("ref").is_in(list(refs))
+        is_gone = pl.col("student_id").is_in(list(student_ids))
         taken, rest = students.filter(is_gone), students.filter(~is_gone)
         gone += taken.height + int(taken["reasons"].list.len().sum())
         here = [tables.students.c[name] == value for name, value in zip(_PLACE, place, strict=True)]

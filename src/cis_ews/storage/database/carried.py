@@ -22,10 +22,12 @@ _BEFORE = {
     "tier_reason": pl.String(),
     "changed_at": pl.String(),
 }
-_COLUMNS = ", ".join(_BEFORE)
-_POSTGRESQL = f"COPY (SELECT {_COLUMNS} FROM scores WHERE district_id = ANY(%s)) TO STDOUT (FORMAT csv)"  # noqa: S608
-_SQLITE = f"SELECT {_COLUMNS} FROM scores WHERE district_id IN (SELECT value FROM json_each(?))"  # noqa: S608
-_FETCHED_ROWS = 50_000
+_COLUMNS = list(_BEFORE)[1:]
+_SAID = ", ".join(_COLUMNS)
+_POSTGRESQL = f"COPY (SELECT district_id, {_SAID} FROM scores WHERE district_id = ANY(%s)) TO STDOUT (FORMAT csv)"  # noqa: S608
+_ARRAYS = ", ".join(f"json_group_array({name}) AS {name}" for name in _COLUMNS)
+_AMONG = "district_id IN (SELECT value FROM json_each(?))"
+_SQLITE = f"SELECT district_id, {_ARRAYS} FROM scores WHERE {_AMONG} GROUP BY district_id"  # noqa: S608
 
 
 def carried_over(connection: Connection, scores: pl.DataFrame, *, now: datetime) -> pl.DataFrame:
@@ -64,11 +66,11 @@ def _before_postgresql(connection: Connection, districts: list[str]) -> pl.DataF
 
 
 def _before_sqlite(connection: Connection, districts: list[str]) -> pl.DataFrame:
-    frames = [pl.DataFrame(schema=_BEFORE)]
-    with connection.exec_driver_sql(_SQLITE, (json.dumps(districts),)) as rows:
-        while some := rows.fetchmany(_FETCHED_ROWS):
-            frames.append(pl.DataFrame(some, schema=_BEFORE, orient="row"))
-    return _dated(pl.concat(frames))
+    """A district's column comes as one JSON text: Python makes no value of a row."""
+    rows = connection.exec_driver_sql(_SQLITE, (json.dumps(districts),)).all()
+    found = pl.DataFrame([tuple(row) for row in rows], schema=dict.fromkeys(_BEFORE, pl.String), orient="row")
+    lists = [pl.col(name).str.json_decode(pl.List(_BEFORE[name])) for name in _COLUMNS]
+    return _dated(found.with_columns(lists).explode(_COLUMNS))
 
 
 def _dated(before: pl.DataFrame) -> pl.DataFrame:

@@ -99,8 +99,8 @@ def student_reasons(connection: Connection, district_id: str, ref: str) -> Stude
     if current is None or found is None:
         return None
     score = ScoreRow(**found)
-    school = students_of_school(connection, district_id, score.school_id, columns=("ref", "reasons"))
-    told = _told(school.filter(pl.col("ref") == ref)["reasons"].explode().to_list())
+    school = students_of_school(connection, district_id, score.school_id, columns=("student_id", "reasons"))
+    told = _told(school.filter(pl.col("student_id") == score.student_id)["reasons"].explode().drop_nulls().to_list())
     return StudentReasons(score=score, run_id=current.run_id, as_of=current.as_of, **told)
 
 
@@ -110,11 +110,12 @@ def flags_of_school(connection: Connection, district_id: str, school_id: str) ->
     of_school = and_(scores.c.district_id == district_id, scores.c.school_id == school_id)
     is_shown = or_(scores.c.tier >= 2, scores.c.abstained)
     found = connection.execute(select(*_SCORE_COLUMNS).where(of_school, is_shown)).mappings().all()
-    shown = pl.col("ref").is_in([row["ref"] for row in found])
-    columns = ("ref", "first_name", "last_name", "reasons")
+    shown = pl.col("student_id").is_in([row["student_id"] for row in found])
+    columns = ("student_id", "first_name", "last_name", "reasons")
     school = students_of_school(connection, district_id, school_id, columns=columns).filter(shown)
-    people = {ref: (first, last, reasons) for ref, first, last, reasons in school.iter_rows()}
-    return sorted((_flag(ScoreRow(**row), people.get(row["ref"], _NOBODY)) for row in found), key=_by_place_and_name)
+    people = {student: (first, last, reasons) for student, first, last, reasons in school.iter_rows()}
+    flags = (_flag(ScoreRow(**row), people.get(row["student_id"], _NOBODY)) for row in found)
+    return sorted(flags, key=_by_place_and_name)
 
 
 _Reason = Mapping[str, Any]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -11,9 +12,9 @@ from sqlalchemy import Connection, delete, insert, select, update
 
 from cis_ews.errors import StorageError
 from cis_ews.storage.database import tables
-from cis_ews.storage.database.bulk import insert_frame
+from cis_ews.storage.database.bulk import insert_frame, insert_rows
 from cis_ews.storage.database.carried import carried_over
-from cis_ews.storage.database.replacing import clear, replace_scores, replace_students
+from cis_ews.storage.database.replacing import Block, blocks_of, clear, replace_scores, retire
 from cis_ews.storage.database.rows import PublishReport
 from cis_ews.storage.runs import Run
 
@@ -38,17 +39,25 @@ def publish_run(
     districts = night.report.published
     _record_run(connection, night)
     _record_districts(connection, night)
-    if not districts:
-        return night.report
+    if districts:
+        # What the database is not asked for is made beside what it is.
+        with ThreadPoolExecutor(1) as beside:
+            people = night.scores.select("student_id", "district_id", "school_id")
+            blocks = beside.submit(blocks_of, run, people, students, districts=districts)
+            _replace(connection, night, schools, blocks=blocks)
+    return night.report
+
+
+def _replace(connection: Connection, night: _Night, schools: pl.DataFrame, *, blocks: Future[list[Block]]) -> None:
+    districts, is_everyone = night.report.published, night.is_everyone
     is_published = pl.col("district_id").is_in(districts)
     scores = carried_over(connection, night.scores.filter(is_published), now=night.published_at)
     for table in (tables.schools, tables.students):
-        clear(connection, table, districts, is_everyone=night.is_everyone)
+        clear(connection, table, districts, is_everyone=is_everyone)
     insert_frame(connection, tables.schools, _sorted(schools.filter(is_published)))
-    refs = scores.select("student_id", "ref")
-    replace_students(connection, run, night.scores.join(refs, on="student_id", how="left"), students=students)
-    replace_scores(connection, scores, districts=districts, is_everyone=night.is_everyone)
-    return night.report
+    old = replace_scores(connection, scores, districts=districts, is_everyone=is_everyone)
+    insert_rows(connection, tables.students, blocks.result())
+    retire(connection, old, districts)
 
 
 def _read(connection: Connection, run: Run, schools: pl.DataFrame) -> _Night:

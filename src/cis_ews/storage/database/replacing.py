@@ -17,8 +17,8 @@ from sqlalchemy.exc import OperationalError
 
 from cis_ews.errors import StorageError
 from cis_ews.storage.database import tables
-from cis_ews.storage.database.blocks import REASON, packed
-from cis_ews.storage.database.bulk import insert_frame, insert_rows
+from cis_ews.storage.database.blocks import REASON, SCHEMA, packed
+from cis_ews.storage.database.bulk import insert_frame
 from cis_ews.storage.runs import Run
 
 PARTITION_FROM = 20_000
@@ -28,6 +28,8 @@ SLICE_STUDENTS = 400_000
 LOCK_MILLISECONDS = 500
 """How long the drop of a partition waits for readers, and lets new ones wait behind it."""
 _PACKERS = 2
+Block = tuple[str, str, int, bytes]
+"""A row of `students`: district, school, part, block."""
 
 
 def clear(connection: Connection, table: Table, districts: Collection[str], *, is_everyone: bool) -> None:
@@ -41,18 +43,17 @@ def clear(connection: Connection, table: Table, districts: Collection[str], *, i
 
 def replace_scores(
     connection: Connection, scores: pl.DataFrame, *, districts: Collection[str], is_everyone: bool
-) -> None:
-    """Put scores, sorted by their key, in place of all scores of the districts."""
-    columns = [column.name for column in tables.scores.columns if column.name != "publication"]
-    rows = scores.select(columns)
+) -> list[str]:
+    """Put scores, sorted by their key, in place of those of the districts; returns what `retire` has to take away."""
+    rows = scores.select([column.name for column in tables.scores.columns if column.name != "publication"])
     if connection.dialect.name == "postgresql" and rows.height >= PARTITION_FROM:
-        _attach(connection, rows, districts)
-    else:
-        clear(connection, tables.scores, districts, is_everyone=is_everyone)
-        insert_frame(connection, tables.scores, rows)
+        return _attach(connection, rows)
+    clear(connection, tables.scores, districts, is_everyone=is_everyone)
+    insert_frame(connection, tables.scores, rows)
+    return []
 
 
-def _attach(connection: Connection, rows: pl.DataFrame, districts: Collection[str]) -> None:
+def _attach(connection: Connection, rows: pl.DataFrame) -> list[str]:
     old = _partitions(connection)
     number = max(old.values()) + 1
     fresh = f"scores_{number}"
@@ -61,8 +62,7 @@ def _attach(connection: Connection, rows: pl.DataFrame, districts: Collection[st
     connection.exec_driver_sql("SET LOCAL maintenance_work_mem = '256MB'")
     connection.exec_driver_sql(f"ALTER TABLE {fresh} ADD PRIMARY KEY (district_id, ref, publication)")
     connection.exec_driver_sql(f"ALTER TABLE scores ATTACH PARTITION {fresh} FOR VALUES IN ({number})")
-    for name in old:
-        _retire(connection, name, list(districts))
+    return list(old)
 
 
 def _partitions(connection: Connection) -> dict[str, int]:
@@ -70,19 +70,31 @@ def _partitions(connection: Connection) -> dict[str, int]:
     return {name: int(name.rpartition("_")[2]) for name in connection.scalars(text(query))}
 
 
-def _retire(connection: Connection, name: str, districts: list[str]) -> None:
-    """Take the districts out of a partition, and the partition away if nobody else is in it."""
-    others = text(f"SELECT EXISTS (SELECT FROM {name} WHERE district_id <> ALL(:districts))")  # noqa: S608 - our own names
-    has_others = connection.scalar(others, {"districts": districts})
-    if name == tables.SHARED_PARTITION or has_others or not _drop(connection, name):
-        connection.execute(
-            text(f"DELETE FROM {name} WHERE district_id = ANY(:districts)"),  # noqa: S608 - our own names
-            {"districts": districts},
-        )
+def retire(connection: Connection, partitions: Collection[str], districts: Collection[str]) -> None:
+    """Take the districts out of partitions, and the partitions away in which nobody else is.
+
+    The last thing before the commit: from the first drop on, new readers wait.
+    """
+    drops: list[str] = []
+    for name in partitions:
+        others = text(f"SELECT EXISTS (SELECT FROM {name} WHERE district_id <> ALL(:districts))")  # noqa: S608 - our own names
+        has_others = connection.scalar(others, {"districts": list(districts)})
+        if has_others or name == tables.SHARED_PARTITION:
+            _empty(connection, name, districts)
+        else:
+            drops.append(name)
+    for name in drops:
+        if not _drop(connection, name):
+            _empty(connection, name, districts)
+
+
+def _empty(connection: Connection, name: str, districts: Collection[str]) -> None:
+    gone = text(f"DELETE FROM {name} WHERE district_id = ANY(:districts)")  # noqa: S608 - our own names
+    connection.execute(gone, {"districts": list(districts)})
 
 
 def _drop(connection: Connection, name: str) -> bool:
-    """Whether the partition could be dropped: not while somebody reads for long. The next publish then drops it."""
+    """Whether the partition could be dropped: not while somebody reads for long. The next big publish then drops it."""
     try:
         with connection.begin_nested():
             connection.exec_driver_sql(f"SET LOCAL lock_timeout = {LOCK_MILLISECONDS}")
@@ -93,45 +105,48 @@ def _drop(connection: Connection, name: str) -> bool:
     return True
 
 
-def replace_students(
-    connection: Connection, run: Run, scores: pl.DataFrame, *, students: pl.DataFrame | pl.LazyFrame
-) -> None:
-    """Insert the blocks of names and reasons of a run, whose scores know district and ref; slice by slice.
+def blocks_of(
+    run: Run, people: pl.DataFrame, students: pl.DataFrame | pl.LazyFrame, *, districts: Collection[str]
+) -> list[Block]:
+    """The names and reasons of the districts' students, slice by slice; asks the database nothing.
 
-    `ref` is null for who is not published. Raises StorageError if the run has other reasons than its manifest says.
+    `people`: everyone in the run with district and school, by id. Raises StorageError if the run has other reasons than
+    its manifest says.
     """
     told = 0
-    people = scores.select("student_id", "district_id", "school_id", "ref").sort("student_id")
+    blocks: list[Block] = []
     for part, some in enumerate(people.iter_slices(SLICE_STUDENTS)):
         rows = _with_reasons(run, some)
         told += int(rows["reasons"].list.len().sum())
-        rows = _with_names(rows.filter(pl.col("ref").is_not_null()), students)
-        insert_rows(connection, tables.students, _blocks(rows, part))
+        rows = _with_names(rows.filter(pl.col("district_id").is_in(districts)), students)
+        blocks += _packed(rows, part)
     if told != run.manifest["rows"]["reasons"]:
         raise StorageError(
             f"the reasons of run {run.run_id} were refused: {told} are of scored students, "
             f"and its manifest says {run.manifest['rows']['reasons']}",
             hint="restore the run from a backup, or move it away and score the night again",
         )
+    return blocks
 
 
 def _with_reasons(run: Run, some: pl.DataFrame) -> pl.DataFrame:
     first, last = some["student_id"][0], some["student_id"][-1]
     reason = pl.struct(field.name for field in REASON.fields)
     told = run.rows_between("reasons", first, last).group_by("student_id", maintain_order=True).agg(reasons=reason)
-    return some.join(told, on="student_id", how="left").with_columns(pl.col("reasons").fill_null([]))
+    joined = some.join(told, on="student_id", how="left", maintain_order="left")
+    return joined.with_columns(pl.col("reasons").fill_null([]))
 
 
 def _with_names(rows: pl.DataFrame, students: pl.DataFrame | pl.LazyFrame) -> pl.DataFrame:
     names = students.lazy().select("student_id", "first_name", "last_name")
     named = names.join(rows.lazy().select("student_id"), on="student_id", how="semi").collect()
-    return rows.join(named, on="student_id", how="left").sort("district_id", "school_id", "ref")
+    return rows.join(named, on="student_id", how="left", maintain_order="left")
 
 
-def _blocks(rows: pl.DataFrame, part: int) -> Iterator[tuple[str, str, int, bytes]]:
-    schools = rows.group_by("district_id", "school_id", maintain_order=True).len()
-    ends = schools["len"].cast(pl.Int64).cum_sum()
-    slices = [rows.slice(end - length, length) for end, length in zip(ends, schools["len"], strict=True)]
+def _packed(rows: pl.DataFrame, part: int) -> Iterator[Block]:
+    # Parts and not slices: polars writes a slice of lists with all of the lists that it was cut from.
+    schools = rows.partition_by("district_id", "school_id", maintain_order=True, as_dict=True)
     with ThreadPoolExecutor(_PACKERS) as pool:
-        for (district, school, _), block in zip(schools.iter_rows(), pool.map(packed, slices), strict=True):
+        blocks = pool.map(packed, (school.select(*SCHEMA) for school in schools.values()))
+        for (district, school), block in zip(schools, blocks, strict=True):
             yield district, school, part, block

@@ -27,7 +27,7 @@ def export_student(connection: Connection, student_id: str) -> dict[str, list[di
         exported["scores"].append({name: _plain(value) for name, value in row.items() if name != "publication"})
         key = {"district_id": row["district_id"], "ref": row["ref"]}
         school = students_of_school(connection, row["district_id"], row["school_id"], columns=list(SCHEMA))
-        for person in school.filter(pl.col("ref") == row["ref"]).iter_rows(named=True):
+        for person in school.filter(pl.col("student_id") == student_id).iter_rows(named=True):
             reasons = person.pop("reasons")
             exported["students"].append(key | person)
             exported["reasons"] += [key | reason for reason in reasons]
@@ -56,11 +56,10 @@ def _forget(connection: Connection, student_ids: Sequence[str]) -> int:
     scores = tables.scores
     is_of_them = scores.c.student_id.in_(student_ids)
     by_school: dict[tuple[str, str], list[str]] = {}
-    for district, school, ref in connection.execute(
-        select(scores.c.district_id, scores.c.school_id, scores.c.ref).where(is_of_them)
-    ):
-        by_school.setdefault((district, school), []).append(ref)
-    in_blocks = sum(without(connection, school, refs) for school, refs in by_school.items())
+    found = select(scores.c.district_id, scores.c.school_id, scores.c.student_id).where(is_of_them)
+    for district, school, student in connection.execute(found):
+        by_school.setdefault((district, school), []).append(student)
+    in_blocks = sum(without(connection, school, students) for school, students in by_school.items())
     return in_blocks + connection.execute(delete(scores).where(is_of_them)).rowcount
 
 

@@ -24,7 +24,7 @@ _REASON = {
     "value": pl.Float64(),
     "sentence": pl.String(),
 }
-_PERSON = {"ref": pl.String(), "student_id": pl.String(), "first_name": pl.String(), "last_name": pl.String()}
+_PERSON = {"student_id": pl.String(), "first_name": pl.String(), "last_name": pl.String()}
 
 
 def upgrade() -> None:
@@ -87,13 +87,13 @@ def _make_scores() -> None:
 def _block(connection: sa.Connection, place: dict[str, str]) -> bytes:
     """The students of a school as Parquet, the way the publisher of this step writes them."""
     of_school = "JOIN old_scores s USING (district_id, ref) WHERE s.district_id = :district AND s.school_id = :school"
-    people = f"SELECT ref, o.student_id, first_name, last_name FROM old_students o {of_school} ORDER BY ref"  # noqa: S608
-    told = f"SELECT ref, {', '.join(_REASON)} FROM reasons {of_school} ORDER BY ref, direction, rank"  # noqa: S608
+    people = f"SELECT s.student_id, first_name, last_name FROM old_students {of_school} ORDER BY 1"  # noqa: S608
+    told = f"SELECT s.student_id, {', '.join(_REASON)} FROM reasons {of_school} ORDER BY 1, direction, rank"  # noqa: S608
     students = _frame(connection.execute(sa.text(people), place), _PERSON)
-    reasons = _frame(connection.execute(sa.text(told), place), {"ref": pl.String(), **_REASON})
-    by_student = reasons.group_by("ref", maintain_order=True).agg(reasons=pl.struct(*_REASON))
+    reasons = _frame(connection.execute(sa.text(told), place), {"student_id": pl.String(), **_REASON})
+    by_student = reasons.group_by("student_id", maintain_order=True).agg(reasons=pl.struct(*_REASON))
     block = BytesIO()
-    rows = students.join(by_student, on="ref", how="left", maintain_order="left")
+    rows = students.join(by_student, on="student_id", how="left", maintain_order="left")
     rows.with_columns(pl.col("reasons").fill_null([])).write_parquet(block, compression="zstd")
     return block.getvalue()
 
