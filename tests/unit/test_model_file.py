@@ -84,7 +84,7 @@ def test_an_old_model_stands_until_the_new_one_is_whole(model: RiskModel, path: 
     with pytest.raises(StorageError, match="cannot write"):
         model.save(tmp_path / "folder.json")
     assert path.read_bytes() == before
-    assert sorted(each.name for each in tmp_path.iterdir()) == ["folder.json", "model.json"]
+    assert sorted(each.name for each in tmp_path.iterdir()) == ["folder.json", "model.json", "model.json.shap"]
 
 
 def test_a_file_that_is_not_there(tmp_path: Path) -> None:

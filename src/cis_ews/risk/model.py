@@ -31,7 +31,7 @@ from cis_ews.risk.model_checks import (
     checked_threads,
 )
 from cis_ews.risk.model_encoding import UnseenCategoryWarning
-from cis_ews.risk.model_file import read_model, sealed, write_model
+from cis_ews.risk.model_file import read_model, read_tables, sealed, write_model, write_tables
 from cis_ews.risk.model_fit import fit_parts
 from cis_ews.risk.model_folds import assign_folds
 from cis_ews.risk.model_linear import Vector
@@ -122,13 +122,24 @@ class RiskModel:
         return pl.DataFrame({"base_value": table[:, -1], "margin": sum(table.T[::-1]), **named})
 
     def save(self, path: str | Path) -> None:
-        """Write the model as one sealed JSON file, whole or not at all. Raises StorageError."""
+        """Write the model as one sealed JSON file, and beside it (`.shap`) the tables for its contributions.
+
+        The tables follow from the model and may be left behind: then they are made anew. Before anything is written
+        they are held against LightGBM's own contributions. Raises StorageError, ModelError where they differ.
+        """
+        trees = self.parts.trees
+        tables = trees.checked_tables() if trees else b""
         write_model(Path(path), self._file)
+        if tables:
+            write_tables(Path(path), tables)
 
     @classmethod
     def load(cls, path: str | Path) -> RiskModel:
         """Read what `save` wrote. Raises ModelNotFoundError, and ModelError for anything but a whole model file."""
-        return cls(*from_plain(read_model(Path(path)), place=Path(path).name))
+        model = cls(*from_plain(read_model(Path(path)), place=Path(path).name))
+        if model.parts.trees:
+            model.parts.trees.take_tables(read_tables(Path(path)))
+        return model
 
     @cached_property
     def _file(self) -> bytes:

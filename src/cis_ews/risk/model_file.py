@@ -13,6 +13,8 @@ from cis_ews.storage.files import disk_errors, json_bytes, replace_durably
 
 FORMAT = "cis_ews risk model"
 FORMAT_VERSION = 1
+TABLES_SUFFIX = ".shap"
+"""Of the file beside a model's own that holds the tables for its contributions."""
 _RESTORE = "restore the file from a copy, or fit the model anew"
 _NO_CODE = "a model is one JSON file of text and numbers, made by RiskModel.save"
 # How pickles (protocol 2 and later), zip files (torch, joblib) and compressed pickles begin.
@@ -35,6 +37,23 @@ def write_model(path: Path, content: bytes) -> None:
     """Write a model file in one step. Raises StorageError."""
     with disk_errors(path, "write"):
         replace_durably(path, content)
+
+
+def write_tables(path: Path, content: bytes) -> None:
+    """Write the tables of a model beside its file, in one step. Raises StorageError."""
+    write_model(_beside(path), content)
+
+
+def read_tables(path: Path) -> bytes:
+    """The tables beside a model's file; nothing where they cannot be read, for they can be made anew."""
+    try:
+        return _beside(path).read_bytes()
+    except OSError:
+        return b""
+
+
+def _beside(path: Path) -> Path:
+    return path.with_name(path.name + TABLES_SUFFIX)
 
 
 def read_model(path: Path) -> dict[str, Any]:

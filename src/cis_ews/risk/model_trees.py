@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from cis_ews.risk.exact_shap import explained, tables_of
+from cis_ews.errors import ModelError
+from cis_ews.risk.exact_shap import explained, key_of, remember, tables_of
 from cis_ews.risk.model_linear import Vector
 
 if TYPE_CHECKING:
@@ -19,6 +20,9 @@ if TYPE_CHECKING:
 MOST_ROUNDS = 200
 PATIENCE = 20
 THREADS_FROM = 20_000
+AGREEMENT = 1e-9
+"""How near contributions have to be to those of LightGBM before a model is saved, on so many rows:"""
+SAMPLE = 200
 _END = "end of trees\n"
 _PARAMETERS: dict[str, object] = {
     "objective": "binary",
@@ -71,6 +75,38 @@ class TreePart:
     def contributions(self, matrix: Vector) -> Vector:
         """Exact SHAP values a column of the matrix, the base value last."""
         return explained(tables_of(self.text), self._completed(matrix))
+
+    def checked_tables(self) -> bytes:
+        """The tables for contributions, as bytes to keep beside the model. Raises ModelError unless they give what
+        LightGBM's own `pred_contrib` gives for rows at and around the trees' thresholds, and with gaps."""
+        from lightgbm import Booster
+
+        from cis_ews.risk.shap_file import tables_bytes
+
+        tables, rows = tables_of(self.text), self._sample()
+        told = np.asarray(Booster(model_str=self.text).predict(rows, pred_contrib=True, num_threads=1))
+        if not np.abs(told - explained(tables, rows)).max() <= AGREEMENT * max(1.0, np.abs(told).max()):
+            raise ModelError(
+                "the contributions of the trees are not those of LightGBM", hint="fit the model anew; nothing was saved"
+            )
+        return tables_bytes(tables, key=key_of(self.text))
+
+    def take_tables(self, content: bytes) -> None:
+        """Use tables that were kept, where they are whole and of these trees: others are made anew when asked for."""
+        from cis_ews.risk.shap_file import tables_from
+
+        tables = tables_from(content, key=key_of(self.text), columns=self.typical.size)
+        if tables:
+            remember(self.text, tables)
+
+    def _sample(self) -> Vector:
+        """Rows whose values are thresholds of the trees, just beyond, missing, or zero."""
+        draw, trees = np.random.default_rng(0), self.arrays
+        rows = np.zeros((SAMPLE, self.typical.size))
+        for column in range(self.typical.size):
+            known = np.append(trees.threshold[trees.feature == column], 0.0)
+            rows[:, column] = draw.choice(np.concatenate([known, np.nextafter(known, np.inf), [np.nan]]), SAMPLE)
+        return rows
 
     def _completed(self, matrix: Vector) -> Vector:
         """The matrix without gaps that training did not have: LightGBM would take them for zero."""

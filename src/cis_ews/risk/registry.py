@@ -196,7 +196,8 @@ class Registry:
     def _model_file(self, run_id: str, folder: str) -> str | Path:
         """Of a folder, its own file, wherever the folder lies now: MLflow noted where it was made."""
         if "://" in self._location:
-            return self._client.download_artifacts(run_id, f"{_PLACE}/{MODEL_FILE}", folder)
+            # The whole folder: beside the model's file lie the tables for its contributions.
+            return Path(self._client.download_artifacts(run_id, _PLACE, folder)) / MODEL_FILE
         path = self._folder / _ARTIFACTS / run_id / "artifacts" / _PLACE / MODEL_FILE
         if not path.is_file():
             raise RegistryError(

@@ -15,7 +15,7 @@ from cis_ews.risk.model_kernel import compiled
 from cis_ews.risk.shap_tables import ShapTables
 from cis_ews.risk.shap_trees import CATEGORY, NAN_LEFT, NAN_RIGHT, ZERO, ZERO_RIGHT
 
-BLOCK = 1_024
+BLOCK = 4_096
 Columns = NDArray[np.float32 | np.float64]
 _BITS = 32
 

@@ -65,6 +65,16 @@ class ShapTables(NamedTuple):
     weights: Numbers
 
 
+_OTHER_KINDS: dict[str, type[np.generic]] = {
+    "threshold32": np.float32,
+    "category_words": np.uint32,
+    **dict.fromkeys(["kind", "step_wanted", "path_wanted"], np.uint8),
+    **dict.fromkeys(["base_value", "threshold", "values", "deep_value", "path_share", "nodes", "weights"], np.float64),
+}
+KINDS: dict[str, type[np.generic]] = {name: _OTHER_KINDS.get(name, np.int64) for name in ShapTables._fields}
+"""What each array is made of."""
+
+
 class _Asked(NamedTuple):
     """What the tables are made of: for each leaf of a group the features on its path, as patterns of the group."""
 
