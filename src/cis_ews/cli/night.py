@@ -167,21 +167,24 @@ def run_night(
     policy: Path | None = None,
 ) -> ScoreRun:
     """Score a night with what the session's settings say, and log what came of it."""
+    from cis_ews.engines.local import LocalEngine
     from cis_ews.risk.tiers import TierPolicy
     from cis_ews.scoring import check_has_come, score_night
 
     check_has_come(as_of, date.today())
-    night = score_night(
-        source,
-        model=model,
-        policy=TierPolicy.load(policy or session.settings.policy.tiers),
-        store=store,
-        as_of=as_of,
-        format=session.format(source_format),
-        tolerance=session.settings.source.tolerance,
-        database=session.database_url(store),
-        progress=session.terminal,
-    )
+    with LocalEngine() as engine:
+        night = score_night(
+            source,
+            model=model,
+            policy=TierPolicy.load(policy or session.settings.policy.tiers),
+            store=store,
+            as_of=as_of,
+            format=session.format(source_format),
+            tolerance=session.settings.source.tolerance,
+            database=session.database_url(store),
+            progress=session.terminal,
+            engine=engine,
+        )
     run = night.run
     get_log().info(
         "scored", run_id=run.run_id, as_of=run.as_of, model_version=run.model_version, **run.manifest["counts"]

@@ -145,8 +145,9 @@ def judge_part(assignment: Assignment) -> Judged:
         students = cohort_of(indicators)
         judged = judge_students(students, indicators, rules, policy=assignment.policy, risk=risk)
     with watch.step("reasons"):
-        by_rules = model.rules.reasons(indicators, rules, as_of=assignment.as_of)
-        told = tell(estimates, indicators, judged, by_rules=by_rules, peers=peers)
+        told = tell(
+            estimates, indicators, judged, rules_model=model.rules, rules=rules, as_of=assignment.as_of, peers=peers
+        )
     with watch.step("keep"), assignment.workspace.piece(name) as piece:
         piece.write("judged", judged)
         tables: dict[str, pl.DataFrame] = {"rules": rules, "reasons": told.reasons, "indicators": indicators}

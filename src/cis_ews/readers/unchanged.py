@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
@@ -36,7 +35,7 @@ def _seen(source: Path) -> Seen:
 
 def _mark(path: Path) -> tuple[int, int, int]:
     try:
-        found = os.stat(path)
+        found = path.stat()
     except FileNotFoundError:
         return (0, 0, 0)
     return (found.st_ino, found.st_size, found.st_mtime_ns)
