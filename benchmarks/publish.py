@@ -81,12 +81,11 @@ def main() -> None:
 
 def show(found: list[Measured]) -> None:
     """One line a publish."""
-    names = ("seconds", "CPU", "bare", "bare CPU", "ratio", "CPU ratio", "peak MB", "rows/s")
+    names = ("seconds", "CPU", "bare", "bare CPU", "ratio", "peak MB", "rows/s")
     print(f"{'publish':<24}" + "".join(f"{name:>11}" for name in names))
     for one in found:
         seconds = (one.seconds, one.cpu_seconds, one.baseline, one.baseline_cpu)
-        ratios = (one.seconds / one.baseline, one.cpu_seconds / one.baseline_cpu)
-        times = "".join(f"{number:>11.2f}" for number in (*seconds, *ratios))
+        times = "".join(f"{number:>11.2f}" for number in (*seconds, one.seconds / one.baseline))
         print(f"{one.what:<24}{times}{one.peak_mb:>11.0f}{one.rows / one.seconds:>11,.0f}")
 
 

@@ -157,7 +157,7 @@ def _said(students: pl.DataFrame, statements: Sequence[Statement], shown: pl.Dat
     for part in shown.with_row_index(_PLACE).partition_by(_NUMBER):
         number: int = part.item(0, _NUMBER)
         statement = statements[number]
-        value = students.select(inputs(statement.leaf))[part[ROW]].select(value=fact_value(statement.leaf)).to_series()
+        value = students[list(inputs(statement.leaf))][part[ROW]].select(value=fact_value(statement.leaf)).to_series()
         sentence = worded(students, statement.words, rows=part[ROW], title=statement.rule.title)
         parts.append(pl.DataFrame([part[_PLACE], value, sentence]))
     return pl.concat(parts).rechunk().sort(_PLACE).drop(_PLACE).get_columns()

@@ -42,7 +42,7 @@ class Case:
     def sentences(self, students: pl.DataFrame) -> pl.Series:
         """The rule in words for each of its students; null where it abstains."""
         if self.level is None:
-            return pl.repeat(None, len(self.rows), dtype=pl.String, eager=True)
+            return pl.Series("sentence", [None], dtype=pl.String).new_from_index(0, len(self.rows))
         template = with_facts(self.level.sentence, self.facts)
         return worded(students, template, rows=self.rows, title=self.rule.title)
 
@@ -63,8 +63,8 @@ _NOTHING_TOLD = pl.DataFrame(schema={ROW: pl.UInt32, _KEY: pl.UInt32, "sentence"
 
 
 def _told(students: pl.DataFrame, case: Case, number: int) -> pl.DataFrame:
-    places = pl.repeat(number, len(case.rows), dtype=pl.UInt32, eager=True)
-    return pl.DataFrame({ROW: case.rows, _KEY: places, "sentence": case.sentences(students)})
+    numbers = pl.Series(_KEY, [number], dtype=pl.UInt32).new_from_index(0, len(case.rows))
+    return pl.DataFrame([case.rows, numbers, case.sentences(students)])
 
 
 def _cases(students: pl.DataFrame, rule: FlagRule, truths: Truths) -> Iterator[Case]:

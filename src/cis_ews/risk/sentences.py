@@ -189,8 +189,8 @@ def worded(students: pl.DataFrame, template: str | None, *, rows: pl.Series, tit
     """A sentence for the students in these rows; the rule's title where there is no template or a number is missing."""
     fields = template_fields(template or "")
     if template is None or not fields:
-        return pl.repeat(template or title, len(rows), dtype=pl.String, eager=True).rename("sentence")
-    numbers = students.select(*dict.fromkeys(fields))[rows]
+        return pl.Series("sentence", [template or title]).new_from_index(0, len(rows))
+    numbers = students[list(dict.fromkeys(fields))][rows]
     return numbers.select(sentence=pl.coalesce(render(template, numbers.schema), pl.lit(title))).to_series()
 
 

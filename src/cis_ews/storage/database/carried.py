@@ -36,15 +36,17 @@ def carried_over(connection: Connection, scores: pl.DataFrame, *, now: datetime)
     A ref that is there is taken as it is: to make one anew costs more than to read it.
     """
     before = _before(connection, scores["district_id"].unique().to_list())
-    joined = scores.join(before, on=_KEY, how="left", suffix="_before")
+    narrow = scores.select(*_KEY, "tier", "tier_reason")
+    joined = narrow.join(before, on=_KEY, how="left", suffix="_before", maintain_order="left")
     is_as_before = pl.col("tier").eq_missing(pl.col("tier_before")) & (
         pl.col("tier_reason") == pl.col("tier_reason_before")
     )
     changed_at = pl.when(is_as_before).then("changed_at").otherwise(pl.lit(now, pl.Datetime("us", "UTC")))
-    dated = joined.with_columns(changed_at=changed_at).drop("tier_before", "tier_reason_before")
-    known, new = dated.filter(pl.col("ref").is_not_null()), dated.filter(pl.col("ref").is_null())
-    new = new.with_columns(ref=refs_of(ref_secret(connection), new))
-    return pl.concat([known, new]).sort("district_id", "ref")
+    kept = joined.select("ref", changed_at=changed_at)
+    is_new = kept["ref"].is_null()
+    made = refs_of(ref_secret(connection), joined.filter(is_new))
+    refs = kept["ref"].scatter(is_new.arg_true(), made)
+    return scores.with_columns(refs, kept["changed_at"]).sort("district_id", "ref")
 
 
 def _before(connection: Connection, districts: Collection[str]) -> pl.DataFrame:
