@@ -131,13 +131,12 @@ def test_killed_at_any_moment_the_next_night_ends_with_the_same_bytes(
     rng = random.Random(workers)
     store = tmp_path / "store"
     for _ in range(KILLS // 4 + 1):
-        process = child(NIGHT, str(extract), str(store), str(workers))
-        assert process.stdout is not None
-        assert process.stdout.readline() == "begins\n"
-        time.sleep(rng.uniform(0.0, 4.0))
-        children = psutil.Process(process.pid).children(recursive=True)
-        process.send_signal(signal.SIGKILL)
-        process.wait()
+        with child(NIGHT, str(extract), str(store), str(workers)) as process:
+            assert process.stdout is not None
+            assert process.stdout.readline() == "begins\n"
+            time.sleep(rng.uniform(0.0, 4.0))
+            children = psutil.Process(process.pid).children(recursive=True)
+            process.send_signal(signal.SIGKILL)
         _, alive = psutil.wait_procs(children, timeout=20)
         assert not alive
         if list(store.glob("runs/*/*")):
@@ -146,12 +145,11 @@ def test_killed_at_any_moment_the_next_night_ends_with_the_same_bytes(
 
 
 def test_a_worker_that_dies_is_said_and_the_next_night_goes_on(extract: Path, night: ScoreRun, tmp_path: Path) -> None:
-    process = child(NIGHT, str(extract), str(tmp_path / "store"), "2")
-    assert process.stdout is not None
-    process.stdout.readline()
-    worker = _first_worker(process.pid)
-    worker.kill()
-    _, said = process.communicate()
+    with child(NIGHT, str(extract), str(tmp_path / "store"), "2") as process:
+        assert process.stdout is not None
+        process.stdout.readline()
+        _first_worker(process.pid).kill()
+        _, said = process.communicate()
     assert process.returncode != 0
     assert "a worker process died" in said
     _same(_night(extract, tmp_path / "store", students_a_part=90), night)

@@ -90,6 +90,7 @@ class PartedFolder:
             for begin, rows in _runs_of_groups(file, low, high):
                 lazy = _scan(file, table=EVENTS, number=number, names=names).slice(begin, rows)
                 yield lazy.filter(_inside(low, high)).collect()
+        yield _scan(self.files[EVENTS][0], table=EVENTS, number=0, names=names).head(0).collect()
 
     def _range(self, part: int) -> tuple[str, str | None]:
         return self.bounds[part], self.bounds[part + 1] if part + 1 < len(self.bounds) else None

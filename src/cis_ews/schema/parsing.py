@@ -101,7 +101,8 @@ class _Cell:
 
     def _is_plain_text(self, texts: pl.Series) -> bool:
         if self.target == "code":
-            return bool(texts.is_in(self.column.dtype.categories.to_list()).all())  # pyright: ignore[reportAttributeAccessIssue, reportUnknownMemberType, reportUnknownArgumentType]
+            known: pl.Enum = self.column.dtype  # pyright: ignore[reportAssignmentType] - that is what a code is
+            return set(texts) <= set(known.categories)
         is_fit = (
             (texts.str.strip_chars() != "")
             & (texts.str.len_chars() <= MAX_TEXT_LENGTH)
