@@ -77,7 +77,7 @@ def test_every_stage_is_timed_in_order(extract: Path, tmp_path: Path) -> None:
 def test_a_night_that_cannot_be_published_has_its_times_and_is_published_by_the_next(
     extract: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def refuse(*_: object) -> None:
+    def refuse(*_: object, **__: object) -> None:
         raise StorageError("the disk is full")
 
     with monkeypatch.context() as patched:
