@@ -105,8 +105,10 @@ def _numbered_day(number: pl.Series, day: pl.Series) -> pl.Series:
 
 def _not_instructional(rows: pl.DataFrame, tables: Tables) -> pl.DataFrame:
     """Events on a day that the school's calendar does not have, or has as not instructional."""
-    days = tables["calendar_days"].filter("is_instructional").select("school_id", "date")
-    return rows.join(days, on=["school_id", "date"], how="anti", maintain_order="left")
+    # Of the schools in question alone: a state's calendar is large, and a part of it small.
+    schools = rows.select(pl.col("school_id").unique())
+    days = tables["calendar_days"].filter("is_instructional").join(schools, on="school_id", how="semi")
+    return rows.join(days.select("school_id", "date"), on=["school_id", "date"], how="anti", maintain_order="left")
 
 
 def _student_known(table: str) -> LinkRule:

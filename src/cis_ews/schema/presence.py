@@ -68,7 +68,11 @@ class Enrolled:
             first=pl.col("date").min().to_physical(), last=pl.col("date").max().to_physical()
         ).row(0)
         days = last - first + 1
-        places = schools.select("school_id").sort("school_id").with_row_index("school")
+        places = (
+            enrollments.select(pl.col("school_id").unique().sort())
+            .join(schools, on="school_id", how="semi", maintain_order="left")
+            .with_row_index("school")
+        )
         instructional = np.zeros(places.height * days, dtype=np.bool_)
         at = pl.col("school").cast(pl.Int64) * days + pl.col("date").to_physical() - first
         taught = calendar_days.filter("is_instructional").join(places, on="school_id").select(at)

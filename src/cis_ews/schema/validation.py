@@ -175,9 +175,10 @@ def _checked(
         facts = facts.with_events(plain.rows, present=plain.present, last_recorded=dict(plain.last.iter_rows()))
         read[EVENTS] += plain.exceptions.height + plain.present
         reduced[EVENTS] += plain.present
-        kept[EVENTS] = pl.concat([_as_contract(EVENTS, plain.exceptions), kept[EVENTS]])
+        events = pl.concat([_as_contract(EVENTS, plain.exceptions), kept[EVENTS]])
+        kept[EVENTS] = sorted_by(events, TABLES[EVENTS].primary_key())
     return CheckedPart(
-        tables={table: sorted_by(rows, TABLES[table].primary_key()) for table, rows in kept.items()},
+        tables=kept,
         alone=pl.concat([no_rejections(), *checking.alone]),
         linked=pl.concat([no_rejections(), *checking.linked]),
         ids=known_and_unknown_ids({}) if ids is None else ids,
