@@ -108,8 +108,8 @@ def day_number(day: date) -> int:
 
 def places_of(ids: pl.Series, known: pl.Series) -> NDArray[np.int32]:
     """The place of each id among those known, -1 where it is not; quick where equal ids stand together."""
-    begins = ids.ne_missing(ids.shift()).arg_true()
-    places = known.to_frame("id").with_row_index("place")
-    found = ids.gather(begins).to_frame("id").join(places, on="id", how="left", maintain_order="left")
+    runs = ids.rle().struct.unnest()
+    places = known.to_frame("value").with_row_index("place")
+    found = runs.join(places, on="value", how="left", maintain_order="left")
     place = found.select(pl.col("place").cast(pl.Int32).fill_null(-1)).to_series()
-    return np.repeat(place.to_numpy(), np.diff(begins.to_numpy(), append=ids.len()))
+    return np.repeat(place.to_numpy(), runs.get_column("len").to_numpy())

@@ -108,6 +108,6 @@ def test_years_and_terms_begin_and_end_where_the_calendar_says() -> None:
 
 def test_ids_have_their_place_among_those_known_in_any_order() -> None:
     known = pl.Series(["ann", "bob", "cy"])
-    ids = pl.Series(["cy", "cy", "zoe", "ann", "cy", "bob", "bob"])
-    assert places_of(ids, known).tolist() == [2, 2, -1, 0, 2, 1, 1]
+    ids = pl.Series([None, "cy", "cy", "zoe", "ann", "cy", None, "bob", "bob"])
+    assert places_of(ids, known).tolist() == [-1, 2, 2, -1, 0, 2, -1, 1, 1]
     assert places_of(ids.clear(), known).tolist() == []

@@ -11,7 +11,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from cis_ews.indicators.compiled import compiled
+from cis_ews.indicators.compiled import compiled, inlined
 from cis_ews.indicators.windows import DAY_PARTS, FIRST_DAYS, LAST_DAYS
 
 TARDY, NOTHING = -1, -2
@@ -133,7 +133,7 @@ def _walk(records: Records, days: _Days, found: Missed) -> None:
         found.current_run[student] = run
 
 
-@compiled
+@inlined
 def _lay_out(records: Records, student: int, days: _Days) -> None:
     for place in range(records.begins[student], records.begins[student + 1]):
         number, weight = records.number[place], records.weight[place]
@@ -146,7 +146,7 @@ def _lay_out(records: Records, student: int, days: _Days) -> None:
         days.is_away[away.first[place] : min(away.last[place], records.total[student]) + 1] = True
 
 
-@compiled
+@inlined
 def _add(absence: _Absence, student: int, found: Missed) -> None:
     parts, excused_parts = absence.parts, absence.parts * absence.excused
     found.parts[student] += parts

@@ -3,20 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, cast
+from typing import Any, ParamSpec, TypeVar, cast
 
 import numba
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+P = ParamSpec("P")
+R = TypeVar("R")
 
-def compiled(function: Callable[..., None]) -> Callable[..., None]:
+
+def compiled(function: Callable[P, R]) -> Callable[P, R]:
     """Compile, keeping the machine code beside the module, or in memory alone where no folder can be written."""
     try:
-        return cast("Callable[..., None]", numba.njit(cache=True, nogil=True)(function))
+        return cast("Callable[P, R]", numba.njit(cache=True, nogil=True)(function))
     except RuntimeError:
-        return cast("Callable[..., None]", numba.njit(nogil=True)(function))
+        return cast("Callable[P, R]", numba.njit(nogil=True)(function))
+
+
+def inlined(function: Callable[P, R]) -> Callable[P, R]:
+    """Compile into the loops that call it: a call for each row would hand over every array anew."""
+    return cast("Callable[P, R]", numba.njit(inline="always")(function))
 
 
 def array_of(column: pl.Series) -> NDArray[Any]:
