@@ -9,7 +9,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import date, timedelta
 
+import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
 from cis_ews.errors import DataError
 
@@ -19,15 +21,16 @@ def school_year_at(calendar_days: pl.DataFrame, as_of: date) -> int:
 
     Where two years meet on that day, the later one. Raises `DataError` where the calendar begins after `as_of`.
     """
-    known = calendar_days.filter(pl.col("date") <= as_of)
-    if known.is_empty():
+    date = pl.col("date")
+    is_latest = date == date.filter(date <= as_of).max()
+    year = calendar_days.select(pl.col("school_year").filter(is_latest).max()).item()
+    if year is None:
         raise DataError(
             f"calendar_days has no row on or before {as_of.isoformat()}",
             hint="choose an as-of date inside the calendar of the extract",
             rows=calendar_days.height,
         )
-    latest = known.filter(pl.col("date") == pl.col("date").max())
-    return int(latest.select(pl.col("school_year").max()).item())
+    return int(year)
 
 
 def instructional_so_far(calendar_days: pl.DataFrame, as_of: date) -> pl.DataFrame:
@@ -55,26 +58,24 @@ def school_year_ends(calendar_days: pl.DataFrame) -> pl.DataFrame:
 
 @dataclass(frozen=True, slots=True)
 class InstructionalDays:
-    """Running counts of a school year's instructional days, by school and date, to be looked up by position.
+    """A school year's instructional days and their running counts, by school and date, to be looked up by position.
 
-    `schools`: `school_id`, `base`; a school's count on a date stands at `base` + the date's day number (days since
-    1970-01-01). Dates run without gaps from `first`, the day before the year begins anywhere, to `last`, its last day
-    up to the as-of date: move a date between them before looking it up.
+    What is known of a school's date stands at the school's base + the date's day number. `schools`: sorted. Dates run
+    without gaps from `first`, the day before the year begins anywhere, to `last`, its last day up to the as-of date:
+    move a date between them before looking it up.
     """
 
-    schools: pl.DataFrame
+    schools: pl.Series
     first: date
     last: date
-    counts: pl.Series
-    instructional: pl.Series
+    counts: NDArray[np.int32]
+    is_day: NDArray[np.bool_]
 
-    def count_at(self, positions: pl.Series) -> pl.Series:
-        """Instructional days up to and on the date at each position; 0 where a school has no calendar."""
-        return self.counts.gather(positions).fill_null(0)
-
-    def is_instructional_at(self, positions: pl.Series) -> pl.Series:
-        """Whether the date at each position is instructional; not where a school has no calendar."""
-        return self.instructional.gather(positions).fill_null(value=False)
+    def bases(self, school_ids: pl.Series) -> NDArray[np.int32]:
+        """The base of each school; a school without a calendar has one too, where no day is instructional."""
+        place = places_of(school_ids, self.schools)
+        place[place < 0] = self.schools.len()
+        return place * _width(self.first, self.last) - day_number(self.first)
 
 
 def instructional_days(calendar_days: pl.DataFrame, *, school_year: int, as_of: date) -> InstructionalDays:
@@ -82,21 +83,33 @@ def instructional_days(calendar_days: pl.DataFrame, *, school_year: int, as_of: 
     year = calendar_days.filter(pl.col("school_year") == school_year, pl.col("date") <= as_of)
     begins, last = year.select(first=pl.col("date").min(), last=pl.col("date").max()).row(0)
     first = (begins or as_of) - timedelta(days=1)
-    dates = pl.date_range(first, last or first, eager=True).alias("date").to_frame()
-    schools = year.select(pl.col("school_id").unique().sort())
-    known = pl.col("is_instructional").fill_null(value=False)
-    every_date = (
-        schools.join(dates, how="cross")
-        .join(year.select("school_id", "date", "is_instructional"), on=["school_id", "date"], how="left")
-        .with_columns(is_instructional=known)
-        .sort("school_id", "date")
-        .with_columns(count=known.cast(pl.Int32).cum_sum().over("school_id"))
-    )
-    base = pl.int_range(pl.len(), dtype=pl.Int32) * dates.height - (first - date(1970, 1, 1)).days
+    schools = year.get_column("school_id").unique().sort()
+    is_day = np.zeros((schools.len() + 1, _width(first, last or first)), dtype=np.bool_)
+    days = year.filter("is_instructional")
+    place = places_of(days.get_column("school_id"), schools)
+    is_day[place, days.get_column("date").to_physical().to_numpy() - day_number(first)] = True
     return InstructionalDays(
-        schools=schools.with_columns(base=base),
+        schools=schools,
         first=first,
         last=last or first,
-        counts=every_date.get_column("count"),
-        instructional=every_date.get_column("is_instructional"),
+        counts=is_day.cumsum(axis=1, dtype=np.int32).ravel(),
+        is_day=is_day.ravel(),
     )
+
+
+def _width(first: date, last: date) -> int:
+    return (last - first).days + 1
+
+
+def day_number(day: date) -> int:
+    """Days since 1970-01-01, as polars counts them."""
+    return (day - date(1970, 1, 1)).days
+
+
+def places_of(ids: pl.Series, known: pl.Series) -> NDArray[np.int32]:
+    """The place of each id among those known, -1 where it is not; quick where equal ids stand together."""
+    runs = ids.rle().struct.unnest()
+    places = known.to_frame("value").with_row_index("place")
+    found = runs.join(places, on="value", how="left", maintain_order="left")
+    place = found.select(pl.col("place").cast(pl.Int32).fill_null(-1)).to_series()
+    return np.repeat(place.to_numpy(), runs.get_column("len").to_numpy())

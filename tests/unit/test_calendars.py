@@ -4,16 +4,35 @@ from __future__ import annotations
 
 from datetime import date
 
+import numpy as np
 import polars as pl
 import pytest
+from numpy.typing import NDArray
 
-from cis_ews.calendars import instructional_days, school_year_at, school_year_ends, school_year_starts, term_ends
+from cis_ews.calendars import (
+    InstructionalDays,
+    day_number,
+    instructional_days,
+    places_of,
+    school_year_at,
+    school_year_ends,
+    school_year_starts,
+    term_ends,
+)
 from cis_ews.errors import DataError
 from tests.lib.builders import Row, frame, weekdays
 
 
 def calendar(*rows: list[Row]) -> pl.DataFrame:
     return frame("calendar_days", [{**row, "school_id": row["school_id"] or "north"} for some in rows for row in some])
+
+
+def positions(days: InstructionalDays, school_id: str, dates: list[date]) -> NDArray[np.int32]:
+    return days.bases(pl.Series([school_id])) + np.array([day_number(each) for each in dates], dtype=np.int32)
+
+
+def counts(days: InstructionalDays, school_id: str, dates: list[date]) -> list[int]:
+    return days.counts[positions(days, school_id, dates)].tolist()
 
 
 LAST_YEAR = weekdays("2025-05-26", "2025-06-13", school_year=2025)
@@ -51,25 +70,21 @@ def test_instructional_days_are_counted_by_school_and_date() -> None:
     south = weekdays("2025-09-03", "2025-09-12", school="south")
     days = instructional_days(calendar(THIS_YEAR, south), school_year=2026, as_of=date(2025, 9, 8))
     assert (days.first, days.last) == (date(2025, 8, 31), date(2025, 9, 8))
-    dates = pl.Series([date(2025, 8, 31), date(2025, 9, 1), date(2025, 9, 2), date(2025, 9, 7), date(2025, 9, 8)])
-    counts = {
-        school_id: days.count_at(base + dates.to_physical()).to_list() for school_id, base in days.schools.iter_rows()
-    }
-    assert counts == {"north": [0, 0, 1, 4, 5], "south": [0, 0, 0, 3, 4]}
+    dates = [date(2025, 8, 31), date(2025, 9, 1), date(2025, 9, 2), date(2025, 9, 7), date(2025, 9, 8)]
+    assert counts(days, "north", dates) == [0, 0, 1, 4, 5]
+    assert counts(days, "south", dates) == [0, 0, 0, 3, 4]
 
 
 def test_a_day_is_instructional_or_not() -> None:
     days = instructional_days(calendar(THIS_YEAR), school_year=2026, as_of=date(2025, 12, 1))
-    base = days.schools["base"].item()
-    dates = pl.Series([date(2025, 9, 1), date(2025, 9, 2), date(2025, 9, 6), date(2025, 9, 12)])
-    assert days.is_instructional_at(base + dates.to_physical()).to_list() == [False, True, False, True]
+    dates = [date(2025, 9, 1), date(2025, 9, 2), date(2025, 9, 6), date(2025, 9, 12)]
+    assert days.is_day[positions(days, "north", dates)].tolist() == [False, True, False, True]
 
 
 def test_a_school_without_a_calendar_has_no_days() -> None:
     days = instructional_days(calendar(THIS_YEAR), school_year=2026, as_of=date(2025, 9, 12))
-    nowhere = pl.Series([None], dtype=pl.Int32)
-    assert days.count_at(nowhere).to_list() == [0]
-    assert days.is_instructional_at(nowhere).to_list() == [False]
+    assert counts(days, "south", [date(2025, 9, 2), date(2025, 9, 12)]) == [0, 0]
+    assert not days.is_day[positions(days, "south", [date(2025, 9, 12)])].any()
 
 
 def test_a_year_that_the_calendar_does_not_have_is_empty() -> None:
@@ -89,3 +104,10 @@ def test_years_and_terms_begin_and_end_where_the_calendar_says() -> None:
         ("north", 2026, "T1", date(2025, 9, 5)),
         ("north", 2026, "T2", date(2025, 9, 12)),
     ]
+
+
+def test_ids_have_their_place_among_those_known_in_any_order() -> None:
+    known = pl.Series(["ann", "bob", "cy"])
+    ids = pl.Series([None, "cy", "cy", "zoe", "ann", "cy", None, "bob", "bob"])
+    assert places_of(ids, known).tolist() == [-1, 2, 2, -1, 0, 2, -1, 1, 1]
+    assert places_of(ids.clear(), known).tolist() == []

@@ -7,13 +7,14 @@ actions that started in a window, whether or not they are over. Definitions, uni
 
 from __future__ import annotations
 
+import numpy as np
 import polars as pl
 
-from cis_ews.calendars import school_year_starts
+from cis_ews.compiling import array_of
 from cis_ews.enums import DisciplineActionType, Domain, Severity
-from cis_ews.indicators.coverage import covers_actions, covers_years_before
-from cis_ews.indicators.roster import side_by_side
-from cis_ews.indicators.windows import DAY_PARTS, DAY_WINDOWS, FIRST_DAYS, EnrolledYear
+from cis_ews.indicators.coverage import covers_actions, covers_before
+from cis_ews.indicators.roster import of_roster, side_by_side
+from cis_ews.indicators.windows import DAY_PARTS, DAY_WINDOWS, FIRST_DAYS, DatedRows, EnrolledYear
 from cis_ews.schema.school_data import SchoolData
 
 EXPULSIONS = (DisciplineActionType.EXPULSION, DisciplineActionType.EMERGENCY_EXPULSION)
@@ -32,49 +33,55 @@ def behavior_indicators(
 
     Of a source that has incidents and no disciplinary actions, what is counted in actions is left out.
     """
-    incidents = _by_year(school_data, this_year)
-    parts = [_incident_sums(_placed(incidents.filter("is_this_year"), this_year))]
+    incidents = _of_years(_known(school_data, this_year), roster, this_year=this_year, last_year=last_year)
+    sums = [_incident_sums(_placed(incidents, this_year))]
     last_years = {"incidents_last_year": incidents}
     if covers_actions(school_data):
-        actions = _actions(school_data, this_year)
-        parts.append(_action_sums(_placed(actions.filter("is_this_year"), this_year)))
+        actions = _of_years(_actions(school_data, this_year), roster, this_year=this_year, last_year=last_year)
+        sums.append(_action_sums(_placed(actions, this_year)))
         last_years["suspensions_last_year"] = actions.filter(pl.col("action").is_in(SUSPENSIONS))
-    if covers_years_before(school_data, Domain.BEHAVIOR, school_year=this_year.school_year):
-        parts.extend(_last_year(rows, name, last_year) for name, rows in last_years.items())
-    return _filled(side_by_side(roster, [this_year.elapsed.totals(), *parts]))
+    counted = side_by_side(roster, sums).with_columns(total=this_year.elapsed.totals())
+    if covers_before(school_data, Domain.BEHAVIOR, this_year):
+        counted = counted.hstack([_last_year(rows, name, last_year) for name, rows in last_years.items()])
+    return _filled(counted)
 
 
-def _by_year(school_data: SchoolData, year: EnrolledYear) -> pl.LazyFrame:
-    """Incidents up to the as-of date with the school year they belong to: `is_this_year`, `is_last_year`."""
-    known = school_data.incidents.lazy().filter(pl.col("date") <= year.as_of)
-    return _with_year(known, school_data, school_year=year.school_year)
+def _known(school_data: SchoolData, year: EnrolledYear) -> pl.LazyFrame:
+    return school_data.incidents.lazy().filter(pl.col("date") <= year.as_of)
 
 
 def _actions(school_data: SchoolData, year: EnrolledYear) -> pl.LazyFrame:
     """Actions that have started, dated by their start, with the school of their incident."""
-    known = school_data.incidents.lazy().filter(pl.col("date") <= year.as_of)
-    schools = known.select("incident_id", "student_id", "school_id")
+    schools = _known(school_data, year).select("incident_id", "student_id", "school_id")
     started = school_data.discipline_actions.lazy().filter(pl.col("start_date") <= year.as_of)
     dated = started.rename({"start_date": "date"}).join(schools, on=["incident_id", "student_id"])
-    parts = (pl.col("days") * DAY_PARTS).round().cast(pl.Int64)
-    return _with_year(dated.with_columns(parts=parts), school_data, school_year=year.school_year)
+    return dated.with_columns(parts=(pl.col("days") * DAY_PARTS).round().cast(pl.Int64))
 
 
-def _with_year(rows: pl.LazyFrame, school_data: SchoolData, *, school_year: int) -> pl.LazyFrame:
-    starts = school_year_starts(school_data.calendar_days, school_year).lazy()
-    earlier = school_year_starts(school_data.calendar_days, school_year - 1).lazy().rename({"starts": "earlier"})
-    dated = rows.join(starts, on="school_id", how="left").join(earlier, on="school_id", how="left")
-    is_this_year = (pl.col("date") >= pl.col("starts")).fill_null(value=False)
-    return dated.with_columns(
-        is_this_year=is_this_year,
-        is_last_year=~is_this_year & (pl.col("date") >= pl.col("earlier")).fill_null(value=False),
-    )
+def _of_years(
+    rows: pl.LazyFrame, roster: pl.DataFrame, *, this_year: EnrolledYear, last_year: EnrolledYear
+) -> pl.DataFrame:
+    """Rows of the roster's students with the school year they belong to: `is_this_year`, `is_last_year`."""
+    dated = rows.collect()
+    starts, earlier = (_starts(dated["school_id"], year) for year in (this_year, last_year))
+    is_this_year = (dated["date"] >= starts).fill_null(value=False)
+    is_last_year = ~is_this_year & (dated["date"] >= earlier).fill_null(value=False)
+    columns = dated.drop("incident_id", "student_id", "school_id").to_dict()
+    return of_roster(dated["student_id"], roster, **columns, is_this_year=is_this_year, is_last_year=is_last_year)
 
 
-def _placed(rows: pl.LazyFrame, year: EnrolledYear) -> pl.LazyFrame:
-    """Rows with their place among the student's days: `number` (1 at least) and `ago` (0: the last day)."""
-    number = pl.col("number").clip(1)
-    return year.elapsed.number(rows).lazy().with_columns(number=number, ago=pl.col("total") - number)
+def _starts(school_ids: pl.Series, year: EnrolledYear) -> pl.Series:
+    """When the year began at each school, null where its calendar does not say."""
+    schools = school_ids.to_frame("school_id")
+    return schools.join(year.starts, on="school_id", how="left", maintain_order="left").get_column("starts")
+
+
+def _placed(rows: pl.DataFrame, year: EnrolledYear) -> pl.LazyFrame:
+    """This year's rows with their place among the student's days: `number` (1 at least) and `ago` (0: the last day)."""
+    of_year = rows.filter("is_this_year")
+    student, days = array_of(of_year["student"]), year.elapsed
+    number = np.maximum(days.number(DatedRows(student, array_of(of_year["date"]))), 1)
+    return of_year.lazy().with_columns(number=pl.Series(number), ago=pl.Series(days.total[student] - number))
 
 
 def _inside(window: str) -> pl.Expr:
@@ -119,11 +126,11 @@ def _action_sums(actions: pl.LazyFrame) -> pl.LazyFrame:
     )
 
 
-def _last_year(rows: pl.LazyFrame, name: str, year: EnrolledYear) -> pl.LazyFrame:
+def _last_year(rows: pl.DataFrame, name: str, year: EnrolledYear) -> pl.Series:
     """How many of the rows are last year's, for those who were enrolled then."""
-    students = year.elapsed.segments.lazy().select("student", "student_id").unique()
-    counted = rows.filter("is_last_year").group_by("student_id").agg(pl.len().alias(name))
-    return students.join(counted, on="student_id", how="left").select("student", pl.col(name).fill_null(0))
+    counts = np.bincount(rows.filter("is_last_year")["student"], minlength=year.elapsed.total.size)
+    enrolled = year.elapsed.totals().is_not_null()
+    return pl.select(pl.when(enrolled).then(pl.Series(name, counts)).alias(name)).to_series()
 
 
 def _filled(joined: pl.DataFrame) -> pl.DataFrame:

@@ -8,13 +8,32 @@ mark is a grade, the mark decides whether a course is failed; otherwise the perc
 
 from __future__ import annotations
 
-from datetime import date
-
+import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
-from cis_ews.calendars import school_year_ends, term_ends
-from cis_ews.enums import GradeLevel, Subject
-from cis_ews.indicators.roster import side_by_side
+from cis_ews.calendars import day_number, places_of
+from cis_ews.compiling import array_of, begins_of, read_only
+from cis_ews.enums import GradeLevel
+from cis_ews.indicators.coursework_kernel import (
+    ALL,
+    CORE,
+    COURSES,
+    ENGLISH,
+    FAILING,
+    JUDGED,
+    LAST_YEAR,
+    LATEST_TERM,
+    MATH,
+    PREVIOUS_TERM,
+    THIS_YEAR,
+    UNITS,
+    Grades,
+    Kinds,
+    Sums,
+    add_up,
+)
+from cis_ews.indicators.roster import of_roster
 from cis_ews.indicators.windows import EnrolledYear
 from cis_ews.schema.school_data import SchoolData
 
@@ -27,96 +46,90 @@ PASSING_MARKS = (
 INCOMPLETE_MARKS = ("I", "INC", "INCOMPLETE")
 WITHDRAWN_MARKS = ("W", "WD", "WITHDRAWN")
 GRADE_MARKS = (*FAILING_MARKS, *NEAR_FAILING_MARKS, *PASSING_MARKS)
-GRADE_COLUMNS = (
-    *("school_year", "term", "subject", "is_core", "is_final", "mark", "percent", "grade_points"),
-    *("credits_attempted", "credits_earned"),
-)
-FAILING_PERCENT = 60
-NEAR_FAILING_PERCENT = 70
-F_PERCENT = 65
-D_PERCENTS = (65, 69)
 CREDITS_A_YEAR = 6
-UNITS = 10_000
-"""Percents, grade points and credits are summed as whole numbers of ten-thousandths."""
 HIGH_SCHOOL_YEARS = {GradeLevel.G9: 0, GradeLevel.G10: 1, GradeLevel.G11: 2, GradeLevel.G12: 3}
 BELOW_HIGH_SCHOOL = tuple(grade for grade in GradeLevel if grade not in HIGH_SCHOOL_YEARS)
+AS_THEY_ARE = ("subject", "is_core", "is_final", "percent", "grade_points", "credits_attempted", "credits_earned")
+NO_DATE = np.iinfo(np.int32).min
 
 
 def coursework_indicators(
     school_data: SchoolData, roster: pl.DataFrame, *, this_year: EnrolledYear, last_year: EnrolledYear
 ) -> pl.DataFrame:
     """Every coursework indicator of the catalog, one row a student in the order of the roster."""
-    known = [
-        _grades_of_this_year(school_data, roster, this_year),
-        _grades_of_earlier_years(school_data, roster, this_year),
-    ]
-    grades = _judged(pl.concat(known).collect().lazy())
-    years, terms = pl.collect_all([_by_year(grades), _by_term(grades, this_year.school_year)])
-    ordered = _latest_first(terms)
-    parts = [
-        _latest_term(ordered),
-        _previous_term(ordered),
-        _this_year(years, this_year.school_year),
-        _last_year(years, last_year.school_year),
-        _credit_totals(years, school_data, roster, as_of=this_year.as_of),
-    ]
-    joined = side_by_side(roster, parts).with_columns(roster["grade_level"])
-    return _derived(joined, this_year.school_year)
-
-
-def _grades_of_this_year(school_data: SchoolData, roster: pl.DataFrame, year: EnrolledYear) -> pl.LazyFrame:
-    """This year's grades that are known on the as-of date, with the date by which their terms are put in order."""
-    calendar = school_data.calendar_days.filter(pl.col("school_year") == year.school_year)
-    ends = school_year_ends(calendar).select("school_id", "year_end").lazy()
-    graded = school_data.course_grades.lazy().filter(pl.col("school_year") == year.school_year)
-    dated = (
-        graded.join(
-            term_ends(calendar).select("school_id", "term", "term_end").lazy(), on=["school_id", "term"], how="left"
+    grades = school_data.course_grades
+    terms, marks = (grades.get_column(name).drop_nulls().unique().sort() for name in ("term", "mark"))
+    first_year = grades.select(pl.min_horizontal(pl.col("school_year").min(), last_year.school_year)).item()
+    dates = _dates(school_data, terms, this_year)
+    known = of_roster(
+        grades["student_id"],
+        roster,
+        **grades.select(*AS_THEY_ARE, year=pl.col("school_year").cast(pl.Int32) - first_year).to_dict(),
+        **dates,
+        mark=pl.Series(_codes(grades["mark"], marks)),
+    ).filter("is_known")
+    sums = add_up(
+        Grades(
+            begins=begins_of(array_of(known["student"]), roster.height),
+            **{name: array_of(known[name]) for name in Grades._fields if name in known.columns},
+            kinds=_kinds_of_marks(marks),
+            below=_below(school_data, roster, first_year=first_year, year=this_year),
+            this_year=this_year.school_year - first_year,
+            terms=terms.len(),
         )
-        .join(ends, on="school_id", how="left")
-        .with_columns(year_end=pl.col("year_end").fill_null(calendar.select(pl.col("date").max()).item()))
     )
-    known = dated.filter(pl.coalesce("graded_on", "term_end", "year_end") <= year.as_of)
-    return _of_roster(known.with_columns(term_date=pl.coalesce("term_end", "graded_on", "year_end")), roster)
+    columns = _latest_term(sums, terms) | _this_year(sums) | _earlier_years(sums, first_year)
+    return _derived(pl.DataFrame(columns).with_columns(roster["grade_level"]), this_year.school_year)
 
 
-def _grades_of_earlier_years(school_data: SchoolData, roster: pl.DataFrame, year: EnrolledYear) -> pl.LazyFrame:
-    """Grades of earlier years; without a date they are known, for their year is over."""
-    earlier = school_data.course_grades.lazy().filter(pl.col("school_year") < year.school_year)
-    known = earlier.filter((pl.col("graded_on") <= year.as_of).fill_null(value=True))
-    return _of_roster(known.with_columns(term_date=pl.col("graded_on")), roster)
+def _codes(words: pl.Series, known: pl.Series) -> NDArray[np.int32]:
+    """The place of each word among the few known, -1 for none of them."""
+    codes = words.cast(pl.Enum(known), strict=False).to_physical()
+    return codes.cast(pl.Int32).fill_null(-1).to_numpy()
 
 
-def _of_roster(grades: pl.LazyFrame, roster: pl.DataFrame) -> pl.LazyFrame:
-    wanted = grades.select(*GRADE_COLUMNS, "student_id", "term_date")
-    return wanted.join(roster.lazy().select("student", "student_id"), on="student_id").drop("student_id")
+def _dates(school_data: SchoolData, terms: pl.Series, year: EnrolledYear) -> dict[str, pl.Series]:
+    """Of each grade whether it is known on the as-of date, its `term` by its place and the `term_date` that orders it.
+
+    A grade of an earlier year that has no date is known, for its year is over.
+    """
+    grades = school_data.course_grades
+    calendar = school_data.calendar_days.filter(pl.col("school_year") == year.school_year)
+    schools = calendar.get_column("school_id").unique().sort()
+    ends = _term_ends(calendar, schools, terms)
+    term, school = _codes(grades["term"], terms), places_of(grades["school_id"], schools)
+    graded_on = grades["graded_on"].to_physical().fill_null(NO_DATE).to_numpy()
+    term_end, year_end = ends[school, term], _year_ends(ends)[school]
+    known_on = np.where(graded_on != NO_DATE, graded_on, np.where(term_end != NO_DATE, term_end, year_end))
+    school_year = grades["school_year"].to_numpy()
+    is_over = (school_year < year.school_year) & (graded_on == NO_DATE)
+    is_known = (school_year <= year.school_year) & (is_over | (known_on <= day_number(year.as_of)))
+    return {
+        "term": pl.Series(term),
+        "term_date": pl.Series(np.where(term_end != NO_DATE, term_end, known_on)),
+        "is_known": pl.Series(is_known),
+    }
 
 
-def _judged(grades: pl.LazyFrame) -> pl.LazyFrame:
-    """Grades with what a count can be made of (null without a grade), kinds of marks, and whole-number units."""
-    percent, attempted = pl.col("percent"), ~pl.col("is_withdrawn")
-    near = (percent >= FAILING_PERCENT) & (percent < NEAR_FAILING_PERCENT)
-    is_f = (percent < F_PERCENT).fill_null(value=False) | pl.col("fails")
-    is_d = percent.is_between(*D_PERCENTS, closed="right").fill_null(pl.col("nearly_fails"))
-    can_be_judged = pl.col("is_grade") | percent.is_not_null()
-    return grades.join(_kinds_of_marks(grades), on="mark", nulls_equal=True).select(
-        *("student", "school_year", "term", "term_date", "subject", "is_core", "is_final", "is_incomplete"),
-        has_mark=pl.col("has_letter") | percent.is_not_null(),
-        failing=pl.when("is_grade").then("fails").otherwise(percent < FAILING_PERCENT),
-        near_failing=pl.when("is_grade").then("nearly_fails").otherwise(near),
-        is_f=pl.when(can_be_judged).then(is_f),
-        is_d=pl.when(can_be_judged).then(is_d & ~is_f),
-        percents=_units(percent),
-        points=_units(pl.col("grade_points")),
-        attempted=pl.when(attempted).then(_units(pl.col("credits_attempted"))),
-        earned=pl.when(attempted).then(_units(pl.col("credits_earned"))),
-    )
+def _term_ends(calendar: pl.DataFrame, schools: pl.Series, terms: pl.Series) -> NDArray[np.int32]:
+    """The planned last day of each term at each school; the last row and column are those of none of them."""
+    ends = np.full((schools.len() + 1, terms.len() + 1), NO_DATE, dtype=np.int32)
+    school, term = places_of(calendar["school_id"], schools), _codes(calendar["term"], terms)
+    np.maximum.at(ends, (school, term), calendar["date"].to_physical().to_numpy())
+    return ends
 
 
-def _kinds_of_marks(grades: pl.LazyFrame) -> pl.LazyFrame:
+def _year_ends(ends: NDArray[np.int32]) -> NDArray[np.int32]:
+    """The last day of the year at each school, and of the whole calendar for a school that has none."""
+    year_ends = ends.max(axis=1)
+    year_ends[-1] = ends.max()
+    return year_ends
+
+
+def _kinds_of_marks(marks: pl.Series) -> Kinds:
     """What each mark that occurs stands for; there are few, so each is looked at once."""
-    mark = pl.col("mark").str.strip_chars().str.to_uppercase().fill_null("")
-    return grades.select(pl.col("mark").unique()).with_columns(
+    mark = pl.col("mark").str.strip_chars().str.to_uppercase()
+    kinds = pl.DataFrame({"mark": pl.concat([marks, marks.clear(1).fill_null("")])}).select(
         has_letter=mark != "",
         is_grade=mark.is_in(GRADE_MARKS),
         fails=mark.is_in(FAILING_MARKS),
@@ -124,120 +137,94 @@ def _kinds_of_marks(grades: pl.LazyFrame) -> pl.LazyFrame:
         is_incomplete=mark.is_in(INCOMPLETE_MARKS),
         is_withdrawn=mark.is_in(WITHDRAWN_MARKS),
     )
+    return Kinds(*map(array_of, kinds))
 
 
-def _units(value: pl.Expr) -> pl.Expr:
-    return (value * UNITS).round().cast(pl.Int64)
+def _below(school_data: SchoolData, roster: pl.DataFrame, *, first_year: int, year: EnrolledYear) -> NDArray[np.bool_]:
+    """Whether each student spent a year, from the first one to this one, below grade 9."""
+    spells = school_data.enrollments.filter(
+        pl.col("entry_date") <= year.as_of,
+        pl.col("school_year").is_between(first_year, year.school_year),
+        pl.col("grade_level").is_in(BELOW_HIGH_SCHOOL),
+    )
+    rows = of_roster(spells["student_id"], roster, year=spells["school_year"] - first_year)
+    below = np.zeros((roster.height, year.school_year - first_year + 1), dtype=np.bool_)
+    below[rows["student"].to_numpy(), rows["year"].to_numpy()] = True
+    return read_only(below)
 
 
-def _mean(units: str, where: pl.Expr | None = None) -> pl.Expr:
+def _where(is_known: NDArray[np.bool_], values: NDArray[np.generic] | pl.Series) -> pl.Series:
+    """The values, null where they are not known."""
+    return pl.select(pl.when(pl.Series(is_known)).then(pl.Series(values))).to_series()
+
+
+def _mean(units: NDArray[np.int64], count: NDArray[np.int64]) -> pl.Series:
     """Mean of the units that are there, from whole-number sums; null where there are none."""
-    values = pl.col(units) if where is None else pl.col(units).filter(where)
-    return pl.when(values.count() > 0).then(values.sum() / (values.count().cast(pl.Int64) * UNITS))
+    return _where(count > 0, pl.Series(units) / pl.Series(count * UNITS))
 
 
-def _how_many(flags: pl.Expr) -> pl.Expr:
-    """How many of the courses are so; null where there are some and not one has a grade that says it."""
-    return pl.when((flags.len() == 0) | (flags.count() > 0)).then(flags.sum())
+def _percents(sums: Sums, period: int) -> pl.Series:
+    return _mean(sums.percents[period], sums.percent_count[period])
 
 
-def _by_year(grades: pl.LazyFrame) -> pl.LazyFrame:
-    """One row a student and school year; what is counted in final marks is named `final_`."""
-    final, core, failing = pl.col("is_final"), pl.col("is_core"), pl.col("failing")
-    return grades.group_by("student", "school_year").agg(
-        percent_average=_mean("percents"),
-        gpa=_mean("points"),
-        final_marks=final.sum(),
-        final_failed=_how_many(failing.filter(final)),
-        final_failed_core=_how_many(failing.filter(final & core)),
-        final_incomplete=(final & pl.col("is_incomplete")).sum(),
-        final_attempted=pl.col("attempted").filter(final).sum(),
-        final_earned=pl.col("earned").filter(final).sum(),
-        has_credits=pl.col("attempted").filter(final).count() > 0,
-    )
+def _points(sums: Sums, period: int) -> pl.Series:
+    return _mean(sums.points[period], sums.point_count[period])
 
 
-def _by_term(grades: pl.LazyFrame, school_year: int) -> pl.LazyFrame:
-    """One row a student and term of this year, with every indicator of a term."""
-    failing, core = pl.col("failing"), pl.col("is_core")
-    english, math = pl.col("subject") == Subject.ENGLISH, pl.col("subject") == Subject.MATH
-    return (
-        grades.filter(pl.col("school_year") == school_year)
-        .group_by("student", "term")
-        .agg(
-            term_date=pl.col("term_date").max(),
-            courses_latest_term=pl.col("has_mark").sum(),
-            missing_marks=pl.col("has_mark").not_().sum(),
-            percent_average=_mean("percents"),
-            gpa=_mean("points"),
-            failing_courses=_how_many(failing),
-            failing_core_courses=_how_many(failing.filter(core)),
-            near_failing_core_courses=_how_many(pl.col("near_failing").filter(core)),
-            failing_english=failing.filter(english).max(),
-            failing_math=failing.filter(math).max(),
-            percent_english=_mean("percents", english),
-            percent_math=_mean("percents", math),
-            f_marks_latest_term=_how_many(pl.col("is_f")),
-            d_marks_latest_term=_how_many(pl.col("is_d")),
-        )
-    )
+def _is_said(counts: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """Whether it can be counted how many are so: not where there are some and not one has a grade that says it."""
+    return (counts[COURSES] == 0) | (counts[JUDGED] > 0)
 
 
-def _latest_first(terms: pl.DataFrame) -> pl.DataFrame:
-    """Terms with marks, the latest of each student first; of two that end on one day, the last by name."""
-    marked = terms.filter(pl.col("courses_latest_term") > 0)
-    return marked.sort("student", "term_date", "term", descending=[False, True, True]).with_columns(
-        is_latest=pl.col("student").ne_missing(pl.col("student").shift(1))
-    )
+def _latest_term(sums: Sums, terms: pl.Series) -> dict[str, pl.Series]:
+    """Every indicator of the latest term, and the averages of the one before it."""
+    is_there = sums.latest >= 0
+    is_said, of_core = (is_there & _is_said(sums.courses[group]) for group in (ALL, CORE))
+    columns = {
+        "latest_term": terms.gather(_where(is_there, sums.latest)),
+        "courses_latest_term": _where(is_there, sums.marked),
+        "missing_marks": _where(is_there, sums.courses[ALL, COURSES] - sums.marked),
+        "failing_courses": _where(is_said, sums.courses[ALL, FAILING]),
+        "failing_core_courses": _where(of_core, sums.courses[CORE, FAILING]),
+        "near_failing_core_courses": _where(of_core, sums.near_core),
+        "f_marks_latest_term": _where(is_said, sums.f_marks),
+        "d_marks_latest_term": _where(is_said, sums.d_marks),
+    }
+    for name, group in (("english", ENGLISH), ("math", MATH)):
+        courses = sums.courses[group]
+        columns[f"failing_{name}"] = _where(courses[JUDGED] > 0, courses[FAILING] > 0)
+        columns[f"percent_{name}"] = _mean(sums.subject_percents[group], sums.subject_percent_count[group])
+    for name, period in (("latest", LATEST_TERM), ("previous", PREVIOUS_TERM)):
+        columns[f"percent_average_{name}_term"] = _percents(sums, period)
+        columns[f"gpa_{name}_term"] = _points(sums, period)
+    return columns
 
 
-def _latest_term(ordered: pl.DataFrame) -> pl.DataFrame:
-    latest = ordered.filter("is_latest").drop("term_date", "is_latest")
-    return latest.rename(
-        {"term": "latest_term", "percent_average": "percent_average_latest_term", "gpa": "gpa_latest_term"}
-    )
-
-
-def _previous_term(ordered: pl.DataFrame) -> pl.DataFrame:
-    """The term after the latest one, in the order of `_latest_first`."""
-    previous = ordered.filter(pl.col("is_latest").shift(1) & ~pl.col("is_latest"))
-    return previous.select("student", percent_average_previous_term="percent_average", gpa_previous_term="gpa")
-
-
-def _this_year(years: pl.DataFrame, school_year: int) -> pl.DataFrame:
+def _this_year(sums: Sums) -> dict[str, pl.Series]:
     """Averages, failures and credits of this year; failures need a final mark, credits a final mark with credits."""
-    has_final, has_credits = pl.col("final_marks") > 0, pl.col("has_credits")
-    attempted, earned = pl.col("final_attempted"), pl.col("final_earned")
-    return years.filter(pl.col("school_year") == school_year).select(
-        "student",
-        percent_average_ytd="percent_average",
-        gpa_ytd="gpa",
-        course_failures_ytd=pl.when(has_final).then("final_failed"),
-        core_semester_failures_ytd=pl.when(has_final).then("final_failed_core"),
-        incomplete_marks_ytd=pl.when(has_final).then("final_incomplete"),
-        credits_attempted_ytd=pl.when(has_credits).then(attempted / UNITS),
-        credits_earned_ytd=pl.when(has_credits).then(earned / UNITS),
-        credits_attempted_not_earned_ytd=pl.when(has_credits).then((attempted - earned) / UNITS),
-    )
+    finals, has_credits = sums.finals[0], sums.with_credits > 0
+    has_final = finals[ALL, COURSES] > 0
+    return {
+        "percent_average_ytd": _percents(sums, THIS_YEAR),
+        "gpa_ytd": _points(sums, THIS_YEAR),
+        "course_failures_ytd": _where(has_final & _is_said(finals[ALL]), finals[ALL, FAILING]),
+        "core_semester_failures_ytd": _where(has_final & _is_said(finals[CORE]), finals[CORE, FAILING]),
+        "incomplete_marks_ytd": _where(has_final, sums.incomplete),
+        "credits_attempted_ytd": _where(has_credits, sums.attempted / UNITS),
+        "credits_earned_ytd": _where(has_credits, sums.earned / UNITS),
+        "credits_attempted_not_earned_ytd": _where(has_credits, (sums.attempted - sums.earned) / UNITS),
+    }
 
 
-def _last_year(years: pl.DataFrame, school_year: int) -> pl.DataFrame:
-    failures = pl.when(pl.col("final_marks") > 0).then("final_failed")
-    last = years.filter(pl.col("school_year") == school_year)
-    return last.select("student", gpa_last_year="gpa", course_failures_last_year=failures)
-
-
-def _credit_totals(years: pl.DataFrame, school_data: SchoolData, roster: pl.DataFrame, *, as_of: date) -> pl.DataFrame:
-    """Credits of every year in the extract but those spent below grade 9, and the first year that has them."""
-    begun = school_data.enrollments.filter(pl.col("entry_date") <= as_of)
-    below = begun.filter(pl.col("grade_level").is_in(BELOW_HIGH_SCHOOL))
-    years_below = (
-        below.select("student_id", "school_year").unique().join(roster.select("student", "student_id"), on="student_id")
-    )
-    counted = years.filter("has_credits").join(years_below, on=["student", "school_year"], how="anti")
-    return counted.group_by("student").agg(
-        credits_earned_total=pl.col("final_earned").sum() / UNITS, first_credit_year=pl.col("school_year").min()
-    )
+def _earlier_years(sums: Sums, first_year: int) -> dict[str, pl.Series]:
+    """Last year's average and failures; credits of every year but those spent below grade 9, and the first of them."""
+    has_credits, finals = sums.first_year >= 0, sums.finals[1, ALL]
+    return {
+        "gpa_last_year": _points(sums, LAST_YEAR),
+        "course_failures_last_year": _where(finals[JUDGED] > 0, finals[FAILING]),
+        "credits_earned_total": _where(has_credits, sums.earned_total / UNITS),
+        "first_credit_year": _where(has_credits, sums.first_year + first_year),
+    }
 
 
 def _derived(joined: pl.DataFrame, school_year: int) -> pl.DataFrame:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import polars as pl
+from datetime import date
 
-from cis_ews.calendars import school_year_starts
 from cis_ews.enums import CoverageLevel, Domain
+from cis_ews.indicators.windows import EnrolledYear
 from cis_ews.schema.school_data import SchoolData
 
 
@@ -20,12 +20,10 @@ def covers_actions(school_data: SchoolData) -> bool:
     return covers(school_data, Domain.BEHAVIOR) and "discipline_actions" not in missing
 
 
-def covers_years_before(school_data: SchoolData, domain: Domain, *, school_year: int) -> bool:
+def covers_before(school_data: SchoolData, domain: Domain, year: EnrolledYear) -> bool:
     """Whether the domain's first row is older than the school year; a year before it without any is not covered.
 
     The statement of the whole extract decides, so that a part of its students gives the same answer.
     """
-    first = school_data.coverage.of(domain).first
-    starts = school_year_starts(school_data.calendar_days, school_year)
-    begins = starts.select(pl.col("starts").min()).item()
-    return first is not None and first < begins
+    first, begins = school_data.coverage.of(domain).first, year.starts.get_column("starts").min()
+    return first is not None and isinstance(begins, date) and first < begins

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 from datetime import date
 
+import numpy as np
 import polars as pl
 
+from cis_ews.calendars import places_of
 from cis_ews.enums import GradeLevel
 from cis_ews.indicators.windows import EnrolledYear, known_enrollments
 from cis_ews.schema.school_data import SchoolData
@@ -30,6 +32,7 @@ def build_roster(school_data: SchoolData, *, school_year: int, as_of: date) -> p
         .join(levels, on="school_id", how="left", maintain_order="left")
         .with_columns(school_year=pl.lit(school_year, pl.Int16))
         .with_row_index("student")
+        .with_columns(pl.col("student").cast(pl.Int32))
     )
 
 
@@ -37,12 +40,19 @@ def roster_indicators(
     school_data: SchoolData, roster: pl.DataFrame, *, this_year: EnrolledYear, last_year: EnrolledYear
 ) -> pl.DataFrame:
     """Identity, `days_enrolled_ytd`, changes of school and first-time grade 9, one row a student of the roster."""
-    changes = _school_changes(school_data, roster, this_year).rename({"changes": "school_changes_ytd"})
-    earlier = _school_changes(school_data, roster, last_year).rename({"changes": "school_changes_last_year"})
-    days = this_year.reported.totals().rename({"total": "days_enrolled_ytd"})
-    beside = side_by_side(roster, [days, changes, earlier]).drop("student")
-    first_time = _first_time_grade_9(school_data, this_year)
-    return pl.concat([roster, beside], how="horizontal").with_columns(is_first_time_grade_9=first_time)
+    return roster.with_columns(
+        days_enrolled_ytd=this_year.reported.totals(),
+        school_changes_ytd=_school_changes(school_data, roster, this_year),
+        school_changes_last_year=_school_changes(school_data, roster, last_year),
+        is_first_time_grade_9=_first_time_grade_9(school_data, this_year),
+    )
+
+
+def of_roster(ids: pl.Series, roster: pl.DataFrame, **columns: pl.Series) -> pl.DataFrame:
+    """The rows of the roster's students, by their place in it: `student` and the columns given, students in order."""
+    student = pl.Series(places_of(ids, roster.get_column("student_id")))
+    rows = pl.DataFrame({"student": student, **columns}).filter(student >= 0)
+    return rows if rows.get_column("student").is_sorted() else rows.sort("student", maintain_order=True)
 
 
 def side_by_side(roster: pl.DataFrame, parts: Iterable[pl.DataFrame | pl.LazyFrame]) -> pl.DataFrame:
@@ -55,17 +65,17 @@ def side_by_side(roster: pl.DataFrame, parts: Iterable[pl.DataFrame | pl.LazyFra
     return pl.concat([students, *aligned], how="horizontal")
 
 
-def _school_changes(school_data: SchoolData, roster: pl.DataFrame, year: EnrolledYear) -> pl.DataFrame:
-    """Entries into another school than the one entered before it, on a later day: `student`, `changes`."""
+def _school_changes(school_data: SchoolData, roster: pl.DataFrame, year: EnrolledYear) -> pl.Series:
+    """Entries into another school than the one entered before it, on a later day; null for who was not enrolled."""
     known = known_enrollments(school_data.enrollments, school_year=year.school_year, as_of=year.as_of)
-    several = known.filter(pl.col("student_id").is_duplicated()).sort("student_id", "entry_date", "school_id")
-    same_student = pl.col("student_id") == pl.col("student_id").shift(1)
+    entered = of_roster(known["student_id"], roster, school_id=known["school_id"], entry_date=known["entry_date"])
+    several = entered.filter(pl.col("student").is_duplicated()).sort("student", "entry_date", "school_id")
+    same_student = pl.col("student") == pl.col("student").shift(1)
     moved = pl.col("school_id") != pl.col("school_id").shift(1)
     later = pl.col("entry_date") > pl.col("entry_date").shift(1)
-    moves = several.filter(same_student & moved & later).group_by("student_id").agg(changes=pl.len())
-    counted = roster.select("student", "student_id").join(moves, on="student_id").drop("student_id")
-    enrolled = year.elapsed.totals().select("student")
-    return enrolled.join(counted, on="student", how="left").with_columns(pl.col("changes").fill_null(0))
+    moves = several.filter(same_student & moved & later).get_column("student")
+    changes = pl.Series(np.bincount(moves.to_numpy(), minlength=roster.height))
+    return pl.select(pl.when(year.elapsed.totals().is_not_null()).then(changes)).to_series()
 
 
 def _first_time_grade_9(school_data: SchoolData, year: EnrolledYear) -> pl.Expr:

@@ -11,10 +11,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import date
+from typing import NamedTuple
 
+import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
-from cis_ews.calendars import InstructionalDays, instructional_days
+from cis_ews.calendars import InstructionalDays, day_number, instructional_days, places_of, school_year_starts
+from cis_ews.compiling import array_of, begins_of, compiled, read_only
 from cis_ews.schema.school_data import SchoolData
 
 DAY_PARTS = 25_200
@@ -38,49 +42,77 @@ MONTHS = {
 }
 
 
-DECISIVE = ("student_id", "since", "until", "floor", "last", "base")
-"""Columns of a segment that place a date in it."""
+class Segments(NamedTuple):
+    """Who owns which days, and what turns a date into a number: the segments of all students, by student and start.
+
+    `begins`: where those of each student of the roster begin, and one end more. The days of a segment begin after
+    `floor` and end on `last`; `base`: of its school in the calendar; `shift`: from the school's running count to the
+    student's own number. `counts` and `is_day` are the calendar's. Dates are day numbers (days since 1970-01-01).
+    """
+
+    begins: NDArray[np.int64]
+    start: NDArray[np.int32]
+    floor: NDArray[np.int32]
+    last: NDArray[np.int32]
+    base: NDArray[np.int32]
+    shift: NDArray[np.int32]
+    counts: NDArray[np.int32]
+    is_day: NDArray[np.bool_]
+
+
+class DatedRows(NamedTuple):
+    """Rows by the student's place in the roster, and their date as a day number."""
+
+    student: NDArray[np.int32]
+    date: NDArray[np.int32]
 
 
 @dataclass(frozen=True, slots=True)
 class StudentDays:
-    """The numbered days of every student in one school year.
+    """The numbered days of every student of the roster in one school year; `total`: how many a student has."""
 
-    `segments`, sorted by student and start: `student` (index of the roster), `student_id`, `since` and `until` (the
-    dates whose place in the numbering this segment decides), `floor` and `last` (its own days begin after the one and
-    end on the other), `base` (of its school in the calendar), `before` and `through` (the school's running counts on
-    those two dates), `shift` (turns a running count into the student's own number), `total` (days of the student).
-    """
-
-    segments: pl.DataFrame
+    segments: Segments
+    total: NDArray[np.int32]
     calendar: InstructionalDays
 
-    def totals(self) -> pl.DataFrame:
-        """Days of every student who has a segment: `student`, `total`."""
-        return self.segments.filter("is_last").select("student", "total")
+    def totals(self) -> pl.Series:
+        """Days of every student of the roster, null for one who was not enrolled."""
+        enrolled = pl.Series(np.diff(self.segments.begins) > 0)
+        return pl.select(pl.when(enrolled).then(pl.Series(self.total))).to_series()
 
-    def number(self, rows: pl.LazyFrame) -> pl.DataFrame:
-        """Rows of known students, by `student_id` and `date`, with their place among the student's days.
+    def number(self, rows: DatedRows) -> NDArray[np.int32]:
+        """How many of the student's days are up to and on each date: 0 before the first one."""
+        return self._places(rows).number
 
-        Adds `student`, `total` and `number`: the student's days up to and on the date, 0 before the first one.
-        """
-        place = pl.col("date").clip("floor", "last")
-        decided = pl.col("date").is_between("since", "until")
-        return self._numbered(self._joined(rows).filter(decided).with_columns(place=place)).drop("place")
+    def on_days(self, rows: DatedRows) -> NDArray[np.int32]:
+        """The number of the student's day on which each row falls: 0 where the date is not one of them."""
+        places = self._places(rows)
+        return read_only(places.number * places.is_own)
 
-    def on_days(self, rows: pl.LazyFrame) -> pl.DataFrame:
-        """The rows that fall on a day of their student, as `number` gives them."""
-        inside = (pl.col("date") > pl.col("floor")) & (pl.col("date") <= pl.col("last"))
-        placed = self._numbered(self._joined(rows).filter(inside).with_columns(place="date"))
-        return placed.filter(self.calendar.is_instructional_at(placed["place"])).drop("place")
+    def _places(self, rows: DatedRows) -> _Places:
+        rows_count = rows.date.size
+        found = _Places(np.zeros(rows_count, dtype=np.int32), np.zeros(rows_count, dtype=np.bool_))
+        _place(rows, self.segments, found)
+        return found
 
-    def _joined(self, rows: pl.LazyFrame) -> pl.LazyFrame:
-        return rows.join(self.segments.lazy().select(*DECISIVE, "student", "shift", "total"), on="student_id")
 
-    def _numbered(self, placed: pl.LazyFrame) -> pl.DataFrame:
-        position = pl.col("base") + pl.col("place").to_physical()
-        found = placed.with_columns(place=position).drop(DECISIVE).collect()
-        return found.with_columns(number=self.calendar.count_at(found["place"]) + found["shift"]).drop("shift")
+class _Places(NamedTuple):
+    number: NDArray[np.int32]
+    is_own: NDArray[np.bool_]
+
+
+@compiled
+def _place(rows: DatedRows, segments: Segments, found: _Places) -> None:
+    for row in range(rows.date.size):
+        student, date = rows.student[row], rows.date[row]
+        place, end = segments.begins[student], segments.begins[student + 1]
+        if place == end:
+            continue
+        while place + 1 < end and segments.start[place + 1] <= date:
+            place += 1
+        floor, last, base = segments.floor[place], segments.last[place], segments.base[place]
+        found.number[row] = segments.counts[base + min(max(date, floor), last)] + segments.shift[place]
+        found.is_own[row] = floor < date <= last and segments.is_day[base + date]
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,26 +120,32 @@ class EnrolledYear:
     """One school year of the roster's students up to the as-of date.
 
     `elapsed`: all days up to the as-of date. `reported`: cut at the last day whose absences the school has entered, so
-    that silence is not taken for perfect attendance.
+    that silence is not taken for perfect attendance. `owned`, sorted: which days of whom (`student`, `start`, `end`)
+    are those of which school (`owner`). `starts`: the first calendar day of the year at each school.
     """
 
     school_year: int
     as_of: date
+    owned: pl.DataFrame
+    starts: pl.DataFrame
     elapsed: StudentDays
     reported: StudentDays
 
 
 def enrolled_year(school_data: SchoolData, roster: pl.DataFrame, *, school_year: int, as_of: date) -> EnrolledYear:
     """Number the days of a school year for the students of the roster (`student`, `student_id`)."""
-    segments = _segments(known_enrollments(school_data.enrollments, school_year=school_year, as_of=as_of), roster)
+    owned = _owned(known_enrollments(school_data.enrollments, school_year=school_year, as_of=as_of), roster)
     calendar = instructional_days(school_data.calendar_days, school_year=school_year, as_of=as_of)
     reporting = school_data.reporting.select("reported_through", owner="school_id")
-    segments = segments.join(reporting, on="owner", how="left", maintain_order="left")
+    reported = owned.join(reporting, on="owner", how="left", maintain_order="left")
+    begins = begins_of(array_of(owned["student"]), roster.height)
     return EnrolledYear(
         school_year=school_year,
         as_of=as_of,
-        elapsed=_number_segments(segments, calendar, pl.col("end")),
-        reported=_number_segments(segments, calendar, pl.min_horizontal("end", "reported_through")),
+        owned=owned,
+        starts=school_year_starts(school_data.calendar_days, school_year),
+        elapsed=_numbered(owned, begins, calendar),
+        reported=_numbered(reported.with_columns(end=pl.min_horizontal("end", "reported_through")), begins, calendar),
     )
 
 
@@ -120,10 +158,10 @@ def known_enrollments(enrollments: pl.DataFrame, *, school_year: int, as_of: dat
     ).with_columns(end=known_exit.fill_null(as_of))
 
 
-def _segments(enrollments: pl.DataFrame, roster: pl.DataFrame) -> pl.DataFrame:
+def _owned(enrollments: pl.DataFrame, roster: pl.DataFrame) -> pl.DataFrame:
     """Enrollments as pieces that do not overlap, sorted by student and start: who owns which days."""
-    known = enrollments.select("student_id", "end", owner="school_id", start="entry_date")
-    spells = known.join(roster.select("student", "student_id"), on="student_id")
+    student = pl.Series(places_of(enrollments["student_id"], roster["student_id"]))
+    spells = enrollments.select("end", owner="school_id", start="entry_date", student=student).filter(student >= 0)
     alone = pl.col("student").is_unique()
     pieces = [spells.filter(alone), _owned_pieces(spells.filter(~alone))]
     return pl.concat(pieces, how="diagonal").sort("student", "start")
@@ -141,54 +179,36 @@ def _owned_pieces(spells: pl.DataFrame) -> pl.DataFrame:
     covering = pieces.join(spells, on="student").filter(pl.col("cut").is_between("start", "end"))
     owned = covering.sort("student", "cut", "start", "owner", descending=[False, False, True, False])
     first = owned.unique(["student", "cut"], keep="first", maintain_order=True)
-    return first.select("student", "student_id", "owner", start="cut", end=pl.col("stop") - pl.duration(days=1))
+    return first.select("student", "owner", start="cut", end=pl.col("stop") - pl.duration(days=1))
 
 
-def _number_segments(segments: pl.DataFrame, calendar: InstructionalDays, last: pl.Expr) -> StudentDays:
-    """Segments with the dates whose number they decide and what turns a running count into the student's own."""
-    floor = (pl.col("start") - pl.duration(days=1)).clip(calendar.first, calendar.last)
-    bounded = segments.join(calendar.schools, left_on="owner", right_on="school_id", how="left", maintain_order="left")
-    dated = bounded.with_columns(
-        floor=floor,
-        last=pl.max_horizontal(last.clip(calendar.first, calendar.last), floor),
-        is_first=pl.col("student").ne_missing(pl.col("student").shift(1)),
-        is_last=pl.col("student").ne_missing(pl.col("student").shift(-1)),
-    )
-    counted = dated.with_columns(
-        before=calendar.count_at(_positions(dated, pl.col("floor"))),
-        through=calendar.count_at(_positions(dated, pl.col("last"))),
-    )
-    return StudentDays(segments=counted.pipe(_add_up), calendar=calendar)
-
-
-def _add_up(counted: pl.DataFrame) -> pl.DataFrame:
-    """Running sums inside each student, from running sums over all of them (the rows are sorted)."""
-    so_far = (pl.col("through") - pl.col("before")).cast(pl.Int64).cum_sum()
-    earlier = so_far - (pl.col("through") - pl.col("before"))
-    is_first, is_last = pl.col("is_first"), pl.col("is_last")
-    of_others = pl.when(is_first).then(earlier).forward_fill()
-    return counted.with_columns(
-        since=pl.when(is_first).then(date.min).otherwise("start"),
-        until=pl.when(is_last).then(date.max).otherwise(pl.col("start").shift(-1) - pl.duration(days=1)),
-        shift=(earlier - of_others - pl.col("before")).cast(pl.Int32),
-        total=(pl.when(is_last).then(so_far).backward_fill() - of_others).cast(pl.Int32),
-    )
-
-
-def _positions(segments: pl.DataFrame, on: pl.Expr) -> pl.Series:
-    return segments.select(pl.col("base") + on.to_physical()).to_series()
+def _numbered(owned: pl.DataFrame, begins: NDArray[np.int64], calendar: InstructionalDays) -> StudentDays:
+    """Days by running sums over the segments of all students."""
+    base = calendar.bases(owned["owner"])
+    start, (first, last) = array_of(owned["start"]), map(day_number, (calendar.first, calendar.last))
+    floor = np.clip(start - 1, first, last)
+    until = np.maximum(np.clip(array_of(owned["end"]), first, last), floor)
+    before = calendar.counts[base + floor]
+    so_far = np.concatenate([[0], np.cumsum(calendar.counts[base + until] - before)])
+    of_others = np.repeat(so_far[begins[:-1]], np.diff(begins))
+    shift = (so_far[:-1] - of_others - before).astype(np.int32)
+    arrays = map(read_only, (begins, start, floor, until, base, shift, calendar.counts, calendar.is_day))
+    total = np.diff(so_far[begins]).astype(np.int32)
+    return StudentDays(segments=Segments(*arrays), total=read_only(total), calendar=calendar)
 
 
 def month_days(days: StudentDays) -> pl.DataFrame:
-    """The student's days in every calendar month: `student`, `days_enrolled_<month>`."""
+    """The days of every student of the roster in every calendar month: `days_enrolled_<month>`."""
     calendar, segments = days.calendar, days.segments
-    counted = {number: pl.zeros(segments.height, pl.Int32, eager=True) for number in MONTHS.values()}
-    so_far = segments["before"]
+    counted = {number: np.zeros(days.total.size, dtype=np.int32) for number in MONTHS.values()}
+    so_far = calendar.counts[segments.base + segments.floor]
     month_ends = pl.date_range(calendar.first.replace(day=1), calendar.last, "1mo", eager=True).dt.month_end()
     for month_end in month_ends.to_list():
-        last_here = pl.lit(min(month_end, calendar.last)).clip("floor", "last")
-        count = calendar.count_at(_positions(segments, last_here))
-        counted[month_end.month] = counted[month_end.month] + (count - so_far)
+        count = calendar.counts[segments.base + np.clip(day_number(month_end), segments.floor, segments.last)]
+        counted[month_end.month] += _by_student(count - so_far, segments.begins)
         so_far = count
-    columns = {f"days_enrolled_{name}": counted[number] for name, number in MONTHS.items()}
-    return segments.select("student").with_columns(**columns).group_by("student").agg(pl.all().sum())
+    return pl.DataFrame({f"days_enrolled_{name}": counted[number] for name, number in MONTHS.items()})
+
+
+def _by_student(days: NDArray[np.int32], begins: NDArray[np.int64]) -> NDArray[np.int32]:
+    return np.diff(np.concatenate([[0], np.cumsum(days)])[begins]).astype(np.int32)

@@ -8,13 +8,12 @@ to the right strikes out the leaves on its left. The first leaf that is left is 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
-from typing import Any, NamedTuple, cast
+from typing import Any, NamedTuple
 
-import numba
 import numpy as np
 from numpy.typing import NDArray
 
+from cis_ews.compiling import compiled
 from cis_ews.errors import ModelError
 from cis_ews.risk.model_encoding import LARGEST
 
@@ -210,14 +209,6 @@ def raw_scores(trees: TreeArrays, matrix: NDArray[np.float64]) -> NDArray[np.flo
     scores = np.zeros(matrix.shape[0], dtype=np.float64)
     _score(np.asfortranarray(matrix).T, trees, scores)
     return scores
-
-
-def compiled(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Compile, keeping the machine code beside the module, or in memory alone where no folder can be written."""
-    try:
-        return cast("Callable[..., Any]", numba.njit(cache=True, nogil=True)(function))
-    except RuntimeError:
-        return cast("Callable[..., Any]", numba.njit(nogil=True)(function))
 
 
 def _bit_places() -> NDArray[np.int64]:

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from cis_ews.risk.model_kernel import compiled
+from cis_ews.compiling import compiled
 
 NOTHING = -1
 

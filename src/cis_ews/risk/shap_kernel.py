@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from cis_ews.risk.model_kernel import compiled
+from cis_ews.compiling import compiled
 from cis_ews.risk.shap_tables import ShapTables
 from cis_ews.risk.shap_trees import CATEGORY, NAN_LEFT, NAN_RIGHT, ZERO, ZERO_RIGHT
 

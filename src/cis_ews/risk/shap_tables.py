@@ -20,7 +20,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from cis_ews.risk.model_kernel import compiled
+from cis_ews.compiling import compiled
 from cis_ews.risk.shap_groups import CutTree, Group, Leaf, cut
 from cis_ews.risk.shap_trees import CATEGORY, ShapForest, ShapTree
 
