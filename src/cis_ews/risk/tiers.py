@@ -160,7 +160,7 @@ def _evidence(students: pl.DataFrame, results: pl.DataFrame, policy: TierPolicy)
     ]
     table = pl.DataFrame(asking, schema=ASKING, orient="row")
     few_days = pl.col("days_enrolled") < policy.minimum_days_enrolled
-    names = table["rule"].unique().to_list()
+    names = [entry.rule.name for entry in policy.rules]
     held = results.lazy().filter(pl.col("status") == RuleStatus.HOLDS, pl.col("rule").is_in(names))
     return (
         held.select("student_id", "rule", "level", "sentence")
