@@ -1,6 +1,6 @@
 # The real commands are in the recipes: `make demo` is what a district's night does, on a made-up district.
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-long check bench-night bench-model accuracy lock clean
+.PHONY: help demo test test-long check bench-night bench-model bench-shap accuracy lock clean
 
 PYTHON ?= python3
 BIN := .venv/bin
@@ -16,6 +16,7 @@ help:
 	@echo "make check           lint, format, types, import contracts"
 	@echo "make bench-night     what a night costs, stage by stage, beside plain tools"
 	@echo "make bench-model     what fitting and asking a model costs, beside plain LightGBM"
+	@echo "make bench-shap      what explaining every student costs, beside LightGBM's pred_contrib and shap.TreeExplainer"
 	@echo "make accuracy        how accurate the model is on public data (docs/accuracy.md), beside plain models"
 	@echo "make lock            requirements.lock, made anew from pyproject.toml (needs uv)"
 
@@ -67,6 +68,9 @@ bench-night: .venv
 
 bench-model: .venv
 	OMP_WAIT_POLICY=passive $(BIN)/python -m benchmarks.model
+
+bench-shap: .venv
+	OMP_WAIT_POLICY=passive $(BIN)/python -m benchmarks.shap
 
 accuracy: .venv
 	$(BIN)/python -m benchmarks.accuracy
