@@ -1,6 +1,6 @@
 # The real commands are in the recipes: `make demo` is what a district's night does, on a made-up district.
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-long check bench-night bench-model bench-publish accuracy lock clean
+.PHONY: help demo test test-long check bench-night bench-model bench-publish bench-shap bench-state accuracy lock clean
 
 PYTHON ?= python3
 BIN := .venv/bin
@@ -18,6 +18,7 @@ help:
 	@echo "make bench-night     what a night costs, stage by stage, beside plain tools"
 	@echo "make bench-model     what fitting and asking a model costs, beside plain LightGBM"
 	@echo "make bench-publish   what publishing a night costs, beside the barest way to load its scores"
+	@echo "make bench-shap      what explaining every student costs, beside LightGBM's pred_contrib and shap.TreeExplainer"
 	@echo "make accuracy        how accurate the model is on public data (docs/accuracy.md), beside plain models"
 	@echo "make lock            requirements.lock, made anew from pyproject.toml (needs uv)"
 
@@ -72,6 +73,9 @@ bench-model: .venv
 
 bench-publish: .venv
 	$(BIN)/python -m benchmarks.publish --students $(STUDENTS)
+
+bench-shap: .venv
+	OMP_WAIT_POLICY=passive $(BIN)/python -m benchmarks.shap
 
 accuracy: .venv
 	$(BIN)/python -m benchmarks.accuracy

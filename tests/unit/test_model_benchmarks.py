@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -10,7 +11,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from benchmarks import accuracy, model
+from benchmarks import accuracy, model, shap
 from cis_ews.evaluation.accuracy import Accuracy
 
 NEEDS_DATA = pytest.mark.skipif(
@@ -78,3 +79,19 @@ def test_speed_is_measured_beside_the_same_trees() -> None:
     fit, predict = model.measure(rows=2_000, features=8)
     assert (fit.work, fit.rows, predict.work, predict.rows) == ("fit", 2_000, "predict", 2_000)
     assert min(fit.seconds, fit.baseline, predict.seconds, predict.baseline) > 0
+
+
+def test_explaining_is_measured_beside_the_oracles_and_agrees_with_them(capsys: pytest.CaptureFixture[str]) -> None:
+    assert shap.main(["--rows", "1500", "--trees", "4", "--threads", "1", "--json"]) == 0
+    said = json.loads(capsys.readouterr().out)
+    assert [each["model"] for each in said["measured"]] == list(shap.MODELS)
+    for each in said["measured"]:
+        assert min(each["pred_contrib"], each["tree_explainer"], each["ours"], each["table_mb"]) > 0
+        assert max(each["difference"], each["additivity"]) < 1e-9
+
+
+def test_the_table_of_explanations_has_a_line_a_model(capsys: pytest.CaptureFixture[str]) -> None:
+    assert shap.main(["--rows", "600", "--trees", "1"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert [line[:20].strip() for line in lines[3:]] == list(shap.MODELS)
+    assert max(map(len, lines)) <= 120
