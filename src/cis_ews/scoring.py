@@ -25,7 +25,7 @@ from cis_ews.errors import ConfigError, DataError
 from cis_ews.night.engine import Engine, InProcess
 from cis_ews.night.extract import Crew, Extract, large_extract, read_in_parts, read_whole
 from cis_ews.night.parts import STUDENTS_A_PART
-from cis_ews.night.passes import Assignment, Measured, compare_schools, judge_part, measure_part
+from cis_ews.night.passes import Assignment, Measured, compare_schools, judge_part, measure_part, write_file
 from cis_ews.progress import SILENT, Progress, Stopwatch
 from cis_ews.readers.unchanged import unchanged
 from cis_ews.risk.cohort import CohortStep, whole_flow
@@ -193,7 +193,9 @@ def _score(extract: Extract, night: Night, *, runs: RunStore, crew: Crew) -> Run
             coverage=coverage_statement(whole, night.as_of, policy=night.policy, parts=measured),
         )
         # Without `write` and `publish`, which are added at the end; so a night that fails to publish has its times too.
-        return runs.write(contents, timings=stage_times(watch))
+        return runs.write(
+            contents, timings=stage_times(watch), write_all=lambda files: crew.work("tables", write_file, files)
+        )
 
 
 def _assignments(

@@ -29,7 +29,8 @@ from cis_ews.risk.rules import RulesModel
 from cis_ews.risk.tiers import TierPolicy, judge_students
 from cis_ews.schema.freshness import schools_in_use
 from cis_ews.storage.erased import ErasedStudents
-from cis_ews.storage.frames import checked
+from cis_ews.storage.files import disk_errors
+from cis_ews.storage.frames import TableParts, checked, write_table
 from cis_ews.storage.workspace import Workspace
 
 SCHOOLS = "schools"
@@ -156,6 +157,12 @@ def judge_part(assignment: Assignment) -> Judged:
         for table, frame in tables.items():
             piece.write(table, checked(table, frame))
     return Judged(piece=name, costs=watch.times)
+
+
+def write_file(file: tuple[pl.DataFrame | TableParts, Path]) -> None:
+    """Write a table of the run, put together from its parts."""
+    with disk_errors(file[1], "write"):
+        write_table(*file)
 
 
 @lru_cache(maxsize=1)

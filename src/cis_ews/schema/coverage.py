@@ -219,6 +219,8 @@ def known_grades(grades: pl.DataFrame, calendar_days: pl.DataFrame) -> pl.DataFr
     """
     year, term = ["school_id", "school_year"], ["school_id", "school_year", "term"]
     last_day = pl.col("date").max()
+    # Of the schools in question alone: a state's calendar is large, and a part of it small.
+    calendar_days = calendar_days.join(grades.select(pl.col("school_id").unique()), on="school_id", how="semi")
     year_ends = calendar_days.group_by(year).agg(last_day.alias("year_end"))
     term_ends = calendar_days.group_by(term).agg(last_day.alias("term_end"))
     dated = grades.join(term_ends, on=term, how="left").join(year_ends, on=year, how="left")

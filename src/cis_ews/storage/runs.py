@@ -6,7 +6,7 @@ The files and their columns: docs/runs.md. Why this format: docs/adr/0003-run-fo
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -157,11 +157,28 @@ def run_date(folder: Path) -> date:
     return date.fromisoformat(folder.parent.name)
 
 
-def write_run(root: Path, contents: RunContents, *, timings: Mapping[str, object] | None = None) -> Run:
+WriteAll = Callable[[Sequence[tuple[pl.DataFrame | TableParts, Path]]], object]
+"""Writes tables, each to its path, in any order."""
+
+
+def write_one_by_one(tables: Sequence[tuple[pl.DataFrame | TableParts, Path]]) -> None:
+    """Write tables in this process."""
+    for table, path in tables:
+        write_table(table, path)
+
+
+def write_run(
+    root: Path,
+    contents: RunContents,
+    *,
+    timings: Mapping[str, object] | None = None,
+    write_all: WriteAll = write_one_by_one,
+) -> Run:
     """Write a run below `root`, or find and verify the one that is already there.
 
     Call it through `RunStore.write`, which holds the lock. Written into a hidden folder beside, seen onto the disk, and
-    renamed last. `timings` go to `timings.json` with the time of writing: the one file outside the hashes.
+    renamed last. `write_all` writes the large tables. `timings` go to `timings.json` with the time of writing: the one
+    file outside the hashes.
 
     Raises RunDamagedError if a run is there and does not match its manifest, StorageError if it cannot be written.
     """
@@ -177,7 +194,7 @@ def write_run(root: Path, contents: RunContents, *, timings: Mapping[str, object
         folder.parent.mkdir(parents=True, exist_ok=True)
         beside = leftover_beside(folder)
         try:
-            _fill(beside, contents, tables)
+            _fill(beside, contents, tables, write_all=write_all)
             write_durably(beside / TIMINGS, json_bytes(_timings(timings)))
             sync(beside)
             beside.rename(folder)
@@ -193,10 +210,13 @@ def _checked_tables(contents: RunContents) -> dict[str, pl.DataFrame | TablePart
     return {name: table if isinstance(table, TableParts) else checked(name, table) for name, table in tables.items()}
 
 
-def _fill(folder: Path, contents: RunContents, tables: Mapping[str, pl.DataFrame | TableParts]) -> None:
+def _fill(
+    folder: Path, contents: RunContents, tables: Mapping[str, pl.DataFrame | TableParts], *, write_all: WriteAll
+) -> None:
     folder.mkdir()
-    for name, table in tables.items():
-        write_table(table, folder / f"{name}.parquet")
+    files = [(table, folder / f"{name}.parquet") for name, table in tables.items()]
+    write_one_by_one([file for file in files if isinstance(file[0], pl.DataFrame)])
+    write_all([file for file in files if isinstance(file[0], TableParts)])
     write_durably(folder / "cohort_flow.json", json_bytes(list(contents.cohort_flow)))
     write_durably(folder / "coverage.json", json_bytes(contents.coverage))
     write_durably(folder / "model.json", json_bytes(contents.model))

@@ -14,7 +14,7 @@ from cis_ews.errors import RunNotFoundError, StorageError, StoreLockedError
 from cis_ews.storage.erased import ERASED, ErasedStudents, read_erased, write_erased
 from cis_ews.storage.files import LEFTOVER, discard, disk_errors, make_private_folder, remove, sync
 from cis_ews.storage.manifest import RUN_ID_LENGTH
-from cis_ews.storage.runs import Run, RunContents, open_run, write_run
+from cis_ews.storage.runs import Run, RunContents, WriteAll, open_run, write_one_by_one, write_run
 from cis_ews.storage.workspace import Workspace
 
 LOCK = ".lock"
@@ -91,10 +91,16 @@ class RunStore:
             raise StorageError("a night works without the lock", hint="take `RunStore.lock()` around it")
         return Workspace.opened(self.root, run_id, plan=plan)
 
-    def write(self, contents: RunContents, *, timings: Mapping[str, object] | None = None) -> Run:
+    def write(
+        self,
+        contents: RunContents,
+        *,
+        timings: Mapping[str, object] | None = None,
+        write_all: WriteAll = write_one_by_one,
+    ) -> Run:
         """Write a run under the lock, or find and verify the one that is there. See `runs.write_run`."""
         with self.lock():
-            return write_run(self.root, contents, timings=timings)
+            return write_run(self.root, contents, timings=timings, write_all=write_all)
 
     @contextmanager
     def lock(self) -> Generator[None]:
