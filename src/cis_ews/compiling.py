@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
-from typing import Any, ParamSpec, TypeVar, cast
+from types import FunctionType
+from typing import Any, Generic, ParamSpec, TypeVar, cast
 
-import numba
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
@@ -14,17 +15,50 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 
+class Loop(Generic[P, R]):
+    """A function that numba compiles when it is first called: whoever does not call it does not wait for numba."""
+
+    _lock = threading.RLock()
+
+    def __init__(self, function: Callable[P, R], **options: Any) -> None:
+        self._function = cast("FunctionType", function)
+        self._options = options
+        self._compiled: Callable[P, R] | None = None
+
+    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
+        return self.compiled()(*args, **kwargs)
+
+    def compiled(self) -> Callable[P, R]:
+        """The compiled function; loops that it calls are compiled first."""
+        with self._lock:
+            if self._compiled is None:
+                self._compiled = self._compile()
+            return self._compiled
+
+    def _compile(self) -> Callable[P, R]:
+        import numba
+
+        known = self._function.__globals__
+        for name in self._function.__code__.co_names:
+            if isinstance(loop := known.get(name), Loop):
+                known[name] = cast("Loop[..., Any]", loop).compiled()
+        try:
+            return cast("Callable[P, R]", numba.njit(**self._options)(self._function))
+        except RuntimeError:  # no folder in which the machine code could be kept
+            return cast("Callable[P, R]", numba.njit(**{**self._options, "cache": False})(self._function))
+
+
 def compiled(function: Callable[P, R]) -> Callable[P, R]:
-    """Compile, keeping the machine code beside the module, or in memory alone where no folder can be written."""
-    try:
-        return cast("Callable[P, R]", numba.njit(cache=True, nogil=True)(function))
-    except RuntimeError:
-        return cast("Callable[P, R]", numba.njit(nogil=True)(function))
+    """Compile, keeping the machine code beside the module, or in memory alone where no folder can be written.
+
+    The loop runs without the lock of the interpreter.
+    """
+    return Loop(function, cache=True, nogil=True)
 
 
 def inlined(function: Callable[P, R]) -> Callable[P, R]:
     """Compile into the loops that call it: a call for each row would hand over every array anew."""
-    return cast("Callable[P, R]", numba.njit(inline="always")(function))
+    return Loop(function, inline="always")
 
 
 def array_of(column: pl.Series) -> NDArray[Any]:

@@ -157,7 +157,8 @@ def _read(
         else:
             corrections = kept_corrections(runs)
             files = [*parted.whole.source.files, *(file for correction in corrections for file in correction.files)]
-            extract = read_in_parts(parted, corrections, night.workspace(runs, files, crew), crew)
+            workspace = night.workspace(runs, files, crew)
+            extract = read_in_parts(parted, corrections=corrections, workspace=workspace, crew=crew)
     check_reach(extract.whole, night.as_of)
     return extract
 

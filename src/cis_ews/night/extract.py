@@ -114,7 +114,7 @@ def read_whole(
         return Extract(whole=apply_corrections(school_data, runs))
 
 
-def read_in_parts(parted: Parted, corrections: Sequence[Correction], workspace: Workspace, crew: Crew) -> Extract:
+def read_in_parts(parted: Parted, *, corrections: Sequence[Correction], workspace: Workspace, crew: Crew) -> Extract:
     """Check a large folder part by part, each by one worker, and keep the parts in the workspace."""
     whole, bounds = parted.whole, parted.folder.bounds
     shared = check_shared(parted.shared)
@@ -143,26 +143,33 @@ def read_in_parts(parted: Parted, corrections: Sequence[Correction], workspace: 
         for task in tasks
     ]
     corrected = [by_part[number][place] for number, places in enumerate(usable) for place in places]
-    return Extract(whole=_known(parted, coverage, used(shared, whole), corrections, corrected, tasks), parts=parts)
+    notes = correction_notes(corrected, passed_over=len(corrections) - len(corrected)) if corrections else []
+    known = _known(
+        parted,
+        replace(coverage, notes=(*coverage.notes, *notes)),
+        shared=used(shared, whole),
+        corrected=corrected,
+        tasks=tasks,
+    )
+    return Extract(whole=known, parts=parts)
 
 
 def _known(
     parted: Parted,
     coverage: Coverage,
+    *,
     shared: Mapping[str, pl.DataFrame],
-    corrections: Sequence[Correction],
     corrected: Sequence[Correction],
     tasks: Sequence[CheckTask],
 ) -> SchoolData:
     """What is known of the whole; its tables about students stay empty."""
     whole = parted.whole
-    notes = correction_notes(corrected, passed_over=len(corrections) - len(corrected)) if corrections else []
     frames: dict[str, Any] = {table: TABLES[table].cast(rows) for table, rows in _with_empty(TABLES, shared).items()}
     of_corrections = [task.workspace.table(task.piece, "corrected") for task in tasks]
     return SchoolData(
         **frames,
         rejections=Rejections.cast(pl.concat([whole.rejections, *of_corrections])),
-        coverage=replace(coverage, notes=(*coverage.notes, *notes)),
+        coverage=coverage,
         rows_read=whole.rows_read,
         rows_reduced=whole.rows_reduced,
         files=(*whole.source.files, *(file for correction in corrected for file in correction.files)),

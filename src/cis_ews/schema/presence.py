@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import polars as pl
@@ -162,20 +162,15 @@ def _sorted_batch(rows: pl.DataFrame, enrolled: Enrolled) -> _Batch:
     starts = np.append(begins.arg_true().to_numpy(), rows.height).astype(np.int64)
     status = pl.col("status").cast(pl.String).cast(pl.Enum(STATUSES), strict=False).to_physical()
     verdicts, spans = np.zeros(rows.height, dtype=np.uint8), np.zeros((found.height, 2), dtype=np.int64)
-    _judge(
+    given = _Rows(
         starts,
         found.select(pl.col("low", "high", "base").fill_null(0)).to_numpy(),
-        enrolled.entry,
-        enrolled.end,
         rows.get_column("date").to_physical().fill_null(-_FAR).to_numpy(),
         rows.select(status.cast(pl.UInt8).fill_null(_UNKNOWN)).to_series().to_numpy(),
         rows.get_column("fraction_absent").cast(pl.Float64).fill_null(-1.0).to_numpy(),
-        enrolled.instructional,
-        enrolled.first,
-        enrolled.days,
-        verdicts,
-        spans,
     )
+    known = _Known(enrolled.entry, enrolled.end, enrolled.instructional, enrolled.first, enrolled.days)
+    _judge(given, known, _Verdicts(verdicts, spans))
     verdict = pl.Series(verdicts)
     return _Batch(
         exceptions=rows.select(_COLUMNS).filter(verdict == _EXCEPTION),
@@ -185,44 +180,58 @@ def _sorted_batch(rows: pl.DataFrame, enrolled: Enrolled) -> _Batch:
     )
 
 
+class _Rows(NamedTuple):
+    """Rows, and the runs of rows of one student in one school: their starts, their enrollments (low, high, base)."""
+
+    starts: NDArray[np.int64]
+    runs: NDArray[np.int64]
+    day: NDArray[np.int32]
+    status: NDArray[np.uint8]
+    fraction: NDArray[np.float64]
+
+
+class _Known(NamedTuple):
+    """What `Enrolled` knows, without its table."""
+
+    entry: NDArray[np.int64]
+    end: NDArray[np.int64]
+    instructional: NDArray[np.bool_]
+    first: int
+    days: int
+
+
+class _Verdicts(NamedTuple):
+    """A verdict a row, and the first and last day of each run with one that is plainly right."""
+
+    rows: NDArray[np.uint8]
+    spans: NDArray[np.int64]
+
+
 @compiled
-def _judge(  # noqa: PLR0913 - one loop over rows; a compiled loop takes arrays
-    starts: NDArray[np.int64],
-    runs: NDArray[np.int64],
-    entry: NDArray[np.int64],
-    end: NDArray[np.int64],
-    day: NDArray[np.int32],
-    status: NDArray[np.uint8],
-    fraction: NDArray[np.float64],
-    instructional: NDArray[np.bool_],
-    first: int,
-    days: int,
-    verdicts: NDArray[np.uint8],
-    spans: NDArray[np.int64],
-) -> None:
-    for run in range(starts.size - 1):
-        begin, stop = starts[run], starts[run + 1]
-        spell, high, base = runs[run, 0], runs[run, 1], runs[run, 2]
+def _judge(rows: _Rows, known: _Known, verdicts: _Verdicts) -> None:
+    for run in range(rows.starts.size - 1):
+        begin, stop = rows.starts[run], rows.starts[run + 1]
+        spell, high, base = rows.runs[run, 0], rows.runs[run, 1], rows.runs[run, 2]
         rises = spell < high
         for row in range(begin + 1, stop):
-            rises = rises and day[row] >= day[row - 1]
+            rises = rises and rows.day[row] >= rows.day[row - 1]
         if not rises:
             continue
         earliest, latest = 0, 0
         for row in range(begin, stop):
-            today, part, kind = day[row], fraction[row], status[row]
-            place = today - first
-            while spell + 1 < high and entry[spell + 1] <= today:
+            today, part, kind = rows.day[row], rows.fraction[row], rows.status[row]
+            place = today - known.first
+            while spell + 1 < high and known.entry[spell + 1] <= today:
                 spell += 1
-            if place < 0 or place >= days or today < entry[spell] or today > end[spell]:
+            if place < 0 or place >= known.days or today < known.entry[spell] or today > known.end[spell]:
                 continue
-            if (row > begin and day[row - 1] == today) or (row + 1 < stop and day[row + 1] == today):
+            if (row > begin and rows.day[row - 1] == today) or (row + 1 < stop and rows.day[row + 1] == today):
                 continue
             agrees = part == 0.0 if kind == _PRESENT else part > 0.0 or kind == _TARDY
-            if kind > _TARDY or not (0.0 <= part <= 1.0) or not agrees or not instructional[base + place]:
+            if kind > _TARDY or not (0.0 <= part <= 1.0) or not agrees or not known.instructional[base + place]:
                 continue
-            verdicts[row] = _PRESENCE if kind == _PRESENT else _EXCEPTION
+            verdicts.rows[row] = _PRESENCE if kind == _PRESENT else _EXCEPTION
             if latest == 0:
                 earliest = today
             latest = today
-        spans[run, 0], spans[run, 1] = earliest, latest
+        verdicts.spans[run, 0], verdicts.spans[run, 1] = earliest, latest
