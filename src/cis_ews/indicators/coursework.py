@@ -21,6 +21,7 @@ from cis_ews.indicators.coursework_kernel import (
     COURSES,
     ENGLISH,
     FAILING,
+    GROUPS,
     JUDGED,
     LAST_YEAR,
     LATEST_TERM,
@@ -202,7 +203,7 @@ def _latest_term(sums: Sums, terms: pl.Series) -> dict[str, pl.Series]:
 
 def _this_year(sums: Sums) -> dict[str, pl.Series]:
     """Averages, failures and credits of this year; failures need a final mark, credits a final mark with credits."""
-    finals, has_credits = sums.finals[0], sums.with_credits > 0
+    finals, has_credits = sums.finals, sums.with_credits > 0
     has_final = finals[ALL, COURSES] > 0
     return {
         "percent_average_ytd": _percents(sums, THIS_YEAR),
@@ -218,7 +219,7 @@ def _this_year(sums: Sums) -> dict[str, pl.Series]:
 
 def _earlier_years(sums: Sums, first_year: int) -> dict[str, pl.Series]:
     """Last year's average and failures; credits of every year but those spent below grade 9, and the first of them."""
-    has_credits, finals = sums.first_year >= 0, sums.finals[1, ALL]
+    has_credits, finals = sums.first_year >= 0, sums.finals[GROUPS + ALL]
     return {
         "gpa_last_year": _points(sums, LAST_YEAR),
         "course_failures_last_year": _where(finals[JUDGED] > 0, finals[FAILING]),

@@ -19,11 +19,14 @@ NEAR_FAILING_PERCENT = 70
 F_PERCENT = 65
 D_PERCENTS = (65, 69)
 NONE = -1
-LATEST_TERM, PREVIOUS_TERM, THIS_YEAR, LAST_YEAR = range(4)
-PERIODS, YEARS = 4, 2
-ALL, CORE, ENGLISH, MATH = range(4)
-GROUPS = 4
-"""Groups of courses that are counted apart; of a year, the first two."""
+LATEST_TERM, PREVIOUS_TERM, THIS_YEAR, LAST_YEAR, EARLIER = range(5)
+PERIODS, YEARS = 5, 2
+ALL, CORE, ENGLISH, MATH, OTHERS = range(5)
+GROUPS = 5
+"""Groups of courses that are counted apart; nobody asks for what falls into the last one, nor into the last period.
+
+Always to add, and choose where, takes a fraction of the time of a branch that cannot be foreseen.
+"""
 COURSES, JUDGED, FAILING = range(3)
 COUNTS = 3
 """What is counted of a group: courses, those with a grade that says whether they are failed, those failed."""
@@ -72,9 +75,9 @@ class Sums(NamedTuple):
     """Counts, and sums of units; the last axis is the student.
 
     Of a period: `percents` and `points`, and of how many. Of the latest term: `courses` by group and by what is
-    counted, `subject_percents` by group, and other counts. Of final marks: `finals` by year (this, last), group and
-    what is counted; the rest of this year. `latest`, `previous`: the terms, -1 for none. `earned_total`, `first_year`:
-    of all years but those below grade 9.
+    counted, `subject_percents` by group, and other counts. Of final marks: `finals` by year (this, last) and group, and
+    by what is counted; the rest of this year. `latest`, `previous`: the terms, -1 for none. `earned_total` and
+    `first_year`: of all years but those below grade 9.
     """
 
     percents: NDArray[np.int64]
@@ -104,7 +107,7 @@ class _Kept(NamedTuple):
 
     order: NDArray[np.int64]
     has_mark: NDArray[np.bool_]
-    with_credits: NDArray[np.int32]
+    with_credits: NDArray[np.int64]
     earned: NDArray[np.int64]
 
 
@@ -123,13 +126,14 @@ class _Grade(NamedTuple):
     is_d: bool
     is_incomplete: bool
     is_final: bool
-    groups: tuple[bool, bool, bool, bool]
+    is_core: bool
+    subject: int
 
 
 def add_up(grades: Grades) -> Sums:
     """The sums of every student."""
     students, years = grades.below.shape
-    by_group = {"courses": (GROUPS, COUNTS), "finals": (YEARS, CORE + 1, COUNTS)}
+    by_group = {"courses": (GROUPS, COUNTS), "finals": (YEARS * GROUPS, COUNTS)}
     by_period = dict.fromkeys(("percents", "percent_count", "points", "point_count"), (PERIODS,))
     by_subject = dict.fromkeys(("subject_percents", "subject_percent_count"), (GROUPS,))
     axes: Mapping[str, tuple[int, ...]] = by_group | by_period | by_subject
@@ -146,13 +150,11 @@ def _walk(grades: Grades, kept: _Kept, found: Sums) -> None:
         for row in range(grades.begins[student], grades.begins[student + 1]):
             grade, year, term = _judged(grades, row), int(grades.year[row]), grades.term[row]
             ago = grades.this_year - year
-            if ago < YEARS:
-                _add_averages(grade, (THIS_YEAR + ago, student), found)
-            if ago == 0 and term == latest:
-                _add_averages(grade, (LATEST_TERM, student), found)
+            _add_averages(grade, (min(THIS_YEAR + ago, EARLIER), student), found)
+            period = LATEST_TERM if term == latest else PREVIOUS_TERM if term == previous else EARLIER
+            _add_averages(grade, (EARLIER if ago else period, student), found)
+            if period == LATEST_TERM and not ago:
                 _add_courses(grade, student, found)
-            if ago == 0 and term == previous:
-                _add_averages(grade, (PREVIOUS_TERM, student), found)
             if grade.is_final:
                 _add_final(grade, (ago, student), found)
                 kept.with_credits[year] += grade.attempted >= 0
@@ -194,7 +196,7 @@ def _judged(grades: Grades, row: int) -> _Grade:
     is_f = kinds.fails[mark] or percent < F_PERCENT
     is_d = D_PERCENTS[0] < percent <= D_PERCENTS[1] if has_percent else kinds.nearly_fails[mark]
     is_near = FAILING_PERCENT <= percent < NEAR_FAILING_PERCENT
-    is_core, subject, counts = grades.is_core[row], grades.subject[row], not kinds.is_withdrawn[mark]
+    counts = not kinds.is_withdrawn[mark]
     return _Grade(
         _units(percent),
         _units(grades.grade_points[row]),
@@ -208,7 +210,8 @@ def _judged(grades: Grades, row: int) -> _Grade:
         is_d and not is_f,
         kinds.is_incomplete[mark],
         grades.is_final[row],
-        (True, is_core, subject == _ENGLISH, subject == _MATH),
+        grades.is_core[row],
+        grades.subject[row],
     )
 
 
@@ -224,38 +227,41 @@ def _units(value: float) -> int:
 
 @inlined
 def _add_averages(grade: _Grade, place: tuple[int, int], found: Sums) -> None:
-    if grade.percent >= 0:
-        found.percents[place] += grade.percent
-        found.percent_count[place] += 1
-    if grade.points >= 0:
-        found.points[place] += grade.points
-        found.point_count[place] += 1
+    found.percents[place] += max(grade.percent, 0)
+    found.percent_count[place] += grade.percent >= 0
+    found.points[place] += max(grade.points, 0)
+    found.point_count[place] += grade.points >= 0
 
 
 @inlined
 def _add_courses(grade: _Grade, student: int, found: Sums) -> None:
-    for group, is_in in enumerate(grade.groups):
-        if is_in:
-            found.courses[group, COURSES, student] += 1
-            found.courses[group, JUDGED, student] += grade.is_judged
-            found.courses[group, FAILING, student] += grade.is_failing
-            if grade.percent >= 0:
-                found.subject_percents[group, student] += grade.percent
-                found.subject_percent_count[group, student] += 1
+    _count(grade, (ALL, student), found.courses)
+    _count(grade, (CORE if grade.is_core else OTHERS, student), found.courses)
+    group = ENGLISH if grade.subject == _ENGLISH else MATH if grade.subject == _MATH else OTHERS
+    _count(grade, (group, student), found.courses)
+    found.subject_percents[group, student] += max(grade.percent, 0)
+    found.subject_percent_count[group, student] += grade.percent >= 0
     found.marked[student] += grade.has_mark
-    found.near_core[student] += grade.is_near and grade.groups[CORE]
+    found.near_core[student] += grade.is_near & grade.is_core
     found.f_marks[student] += grade.is_f
     found.d_marks[student] += grade.is_d
 
 
 @inlined
+def _count(grade: _Grade, place: tuple[int, int], counts: NDArray[np.int64]) -> None:
+    group, student = place
+    counts[group, COURSES, student] += 1
+    counts[group, JUDGED, student] += grade.is_judged
+    counts[group, FAILING, student] += grade.is_failing
+
+
+@inlined
 def _add_final(grade: _Grade, place: tuple[int, int], found: Sums) -> None:
     ago, student = place
-    for group in (ALL, CORE):
-        if ago < YEARS and grade.groups[group]:
-            found.finals[ago, group, COURSES, student] += 1
-            found.finals[ago, group, JUDGED, student] += grade.is_judged
-            found.finals[ago, group, FAILING, student] += grade.is_failing
+    if ago < YEARS:
+        year = ago * GROUPS
+        _count(grade, (year + ALL, student), found.finals)
+        _count(grade, (year + (CORE if grade.is_core else OTHERS), student), found.finals)
     if ago == 0:
         found.incomplete[student] += grade.is_incomplete
         found.with_credits[student] += grade.attempted >= 0
