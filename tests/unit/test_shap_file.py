@@ -39,7 +39,11 @@ def tables() -> ShapTables:
     matrix, _ = made_up(3_000, 14)
     matrix[:, 2:] = np.random.default_rng(1).normal(size=(3_000, 12))
     is_far = matrix[:, 2:] > 1.5
-    outcome = np.where(is_far.any(axis=1), is_far.argmax(axis=1), 20.0) + np.sin(3.0 * matrix[:, 13]) + matrix[:, 1] % 3
+    outcome = (
+        np.where(is_far.any(axis=1), is_far.argmax(axis=1), 20.0)
+        + np.sin(3.0 * matrix[:, 13])
+        + 9.0 * (matrix[:, 1] % 3 == 0)
+    )
     made = tables_of(trained(matrix, outcome, num_leaves=150, rounds=3, categories=[1]).model_to_string())
     assert made.category_words.size
     assert made.step_flag.size
