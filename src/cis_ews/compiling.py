@@ -38,14 +38,15 @@ class Loop(Generic[P, R]):
     def _compile(self) -> Callable[P, R]:
         import numba
 
+        njit = cast("Any", numba.njit)
         known = self._function.__globals__
         for name in self._function.__code__.co_names:
             if isinstance(loop := known.get(name), Loop):
                 known[name] = cast("Loop[..., Any]", loop).compiled()
         try:
-            return cast("Callable[P, R]", numba.njit(**self._options)(self._function))
+            return cast("Callable[P, R]", njit(**self._options)(self._function))
         except RuntimeError:  # no folder in which the machine code could be kept
-            return cast("Callable[P, R]", numba.njit(**{**self._options, "cache": False})(self._function))
+            return cast("Callable[P, R]", njit(**{**self._options, "cache": False})(self._function))
 
 
 def compiled(function: Callable[P, R]) -> Callable[P, R]:
