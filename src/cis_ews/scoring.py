@@ -205,7 +205,7 @@ def _assignments(
     model_file = None
     if night.model.trained is not None:
         model_file = workspace.folder / "model.json"
-        night.model.trained.save(model_file)
+        night.model.trained.hand_over(model_file)
     return [
         Assignment(
             workspace=workspace,

@@ -128,10 +128,17 @@ class RiskModel:
         they are held against LightGBM's own contributions. Raises StorageError, ModelError where they differ.
         """
         trees = self.parts.trees
-        tables = trees.checked_tables() if trees else b""
-        write_model(Path(path), self._file)
+        self._write(Path(path), tables=trees.checked_tables() if trees else b"")
+
+    def hand_over(self, path: str | Path) -> None:
+        """Write what `save` writes, without its check: for worker processes of this one."""
+        trees = self.parts.trees
+        self._write(Path(path), tables=trees.kept_tables() if trees else b"")
+
+    def _write(self, path: Path, *, tables: bytes) -> None:
+        write_model(path, self._file)
         if tables:
-            write_tables(Path(path), tables)
+            write_tables(path, tables)
 
     @classmethod
     def load(cls, path: str | Path) -> RiskModel:

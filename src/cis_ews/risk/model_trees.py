@@ -81,15 +81,19 @@ class TreePart:
         LightGBM's own `pred_contrib` gives for rows at and around the trees' thresholds, and with gaps."""
         from lightgbm import Booster
 
-        from cis_ews.risk.shap_file import tables_bytes
-
         tables, rows = tables_of(self.text), self._sample()
         told = np.asarray(Booster(model_str=self.text).predict(rows, pred_contrib=True, num_threads=1))
         if not np.abs(told - explained(tables, rows)).max() <= AGREEMENT * max(1.0, np.abs(told).max()):
             raise ModelError(
                 "the contributions of the trees are not those of LightGBM", hint="fit the model anew; nothing was saved"
             )
-        return tables_bytes(tables, key=key_of(self.text))
+        return self.kept_tables()
+
+    def kept_tables(self) -> bytes:
+        """The tables for contributions, as bytes to keep beside the model."""
+        from cis_ews.risk.shap_file import tables_bytes
+
+        return tables_bytes(tables_of(self.text), key=key_of(self.text))
 
     def take_tables(self, content: bytes) -> None:
         """Use tables that were kept, where they are whole and of these trees: others are made anew when asked for."""
