@@ -33,6 +33,7 @@ from cis_ews import RiskModel, RulesModel, TierPolicy, build_features, compute_i
 from cis_ews.engines.local import LocalEngine
 from cis_ews.readers import read_school_data
 from cis_ews.synthetic import write_district, write_state
+from training.experiment import usable_features
 
 AS_OF = date(2026, 6, 10)
 THROUGH = date(2026, 6, 12)
@@ -166,9 +167,9 @@ def _model(folder: Path) -> RiskModel:
     school_data = read_school_data(folder / "past")
     day = date(2026, 1, 15)
     indicators = compute_indicators(school_data, day)
-    labels = make_labels(school_data, day)
-    rows = build_features(indicators).join(labels.drop_nulls("label"), on="student_id")
-    names = [name for name in build_features(indicators).columns if name != "student_id"]
+    labels = make_labels(school_data, day).drop_nulls("label")
+    rows = build_features(indicators).join(labels.select("student_id", "label"), on="student_id").drop("student_id")
+    names, _ = usable_features(rows.drop("label"))
     return RiskModel.fit(rows.select(names), rows["label"], seed=7)
 
 
