@@ -216,10 +216,12 @@ def _night(ids: pl.DataFrame, *, day: int) -> RunContents:
         config_hash="c" * 64,
         inputs=[SourceFile(table="students", name="students.csv", sha256="a" * 64, rows=ids.height)],
         scores=_made_scores(ids, day=day),
-        reasons=_made_reasons(ids, day=day),
-        rules=RuleResults.create_empty(),
-        indicators=ids.select("student_id"),
         rejections=Rejections.create_empty(),
+        tables={
+            "reasons": _made_reasons(ids, day=day),
+            "rules": RuleResults.create_empty(),
+            "indicators": ids.select("student_id"),
+        },
     )
 
 

@@ -58,7 +58,7 @@ def _night(store: RunStore, tier: int, *, schools: dict[str, str] | None = None)
         score(f"{place}-{one}", tier=tier, school=place) | {"list_place": 1} for place in places for one in STUDENTS
     ]
     told = [reason(row["student_id"], sentence=f"Tier {tier} it is") for row in rows]
-    reasons = pl.DataFrame(told, schema=contents().reasons.schema)
+    reasons = pl.DataFrame(told, schema=contents().tables["reasons"].lazy().collect_schema())
     return store.write(contents(rows, reasons=reasons, config_hash=str(len(store.runs()))))
 
 

@@ -48,7 +48,7 @@ class LocalEngine:
             yield from InProcess().run(work, tasks)
             return
         with _threads_a_worker(1):
-            places = {self._workers().submit(work, task): place for place, task in enumerate(tasks)}
+            places = {self._submitted(work, task): place for place, task in enumerate(tasks)}
             for future in as_completed(places):
                 yield places[future], self._told(future)
 
@@ -57,6 +57,15 @@ class LocalEngine:
         if self._pool is not None:
             self._pool.shutdown(cancel_futures=True)
             self._pool = None
+
+    def _submitted(self, work: Callable[[Task], Result], task: Task) -> Future[Result]:
+        """The task's future; one that has failed, where a worker has died before the task was taken."""
+        try:
+            return self._workers().submit(work, task)
+        except BrokenProcessPool as error:
+            broken: Future[Result] = Future()
+            broken.set_exception(error)
+            return broken
 
     def _workers(self) -> ProcessPoolExecutor:
         if self._pool is None:
