@@ -15,8 +15,11 @@ from pathlib import Path
 import pytest
 
 from cis_ews.errors import ConfigError, ModelError, ModelNotFoundError, RegistryError
+from cis_ews.risk import exact_shap
+from cis_ews.risk.model import RiskModel
 from cis_ews.risk.registry import MODEL_FILE, Registry, TrainingRecord, load_model
 from cis_ews.risk.rules import RulesModel
+from tests.lib.model_frames import learnable
 from tests.lib.models import catalog_model, training_rows
 
 RECORD = TrainingRecord(
@@ -51,6 +54,19 @@ def test_what_was_registered_comes_back_and_predicts_the_same(registry: Registry
     stored = list((tmp_path / "models").rglob(MODEL_FILE))
     assert len(stored) == 1
     assert not list((tmp_path / "models").rglob("*.pkl")) + list((tmp_path / "models").rglob("*.py"))
+
+
+def test_the_tables_for_contributions_are_kept_and_come_with_the_model(registry: Registry, tmp_path: Path) -> None:
+    frame, label = learnable()
+    model = RiskModel.fit(frame, label, seed=7)
+    uri = registry.register(model, RECORD).uri
+    assert len(list((tmp_path / "models").rglob(f"{MODEL_FILE}.shap"))) == 1
+    # By its folder, and by an address as of a server, from which the files are fetched.
+    for place in (tmp_path / "models", f"sqlite:///{tmp_path}/models/mlflow.db"):
+        exact_shap._cache.clear()  # pyright: ignore[reportPrivateUsage]
+        loaded = Registry(place).load(uri)
+        assert len(exact_shap._cache) == 1  # pyright: ignore[reportPrivateUsage]
+        assert loaded.contributions(frame).equals(model.contributions(frame))
 
 
 def test_what_is_kept_beside_a_model_can_be_read_with_mlflow(registry: Registry, tmp_path: Path) -> None:

@@ -50,7 +50,7 @@ def at_the_edges(booster: lightgbm.Booster, matrix: NDArray[np.float64], *, seed
     for tree in read_forest(booster.model_to_string()).trees:
         for feature, threshold, kind in zip(tree.feature, tree.threshold, tree.kind, strict=True):
             if kind != CATEGORY:
-                near = float(np.float32(threshold))
+                near = float(single(threshold))
                 beside = [np.nextafter(threshold, np.inf), np.nextafter(threshold, -np.inf)]
                 beside += [float(np.nextafter(np.float32(near), np.float32(way))) for way in (np.inf, -np.inf)]
                 edges[feature] = np.append(edges[feature], [threshold, near, *beside])
@@ -59,6 +59,12 @@ def at_the_edges(booster: lightgbm.Booster, matrix: NDArray[np.float64], *, seed
         chosen = random.random(len(asked)) < 0.5
         asked[chosen, column] = random.choice(values, int(chosen.sum()))
     return asked
+
+
+def single(values: Any) -> Any:
+    """Values as float32, infinite where they are too large: LightGBM's last threshold may be the largest float64."""
+    with np.errstate(over="ignore"):
+        return np.asarray(values).astype(np.float32)
 
 
 def largest_difference(booster: lightgbm.Booster, asked: NDArray[Any]) -> float:

@@ -15,7 +15,7 @@ from cis_ews.errors import FeatureMismatchError, ModelError
 from cis_ews.risk import exact_shap, explanations
 from cis_ews.risk.exact_shap import exact_shap_values, tables_of
 from cis_ews.risk.shap_kernel import BLOCK
-from tests.lib.boosters import at_the_edges, in_fractions, largest_difference, made_up, trained
+from tests.lib.boosters import at_the_edges, in_fractions, largest_difference, made_up, single, trained
 
 MATRIX, OUTCOME = made_up(1_500, 8)
 KINDS: dict[str, dict[str, Any]] = {
@@ -40,7 +40,7 @@ def test_every_kind_of_tree_is_explained_as_lightgbm_does(kind: str) -> None:
     booster = trained(MATRIX, outcome, **KINDS[kind])
     asked = at_the_edges(booster, MATRIX)
     assert largest_difference(booster, asked) < 1e-9
-    assert largest_difference(booster, asked.astype(np.float32)) < 1e-9
+    assert largest_difference(booster, single(asked)) < 1e-9
 
 
 def test_a_constant_feature_says_nothing() -> None:
@@ -59,19 +59,19 @@ def test_a_feature_that_is_asked_again_on_a_path_counts_once() -> None:
     assert largest_difference(booster, at_the_edges(booster, matrix)) < 1e-9
 
 
-@pytest.mark.parametrize("features", [12, 25, 60])
+@pytest.mark.parametrize("features", [12, 25, 40])
 def test_leaves_beyond_the_tables_are_worked_out_row_by_row(features: int) -> None:
-    """Against fractions: on paths of 25 features LightGBM's own values are off by 1e-8, and on 60 they are wrong."""
+    """Against fractions: on paths of 25 features LightGBM's own values are off by 1e-8, and on longer ones by more."""
     random = np.random.default_rng(features)
     matrix = random.normal(size=(4_000, features))
     # Each feature cuts off a corner of what the others left, so that a path asks for all of them.
     is_far = matrix > 1.5
     outcome = np.where(is_far.any(axis=1), is_far.argmax(axis=1), features + 5.0)
-    booster = trained(matrix, outcome, rounds=3, num_leaves=100, min_data_in_leaf=1)
+    booster = trained(matrix, outcome, rounds=1, num_leaves=60, min_data_in_leaf=1)
     assert tables_of(booster.model_to_string()).deep_value.size > 0
     told = exact_shap_values(booster, matrix)
     assert np.abs(told.sum(axis=1) - booster.predict(matrix, raw_score=True)).max() < 1e-9  # pyright: ignore
-    for row in range(3):
+    for row in range(2):
         assert np.abs(told[row, :-1] - in_fractions(booster, matrix[row])).max() < 1e-12
     if features == 12:
         assert largest_difference(booster, at_the_edges(booster, matrix)) < 1e-9

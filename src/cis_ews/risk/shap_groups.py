@@ -14,8 +14,8 @@ from itertools import combinations
 
 from cis_ews.risk.shap_trees import ShapTree
 
-MOST_BITS = 9
-"""Tables of 512 rows stay in the nearest cache; larger ones save look-ups and lose as much in fetching."""
+MOST_BITS = 10
+"""A table has then at most 1,024 rows, 8 KB a feature: larger ones save look-ups and lose as much in fetching."""
 Steps = tuple[tuple[int, bool], ...]
 
 

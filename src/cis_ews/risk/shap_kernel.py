@@ -15,7 +15,7 @@ from cis_ews.compiling import compiled
 from cis_ews.risk.shap_tables import ShapTables
 from cis_ews.risk.shap_trees import CATEGORY, NAN_LEFT, NAN_RIGHT, ZERO, ZERO_RIGHT
 
-BLOCK = 4_096
+BLOCK, PART = 4_096, 512
 Columns = NDArray[np.float32 | np.float64]
 _BITS = 32
 
@@ -50,7 +50,7 @@ def add_shap_values(tables: ShapTables, columns: Columns, table: NDArray[np.floa
         first,
         flags=np.empty((max(flags.tolist(), default=0), BLOCK), dtype=np.uint8),
         patterns=np.empty(BLOCK, dtype=np.uint16),
-        product=np.empty(BLOCK),
+        product=np.empty(PART),
     )
     _explain(tables, work)
 
@@ -137,24 +137,33 @@ def _look_up(tables: ShapTables, work: _Work, place: _Place) -> None:
 
 @compiled
 def _work_out(tables: ShapTables, work: _Work, place: _Place) -> None:
-    """Add what the deep leaves of the tree say, by the quadrature that the tables are made with."""
-    product, begin = work.product, work.first + place.begin
-    for leaf in range(tables.deep_starts[place.tree], tables.deep_starts[place.tree + 1]):
-        path = range(tables.path_starts[leaf], tables.path_starts[leaf + 1])
-        count = (len(path) + 1) // 2
-        for rule in range(count * (count - 1) // 2, count * (count + 1) // 2):
-            node = tables.nodes[rule]
-            product[: place.size] = tables.deep_value[leaf] * tables.weights[rule]
-            for step in path:
-                flags, wanted = work.flags[tables.path_flag[step]], tables.path_wanted[step]
-                without = tables.path_share[step] * (1.0 - node)
-                within = without + node
-                for row in range(place.size):
-                    product[row] *= within if flags[row] == wanted else without
-            for step in path:
-                flags, wanted = work.flags[tables.path_flag[step]], tables.path_wanted[step]
-                share = tables.path_share[step]
-                within, without = (1.0 - share) / (share * (1.0 - node) + node), -1.0 / (1.0 - node)
-                out = work.table[tables.path_feature[step], begin : begin + place.size]
-                for row in range(place.size):
-                    out[row] += product[row] * (within if flags[row] == wanted else without)
+    """Add what the deep leaves of the tree say, a few rows at a time: what is multiplied stays in the nearest cache."""
+    begin, end = tables.deep_starts[place.tree], tables.deep_starts[place.tree + 1]
+    if begin < end:
+        for low in range(0, place.size, PART):
+            for leaf in range(begin, end):
+                _multiply(tables, work, (leaf, low, min(low + PART, place.size), work.first + place.begin))
+
+
+@compiled
+def _multiply(tables: ShapTables, work: _Work, at: tuple[int, int, int, int]) -> None:
+    """Add what a deep leaf says, by the quadrature that the tables are made with."""
+    leaf, low, high, first = at
+    path = range(tables.path_starts[leaf], tables.path_starts[leaf + 1])
+    product, count = work.product[: high - low], (len(path) + 1) // 2
+    for rule in range(count * (count - 1) // 2, count * (count + 1) // 2):
+        node = tables.nodes[rule]
+        product[:] = tables.deep_value[leaf] * tables.weights[rule]
+        for step in path:
+            flags, wanted = work.flags[tables.path_flag[step], low:high], tables.path_wanted[step]
+            without = tables.path_share[step] * (1.0 - node)
+            within = without + node
+            for row in range(product.size):
+                product[row] *= within if flags[row] == wanted else without
+        for step in path:
+            flags, wanted = work.flags[tables.path_flag[step], low:high], tables.path_wanted[step]
+            share = tables.path_share[step]
+            within, without = (1.0 - share) / (share * (1.0 - node) + node), -1.0 / (1.0 - node)
+            out = work.table[tables.path_feature[step], first + low : first + high]
+            for row in range(product.size):
+                out[row] += product[row] * (within if flags[row] == wanted else without)
