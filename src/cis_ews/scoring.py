@@ -115,11 +115,14 @@ def score_night(  # noqa: PLR0913 - each is a thing that a night needs, and all 
     byte of the run. A night that was killed goes on, when it is called again, with the parts that were not done.
 
     Raises:
+        ConfigError: a part would have no student.
         ModelError: the model does not fit the features that this version makes.
         DataError: the extract cannot be used, or does not reach the as-of date.
         StorageError: the store or the database fails, or parts of the night do; StoreLockedError while another night
             writes to the same store.
     """
+    if students_a_part < 1:
+        raise ConfigError(f"students_a_part is {students_a_part}", hint="give how many students one part may have")
     watch = Stopwatch(progress or SILENT)
     runs = store if isinstance(store, RunStore) else RunStore(store)
     crew = Crew(engine or InProcess(), students_a_part=students_a_part, watch=watch)
@@ -128,9 +131,10 @@ def score_night(  # noqa: PLR0913 - each is a thing that a night needs, and all 
     night = Night(as_of=as_of, model=judge, policy=policy, config_hash=configuration)
     with runs.lock(), _current_flags(database, runs) as flags:
         flags.check_erasures(runs.erased())
-        extract = _read(Path(source), night, format=format, tolerance=tolerance, runs=runs, crew=crew)
-        done_before = runs.find(night.run_id(extract.whole.files))
-        run = verify_run(done_before) if done_before else _score(extract, night, runs=runs, crew=crew)
+        with _refused_leaves_nothing(runs):
+            extract = _read(Path(source), night, format=format, tolerance=tolerance, runs=runs, crew=crew)
+            done_before = runs.find(night.run_id(extract.whole.files))
+            run = verify_run(done_before) if done_before else _score(extract, night, runs=runs, crew=crew)
         with watch.step("publish"):
             published = flags.publish(run, schools=extract.whole.schools, students=extract.students)
         clear_work(runs.root)
@@ -150,17 +154,29 @@ def _read(
     crew: Crew,
 ) -> Extract:
     """The extract, checked and with the corrections of the store; in parts where it is large."""
-    with unchanged(source):
-        parted = large_extract(source, tolerance=tolerance, crew=crew) if format == "folder" else None
-        if parted is None:
-            extract = read_whole(source, format=format, tolerance=tolerance, runs=runs, watch=crew.watch)
-        else:
-            corrections = kept_corrections(runs)
-            files = [*parted.whole.source.files, *(file for correction in corrections for file in correction.files)]
-            workspace = night.workspace(runs, files, crew)
-            extract = read_in_parts(parted, corrections=corrections, workspace=workspace, crew=crew)
+    extract = None
+    if format == "folder":
+        with unchanged(source):
+            parted = large_extract(source, tolerance=tolerance, crew=crew)
+            if parted is not None:
+                corrections = kept_corrections(runs)
+                files = [*parted.whole.source.files, *(file for each in corrections for file in each.files)]
+                workspace = night.workspace(runs, files, crew)
+                extract = read_in_parts(parted, corrections=corrections, workspace=workspace, crew=crew)
+    if extract is None:
+        extract = read_whole(source, format=format, tolerance=tolerance, runs=runs, watch=crew.watch)
     check_reach(extract.whole, night.as_of)
     return extract
+
+
+@contextmanager
+def _refused_leaves_nothing(runs: RunStore) -> Generator[None]:
+    """Where school data are refused, they would be again: no records of theirs are kept for another attempt."""
+    try:
+        yield
+    except DataError:
+        clear_work(runs.root)
+        raise
 
 
 def _score(extract: Extract, night: Night, *, runs: RunStore, crew: Crew) -> Run:
@@ -243,7 +259,8 @@ class Night:
 
     def workspace(self, runs: RunStore, inputs: Sequence[SourceFile], crew: Crew) -> Workspace:
         """Where the night works, with what an earlier attempt at it has finished."""
-        return runs.workspace(self.run_id(inputs), plan={"students_a_part": crew.students_a_part})
+        plan = {"students_a_part": crew.students_a_part, "left_out": sorted(runs.erased().digests)}
+        return runs.workspace(self.run_id(inputs), plan=plan)
 
 
 def stage_times(watch: Stopwatch) -> dict[str, dict[str, float]]:

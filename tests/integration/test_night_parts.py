@@ -16,14 +16,16 @@ from typing import Any
 import psutil
 import pytest
 
-from cis_ews import RulesModel, ScoreRun, TierPolicy, score_night
+from cis_ews import RiskModel, RulesModel, ScoreRun, TierPolicy, score_night
 from cis_ews.engines.local import LocalEngine
-from cis_ews.errors import ReadError, StorageError, StoreLockedError
+from cis_ews.errors import ConfigError, ReadError, StorageError, StoreLockedError
 from cis_ews.night.engine import InProcess
+from cis_ews.storage.erasure import forget_student
 from cis_ews.storage.store import RunStore
 from cis_ews.storage.workspace import WORK
 from cis_ews.synthetic import write_district
 from tests.lib.children import child
+from tests.lib.models import catalog_model
 
 DAY = date(2026, 2, 27)
 KILLS = 200 if os.environ.get("CIS_EWS_TEST_LONG") else 15
@@ -54,8 +56,9 @@ def night(extract: Path) -> ScoreRun:
     return _night(extract, extract.parent / "store")
 
 
-def _night(extract: Path, store: Path, **options: Any) -> ScoreRun:
-    return score_night(extract, model=RulesModel(), policy=TierPolicy.load(), store=store, as_of=DAY, **options)
+def _night(extract: Path, store: Path, *, model: RulesModel | RiskModel | None = None, **options: Any) -> ScoreRun:
+    judge = model or RulesModel()
+    return score_night(extract, model=judge, policy=TierPolicy.load(), store=store, as_of=DAY, **options)
 
 
 def _bytes(run: Path) -> dict[str, str]:
@@ -192,11 +195,37 @@ def test_a_source_that_changes_meanwhile_is_refused(tmp_path: Path) -> None:
     ):
         _night(folder, tmp_path / "store", engine=Changes(folder / "incidents.parquet"), students_a_part=100)
     assert not (tmp_path / "store" / "runs").exists()
+    assert not (tmp_path / "store" / WORK).exists()
+
+
+def test_no_part_without_a_student(extract: Path, tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="students_a_part is 0"):
+        _night(extract, tmp_path / "store", students_a_part=0)
+
+
+def test_a_night_after_students_were_forgotten_remembers_nothing_of_the_attempt_before(
+    extract: Path, night: ScoreRun, tmp_path: Path
+) -> None:
+    """In one process, as in the service: school sums of the attempt that failed would still count them."""
+    children, model = night.scores.get_column("student_id").gather_every(3).to_list(), catalog_model()
+    engine = OneFails()
+    with pytest.raises(StorageError):
+        _night(extract, tmp_path / "store", engine=engine, students_a_part=90, model=model)
+    _forget(RunStore(tmp_path / "store"), children)
+    found = _night(extract, tmp_path / "store", students_a_part=90, model=model)
+    other = RunStore(tmp_path / "other")
+    _forget(other, children)
+    expected = _night(extract, other.root, students_a_part=1_000, model=model)
+    assert _bytes(found.run.path) == _bytes(expected.run.path)
+    assert not set(children) & set(found.scores.get_column("student_id"))
+
+
+def _forget(store: RunStore, students: list[str]) -> None:
+    for student in students:
+        forget_student(store, None, student, today=DAY)
 
 
 def test_work_of_a_night_that_did_not_end_is_gone_when_a_student_is_forgotten(extract: Path, tmp_path: Path) -> None:
-    from cis_ews.storage.erasure import forget_student
-
     engine = OneFails()
     with pytest.raises(StorageError):
         _night(extract, tmp_path / "store", engine=engine, students_a_part=90)

@@ -52,7 +52,8 @@ class Part:
         if self.workspace is None or self.coverage is None:
             raise ValueError("a part has its data or knows where they lie")
         tables = {table: self.workspace.table(self.piece, table) for table in OWNED}
-        return part_of({**_shared(self.workspace, self.shared), **tables}, self.coverage)
+        shared = _shared(self.workspace, self.shared, self.workspace.stamp(self.shared))
+        return part_of({**shared, **tables}, self.coverage)
 
 
 def parts_of(school_data: SchoolData, workspace: Workspace, *, students_a_part: int) -> list[Part]:
@@ -99,6 +100,6 @@ def _by_part(rows: pl.DataFrame, bounds: Sequence[str]) -> list[pl.DataFrame]:
 
 
 @lru_cache(maxsize=1)
-def _shared(workspace: Workspace, piece: str) -> dict[str, pl.DataFrame]:
-    """The tables that all parts share, loaded once a process."""
+def _shared(workspace: Workspace, piece: str, stamp: tuple[int, int]) -> dict[str, pl.DataFrame]:  # noqa: ARG001
+    """The tables that all parts share, loaded once a process; `stamp`: of that piece, and not of an earlier night's."""
     return {table: workspace.table(piece, table) for table in SHARED}

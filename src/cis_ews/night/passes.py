@@ -136,7 +136,7 @@ def judge_part(assignment: Assignment) -> Judged:
     watch, model = Stopwatch(), assignment.model
     with watch.step("load"):
         indicators = assignment.workspace.table(f"measured-{assignment.part.name}", "indicators")
-        sums, peers = _schools(assignment.workspace)
+        sums, peers = _schools(assignment.workspace, assignment.workspace.stamp(SCHOOLS))
     with watch.step("rules"):
         rules = model.rules.evaluate(indicators, as_of=assignment.as_of)
     with watch.step("risk"):
@@ -166,7 +166,8 @@ def write_file(file: tuple[pl.DataFrame | TableParts, Path]) -> None:
 
 
 @lru_cache(maxsize=1)
-def _schools(workspace: Workspace) -> tuple[pl.DataFrame, pl.DataFrame]:
+def _schools(workspace: Workspace, stamp: tuple[int, int]) -> tuple[pl.DataFrame, pl.DataFrame]:  # noqa: ARG001
+    """What all parts say of schools, loaded once a process; `stamp`: of that piece, and not of an earlier night's."""
     return workspace.table(SCHOOLS, "sums"), workspace.table(SCHOOLS, "peers")
 
 

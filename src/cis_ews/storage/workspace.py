@@ -68,6 +68,11 @@ class Workspace:
                 return None
         return notes if notes["bytes"] == sizes else None
 
+    def stamp(self, name: str) -> tuple[int, int]:
+        """What tells a finished piece from another of the same name: for whoever remembers what it loaded."""
+        found = (self.folder / name / _DONE).stat()
+        return found.st_ino, found.st_mtime_ns
+
     @contextmanager
     def piece(self, name: str) -> Generator[Piece]:
         """A piece of work to fill with tables and notes; it is there when all went well, and otherwise not at all."""
