@@ -97,7 +97,9 @@ def test_a_cell_that_a_spreadsheet_may_run_gets_an_apostrophe(store: RunStore, t
 def test_numbers_and_harmless_text_stay_as_they_are(store: RunStore, tmp_path: Path) -> None:
     given = contents([score("ann", reason='a "quoted", word = here\nand there - fine')])
     negative = given.tables["reasons"].lazy().with_columns(value=pl.lit(-0.5)).collect()
-    report = export_files(store.write(contents(scores=given.scores, reasons=negative, rules=given.rules)), tmp_path)
+    report = export_files(
+        store.write(contents(scores=given.scores, reasons=negative, rules=given.tables["rules"])), tmp_path
+    )
     assert _rows(tmp_path / "scores.csv")[0]["tier_reason"] == 'a "quoted", word = here\nand there - fine'
     assert {row["value"] for row in _rows(tmp_path / "reasons.csv")} == {"-0.5"}
     assert report.neutralized_cells == 0
