@@ -121,8 +121,8 @@ def score_night(  # noqa: PLR0913 - each is a thing that a night needs, and all 
         StorageError: the store or the database fails, or parts of the night do; StoreLockedError while another night
             writes to the same store.
     """
-    if students_a_part < 1:
-        raise ConfigError(f"students_a_part is {students_a_part}", hint="give how many students one part may have")
+    if type(students_a_part) is not int or students_a_part < 1:
+        raise ConfigError(f"students_a_part is {students_a_part}", hint="give a whole number of students, 1 or more")
     watch = Stopwatch(progress or SILENT)
     runs = store if isinstance(store, RunStore) else RunStore(store)
     crew = Crew(engine or InProcess(), students_a_part=students_a_part, watch=watch)

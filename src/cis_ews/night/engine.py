@@ -61,12 +61,12 @@ def over_parts(
 
 
 def _told(failed: dict[int, BaseException], *, parts: int) -> EwsError:
-    """The first failure in its own class; with the numbers of the parts, where there are several."""
+    """The first failure in its own class; with the numbers of the parts, unless it is that of all."""
     first = failed[min(failed)]
     if not isinstance(first, EwsError):
         # Nothing of the error itself: its text could carry what it worked on.
         first = StorageError(f"a part of the night ended with {type(first).__name__}", hint=_AGAIN)
-    if parts == 1:
+    if len({str(error) for error in failed.values()}) == 1 and len(failed) == parts:
         return first
     places = ", ".join(str(place + 1) for place in sorted(failed)[:10]) + (", ..." if len(failed) > 10 else "")
     which = f"{counted(len(failed), 'part')} of {parts} of the night failed ({places})"

@@ -118,6 +118,7 @@ def read_in_parts(parted: Parted, *, corrections: Sequence[Correction], workspac
     """Check a large folder part by part, each by one worker, and keep the parts in the workspace."""
     whole, bounds = parted.whole, parted.folder.bounds
     shared = check_shared(parted.shared)
+    whole.judge_shared(shared)
     by_part = _by_part(corrections, bounds)
     while True:
         attempt = f"{len(whole.left_out)}"
@@ -137,6 +138,7 @@ def read_in_parts(parted: Parted, *, corrections: Sequence[Correction], workspac
         usable = crew.work("read", check_task, tasks)
         if whole.judge([shared, *(_summary(workspace, task) for task in tasks)]):
             break
+    parted.folder.check_found(whole.rows_read)
     coverage = whole.coverage(used(shared, whole))
     parts = [
         Part(number=task.number, workspace=workspace, piece=task.piece, shared=task.shared, coverage=coverage)

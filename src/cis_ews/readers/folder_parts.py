@@ -20,6 +20,7 @@ from cis_ews.errors import ReadError
 from cis_ews.readers.base import ReadOptions
 from cis_ews.readers.folder import NEVER_EMPTY, files_of_tables, passed_over, read_table
 from cis_ews.readers.sources import Entry, list_entries, open_entry
+from cis_ews.schema.links import ROW
 from cis_ews.schema.presence import can_be_sorted
 from cis_ews.schema.school_data import REQUIRED_TABLES, TABLES, SourceFile
 from cis_ews.schema.validation import DEFAULT_TOLERANCE, EVENTS, OWNED, SHARED, SourceNotes, Whole
@@ -32,16 +33,16 @@ parquet: Any = importlib.import_module("pyarrow.parquet")
 MOST_READ = 3.0
 """How many times its own rows all parts together may touch of a table."""
 ROWS_AT_ONCE = 1_000_000
-_LAST = chr(0x10FFFF)
 
 
 @dataclass(frozen=True, slots=True)
 class TableFile:
-    """A Parquet file of a table: its columns and types, and the ids of the first and last student of each row group."""
+    """A Parquet file of a table: its columns and types, and of each group of rows how many they are and the ids of its
+    first and last student, the empty text and None where they are not known."""
 
     entry: Entry
     columns: Mapping[str, pl.DataType]
-    groups: tuple[tuple[int, str, str], ...]
+    groups: tuple[tuple[int, str, str | None], ...]
 
     @property
     def rows(self) -> int:
@@ -50,7 +51,7 @@ class TableFile:
 
     def touched(self, low: str, high: str | None) -> int:
         """Rows in groups that may have students of a range."""
-        return sum(rows for rows, first, last in self.groups if last >= low and (high is None or first < high))
+        return sum(rows for rows, first, last in self.groups if _may_hold(first, last, low, high))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,6 +63,17 @@ class PartedFolder:
 
     files: Mapping[str, tuple[TableFile, ...]]
     bounds: tuple[str, ...]
+
+    def check_found(self, rows_read: Mapping[str, int]) -> None:
+        """Raise ReadError where the parts together have not the rows of a table, because its statistics are wrong."""
+        for table, files in self.files.items():
+            rows, found = sum(file.rows for file in files), rows_read.get(table, 0)
+            if table in rows_read and rows != found:
+                raise ReadError(
+                    f"{table}: {found:,} of {rows:,} rows lie where the statistics of its files say",
+                    hint="write the files again, without statistics or as CSV",
+                    table=table,
+                )
 
     def frames(self, part: int, tables: Sequence[str]) -> tuple[dict[str, pl.DataFrame], list[pl.DataFrame] | None]:
         """The rows of a part as they came, with `file` and `row_number`; and the attendance in batches, if it is typed
@@ -80,8 +92,9 @@ class PartedFolder:
         (low, high), names = self._range(part), self._names(table)
         for number, file in enumerate(self.files[table]):
             if file.touched(low, high):
-                yield _scan(file, table=table, number=number, names=names).filter(_inside(low, high)).collect()
-        yield _scan(self.files[table][0], table=table, number=0, names=names).head(0).collect()
+                yield _read(_scan(file, table=table, number=number, names=names).filter(_inside(low, high)), file)
+        first = self.files[table][0]
+        yield _read(_scan(first, table=table, number=0, names=names).head(0), first)
 
     def _batches(self, part: int) -> Iterator[pl.DataFrame]:
         """Attendance in order, a few groups of rows at a time."""
@@ -89,8 +102,9 @@ class PartedFolder:
         for number, file in enumerate(self.files[EVENTS]):
             for begin, rows in _runs_of_groups(file, low, high):
                 lazy = _scan(file, table=EVENTS, number=number, names=names).slice(begin, rows)
-                yield lazy.filter(_inside(low, high)).collect()
-        yield _scan(self.files[EVENTS][0], table=EVENTS, number=0, names=names).head(0).collect()
+                yield _read(lazy.filter(_inside(low, high)), file)
+        first = self.files[EVENTS][0]
+        yield _read(_scan(first, table=EVENTS, number=0, names=names).head(0), first)
 
     def _range(self, part: int) -> tuple[str, str | None]:
         return self.bounds[part], self.bounds[part + 1] if part + 1 < len(self.bounds) else None
@@ -189,22 +203,21 @@ def _table_files(entries: Sequence[Entry]) -> tuple[TableFile, ...]:
 
 def _table_file(entry: Entry) -> TableFile:
     try:
-        columns = dict(pl.read_parquet_schema(entry.path))
+        # Not by read_parquet_schema: it takes a name such as part-[0] for a pattern.
+        columns = dict(pl.scan_parquet(entry.path, glob=False, hive_partitioning=False).collect_schema())
         metadata = parquet.read_metadata(entry.path)
     except (pl.exceptions.PolarsError, pyarrow.ArrowException, OSError):
-        raise ReadError(
-            f"{entry.name}: the file is no Parquet, or damaged", hint="export it again", file=entry.name
-        ) from None
+        raise _damaged(entry) from None
     place = next((at for at in range(metadata.num_columns) if metadata.schema.column(at).path == "student_id"), None)
     groups = [metadata.row_group(number) for number in range(metadata.num_row_groups)]
     return TableFile(entry, columns, tuple(_group(group, place) for group in groups))
 
 
-def _group(group: Any, place: int | None) -> tuple[int, str, str]:
+def _group(group: Any, place: int | None) -> tuple[int, str, str | None]:
     """Rows, first and last id of a group of rows; the widest span where the file does not say, or has rows without."""
     said = None if place is None else group.column(place).statistics
     if said is None or not said.has_min_max or said.null_count != 0 or not isinstance(said.min, str):
-        return int(group.num_rows), "", _LAST
+        return int(group.num_rows), "", None
     return int(group.num_rows), said.min, said.max
 
 
@@ -219,7 +232,7 @@ def _lies_by_student(files: Sequence[TableFile], bounds: Sequence[str]) -> bool:
 
 
 def _bounds(files: Sequence[TableFile], *, students_a_part: int) -> tuple[str, ...]:
-    ids = pl.concat([pl.scan_parquet(file.entry.path, glob=False).select("student_id") for file in files]).collect()
+    ids = pl.concat([_read(pl.scan_parquet(file.entry.path, glob=False).select("student_id"), file) for file in files])
     ordered = ids.to_series().drop_nulls().unique().sort()
     return ("", *ordered.gather_every(students_a_part, offset=students_a_part).to_list())
 
@@ -228,7 +241,7 @@ def _runs_of_groups(file: TableFile, low: str, high: str | None) -> Iterator[tup
     """First row and number of rows of the groups that a range touches, a few neighbours at a time."""
     begin, rows, at = 0, 0, 0
     for size, first, last in file.groups:
-        if last >= low and (high is None or first < high):
+        if _may_hold(first, last, low, high):
             if rows and (begin + rows < at or rows + size > ROWS_AT_ONCE):
                 yield begin, rows
                 rows = 0
@@ -238,14 +251,33 @@ def _runs_of_groups(file: TableFile, low: str, high: str | None) -> Iterator[tup
         yield begin, rows
 
 
+def _may_hold(first: str, last: str | None, low: str, high: str | None) -> bool:
+    """Whether rows from one id to another may be of students from `low` on and before `high`."""
+    return (last is None or last >= low) and (high is None or first < high)
+
+
 def _scan(file: TableFile, *, table: str, number: int, names: pl.Enum) -> pl.LazyFrame:
     """The file's columns of the contract, with where each row stands."""
-    known = [name for name in file.columns if name in TABLES[table].columns()]
+    known = [name for name in TABLES[table].columns() if name in file.columns]
     numbered = pl.scan_parquet(
-        file.entry.path, glob=False, hive_partitioning=False, row_index_name="row_number", row_index_offset=1
+        file.entry.path, glob=False, hive_partitioning=False, row_index_name=ROW, row_index_offset=1
     )
     name = names.categories[number]
-    return numbered.select(pl.col("row_number").cast(pl.Int64), pl.lit(name, dtype=names).alias("file"), pl.col(known))
+    return numbered.select(
+        pl.col(ROW).cast(pl.Int64).alias("row_number"), pl.lit(name, dtype=names).alias("file"), pl.col(known)
+    )
+
+
+def _read(rows: pl.LazyFrame, file: TableFile) -> pl.DataFrame:
+    try:
+        return rows.collect()
+    except (pl.exceptions.PolarsError, OSError):
+        # Messages can quote cells.
+        raise _damaged(file.entry) from None
+
+
+def _damaged(entry: Entry) -> ReadError:
+    return ReadError(f"{entry.name}: the file is no Parquet, or damaged", hint="export it again", file=entry.name)
 
 
 def _inside(low: str, high: str | None) -> pl.Expr:

@@ -47,9 +47,10 @@ def exact_shap_values(
     the booster was trained with. A row's values add up to the booster's raw score (to 1e-9), and are the same bits
     whatever the number of threads. The first call for a model makes its tables, later calls find them.
 
-    Raises ModelError for boosters of several outputs, averaged trees (random forests), linear trees, and for columns
-    that are no numbers; FeatureMismatchError for missing columns.
+    Raises ModelError for what is no booster, boosters of several outputs, averaged trees (random forests), linear trees,
+    and for columns that are no numbers; FeatureMismatchError for missing columns.
     """
+    _check_booster(booster)
     names, tables = booster.feature_name(), tables_of(booster.model_to_string())
     asked = _checked_frame(frame, names) if isinstance(frame, pl.DataFrame) else _checked_matrix(frame, len(names))
     table = np.empty((len(names) + 1, asked.shape[0]))
@@ -60,6 +61,14 @@ def exact_shap_values(
     with ThreadPoolExecutor(checked_threads(threads) or available_cores()) as pool:
         list(pool.map(work, range(0, asked.shape[0], SLICE)))
     return table.T
+
+
+def _check_booster(booster: object) -> None:
+    from lightgbm import Booster
+
+    if not isinstance(booster, Booster):
+        hint = "give a lightgbm.Booster; of a scikit-learn model of LightGBM, its booster_"
+        raise ModelError(f"no booster, but {type(booster).__name__}", hint=hint)
 
 
 def explained(tables: ShapTables, matrix: Matrix) -> NDArray[np.float64]:

@@ -94,7 +94,7 @@ class _Cell:
         if self.source != self.target or self.source not in ("date", "boolean", "integer", "number"):
             return False
         lowest, highest = _range(self.column, self.target)
-        if self.source == "number" and not cells.is_finite().all():
+        if self.source == "number" and not (cells.dtype.is_float() and cells.is_finite().all()):
             return False
         least, most = cells.min(), cells.max()
         return lowest is None or highest is None or least is None or bool(lowest <= least and most <= highest)

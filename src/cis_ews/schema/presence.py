@@ -117,9 +117,9 @@ def sort_out(batches: Iterable[pl.DataFrame], enrolled: Enrolled) -> Sorted | No
 
 def can_be_sorted(columns: Any) -> bool:
     """Whether a source's columns (name -> type) are of the types that this module reads."""
-    texts = (pl.String, pl.Categorical, pl.Enum)
     return (
-        all(isinstance(columns.get(name), texts) for name in (*PAIR, "status"))
+        all(columns.get(name) == pl.String for name in PAIR)
+        and isinstance(columns.get("status"), pl.String | pl.Categorical | pl.Enum)
         and columns.get("date") == pl.Date
         and columns.get("fraction_absent") in (pl.Float32, pl.Float64)
     )

@@ -225,6 +225,12 @@ class Whole:
         """The tables that are used, as far as is known by now."""
         return [table for table in TABLES if table in self.given and table not in self.left_out]
 
+    def judge_shared(self, shared: CheckedPart) -> None:
+        """Take in the shared tables before any part is checked, since parts lean on them. Raises as `judge`."""
+        for table in (table for table in self.tables if table in SHARED):
+            self._take(table, [shared])
+            self._settle(table, [shared.alone, shared.linked])
+
     def judge(self, parts: Sequence[CheckedPart]) -> bool:
         """Take in the shared tables and all parts, checked with `tables`; whether they stand as they are.
 

@@ -13,10 +13,11 @@ from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import polars as pl
 
+from cis_ews.errors import StorageError
 from cis_ews.storage.files import (
     LEFTOVER,
     disk_errors,
@@ -45,6 +46,10 @@ class Workspace:
 
         Call it under the store's lock. Work of other nights, and of the same night by another plan, is removed.
         """
+        if (root / WORK).is_symlink():
+            raise StorageError(
+                f"{root / WORK} is a link", hint="remove it: nights work in a folder of the store itself"
+            )
         workspace = cls(root / WORK / key)
         with disk_errors(root, "prepare the work of a night in"):
             for other in sorted((root / WORK).glob("*")):
@@ -62,11 +67,12 @@ class Workspace:
         place = self.folder / name
         with disk_errors(self.folder, "read the work of a night in"):
             try:
-                notes = json.loads((place / _DONE).read_bytes())
+                notes: object = json.loads((place / _DONE).read_bytes())
                 sizes = {path.name: path.stat().st_size for path in place.iterdir() if path.name != _DONE}
             except (FileNotFoundError, ValueError):
                 return None
-        return notes if notes["bytes"] == sizes else None
+        said = cast("dict[str, Any]", notes) if isinstance(notes, dict) else {}
+        return said if said.get("bytes") == sizes else None
 
     def stamp(self, name: str) -> tuple[int, int]:
         """What tells a finished piece from another of the same name: for whoever remembers what it loaded."""
