@@ -51,7 +51,7 @@ class TableFile:
 
     def touched(self, low: str, high: str | None) -> int:
         """Rows in groups that may have students of a range."""
-        return sum(rows for rows, first, last in self.groups if _may_hold(first, last, low, high))
+        return sum(rows for rows, first, last in self.groups if _may_hold(first, last, within=(low, high)))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -241,7 +241,7 @@ def _runs_of_groups(file: TableFile, low: str, high: str | None) -> Iterator[tup
     """First row and number of rows of the groups that a range touches, a few neighbours at a time."""
     begin, rows, at = 0, 0, 0
     for size, first, last in file.groups:
-        if _may_hold(first, last, low, high):
+        if _may_hold(first, last, within=(low, high)):
             if rows and (begin + rows < at or rows + size > ROWS_AT_ONCE):
                 yield begin, rows
                 rows = 0
@@ -251,8 +251,9 @@ def _runs_of_groups(file: TableFile, low: str, high: str | None) -> Iterator[tup
         yield begin, rows
 
 
-def _may_hold(first: str, last: str | None, low: str, high: str | None) -> bool:
-    """Whether rows from one id to another may be of students from `low` on and before `high`."""
+def _may_hold(first: str, last: str | None, *, within: tuple[str, str | None]) -> bool:
+    """Whether rows from one id to another may be of students of a range: from its first on, before its end."""
+    low, high = within
     return (last is None or last >= low) and (high is None or first < high)
 
 

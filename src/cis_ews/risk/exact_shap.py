@@ -47,8 +47,8 @@ def exact_shap_values(
     the booster was trained with. A row's values add up to the booster's raw score (to 1e-9), and are the same bits
     whatever the number of threads. The first call for a model makes its tables, later calls find them.
 
-    Raises ModelError for what is no booster, boosters of several outputs, averaged trees (random forests), linear trees,
-    and for columns that are no numbers; FeatureMismatchError for missing columns.
+    Raises ModelError for what is no booster, boosters of several outputs, averaged trees (random forests), linear
+    trees, and for columns that are no numbers; FeatureMismatchError for missing columns.
     """
     _check_booster(booster)
     names, tables = booster.feature_name(), tables_of(booster.model_to_string())
