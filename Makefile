@@ -55,16 +55,23 @@ ifneq ($(SERVE),no)
 	CIS_EWS_STORE__PATH=demo CIS_EWS_MODEL__USE=models:/cis-ews@champion $(BIN)/bentoml serve serving.service:EarlyWarning
 endif
 
+# Spark is half a gigabyte and needs Java: it is fetched for the tests where there is a Java, and never for the demo.
+.venv/spark: .venv/installed requirements-spark.lock
+	@if command -v java >/dev/null; \
+	  then $(BIN)/python -m pip install --quiet --no-deps --require-hashes --requirement requirements-spark.lock; \
+	  else echo "No Java: the tests of the Spark engine will be skipped"; fi
+	@touch .venv/spark
+
 check: .venv
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/pyright
 	$(BIN)/lint-imports
 
-test: check
+test: check .venv/spark
 	$(BIN)/pytest -n $(WORKERS) -m "not long"
 
-test-long: .venv
+test-long: .venv .venv/spark
 	CIS_EWS_TEST_LONG=1 $(BIN)/pytest -n $(WORKERS)
 
 bench-night: .venv
@@ -85,9 +92,11 @@ bench-shap: .venv
 accuracy: .venv
 	$(BIN)/python -m benchmarks.accuracy
 
+LOCKED := uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
+	  --no-emit-find-links --no-annotate --no-header
 lock:
-	uv pip compile pyproject.toml --all-extras --group dev --universal --python-version 3.11 --generate-hashes \
-	  --no-emit-index-url --no-emit-find-links --no-annotate --no-header --output-file requirements.lock
+	$(LOCKED) --extra all --group dev --output-file requirements.lock
+	$(LOCKED) --extra spark --constraint requirements.lock --output-file requirements-spark.lock
 
 clean:
 	rm -rf .venv demo
