@@ -143,7 +143,7 @@ class Piece:
 
     def write(self, table: str, frame: pl.DataFrame) -> None:
         """Keep a table."""
-        frame.write_ipc(self.folder / f"{table}.arrow", compression="uncompressed")
+        frame.write_ipc(self.folder / f"{table}.arrow", compression="lz4")
 
 
 def clear_work(root: Path) -> None:
