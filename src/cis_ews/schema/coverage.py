@@ -217,15 +217,18 @@ def known_grades(grades: pl.DataFrame, calendar_days: pl.DataFrame) -> pl.DataFr
 
     Where the source does not say: the last day of its term, or of its school year where the calendar has no such term.
     """
-    year, term = ["school_id", "school_year"], ["school_id", "school_year", "term"]
-    last_day = pl.col("date").max()
+    undated = grades["graded_on"].is_null()
+    if not undated.any():
+        return grades
+    year = ["school_id", "school_year"]
+    asked = grades.filter(undated).select(*year, "term")
     # Of the schools in question alone: a state's calendar is large, and a part of it small.
-    calendar_days = calendar_days.join(grades.select(pl.col("school_id").unique()), on="school_id", how="semi")
-    year_ends = calendar_days.group_by(year).agg(last_day.alias("year_end"))
-    term_ends = calendar_days.group_by(term).agg(last_day.alias("term_end"))
-    dated = grades.join(term_ends, on=term, how="left").join(year_ends, on=year, how="left")
-    known_on = pl.coalesce("graded_on", "term_end", "year_end")
-    return dated.with_columns(known_on.alias("graded_on")).drop("term_end", "year_end")
+    days = calendar_days.join(asked.select(pl.col("school_id").unique()), on="school_id", how="semi")
+    for name, period in (("term_end", [*year, "term"]), ("year_end", year)):
+        ends = days.group_by(period).agg(pl.col("date").max().alias(name))
+        asked = asked.join(ends, on=period, how="left", maintain_order="left")
+    known_on = asked.select(pl.coalesce("term_end", "year_end")).to_series()
+    return grades.with_columns(grades["graded_on"].scatter(undated.arg_true(), known_on))
 
 
 def known_years(student_years: pl.DataFrame, calendar_days: pl.DataFrame) -> pl.DataFrame:

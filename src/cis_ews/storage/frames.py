@@ -110,7 +110,7 @@ def write_table(table: pl.DataFrame | TableParts, path: Path) -> None:
     table.lazy().sink_parquet(
         path,
         compression="zstd",
-        compression_level=3,
+        compression_level=1,
         statistics=True,
         row_group_size=ROW_GROUP_ROWS,
         maintain_order=True,
