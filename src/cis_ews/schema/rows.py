@@ -101,6 +101,8 @@ def _without_duplicates(rows: pl.DataFrame, schema: type[dy.Schema]) -> tuple[pl
     Looks at whole rows only where a key occurs twice.
     """
     key = list(schema.primary_key())
+    if _stands_in_order(rows, key):
+        return rows, rows.clear(), False
     ordered, place = _in_order(rows, key)
     columns = [place] if place is not None else [ordered.get_column(name) for name in key]
     as_before = (
@@ -132,6 +134,15 @@ def _in_order(rows: pl.DataFrame, key: Sequence[str]) -> tuple[pl.DataFrame, pl.
     return rows[order], place[order]
 
 
+def _stands_in_order(rows: pl.DataFrame, key: Sequence[str]) -> bool:
+    """Whether each row stands after the one before it and differs from it in the key; not known where a key is null."""
+    stands_after = pl.lit(value=False)
+    for name in reversed(key):
+        value, before = pl.col(name), pl.col(name).shift()
+        stands_after = (value > before) | ((value == before) & stands_after)
+    return bool(rows.select(stands_after.slice(1).all(ignore_nulls=False)).item())
+
+
 def _place_in_order(rows: pl.DataFrame, key: Sequence[str]) -> pl.Series | None:
     """A number a row that orders as the columns do, one after the other; None where there is no such number."""
     room, place = 1, pl.repeat(0, rows.height, dtype=pl.UInt64, eager=True)
@@ -151,6 +162,8 @@ def _ranks(column: pl.Series) -> pl.Series | None:
     """Whole numbers from 0 that order as the values do; None for columns with nulls or of another kind."""
     if column.null_count() or column.is_empty():
         return None
+    if column.dtype == pl.String and column.is_sorted():
+        return column.rle_id().cast(pl.UInt64)
     if column.dtype == pl.String:
         return column.cast(pl.Enum(column.unique().sort())).to_physical().cast(pl.UInt64)
     if column.dtype == pl.Date or column.dtype.is_integer():
