@@ -135,6 +135,7 @@ def score_night(  # noqa: PLR0913 - each is a thing that a night needs, and all 
             extract = _read(Path(source), night, format=format, tolerance=tolerance, runs=runs, crew=crew)
             done_before = runs.find(night.run_id(extract.whole.files))
             run = verify_run(done_before) if done_before else _score(extract, night, runs=runs, crew=crew)
+        crew.engine.rest()
         with watch.step("publish"):
             published = flags.publish(run, schools=extract.whole.schools, students=extract.students)
         clear_work(runs.root)

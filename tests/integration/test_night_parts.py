@@ -82,12 +82,12 @@ def test_worker_processes_change_no_byte(extract: Path, night: ScoreRun, tmp_pat
         _same(_night(extract, tmp_path / "store", engine=engine, students_a_part=150), night)
 
 
-class Backwards:
+class Backwards(InProcess):
     """Tasks from the last to the first."""
 
     def run(self, work: Callable[[Any], Any], tasks: Sequence[Any]) -> Iterator[tuple[int, Future[Any]]]:
         """As `Engine.run`."""
-        for place, future in InProcess().run(work, list(reversed(tasks))):
+        for place, future in super().run(work, list(reversed(tasks))):
             yield len(tasks) - 1 - place, future
 
 
@@ -95,7 +95,7 @@ def test_the_order_of_parts_changes_no_byte(extract: Path, night: ScoreRun, tmp_
     _same(_night(extract, tmp_path / "store", engine=Backwards(), students_a_part=90), night)
 
 
-class OneFails:
+class OneFails(InProcess):
     """The second task of the last pass fails, once."""
 
     def __init__(self) -> None:
@@ -104,7 +104,7 @@ class OneFails:
 
     def run(self, work: Callable[[Any], Any], tasks: Sequence[Any]) -> Iterator[tuple[int, Future[Any]]]:
         """As `Engine.run`."""
-        for place, future in InProcess().run(work, tasks):
+        for place, future in super().run(work, tasks):
             failed: Future[Any] = Future()
             if self.fails and work.__name__ == "judge_part" and place == 1:
                 failed.set_exception(StorageError("the disk is full"))
@@ -175,7 +175,7 @@ def test_a_second_night_at_the_same_time_is_told_so(extract: Path, tmp_path: Pat
         _night(extract, tmp_path / "store")
 
 
-class Changes:
+class Changes(InProcess):
     """A source that is written to while its parts are read."""
 
     def __init__(self, file: Path) -> None:
@@ -184,7 +184,7 @@ class Changes:
     def run(self, work: Callable[[Any], Any], tasks: Sequence[Any]) -> Iterator[tuple[int, Future[Any]]]:
         """As `Engine.run`."""
         self.file.write_bytes(self.file.read_bytes())
-        yield from InProcess().run(work, tasks)
+        yield from super().run(work, tasks)
 
 
 def test_a_source_that_changes_meanwhile_is_refused(tmp_path: Path) -> None:

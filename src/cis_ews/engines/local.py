@@ -52,6 +52,10 @@ class LocalEngine:
             for future in as_completed(places):
                 yield places[future], self._told(future)
 
+    def rest(self) -> None:
+        """End the workers; the next run starts new ones."""
+        self.close()
+
     def close(self) -> None:
         """End the workers."""
         if self._pool is not None:

@@ -24,6 +24,10 @@ class Engine(Protocol):
         """Each task's place among `tasks` and what came of it, as it ends. One that fails does not stop the others."""
         ...
 
+    def rest(self) -> None:
+        """Give back what is held for the next run, as memory: none comes soon."""
+        ...
+
 
 class InProcess:
     """Task after task, in this process."""
@@ -37,6 +41,9 @@ class InProcess:
             except EwsError as error:
                 future.set_exception(error)
             yield place, future
+
+    def rest(self) -> None:
+        """As `Engine.rest`: nothing is held."""
 
 
 def over_parts(

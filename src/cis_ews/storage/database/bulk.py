@@ -32,7 +32,8 @@ def insert_frame(connection: Connection, table: Table, frame: pl.DataFrame, *, i
     marks = ", ".join("?" * frame.width)
     statement = f"INSERT INTO {target} ({names}) VALUES ({marks})"  # noqa: S608 - our own names
     for part in frame.iter_slices(CHUNK_ROWS):
-        connection.exec_driver_sql(statement, part.with_columns(_SQLITE_MOMENTS).rows())
+        columns = (column.to_list() for column in part.with_columns(_SQLITE_MOMENTS))
+        connection.exec_driver_sql(statement, list(zip(*columns, strict=True)))
 
 
 _SQLITE_MOMENTS = pl.selectors.datetime().dt.convert_time_zone("UTC").dt.to_string("%Y-%m-%d %H:%M:%S.%6f")
