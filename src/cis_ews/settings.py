@@ -77,6 +77,18 @@ class ServiceSettings(Section):
     session_hours: Annotated[float, Field(gt=0.0, le=24.0)] = 8.0
 
 
+class EngineSettings(Section):
+    """Who works on the parts of a large extract, and how large they are (docs/large_nights.md).
+
+    `workers`: processes of this machine, one a core if None. `students_a_part`: what a night does without, if None.
+    `spark`: the master of Spark, which works in their place.
+    """
+
+    workers: Annotated[int, Field(ge=1)] | None = None
+    students_a_part: Annotated[int, Field(ge=1)] | None = None
+    spark: Annotated[str, Field(min_length=1)] | None = None
+
+
 class PolicySettings(Section):
     """Which policy files override the shipped defaults."""
 
@@ -107,6 +119,7 @@ class Settings(BaseSettings):
     store: StoreSettings = StoreSettings()
     source: SourceSettings = SourceSettings()
     sources: dict[str, NamedSourceSettings] = Field(default_factory=dict[str, NamedSourceSettings])
+    engine: EngineSettings = EngineSettings()
     policy: PolicySettings = PolicySettings()
     model: ModelSettings = ModelSettings()
     service: ServiceSettings = ServiceSettings()
@@ -128,6 +141,7 @@ class Settings(BaseSettings):
 SECTIONS: Mapping[str, type[Section]] = {
     "store": StoreSettings,
     "source": SourceSettings,
+    "engine": EngineSettings,
     "policy": PolicySettings,
     "model": ModelSettings,
     "service": ServiceSettings,

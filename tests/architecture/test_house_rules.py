@@ -28,8 +28,9 @@ def _texts(*suffixes: str) -> dict[str, str]:
     }
 
 
-def test_the_lock_names_no_index_and_pins_every_version_with_hashes() -> None:
-    lock = (ROOT / "requirements.lock").read_text(encoding="utf-8")
+@pytest.mark.parametrize("name", ["requirements.lock", "requirements-spark.lock"])
+def test_a_lock_names_no_index_and_pins_every_version_with_hashes(name: str) -> None:
+    lock = (ROOT / name).read_text(encoding="utf-8")
     assert re.findall(r"https?://|file://|--index|--find-links|--extra-index", lock) == []
     requirements = re.findall(r"^[A-Za-z0-9].*$", lock, flags=re.MULTILINE)
     assert requirements

@@ -168,11 +168,14 @@ def run_night(
 ) -> ScoreRun:
     """Score a night with what the session's settings say, and log what came of it."""
     from cis_ews.engines.local import LocalEngine
+    from cis_ews.engines.spark import SparkEngine
+    from cis_ews.night.parts import STUDENTS_A_PART
     from cis_ews.risk.tiers import TierPolicy
     from cis_ews.scoring import check_has_come, score_night
 
     check_has_come(as_of, date.today())
-    with LocalEngine() as engine:
+    chosen = session.settings.engine
+    with LocalEngine(chosen.workers) if chosen.spark is None else SparkEngine(master=chosen.spark) as engine:
         night = score_night(
             source,
             model=model,
@@ -184,6 +187,7 @@ def run_night(
             database=session.database_url(store),
             progress=session.terminal,
             engine=engine,
+            students_a_part=chosen.students_a_part or STUDENTS_A_PART,
         )
     run = night.run
     get_log().info(

@@ -47,7 +47,7 @@ class LocalEngine:
         if len(tasks) < 2 or self.workers < 2:
             yield from InProcess().run(work, tasks)
             return
-        with _threads_a_worker(1):
+        with threads_a_worker(1):
             places = {self._submitted(work, task): place for place, task in enumerate(tasks)}
             for future in as_completed(places):
                 yield places[future], self._told(future)
@@ -97,7 +97,7 @@ def available_cores() -> int:
 
 
 @contextmanager
-def _threads_a_worker(threads: int) -> Generator[None]:
+def threads_a_worker(threads: int) -> Generator[None]:
     """The environment that workers inherit; put back afterwards."""
     before = {name: os.environ.get(name) for name in THREADS}
     os.environ.update(dict.fromkeys(THREADS, str(threads)))
