@@ -34,6 +34,7 @@ from cis_ews.risk.rules import RulesModel
 from cis_ews.risk.tiers import TierPolicy, place_students
 from cis_ews.schema.freshness import notes_of_the_day
 from cis_ews.schema.school_data import SchoolData, SourceFile
+from cis_ews.storage.recipes import Recipe, keep_model, keep_recipe
 from cis_ews.storage.runs import Run, RunContents, record_timings, run_id_for, verify_run
 from cis_ews.storage.store import RunStore
 from cis_ews.storage.workspace import Workspace, clear_work
@@ -135,6 +136,7 @@ def score_night(  # noqa: PLR0913 - each is a thing that a night needs, and all 
             extract = _read(Path(source), night, format=format, tolerance=tolerance, runs=runs, crew=crew)
             done_before = runs.find(night.run_id(extract.whole.files))
             run = verify_run(done_before) if done_before else _score(extract, night, runs=runs, crew=crew)
+        night.keep_recipe(runs, run, source=Path(source), format=format, tolerance=tolerance)
         crew.engine.rest()
         with watch.step("publish"):
             published = flags.publish(run, schools=extract.whole.schools, students=extract.students)
@@ -257,6 +259,23 @@ class Night:
         return run_id_for(
             inputs=inputs, config_hash=self.config_hash, model_version=self.model.version, as_of=self.as_of
         )
+
+    def keep_recipe(self, runs: RunStore, run: Run, *, source: Path, format: str, tolerance: float | None) -> None:  # noqa: A002 - see score_night
+        """Keep beside a run what it takes to make it again (`cis_ews.replaying`)."""
+        mapping, trained = Path(format), self.model.trained
+        if trained is not None:
+            keep_model(runs, trained.version, trained.hand_over)
+        recipe = Recipe(
+            source=str(source.absolute()),
+            format=mapping.name if mapping.is_file() else format,
+            mapping=mapping.read_text(encoding="utf-8") if mapping.is_file() else None,
+            tolerance=tolerance,
+            policy=self.policy.model_dump_json(),
+            rules=self.model.rules.rules,
+            model_version=None if trained is None else trained.version,
+            left_out=runs.erased().hash,
+        )
+        keep_recipe(runs, run.run_id, recipe)
 
     def workspace(self, runs: RunStore, inputs: Sequence[SourceFile], crew: Crew) -> Workspace:
         """Where the night works, with what an earlier attempt at it has finished."""

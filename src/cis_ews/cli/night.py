@@ -12,10 +12,13 @@ import typer
 from cis_ews.cli.options import AsOf, Format, Json, Model, Policy, RunFolder, Source, StudentId
 from cis_ews.cli.session import Session, begin, open_named_run
 from cis_ews.cli.show import show_flags, show_night, show_student
-from cis_ews.errors import ConfigError, RunNotFoundError
+from cis_ews.errors import ConfigError, RunNotFoundError, StorageError
 from cis_ews.logs import get_log
+from cis_ews.wording import counted
 
 if TYPE_CHECKING:
+    from cis_ews.engines.local import LocalEngine
+    from cis_ews.engines.spark import SparkEngine
     from cis_ews.risk.model import RiskModel
     from cis_ews.risk.rules import RulesModel
     from cis_ews.scoring import ScoreRun
@@ -148,12 +151,64 @@ def export(
     session.terminal.record("exported", to=to, out=str(out), rows=dict(report.rows))
 
 
+def replay(
+    context: typer.Context,
+    run: Annotated[Path, typer.Argument(metavar="RUN", help="A run's folder, or a store (its newest run).")],
+    *,
+    source: Annotated[
+        Path | None,
+        typer.Option("--source", metavar="SOURCE", help="Where the extract lies now. Default: where it lay."),
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Make a past night again and compare every file, byte for byte.
+
+    In a folder of its own that is removed afterwards: the run and the
+    database stay as they are. Exit code 3 where an input is gone or was
+    changed, 5 where the files differ.
+
+    Example:
+
+        cis-ews replay night/runs/2026-02-27/0123456789abcdef
+    """
+    from cis_ews.replaying import replay as replayed
+    from cis_ews.storage.store import RunStore
+
+    session = begin(context, as_json=as_json)
+    opened = open_named_run(run)
+    with engine_of(session) as engine:
+        found = replayed(
+            opened, RunStore(opened.path.parents[2]), source=source, engine=engine, progress=session.terminal
+        )
+    session.terminal.record(
+        "replayed", run_id=opened.run_id, same=found.same, differing=found.differing, versions=found.versions
+    )
+    for package, (then, now) in found.versions.items():
+        session.terminal.say(f"{package}: {then} then, {now} now")
+    if found.differing:
+        raise StorageError(
+            f"{counted(len(found.differing), 'file')} of run {opened.run_id} came out otherwise: "
+            f"{', '.join(found.differing)}",
+            hint="install the package versions of the run's manifest and replay it again",
+        )
+    session.terminal.say(f"Run {opened.run_id}: {counted(len(found.same), 'file')} made again, the same bytes.")
+
+
 def chosen_model(session: Session, named: str | None, *, store: RunStore) -> RulesModel | RiskModel:
     """The model that `--model` names, else that of the settings."""
     from cis_ews.risk.registry import load_model
 
     with session.terminal.step("model"):
         return load_model(session.settings.model.use if named is None else named, registry=session.registry(store))
+
+
+def engine_of(session: Session) -> LocalEngine | SparkEngine:
+    """Who works on the parts of a night, by the settings."""
+    from cis_ews.engines.local import LocalEngine
+    from cis_ews.engines.spark import SparkEngine
+
+    chosen = session.settings.engine
+    return LocalEngine(chosen.workers) if chosen.spark is None else SparkEngine(master=chosen.spark)
 
 
 def run_night(
@@ -167,15 +222,12 @@ def run_night(
     policy: Path | None = None,
 ) -> ScoreRun:
     """Score a night with what the session's settings say, and log what came of it."""
-    from cis_ews.engines.local import LocalEngine
-    from cis_ews.engines.spark import SparkEngine
     from cis_ews.night.parts import STUDENTS_A_PART
     from cis_ews.risk.tiers import TierPolicy
     from cis_ews.scoring import check_has_come, score_night
 
     check_has_come(as_of, date.today())
-    chosen = session.settings.engine
-    with LocalEngine(chosen.workers) if chosen.spark is None else SparkEngine(master=chosen.spark) as engine:
+    with engine_of(session) as engine:
         night = score_night(
             source,
             model=model,
@@ -187,7 +239,7 @@ def run_night(
             database=session.database_url(store),
             progress=session.terminal,
             engine=engine,
-            students_a_part=chosen.students_a_part or STUDENTS_A_PART,
+            students_a_part=session.settings.engine.students_a_part or STUDENTS_A_PART,
         )
     run = night.run
     get_log().info(

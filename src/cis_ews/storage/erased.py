@@ -30,6 +30,11 @@ class ErasedStudents:
         """The salted SHA-256 of a student's id, in hex."""
         return hmac.digest(bytes.fromhex(self.salt), student_id.encode(), hashlib.sha256).hex()
 
+    @property
+    def hash(self) -> str:
+        """SHA-256 of the list, which tells whether it is still the same."""
+        return hashlib.sha256("\n".join([self.salt, *sorted(self.digests)]).encode()).hexdigest()
+
     def __contains__(self, student_id: str) -> bool:
         return bool(self.digests) and self.digest(student_id) in self.digests
 

@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from cis_ews.errors import ConfigError
 from cis_ews.storage.files import disk_errors, remove
+from cis_ews.storage.recipes import clear_recipes
 from cis_ews.storage.runs import run_date
 from cis_ews.storage.store import RunStore
 from cis_ews.wording import mistakes
@@ -73,6 +74,7 @@ def apply_retention(
             for folder in runs:
                 store.remove(folder)
             _remove_all(corrections)
+            clear_recipes(store)
     names = tuple(str(folder.relative_to(store.root)) for folder in runs)
     return RetentionReport(runs=names, corrections=len(corrections), jobs=jobs, dry_run=dry_run)
 

@@ -1,0 +1,109 @@
+"""What a night was made with, beside its run: enough to make it again, and no student's record.
+
+    <store>/recipes/<run_id>.json     where the extract lay, its format, the policy, the rules
+    <store>/recipes/models/<version>/ a trained model, once for all runs that used it
+
+Recipes name paths of a machine, so they stand outside of the run and its hashes.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from cis_ews.errors import StorageError
+from cis_ews.storage.files import disk_errors, json_bytes, leftover_beside, make_private_folder, remove, replace_durably
+from cis_ews.storage.store import RunStore
+
+_FOLDER = "recipes"
+_MODEL = "model.json"
+_PRIVATE = 0o600
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recipe:
+    """How a run was made.
+
+    `source`: the extract's path. `format`: a reader's name, or of a mapping its file's name; `mapping`: that file's
+    text. `policy`: the tier policy as JSON. `rules`: names of the flag rules. `model_version`: of the trained model, if
+    one decided. `left_out`: a hash of the list of forgotten students.
+    """
+
+    source: str
+    format: str
+    mapping: str | None
+    tolerance: float | None
+    policy: str
+    rules: tuple[str, ...]
+    model_version: str | None
+    left_out: str
+
+
+def keep_recipe(store: RunStore, run_id: str, recipe: Recipe) -> None:
+    """Put the recipe of a run into its store; call it under the store's lock."""
+    place = _recipe_path(store, run_id)
+    with disk_errors(place, "write"):
+        make_private_folder(place.parent)
+        replace_durably(place, json_bytes(asdict(recipe)), mode=_PRIVATE)
+
+
+def read_recipe(store: RunStore, run_id: str) -> Recipe:
+    """The recipe of a run. Raises StorageError where there is none, or where it is damaged."""
+    place = _recipe_path(store, run_id)
+    if not place.exists():
+        found = f"the store does not say how the run {run_id} was made"
+        raise StorageError(found, hint="runs of earlier versions cannot be replayed: score the night again")
+    try:
+        with disk_errors(place, "read"):
+            return _recipe(place)
+    except (ValueError, TypeError, KeyError):
+        raise StorageError(f"{place} is damaged", hint="restore it from a copy of the store") from None
+
+
+def _recipe(place: Path) -> Recipe:
+    stated: dict[str, Any] = json.loads(place.read_bytes())
+    rules: list[str] = stated.pop("rules")
+    return Recipe(**stated, rules=tuple(rules))
+
+
+def keep_model(store: RunStore, version: str, write: Callable[[Path], None]) -> None:
+    """Keep a trained model, unless it is there; `write` writes its files. Call it under the store's lock."""
+    folder = model_path(store, version).parent
+    with disk_errors(folder, "write"):
+        if folder.exists():
+            return
+        make_private_folder(folder.parent)
+        beside = leftover_beside(folder)
+        beside.mkdir()
+        write(beside / _MODEL)
+        beside.rename(folder)
+
+
+def model_path(store: RunStore, version: str) -> Path:
+    """Where a model lies that a run was made with."""
+    return _models(store) / version / _MODEL
+
+
+def clear_recipes(store: RunStore) -> None:
+    """Remove recipes of runs that are gone, and models that no run was made with; call it under the store's lock."""
+    runs, used = {folder.name for folder in store.folders()}, set[str | None]()
+    with disk_errors(store.root / _FOLDER, "clear"):
+        for place in (store.root / _FOLDER).glob("*.json"):
+            if place.stem in runs:
+                used.add(read_recipe(store, place.stem).model_version)
+            else:
+                remove(place)
+        for folder in _models(store).glob("*"):
+            if folder.name not in used:
+                remove(folder)
+
+
+def _models(store: RunStore) -> Path:
+    return store.root / _FOLDER / "models"
+
+
+def _recipe_path(store: RunStore, run_id: str) -> Path:
+    return store.root / _FOLDER / f"{run_id}.json"

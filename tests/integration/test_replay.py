@@ -1,0 +1,135 @@
+"""A past night made again: the same bytes, or which input is gone."""
+
+from __future__ import annotations
+
+import shutil
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from cis_ews import RiskModel, RulesModel, ScoreRun, TierPolicy, score_night
+from cis_ews.cli import run as command_line
+from cis_ews.errors import DataError, ModelNotFoundError, StorageError
+from cis_ews.replaying import Replay, replay
+from cis_ews.storage.erasure import forget_student
+from cis_ews.storage.files import json_bytes, sha256_of
+from cis_ews.storage.manifest import sealed
+from cis_ews.storage.recipes import model_path
+from cis_ews.storage.retention import RetentionPolicy, apply_retention
+from cis_ews.storage.runs import open_run
+from cis_ews.storage.store import RunStore
+from cis_ews.synthetic import write_district
+from tests.lib.models import catalog_model
+
+DAY = date(2026, 2, 27)
+
+
+@pytest.fixture
+def extract(tmp_path: Path) -> Path:
+    folder = tmp_path / "extract"
+    write_district(folder, students=200, years=2, seed=11, format="parquet", through=DAY)
+    return folder
+
+
+def _night(extract: Path, *, model: RulesModel | RiskModel | None = None, **options: Any) -> ScoreRun:
+    store = extract.parent / "store"
+    policy = options.pop("policy", TierPolicy.load())
+    return score_night(extract, model=model or RulesModel(), policy=policy, store=store, as_of=DAY, **options)
+
+
+def _replayed(night: ScoreRun, **options: Any) -> Replay:
+    return replay(night.run, RunStore(night.run.path.parents[2]), **options)
+
+
+def _same(found: Replay, night: ScoreRun) -> None:
+    assert (set(found.same), found.differing, found.versions) == (set(night.run.manifest["files"]), (), {})
+
+
+def test_a_night_by_chosen_rules_and_policy(extract: Path, tmp_path: Path) -> None:
+    policy = tmp_path / "policy.toml"
+    policy.write_text("minimum_days_enrolled = 5\n[capacity]\nshare = 0.29\n", encoding="utf-8")
+    rules = RulesModel(rules=RulesModel().rules[:20])
+    night = _night(extract, model=rules, policy=TierPolicy.load(policy), tolerance=0.5, students_a_part=70)
+    policy.unlink()
+    _same(_replayed(night), night)
+
+
+def test_a_night_with_a_model_that_its_owner_no_longer_has(extract: Path) -> None:
+    night = _night(extract, model=catalog_model())
+    _same(_replayed(night), night)
+    shutil.rmtree(model_path(RunStore(extract.parent / "store"), night.run.model_version).parent)
+    with pytest.raises(ModelNotFoundError, match="is gone from the store"):
+        _replayed(night)
+
+
+def test_an_extract_that_was_moved_changed_or_lost(extract: Path, tmp_path: Path) -> None:
+    night = _night(extract)
+    moved = extract.rename(tmp_path / "moved")
+    with pytest.raises(DataError, match="the extract of the run is gone"):
+        _replayed(night)
+    _same(_replayed(night, source=moved), night)
+    (moved / "incidents.parquet").write_bytes(b"PAR1")
+    (moved / "supports.parquet").unlink()
+    with pytest.raises(DataError, match=r"2 inputs of the run gone or changed: incidents\.parquet, supports\.parquet"):
+        _replayed(night, source=moved)
+
+
+def test_an_archive_with_other_content_is_seen_when_it_is_read(extract: Path, tmp_path: Path) -> None:
+    archive = Path(shutil.make_archive(str(tmp_path / "extract"), "zip", extract))
+    night = _night(archive)
+    _same(_replayed(night), night)
+    archive.unlink()
+    (extract / "supports.parquet").unlink()
+    shutil.make_archive(str(tmp_path / "extract"), "zip", extract)
+    with pytest.raises(DataError, match=r"1 input of the run gone or changed: supports\.parquet"):
+        _replayed(night)
+
+
+def test_students_forgotten_since_cannot_come_back(extract: Path) -> None:
+    night = _night(extract)
+    store = RunStore(extract.parent / "store")
+    student_id = night.scores["student_id"][0]
+    forget_student(store, None, student_id, today=DAY)
+    with pytest.raises(StorageError, match="students were forgotten since"):
+        replay(open_run(night.run.path), store)
+
+
+def test_a_run_of_another_version_or_without_a_recipe(extract: Path) -> None:
+    night = _night(extract)
+    manifest = night.run.manifest
+    other = {**manifest, "versions": {**manifest["versions"], "cis_ews": "0.0.1"}}
+    (night.run.path / "manifest.json").write_bytes(json_bytes(sealed(other)))
+    with pytest.raises(StorageError, match=r"the run is of cis_ews 0\.0\.1"):
+        replay(open_run(night.run.path), RunStore(extract.parent / "store"))
+    (extract.parent / "store/recipes" / f"{night.run.run_id}.json").unlink()
+    with pytest.raises(StorageError, match="does not say how the run"):
+        _replayed(night)
+
+
+def test_files_that_come_out_otherwise_are_named(extract: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    night = _night(extract)
+    manifest = night.run.manifest
+    made_otherwise = night.run.path / "cohort_flow.json"
+    made_otherwise.write_bytes(b"[]")
+    files = {**manifest["files"], made_otherwise.name: {"sha256": sha256_of(made_otherwise), "bytes": 2}}
+    other = {**manifest, "files": files, "versions": {**manifest["versions"], "polars": "1.0.0"}}
+    (night.run.path / "manifest.json").write_bytes(json_bytes(sealed(other)))
+    assert command_line(["replay", str(night.run.path)]) == 5
+    told = capsys.readouterr()
+    assert "polars: 1.0.0 then, " in told.out
+    assert "1 file of run" in told.err
+    assert "cohort_flow.json" in told.err
+
+
+def test_retention_takes_recipes_and_models_with_the_runs(extract: Path) -> None:
+    night = _night(extract, model=catalog_model())
+    store = RunStore(extract.parent / "store")
+    place = model_path(store, night.run.model_version)
+    policy = RetentionPolicy.load().model_copy(update={"runs_days": 1, "keep_latest": False})
+    apply_retention(store, RetentionPolicy.load(), today=DAY)
+    assert place.exists()
+    apply_retention(store, policy, today=date(2026, 6, 1))
+    assert not place.exists()
+    assert list((store.root / "recipes").glob("*.json")) == []
