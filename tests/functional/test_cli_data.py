@@ -40,6 +40,13 @@ def test_synthesize_a_state(tmp_path: Path) -> None:
     assert (tmp_path / "out" / "attendance_events" / "part-00001.parquet").exists()
 
 
+def test_a_state_decides_some_options_itself(tmp_path: Path) -> None:
+    done = command("synthesize", tmp_path / "out", "--state", "--students", 300, "--files", "csv", "--summaries")
+    assert done.code == 2
+    assert "A state decides --files, --summaries itself" in done.err
+    assert not (tmp_path / "out").exists()
+
+
 def test_check_shows_tables_coverage_and_freshness(extract: Path) -> None:
     done = command("check", extract)
     assert done.code == 0

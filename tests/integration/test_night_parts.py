@@ -98,8 +98,8 @@ def test_the_order_of_parts_changes_no_byte(extract: Path, night: ScoreRun, tmp_
 class OneFails(InProcess):
     """The second task of the last pass fails, once."""
 
-    def __init__(self) -> None:
-        self.done = 0
+    def __init__(self, error: Exception | None = None) -> None:
+        self.error = error or StorageError("the disk is full")
         self.fails = True
 
     def run(self, work: Callable[[Any], Any], tasks: Sequence[Any]) -> Iterator[tuple[int, Future[Any]]]:
@@ -107,10 +107,9 @@ class OneFails(InProcess):
         for place, future in super().run(work, tasks):
             failed: Future[Any] = Future()
             if self.fails and work.__name__ == "judge_part" and place == 1:
-                failed.set_exception(StorageError("the disk is full"))
+                failed.set_exception(self.error)
                 yield place, failed
             else:
-                self.done += 1
                 yield place, future
 
 
@@ -125,6 +124,17 @@ def test_a_part_that_fails_lets_the_others_end_and_nothing_is_published(
     assert len(list(work.glob("judged-*"))) >= 3
     engine.fails = False
     _same(_night(extract, tmp_path / "store", engine=engine, students_a_part=90), night)
+
+
+@pytest.mark.parametrize(
+    ("error", "hint"), [(MemoryError(), "give it more memory"), (KeyError("a value"), "this is a fault of the program")]
+)
+def test_what_is_no_error_of_ours_is_told_by_its_kind_alone(
+    extract: Path, tmp_path: Path, error: Exception, hint: str
+) -> None:
+    with pytest.raises(StorageError, match=f"ended with {type(error).__name__};") as told:
+        _night(extract, tmp_path / "store", engine=OneFails(error), students_a_part=90)
+    assert str(told.value.hint).startswith(hint)
 
 
 @pytest.mark.parametrize("workers", [0, 2])

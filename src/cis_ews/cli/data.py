@@ -12,6 +12,7 @@ import typer
 from cis_ews.cli.options import AsOf, Format, Json, OptionalAsOf, Source, parse_day
 from cis_ews.cli.session import begin, read_source
 from cis_ews.cli.show import show_coverage, show_rejections
+from cis_ews.errors import ConfigError
 from cis_ews.wording import counted
 
 
@@ -49,7 +50,7 @@ def synthesize(  # noqa: PLR0913 - one parameter an option
         typer.Option(
             "--state",
             help="A whole state, districts in proportion: one year and two summed up, Parquet in parts, up to "
-            "2026-06-12 if not said otherwise. --years, --districts and --files do not count then.",
+            "2026-06-12 if not said otherwise. Not with --years, --districts, --files or --summaries.",
         ),
     ] = False,
     as_json: Json = False,
@@ -67,6 +68,9 @@ def synthesize(  # noqa: PLR0913 - one parameter an option
     """
     from cis_ews.synthetic.generator import STATE_DAY, STATE_STUDENTS, STUDENTS, write_district, write_state
 
+    decided = [f"--{name}" for name in ("years", "districts", "files", "summaries") if _is_given(context, name)]
+    if state and decided:
+        raise ConfigError(f"A state decides {', '.join(decided)} itself", hint="leave that out, or leave --state out")
     terminal = begin(context, as_json=as_json).terminal
     with terminal.step("synthesize"):
         if state:
@@ -96,6 +100,12 @@ def synthesize(  # noqa: PLR0913 - one parameter an option
     terminal.record(
         "synthesized", path=str(out), students=plan.students, years=plan.years, seed=seed, districts=plan.districts
     )
+
+
+def _is_given(context: typer.Context, name: str) -> bool:
+    """Whether an option stands on the command line."""
+    source = context.get_parameter_source(name)
+    return source is not None and source.name == "COMMANDLINE"
 
 
 def check(

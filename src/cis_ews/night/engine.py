@@ -72,7 +72,8 @@ def _told(failed: dict[int, BaseException], *, parts: int) -> EwsError:
     first = failed[min(failed)]
     if not isinstance(first, EwsError):
         # Nothing of the error itself: its text could carry what it worked on.
-        first = StorageError(f"a part of the night ended with {type(first).__name__}", hint=_AGAIN)
+        hint = _MEMORY if isinstance(first, MemoryError) else _FAULT
+        first = StorageError(f"a part of the night ended with {type(first).__name__}", hint=hint)
     if len({str(error) for error in failed.values()}) == 1 and len(failed) == parts:
         return first
     places = ", ".join(str(place + 1) for place in sorted(failed)[:10]) + (", ..." if len(failed) > 10 else "")
@@ -80,4 +81,6 @@ def _told(failed: dict[int, BaseException], *, parts: int) -> EwsError:
     return type(first)(f"{which}: {first.message}", hint=first.hint or _AGAIN, parts=sorted(failed))
 
 
+_MEMORY = "give it more memory, fewer workers or smaller parts; the parts that are done are kept: run the night again"
+_FAULT = "this is a fault of the program: report it with the versions of the packages; to run again will not mend it"
 _AGAIN = "the parts that are done are kept: run the night again"
