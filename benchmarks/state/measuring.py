@@ -1,8 +1,8 @@
 """What a piece of work costs that is done in a process of its own: seconds on the clock, CPU seconds, memory.
 
 CPU seconds are those of the process and of all its children. Memory is what they hold for themselves (unique set size),
-added up, at its highest; looked at five times a second. Starting a stage's process and its workers, with their imports, is
-not in its time; what they hold is in its memory.
+added up, at its highest; looked at five times a second. Starting a stage's process and its workers, with their imports,
+is not in its time; what they hold is in its memory.
 """
 
 from __future__ import annotations
@@ -30,11 +30,22 @@ PACKAGES = ("polars", "duckdb", "pandas", "lightgbm", "shap", "numba", "numpy")
 
 @dataclass(frozen=True, kw_only=True)
 class Cost:
-    """Wall and CPU seconds, and the highest memory so far in MB, all processes together."""
+    """Wall and CPU seconds, and MB of memory at the start and at the highest so far, all processes together."""
 
     wall: float
     cpu: float
+    start_mb: float
     peak_mb: float
+
+    def times(self, factor: float) -> Cost:
+        """The cost of so many times as much; what was held at the start is held once."""
+        grown = self.peak_mb - self.start_mb
+        return Cost(
+            wall=factor * self.wall,
+            cpu=factor * self.cpu,
+            start_mb=self.start_mb,
+            peak_mb=self.start_mb + factor * grown,
+        )
 
 
 class Watch:
@@ -50,7 +61,7 @@ class Watch:
     @contextmanager
     def step(self, name: str, *, total: int | None = None) -> Generator[None]:  # noqa: ARG002 - the protocol
         """Note the cost of a step."""
-        wall, cpu = time.perf_counter(), self._cpu()
+        start_mb, wall, cpu = self._look(), time.perf_counter(), self._cpu()
         self._depth += 1
         try:
             yield
@@ -58,7 +69,9 @@ class Watch:
             self._depth -= 1
         if not self._depth:
             self._look()
-            self.steps[name] = Cost(wall=time.perf_counter() - wall, cpu=max(0.0, self._cpu() - cpu), peak_mb=self.peak)
+            self.steps[name] = Cost(
+                wall=time.perf_counter() - wall, cpu=self._cpu() - cpu, start_mb=start_mb, peak_mb=self.peak
+            )
 
     def advance(self, amount: int = 1) -> None:
         """Nothing to show."""
@@ -76,7 +89,8 @@ class Watch:
     def _children(self) -> list[psutil.Process]:
         return self._me.children(recursive=True)
 
-    def _look(self) -> None:
+    def _look(self) -> float:
+        """What is held now, in MB."""
         held = 0
         for process in [self._me, *self._children()]:
             try:
@@ -84,6 +98,7 @@ class Watch:
             except psutil.Error:
                 continue
         self.peak = max(self.peak, held / 1e6)
+        return held / 1e6
 
     def _look_on(self) -> None:
         while True:

@@ -83,9 +83,11 @@ def ratios(lines: Sequence[Line]) -> dict[str, float]:
 
 def _ratios(lines: Sequence[Line]) -> Iterator[str]:
     wanted = {f"{line.name} / {line.beside}": line.times for line in lines}
-    for place, (name, ratio) in enumerate(ratios(lines).items()):
-        to_reach = f" (to reach: {wanted[name]:g})" if wanted[name] else ""
-        yield ("\nratios of seconds\n" if not place else "") + f"  {ratio:>7.2f}  {name}{to_reach}"
+    found = ratios(lines)
+    if found:
+        yield f"\n{'ratio':>7}{'reach':>6}  of seconds"
+    for name, ratio in found.items():
+        yield f"{ratio:>7.2f}{wanted[name] or '':>6}  {name}"
     for line in lines:
         if line.memory_limit is not None:
             yield f"memory: {line.name} {line.cost.peak_mb:,.0f} MB of {line.memory_limit:,.0f}"
