@@ -1,7 +1,7 @@
 """What a night over a whole state costs, stage by stage, on made-up students: `make bench-state`.
 
     python -m benchmarks.state --students 1100000 --attendance both
-    python -m benchmarks.state --sizes 10000,100000,1100000 --only sizes
+    python -m benchmarks.state --students 100000 --without usual
 
 The state is written once into `--data` and found there later. Every stage runs in a process of its own, by the code of
 the night, and is fed by what the stage before has left on the disk. Beside it, in the same run: reading the needed
@@ -41,6 +41,7 @@ from cis_ews.synthetic import write_state
 THROUGH = date(2026, 6, 12)
 GROUPS = ("indicators", "stages", "night", "fixed", "sizes", "usual")
 SMALLEST = 1_000
+SIZES = (10_000, 100_000)
 TENTH = 10
 
 
@@ -125,12 +126,16 @@ def _arguments() -> argparse.Namespace:
     )
     parser.add_argument("--workers", type=int, default=None, help="worker processes; one a core by default")
     parser.add_argument("--students-a-part", type=int, default=60_000)
-    parser.add_argument("--sizes", type=_numbers, default=[], help="nights of other sizes too, as 10000,100000")
+    parser.add_argument(
+        "--sizes", type=_numbers, help="of nights whose cost a student is compared: 10000,100000,1100000"
+    )
     parser.add_argument("--only", type=_groups, default=list(GROUPS), help=f"of {', '.join(GROUPS)}")
     parser.add_argument("--without", type=_groups, default=[], help="leave these out; usual takes longest")
     parser.add_argument("--json", action="store_true", help="one JSON object for a record")
     arguments = parser.parse_args()
     arguments.only = [group for group in arguments.only if group not in arguments.without]
+    smaller = [size for size in SIZES if size < arguments.students]
+    arguments.sizes = arguments.sizes or [*smaller, arguments.students]
     arguments.kinds = ["exceptions", "positive"] if arguments.attendance == "both" else [arguments.attendance]
     return arguments
 
@@ -224,12 +229,17 @@ def _fixed(bench: Bench) -> None:
 
 
 def _sizes(bench: Bench) -> None:
-    """The cost a student of nights of several sizes."""
+    """The cost a student of nights of several sizes; what was measured before is not measured again."""
+    kind = bench.arguments.kinds[0]
+    known = {line.rows: line.cost for line in bench.lines if line.name == night_name(kind, 0)}
     found = []
     for students in bench.arguments.sizes:
-        plan = bench.plan(students, bench.arguments.kinds[0], folder="sizes")
-        done, cost = apart(stages.night, plan)
-        found.append({"students": students, "scored": done["scored"], **dataclasses.asdict(cost)})
+        if known and students == bench.arguments.students:
+            [(scored, cost)] = known.items()
+        else:
+            done, cost = apart(stages.night, bench.plan(students, kind, folder="sizes"))
+            scored = done["scored"]
+        found.append({"students": students, "scored": scored, **dataclasses.asdict(cost)})
     bench.facts["sizes"] = found
 
 

@@ -58,7 +58,7 @@ def _machine(record: Mapping[str, Any]) -> Iterator[str]:
     yield f"{found['cores']} cores, {found['cpu']}, {found['memory_gb']} GB, load before {found['load_before']:.1f}"
     yield f"{found['system']}, Python {found['python']}"
     yield packages
-    yield "CPU and memory (unique set size) of a stage's process and its children, the server of PostgreSQL excepted"
+    yield "CPU s, peak MB (unique set size): all processes of a stage, without the database's server"
     if record["students"] != STATE:
         yield f"what is to reach is for {STATE:,} students, scaled to these by number; the fixed cost is not"
     yield ""
