@@ -6,8 +6,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 SERVE ?= yes
 WORKERS ?= 2
-STUDENTS ?= 100000
-ATTENDANCE ?= exceptions
+ATTENDANCE ?= both
 
 help:
 	@echo "make demo            a made-up district, a model trained on its past years, last night's flags printed, then the"
@@ -19,7 +18,7 @@ help:
 	@echo "make bench-night     what a night costs, stage by stage, beside plain tools"
 	@echo "make bench-model     what fitting and asking a model costs, beside plain LightGBM"
 	@echo "make bench-publish   what publishing a night costs, beside the barest way to load its scores"
-	@echo "make bench-state     what a night over a state costs (STUDENTS=1100000, ATTENDANCE=exceptions or positive)"
+	@echo "make bench-state     what a night over a state costs, beside duckdb and the usual script (STUDENTS=1100000)"
 	@echo "make bench-shap      what explaining every student costs, beside LightGBM's pred_contrib and shap.TreeExplainer"
 	@echo "make accuracy        how accurate the model is on public data (docs/accuracy.md), beside plain models"
 	@echo "make lock            requirements.lock, made anew from pyproject.toml (needs uv)"
@@ -81,10 +80,10 @@ bench-model: .venv
 	OMP_WAIT_POLICY=passive $(BIN)/python -m benchmarks.model
 
 bench-publish: .venv
-	$(BIN)/python -m benchmarks.publish --students $(STUDENTS)
+	$(BIN)/python -m benchmarks.publish --students $(or $(STUDENTS),100000)
 
 bench-state: .venv
-	$(BIN)/python -m benchmarks.state --students $(STUDENTS) --attendance $(ATTENDANCE)
+	$(BIN)/python -m benchmarks.state --students $(or $(STUDENTS),1100000) --attendance $(ATTENDANCE)
 
 bench-shap: .venv
 	OMP_WAIT_POLICY=passive $(BIN)/python -m benchmarks.shap
