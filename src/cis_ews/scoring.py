@@ -129,7 +129,9 @@ def score_night(  # noqa: PLR0913 - each is a thing that a night needs, and all 
             writes to the same store.
     """
     if state is not None and format != "folder":
-        raise ConfigError(f"a state is kept of the plain format alone, not of {Path(format).name}", hint="see docs/formats.md")
+        raise ConfigError(
+            f"a state is kept of the plain format alone, not of {Path(format).name}", hint="see docs/formats.md"
+        )
     if type(students_a_part) is not int or students_a_part < 1:
         raise ConfigError(f"students_a_part is {students_a_part}", hint="give a whole number of students, 1 or more")
     watch = Stopwatch(progress or SILENT)
@@ -154,9 +156,7 @@ def score_night(  # noqa: PLR0913 - each is a thing that a night needs, and all 
         timings = stage_times(watch)
         if done_before is None:
             record_timings(run, timings)
-    return ScoreRun(
-        run=run, is_new=done_before is None, published=published, timings=timings, loaded=extract.loaded
-    )
+    return ScoreRun(run=run, is_new=done_before is None, published=published, timings=timings, loaded=extract.loaded)
 
 
 def _read(

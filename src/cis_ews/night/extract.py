@@ -57,8 +57,8 @@ class Extract:
     """An extract that was checked.
 
     `whole`: what is known of all of it; its tables about students are empty where they are in parts alone. `parts`:
-    None where everything is in `whole`. `workspace`: where the night works on them. `loaded`: what became of the source,
-    where a state is kept.
+    None where everything is in `whole`. `workspace`: where the night works on them. `loaded`: what became of the
+    source, where a state is kept.
     """
 
     whole: SchoolData

@@ -1,4 +1,4 @@
-"""What the whole has to know of a part, as values for JSON and back: workers write it, whoever judges the whole reads it."""
+"""What the whole has to know of a part, as values for JSON and back."""
 
 from __future__ import annotations
 

@@ -10,7 +10,7 @@ rejection names the row by its place in the state's own order.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
@@ -19,9 +19,18 @@ import polars as pl
 
 from cis_ews.corrections import Correction, correction_notes
 from cis_ews.errors import DataError, ReadError, SchemaError, StorageError
-from cis_ews.night.extract import Crew, Extract, corrected_part, corrections_by_part, known_of, large_extract, with_empty
+from cis_ews.night.extract import (
+    Crew,
+    Extract,
+    corrected_part,
+    corrections_by_part,
+    known_of,
+    large_extract,
+    with_empty,
+)
 from cis_ews.night.loaded import Loaded, LoadReport
 from cis_ews.night.parts import Part, student_bounds
+from cis_ews.night.state_days import no_days
 from cis_ews.night.state_parts import (
     TORN,
     AgainTask,
@@ -39,19 +48,17 @@ from cis_ews.night.state_parts import (
     settle,
     summary,
 )
-from cis_ews.night.state_days import no_days
 from cis_ews.night.state_rows import digest_of, no_rows
-from cis_ews.readers.base import ReadOptions, TableRead
+from cis_ews.readers.base import ReadOptions
 from cis_ews.readers.delta import Delta, digest_of_files, has_removed, keys_of, read_delta
 from cis_ews.readers.folder import NEVER_EMPTY, silent_tables
 from cis_ews.readers.folder_parts import PartedFolder
 from cis_ews.readers.unchanged import unchanged
 from cis_ews.schema.coverage import CoverageFacts
-from cis_ews.schema.rows import PLACE, no_rejections
+from cis_ews.schema.rows import no_rejections
 from cis_ews.schema.school_data import TABLES, SourceFile
 from cis_ews.schema.validation import (
     DEFAULT_TOLERANCE,
-    EVENTS,
     OWNED,
     SHARED,
     CheckedPart,
@@ -165,7 +172,9 @@ def _versions() -> dict[str, str]:
     return {name: installed[name] for name in _CHECKERS}
 
 
-def _report(brought: Brought, how: How, *, was_loaded: bool, parts: tuple[int, int], rows: Loaded | None = None) -> LoadReport:
+def _report(
+    brought: Brought, how: How, *, was_loaded: bool, parts: tuple[int, int], rows: Loaded | None = None
+) -> LoadReport:
     return LoadReport(
         how=how,
         was_loaded=was_loaded,
@@ -181,7 +190,9 @@ def _brought(source: Path, old: KeptState | None, *, work: Workspace, crew: Crew
     if old is not None:
         return _from_tables(read_delta(source, options), old.bounds, old=old, work=work)
     if has_removed(source):
-        raise ReadError(f"{source.name}: a whole extract withdraws nothing", hint="load it with --delta, or take removed/ out")
+        raise ReadError(
+            f"{source.name}: a whole extract withdraws nothing", hint="load it with --delta, or take removed/ out"
+        )
     parted = large_extract(source, tolerance=None, crew=crew)
     if parted is not None:
         source_notes = parted.whole.source
@@ -251,7 +262,9 @@ def _joined(
             f"rows are withdrawn from {len(unknown)} tables that the state does not have: {', '.join(unknown)}",
             hint="check the names in removed/",
         )
-    return {table: columns.get(table) or old.columns[table] for table in TABLES if table in columns or table in old.columns}
+    return {
+        table: columns.get(table) or old.columns[table] for table in TABLES if table in columns or table in old.columns
+    }
 
 
 def _cut(
@@ -282,7 +295,6 @@ def _by_part(rows: pl.DataFrame, bounds: Sequence[str]) -> dict[int, pl.DataFram
 
 def _drafted(brought: Brought, old: KeptState | None, *, runs: RunStore, crew: Crew) -> Draft:
     root = runs.root
-    tables = tuple(brought.columns)
     with crew.watch.step("schools and calendar"):
         shared, rows, has_changed = _load_shared(root, brought, old)
     afresh = old is None or has_changed or old.versions != _versions()
@@ -313,7 +325,7 @@ def _drafted(brought: Brought, old: KeptState | None, *, runs: RunStore, crew: C
     return Draft(root=root, state=state, loaded=report)
 
 
-def _task(  # noqa: PLR0913 - each is a thing that a part needs
+def _task(
     number: int,
     brought: Brought,
     old: KeptState | None,
@@ -343,7 +355,7 @@ def _task(  # noqa: PLR0913 - each is a thing that a part needs
 
 
 def _load_shared(root: Path, brought: Brought, old: KeptState | None) -> tuple[str, Loaded, bool]:
-    """The piece of the tables that are about no student; what was brought; whether what students lean on has changed."""
+    """The piece of the tables about no student; what was brought; whether what students lean on has changed."""
     if old is not None and not brought.shared and not brought.removed and old.versions == _versions():
         return old.shared, Loaded(), False
     pieces, before = state_pieces(root), Kept(state_pieces(root), None if old is None else old.shared)
@@ -377,7 +389,7 @@ def _refuse_other_year(kept: pl.DataFrame, brought: pl.DataFrame) -> None:
     others = set(brought.get_column("school_year")) - set(kept.get_column("school_year"))
     if others and kept.height:
         raise DataError(
-            f"the delta has calendar days of {', '.join(map(str, sorted(others)))}, a school year that the state does not have",
+            f"the delta has calendar days of {len(others)} school years that the state does not have",
             hint="load the whole extract of the new year with --keep-state",
         )
 
@@ -478,7 +490,9 @@ def _without_tables(judged: _Judged, workspace: Workspace, crew: Crew) -> None:
     attempt = "-".join(["0", *sorted(set(whole.left_out) - set(whole.source.left_out))])
     judged.workspace, judged.shared = workspace, f"shared-{attempt}"
     shared = Kept(state_pieces(judged.draft.root), state.shared)
-    workspace.keep(judged.shared, with_empty(SHARED, {table: shared.rows(table) for table in SHARED if table in whole.tables}))
+    workspace.keep(
+        judged.shared, with_empty(SHARED, {table: shared.rows(table) for table in SHARED if table in whole.tables})
+    )
     judged.pieces = [f"extract-{attempt}-{number:05d}" for number in range(len(state.parts))]
     tasks = [
         AgainTask(

@@ -5,6 +5,8 @@ A row that says that a student was there carries nothing but its key; nine rows 
 
 from __future__ import annotations
 
+from datetime import date
+
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
@@ -73,9 +75,9 @@ def as_rows(kept: pl.DataFrame) -> pl.DataFrame:
     bits = np.unpackbits(kept.get_column("days").to_numpy().view(np.uint8), bitorder="little").reshape(-1, 64)
     row, bit = np.nonzero(bits)
     found = kept[pl.Series(row, dtype=pl.UInt32)]
-    date = (pl.col("period") * 64 + pl.Series(bit.astype(np.int32))).cast(pl.Date)
+    day = (pl.col("period") * 64 + pl.Series(bit.astype(np.int32))).cast(pl.Date)
     status = pl.lit(AttendanceStatus.PRESENT.value).cast(columns["status"].dtype)
-    return found.select(*PAIR, date=date, status=status, fraction_absent=pl.lit(0.0))
+    return found.select(*PAIR, date=day, status=status, fraction_absent=pl.lit(0.0))
 
 
 def count(kept: pl.DataFrame) -> int:
@@ -83,7 +85,7 @@ def count(kept: pl.DataFrame) -> int:
     return int(np.bitwise_count(kept.get_column("days").to_numpy()).sum())
 
 
-def extent(kept: pl.DataFrame) -> tuple[DatedRows, dict[str, object]]:
+def extent(kept: pl.DataFrame) -> tuple[DatedRows, dict[str, date]]:
     """How many days there are, the first and the last of them, and the last of each school."""
     if kept.is_empty():
         return DatedRows(), {}

@@ -45,7 +45,7 @@ class LoadTask:
     """What a worker has to know to load a part.
 
     `made`: the piece to write. `before`: the piece to begin with, if there is one. `given`: where the rows lie that an
-    extract brings, by its number. `tables`: those that the state has afterwards. `afresh`: whether every row is checked.
+    extract brings, by its number. `tables`: those that the state has afterwards. `afresh`: whether to check all rows.
     """
 
     pieces: Workspace
@@ -276,7 +276,7 @@ def _events(before: Kept, change: Change | None, moved: pl.Series | None) -> tup
     near = numbered.filter(on_days | has_moved)
     under_keys = near.join(again, on=key_of(EVENTS), how="semi")
     at = pl.concat([under_keys.get_column("at"), near.filter(has_moved).get_column("at")]).unique()
-    is_checked = pl.Series("is_checked", [False]).new_from_index(0, rows.height).scatter(at, True)  # noqa: FBT003
+    is_checked = pl.Series("is_checked", [False]).new_from_index(0, rows.height).scatter(at, True)
     of_moved = days.filter(has_moved)
     standing, present = taken_out(days.filter(~has_moved), again)
     pool = pooled(
@@ -390,7 +390,7 @@ def _kept(table: str, pool: Pool, checked: CheckedPart) -> pl.DataFrame:
 def _present(checked: pl.DataFrame, rejected: pl.Series) -> pl.DataFrame:
     is_present = checked.get_column("status") == AttendanceStatus.PRESENT
     if rejected.len():
-        is_present = is_present.scatter((rejected - 1).cast(pl.UInt32), False)  # noqa: FBT003
+        is_present = is_present.scatter((rejected - 1).cast(pl.UInt32), False)
     return packed(checked.filter(is_present))
 
 
@@ -492,8 +492,8 @@ def is_stale(notes: Mapping[str, Any]) -> bool:
 
 
 def summary(workspace: Workspace, piece: str, *, tables: Collection[str], after: Mapping[str, int]) -> CheckedPart:
-    """A piece without its tables. `tables`: those of the night. `after`: the rows of each table, as `places_taken` names
-    them, that stand before those of the piece."""
+    """A piece without its tables. `tables`: those of the night. `after`: the rows of each table, named as in
+    `places_taken`, that stand before those of the piece."""
     notes = workspace.done(piece) or {}
     facts = facts_of(notes["facts"])
     coverage = replace(facts.coverage, tables=frozenset(tables) & {*facts.coverage.tables, *OWNED})

@@ -104,9 +104,7 @@ def without_keys(table: str, rows: pl.DataFrame, keys: Keys) -> pl.DataFrame:
     if not _is_text(table, rows):
         return rows.join(keys.readable, on=key, how="anti", maintain_order="left")
     own = _key_columns(table, rows)
-    readable = own.filter("is_readable").join(
-        _as_key_text(keys.readable), on=key, how="anti", maintain_order="left"
-    )
+    readable = own.filter("is_readable").join(_as_key_text(keys.readable), on=key, how="anti", maintain_order="left")
     unreadable = own.filter(~pl.col("is_readable")).join(
         keys.unreadable, on=key, how="anti", nulls_equal=True, maintain_order="left"
     )
@@ -188,6 +186,6 @@ def sums_of(frames: Iterable[pl.DataFrame]) -> list[int]:
     return [sum(int(frame.hash_rows(seed).sum() or 0) for frame in given if frame.height) % 2**64 for seed in _SEEDS]
 
 
-def digest_of(table: str, rows: int, sums: Iterable[int]) -> str:
+def digest_of(table: str, rows: int, said: Iterable[int | str]) -> str:
     """SHA-256 of what is known of all rows of a table."""
-    return hashlib.sha256(f"{table} {rows} {list(sums)}".encode()).hexdigest()
+    return hashlib.sha256(f"{table} {rows} {list(said)}".encode()).hexdigest()

@@ -1,7 +1,7 @@
 """What an extract brings to the kept state: the tables as they came, and the keys of rows that were withdrawn.
 
-    SOURCE/<table>.csv, .parquet            rows that are new or corrected, or, in a full extract, all rows
-    SOURCE/removed/<table>.csv, .parquet    the key columns of rows that are no longer true; in a delta alone
+SOURCE/<table>.csv, .parquet            rows that are new or corrected, or, in a full extract, all rows
+SOURCE/removed/<table>.csv, .parquet    the key columns of rows that are no longer true; in a delta alone
 """
 
 from __future__ import annotations

@@ -145,6 +145,9 @@ def forget_in_state(root: Path, student_ids: frozenset[str]) -> int:
     What is known of all rows of a part together no longer holds: the next load checks these parts anew.
     """
     state = read_state(root)
+    if not (root / STATE).exists():
+        return 0
+    clear_unused(root)
     if state is None:
         return 0
     taken, parts = 0, list[str]()
