@@ -16,6 +16,10 @@ import pytest
 
 from cis_ews import RulesModel, ScoreRun, TierPolicy, score_night
 from cis_ews.errors import ConfigError, DataError, ReadError, SchemaError, StorageError, ToleranceError
+from cis_ews.night.engine import InProcess
+from cis_ews.night.extract import Crew
+from cis_ews.night.state_check import compare_state
+from cis_ews.progress import Stopwatch
 from cis_ews.readers.base import ReadOptions
 from cis_ews.readers.folder import read_tables
 from cis_ews.schema.school_data import TABLES
@@ -235,3 +239,22 @@ def test_a_forgotten_student_leaves_the_state_and_does_not_come_back(
     other = _night(place / "whole", tmp_path / "again", state="keep")
     assert other.scores.height == whole.scores.height
     assert _night(place / "whole", tmp_path, state="keep").scores.height == night.scores.height - 1
+
+
+def test_the_state_is_compared_with_a_whole_extract(place: Path, tmp_path: Path) -> None:
+    _night(place / "before", tmp_path / "store", state="keep")
+    store, crew = RunStore(tmp_path / "store"), Crew(InProcess(), students_a_part=50, watch=Stopwatch())
+    assert compare_state(place / "before", runs=store, crew=crew).is_same
+    _night(place / "day", tmp_path / "store", state="add")
+    before = read_state(store.root)
+    assert compare_state(place / "whole", runs=store, crew=crew).is_same
+    tables = _tables(place / "whole")
+    incidents = tables["incidents"]
+    tables["incidents"] = pl.concat(
+        [incidents.slice(2), incidents.slice(1, 1).with_columns(behavior=pl.lit("another"))]
+    )
+    found = compare_state(_write(tables, tmp_path / "other"), runs=store, crew=crew)
+    assert set(found.rows["table"]) == {"incidents"}
+    assert found.rows.select(pl.col("missing", "extra", "different").sum()).row(0) == (0, 1, 1)
+    assert read_state(store.root) == before
+    assert {path.name for path in (store.root / STATE).iterdir()} == {*_pieces(store.root), "current.json"}

@@ -18,18 +18,17 @@ from typing import Any, Literal
 import polars as pl
 
 from cis_ews.corrections import Correction, correction_notes
-from cis_ews.errors import DataError, ReadError, SchemaError, StorageError
+from cis_ews.errors import DataError, StorageError
 from cis_ews.night.extract import (
     Crew,
     Extract,
     corrected_part,
     corrections_by_part,
     known_of,
-    large_extract,
     with_empty,
 )
 from cis_ews.night.loaded import Loaded, LoadReport
-from cis_ews.night.parts import Part, student_bounds
+from cis_ews.night.parts import Part
 from cis_ews.night.state_days import no_days
 from cis_ews.night.state_parts import (
     TORN,
@@ -37,20 +36,18 @@ from cis_ews.night.state_parts import (
     Kept,
     LoadTask,
     Pool,
-    change_of,
     check_again,
     given_piece,
     is_stale,
     load_part,
     notes_of,
     places_taken,
-    pooled,
     settle,
     summary,
 )
-from cis_ews.night.state_rows import digest_of, no_rows
-from cis_ews.readers.base import ReadOptions
-from cis_ews.readers.delta import Delta, digest_of_files, has_removed, keys_of, read_delta
+from cis_ews.night.state_pool import changes_of, pooled
+from cis_ews.night.state_rows import digest_of
+from cis_ews.night.state_source import Brought, brought_by
 from cis_ews.readers.folder import NEVER_EMPTY, silent_tables
 from cis_ews.readers.folder_parts import PartedFolder
 from cis_ews.readers.unchanged import unchanged
@@ -65,9 +62,9 @@ from cis_ews.schema.validation import (
     SourceNotes,
     Whole,
     check_shared,
-    require_tables,
 )
 from cis_ews.storage.erased import ErasedStudents
+from cis_ews.storage.files import disk_errors
 from cis_ews.storage.manifest import package_versions
 from cis_ews.storage.state import (
     KeptState,
@@ -87,21 +84,7 @@ How = Literal["keep", "add"]
 STATE_FORMAT = "kept state"
 _CHECKERS = ("cis_ews", "dataframely", "polars")
 _LEANT_ON = ("schools", "calendar_days")
-_NO_STATE = "load the whole extract first, with --keep-state"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Brought:
-    """What an extract brings. `given`: where the rows of students lie, by part. `shared`: the rows of other tables."""
-
-    bounds: tuple[str, ...]
-    columns: Mapping[str, tuple[str, ...]]
-    given: PartedFolder | Workspace
-    shared: Mapping[str, pl.DataFrame]
-    removed: Mapping[str, pl.DataFrame]
-    torn: Mapping[str, int]
-    digest: str
-    notes: tuple[str, ...]
+NO_STATE = "load the whole extract first, with --keep-state"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -141,22 +124,38 @@ def load_state(source: Path, *, how: How, runs: RunStore, crew: Crew) -> Draft:
         StorageError: a delta where nothing is kept; the state is damaged.
         DataError: the extract cannot be used; a delta has other columns, or is of another school year.
     """
-    prepare_state(runs.root)
     old = read_state(runs.root)
     if how == "add" and old is None:
-        raise StorageError(f"{runs.root} keeps no state that a delta could be added to", hint=_NO_STATE)
-    work = Workspace(state_pieces(runs.root).folder / new_piece("load"))
-    work.folder.mkdir(mode=0o700)
+        raise StorageError(f"{runs.root} keeps no state that a delta could be added to", hint=NO_STATE)
     try:
-        with unchanged(source):
-            brought = _brought(source, old if how == "add" else None, work=work, crew=crew)
-            if old is not None and _is_loaded(brought, old, how=how) and not _has_to_be_checked(runs.root, old):
-                report = _report(brought, how, was_loaded=True, parts=(0, len(old.parts)))
-                return Draft(root=runs.root, state=old, loaded=report)
-            return _drafted(brought, old if how == "add" else None, runs=runs, crew=crew)
+        return draft_of(source, old if how == "add" else None, runs=runs, crew=crew, unless=old)
     except DataError:
         clear_unused(runs.root)
         raise
+
+
+def draft_of(
+    source: Path,
+    old: KeptState | None,
+    *,
+    runs: RunStore,
+    crew: Crew,
+    bounds: tuple[str, ...] | None = None,
+    unless: KeptState | None = None,
+) -> Draft:
+    """A new state from `old` and a delta, or from a whole extract. `bounds`: where its parts begin, if not as the
+    extract suggests. `unless`: the state to be left as it is where the extract was the last one loaded into it."""
+    prepare_state(runs.root)
+    work = Workspace(state_pieces(runs.root).folder / new_piece("load"))
+    with disk_errors(work.folder, "write the kept state to"):
+        work.folder.mkdir(mode=0o700)
+    how = "keep" if old is None else "add"
+    with unchanged(source):
+        brought = brought_by(source, old, work=work, crew=crew, bounds=bounds)
+        if unless is not None and _is_loaded(brought, unless, how=how) and not _has_to_be_checked(runs.root, unless):
+            report = _report(brought, how, was_loaded=True, parts=(0, len(unless.parts)))
+            return Draft(root=runs.root, state=unless, loaded=report)
+        return _drafted(brought, old, runs=runs, crew=crew)
 
 
 def _is_loaded(brought: Brought, old: KeptState, *, how: How) -> bool:
@@ -183,114 +182,6 @@ def _report(
         torn={table: count for table, count in brought.torn.items() if count},
         notes=brought.notes,
     )
-
-
-def _brought(source: Path, old: KeptState | None, *, work: Workspace, crew: Crew) -> Brought:
-    options = ReadOptions(progress=crew.watch)
-    if old is not None:
-        return _from_tables(read_delta(source, options), old.bounds, old=old, work=work)
-    if has_removed(source):
-        raise ReadError(
-            f"{source.name}: a whole extract withdraws nothing", hint="load it with --delta, or take removed/ out"
-        )
-    parted = large_extract(source, tolerance=None, crew=crew)
-    if parted is not None:
-        source_notes = parted.whole.source
-        return Brought(
-            bounds=parted.folder.bounds,
-            columns=_columns(parted.whole.given) | _columns(_of_silent(parted.folder, source_notes)),
-            given=parted.folder,
-            shared=parted.shared,
-            removed={},
-            torn={},
-            digest=digest_of_files(source_notes.files, kind="whole"),
-            notes=source_notes.notes,
-        )
-    delta = read_delta(source, options)
-    require_tables(delta.tables)
-    ids = delta.tables["students"].frame.get_column("student_id").cast(pl.String)
-    bounds = tuple(student_bounds(ids.drop_nulls(), students_a_part=crew.students_a_part))
-    return _from_tables(delta, bounds, old=None, work=work)
-
-
-def _of_silent(folder: PartedFolder, source: SourceNotes) -> dict[str, list[str]]:
-    return {table: list(folder.files[table][0].columns) for table in source.left_out}
-
-
-def _columns(given: Mapping[str, Any]) -> dict[str, tuple[str, ...]]:
-    """The columns of the contract that each table has."""
-    return {
-        table: tuple(name for name in TABLES[table].columns() if name in given[table])
-        for table in TABLES
-        if table in given
-    }
-
-
-def _from_tables(delta: Delta, bounds: tuple[str, ...], *, old: KeptState | None, work: Workspace) -> Brought:
-    frames = {table: read.frame for table, read in delta.tables.items()}
-    removed = {table: keys_of(read, table) for table, read in delta.removed.items()}
-    _cut(frames, removed, bounds, work)
-    return Brought(
-        bounds=bounds,
-        columns=_joined(_columns({table: frame.columns for table, frame in frames.items()}), old, removed),
-        given=work,
-        shared={table: frames[table] for table in SHARED if table in frames},
-        removed={table: removed[table] for table in SHARED if table in removed},
-        torn={table: read.rejections.height for table, read in delta.tables.items()},
-        digest=digest_of_files(delta.files, kind="whole" if old is None else "delta"),
-        notes=delta.notes,
-    )
-
-
-def _joined(
-    columns: Mapping[str, tuple[str, ...]], old: KeptState | None, removed: Mapping[str, pl.DataFrame]
-) -> dict[str, tuple[str, ...]]:
-    """The columns of the state afterwards. Raises SchemaError where a delta has others than the state."""
-    if old is None:
-        return dict(columns)
-    for table, names in columns.items():
-        differing = set(names) ^ set(old.columns.get(table, names))
-        if differing:
-            raise SchemaError(
-                f"{table}: the delta and the state differ in {len(differing)} columns: {', '.join(sorted(differing))}",
-                hint="give the delta the columns of the whole extract, or load the whole extract with --keep-state",
-                table=table,
-            )
-    unknown = [table for table in removed if table not in old.columns]
-    if unknown:
-        raise SchemaError(
-            f"rows are withdrawn from {len(unknown)} tables that the state does not have: {', '.join(unknown)}",
-            hint="check the names in removed/",
-        )
-    return {
-        table: columns.get(table) or old.columns[table] for table in TABLES if table in columns or table in old.columns
-    }
-
-
-def _cut(
-    frames: Mapping[str, pl.DataFrame], removed: Mapping[str, pl.DataFrame], bounds: Sequence[str], work: Workspace
-) -> None:
-    """Put the rows of each part where the worker that loads it finds them."""
-    owned = {table: _by_part(frame, bounds) for table, frame in frames.items() if table in OWNED}
-    keys = {table: _by_part(frame, bounds) for table, frame in removed.items() if table in OWNED}
-    for number in range(len(bounds)):
-        rows = {table: cut[number] for table, cut in owned.items() if number in cut}
-        withdrawn = {table: cut[number] for table, cut in keys.items() if number in cut}
-        if rows or withdrawn:
-            with work.piece(given_piece(number)) as piece:
-                for table, frame in rows.items():
-                    piece.write(table, frame)
-                for table, frame in withdrawn.items():
-                    piece.write(f"removed_{table}", frame)
-                piece.notes.update(rows=list(rows), removed=list(withdrawn))
-
-
-def _by_part(rows: pl.DataFrame, bounds: Sequence[str]) -> dict[int, pl.DataFrame]:
-    """The rows of each part that has any, in their order."""
-    ids = rows.get_column("student_id").cast(pl.String).fill_null("")
-    part = (pl.Series(bounds).search_sorted(ids, side="right") - 1).alias("__part")
-    cut = rows.with_columns(part).partition_by("__part", maintain_order=True, as_dict=True, include_key=False)
-    return {int(number): frame for (number,), frame in cut.items()}
 
 
 def _drafted(brought: Brought, old: KeptState | None, *, runs: RunStore, crew: Crew) -> Draft:
@@ -359,17 +250,13 @@ def _load_shared(root: Path, brought: Brought, old: KeptState | None) -> tuple[s
     if old is not None and not brought.shared and not brought.removed and old.versions == _versions():
         return old.shared, Loaded(), False
     pieces, before = state_pieces(root), Kept(state_pieces(root), None if old is None else old.shared)
-    changes = {
-        table: change_of(table, brought.shared.get(table, no_rows(table).readable), brought.removed.get(table))
-        for table in SHARED
-        if table in brought.shared or table in brought.removed
-    }
+    changes = changes_of(brought.shared, brought.removed, is_first=old is None)
     if old is not None and "calendar_days" in changes:
         _refuse_other_year(before.rows("calendar_days"), changes["calendar_days"].rows.readable)
     pools: dict[str, Pool] = {}
     for table in (table for table in SHARED if table in brought.columns):
         rows = [before.rows(table), before.rejected(table)]
-        pools[table] = pooled(table, rows, rows[0].clear(), before.unreadable(table), change=changes.get(table))
+        pools[table] = pooled(table, rows, rows[0].clear(), text=before.unreadable(table), change=changes.get(table))
     settled = settle(pools, lambda frames, _: check_shared(frames))
     made = new_piece("shared")
     with pieces.piece(made) as piece:
@@ -523,7 +410,7 @@ def _extract(judged: _Judged, corrections: Sequence[Correction], workspace: Work
             coverage=coverage,
         )
         if found:
-            part, usable = _corrected(part, shared, found, workspace)
+            part, usable = _corrected(part, shared, found, workspace=workspace)
             corrected += [found[place] for place in usable]
             rejections.append(workspace.table(part.piece, "corrected"))
         parts.append(part)
@@ -539,7 +426,7 @@ def _extract(judged: _Judged, corrections: Sequence[Correction], workspace: Work
 
 
 def _corrected(
-    part: Part, shared: Mapping[str, pl.DataFrame], corrections: Sequence[Correction], workspace: Workspace
+    part: Part, shared: Mapping[str, pl.DataFrame], corrections: Sequence[Correction], *, workspace: Workspace
 ) -> tuple[Part, list[int]]:
     """A part with its corrections, and the places of those that were used."""
     name, beside = f"corrected-{part.name}", f"shared-{part.name}"

@@ -3,10 +3,6 @@
 A piece of the state has, of every table about students, the rows that were kept (`<table>`), those that break a rule
 (`rejected_<table>`) and those that cannot be read (`unreadable_<table>`), and the days present as bits (`days`). All of
 them together are what the extracts say, whichever way they were loaded.
-
-Whether a row of attendance keeps the rules hangs on the rows of its own key, on the student and the enrollments, and on
-the tables that all share: of a student whose enrollments did not change, the rows under new keys are checked alone. Of
-other tables, all rows of a student are. Rows that break a rule are checked anew whenever their part is.
 """
 
 from __future__ import annotations
@@ -14,7 +10,6 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
 from typing import Any
 
 import polars as pl
@@ -22,8 +17,20 @@ import polars as pl
 from cis_ews.enums import AttendanceStatus
 from cis_ews.night.facts import facts_of, plain
 from cis_ews.night.loaded import Loaded
-from cis_ews.night.state_days import as_rows, count, extent, no_days, packed, taken_out, together
-from cis_ews.night.state_rows import Keys, Rows, in_order, key_of, no_rows, split_keys, sums_of, without_keys
+from cis_ews.night.state_days import count, extent, no_days, packed, together
+from cis_ews.night.state_pool import (
+    WHO,
+    Change,
+    Kept,
+    Pool,
+    changes_of,
+    not_kept,
+    pool_of,
+    pool_of_events,
+    students_of,
+    touched_students,
+)
+from cis_ews.night.state_rows import Rows, no_rows, sums_of
 from cis_ews.readers.folder_parts import PartedFolder
 from cis_ews.schema.coverage import CoverageFacts
 from cis_ews.schema.rows import PLACE, CheckedRows, check_rows, no_rejections, sorted_by
@@ -36,7 +43,6 @@ from cis_ews.storage.workspace import Piece, Workspace
 ROWS_AT_ONCE = 1_000_000
 REJECTED, UNREADABLE, TORN = "kept state: rejected", "kept state: unreadable", "kept state: torn"
 """What stands in place of a file's name where a rejection names a row of the state."""
-_WHO = ("students", "enrollments")
 _AT = "row_number"
 
 
@@ -59,76 +65,18 @@ class LoadTask:
     erased: ErasedStudents
 
 
-@dataclass(frozen=True)
-class Kept:
-    """A part as it is kept; a table is read when it is asked for."""
-
-    pieces: Workspace
-    piece: str | None
-
-    def rows(self, table: str) -> pl.DataFrame:
-        """The rows that keep the rules."""
-        return self._table(table, no_rows(table).readable.drop(PLACE))
-
-    def rejected(self, table: str) -> pl.DataFrame:
-        """The rows that break one."""
-        return self._table(f"rejected_{table}", no_rows(table).readable.drop(PLACE))
-
-    def unreadable(self, table: str) -> pl.DataFrame:
-        """The rows that cannot be read."""
-        return self._table(f"unreadable_{table}", no_rows(table).unreadable.drop(PLACE))
-
-    @cached_property
-    def days(self) -> pl.DataFrame:
-        """The days present."""
-        return self._table("days", no_days())
-
-    def _table(self, name: str, empty: pl.DataFrame) -> pl.DataFrame:
-        if self.piece is None or not self.pieces.path(self.piece, name).exists():
-            return empty
-        return self.pieces.table(self.piece, name)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Change:
-    """What an extract brings to one table of a part, and which keys it withdraws."""
-
-    rows: Rows
-    keys: Keys
-    withdrawn: Keys
-
-    @property
-    def all_keys(self) -> Keys:
-        """Whatever was kept under these is no longer true."""
-        return self.keys.together(self.withdrawn)
-
-
-def change_of(table: str, raw: pl.DataFrame, withdrawn: pl.DataFrame | None) -> Change:
-    """A change, from what a reader gives."""
-    rows = Rows.of(table, raw)
-    none = Keys.none(table) if withdrawn is None else split_keys(table, withdrawn)
-    return Change(rows=rows, keys=Keys.of(table, rows), withdrawn=none)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Pool:
-    """Rows of a table that are checked, in order, and those that stand as they are. `place`: of those in an extract."""
-
-    checked: pl.DataFrame
-    standing: pl.DataFrame
-    unreadable: pl.DataFrame
-
-
 def load_part(task: LoadTask) -> Loaded:
     """Bring what an extract says into a part of the state, and write it as a new piece."""
     before = Kept(task.pieces, task.before)
     changes, loaded = _changes(task, before)
-    touched = None if task.afresh else _touched(before, changes, task.tables)
-    moved = None if task.afresh else _students(changes, _WHO)
-    pools = {table: _pool(table, before, changes.get(table), touched) for table in OWNED if table in task.tables}
+    touched = None if task.afresh else touched_students(before, changes, task.tables)
+    moved = None if task.afresh else students_of(changes, WHO)
+    pools = {
+        table: pool_of(table, before, changes.get(table), touched=touched) for table in OWNED if table in task.tables
+    }
     days = no_days()
     if EVENTS in task.tables:
-        pools[EVENTS], days = _events(before, changes.get(EVENTS), moved)
+        pools[EVENTS], days = pool_of_events(before, changes.get(EVENTS), moved)
     shared = {table: task.pieces.table(task.shared, table) for table in SHARED if table in task.tables}
     settled = settle(pools, lambda frames, events: check_part(frames, shared, events=events))
     with task.pieces.piece(task.made) as piece:
@@ -156,10 +104,10 @@ def check_again(task: AgainTask) -> None:
     if task.workspace.done(task.made) is not None:
         return
     before = Kept(task.pieces, task.before)
-    pools = {table: _pool(table, before, None, None) for table in OWNED if table in task.tables}
+    pools = {table: pool_of(table, before, None, touched=None) for table in OWNED if table in task.tables}
     days = no_days()
     if EVENTS in task.tables:
-        pools[EVENTS], days = _events(before, None, pl.Series(dtype=pl.String))
+        pools[EVENTS], days = pool_of_events(before, None, pl.Series(dtype=pl.String))
     shared = {table: task.workspace.table(task.shared, table) for table in SHARED if table in task.tables}
     settled = settle(pools, lambda frames, events: check_part(frames, shared, events=events))
     with task.workspace.piece(task.made) as piece:
@@ -168,11 +116,7 @@ def check_again(task: AgainTask) -> None:
 
 def _changes(task: LoadTask, before: Kept) -> tuple[dict[str, Change], Loaded]:
     raw, withdrawn = _given(task)
-    changes = {
-        table: change_of(table, raw.get(table, no_rows(table).readable), withdrawn.get(table))
-        for table in OWNED
-        if table in raw or table in withdrawn
-    }
+    changes = changes_of(raw, withdrawn, is_first=before.piece is None)
     forgotten = dict[str, int]()
     for table, change in changes.items():
         allowed = _without_forgotten(change, task.erased)
@@ -183,7 +127,7 @@ def _changes(task: LoadTask, before: Kept) -> tuple[dict[str, Change], Loaded]:
         forgotten={table: rows for table, rows in forgotten.items() if rows},
         withdrawn={table: change.withdrawn.height for table, change in changes.items() if change.withdrawn.height},
         unknown={
-            table: _not_kept(table, change.withdrawn, before)
+            table: not_kept(table, change.withdrawn, before)
             for table, change in changes.items()
             if change.withdrawn.height
         },
@@ -220,94 +164,6 @@ def _without_forgotten(change: Change, erased: ErasedStudents) -> Change:
         unreadable=change.rows.unreadable.filter(~gone.fill_null(value=False)),
     )
     return Change(rows=left, keys=change.keys, withdrawn=change.withdrawn)
-
-
-def _not_kept(table: str, keys: Keys, before: Kept) -> int:
-    """How many keys no row has that is kept."""
-    rows = pl.concat([before.rows(table), before.rejected(table)])
-    readable = keys.readable.join(rows, on=key_of(table), how="anti")
-    if table == EVENTS:
-        _, present = taken_out(before.days, readable)
-        readable = readable.join(as_rows(present), on=key_of(table), how="anti")
-    text = before.unreadable(table)
-    kept = split_keys(table, text)
-    left = [
-        readable.join(kept.readable, on=key_of(table), how="anti"),
-        keys.unreadable.join(kept.unreadable, on=key_of(table), how="anti", nulls_equal=True),
-    ]
-    return sum(found.height for found in left)
-
-
-def _students(changes: Mapping[str, Change], tables: Sequence[str]) -> pl.Series:
-    """The students of whom a change of these tables says anything."""
-    found = [changes[table].all_keys.students for table in tables if table in changes]
-    return pl.concat([pl.Series("student_id", [], dtype=pl.String), *found]).unique()
-
-
-def _touched(before: Kept, changes: Mapping[str, Change], tables: Sequence[str]) -> pl.Series:
-    """The students whose rows, apart from attendance, are checked anew."""
-    others = [table for table in OWNED if table in tables and table != EVENTS]
-    rejected = [before.rejected(table).get_column("student_id") for table in others]
-    return pl.concat([_students(changes, others), *rejected]).unique()
-
-
-def _pool(table: str, before: Kept, change: Change | None, touched: pl.Series | None) -> Pool:
-    """A table but attendance. Students and enrollments are checked whole: other tables lean on them."""
-    rows, rejected = before.rows(table), before.rejected(table)
-    if touched is None or table in _WHO:
-        return pooled(table, [rows, rejected], rows.clear(), before.unreadable(table), change=change)
-    is_touched = pl.col("student_id").is_in(touched.implode())
-    return pooled(
-        table, [rows.filter(is_touched), rejected], rows.filter(~is_touched), before.unreadable(table), change=change
-    )
-
-
-def _events(before: Kept, change: Change | None, moved: pl.Series | None) -> tuple[Pool, pl.DataFrame]:
-    """Attendance, and the days present that stand. `moved`: students of whom every row is checked; None is all."""
-    rows, rejected, days = before.rows(EVENTS), before.rejected(EVENTS), before.days
-    if moved is None:
-        pool = pooled(EVENTS, [rows, rejected, as_rows(days)], rows.clear(), before.unreadable(EVENTS), change=change)
-        return pool, no_days()
-    keys = Keys.none(EVENTS) if change is None else change.all_keys
-    again = pl.concat([keys.readable, rejected.select(key_of(EVENTS))]).unique()
-    has_moved = pl.col("student_id").is_in(moved.implode())
-    on_days = pl.col("date").is_in(again.get_column("date").unique().implode())
-    numbered = rows.with_row_index("at")
-    near = numbered.filter(on_days | has_moved)
-    under_keys = near.join(again, on=key_of(EVENTS), how="semi")
-    at = pl.concat([under_keys.get_column("at"), near.filter(has_moved).get_column("at")]).unique()
-    is_checked = pl.Series("is_checked", [False]).new_from_index(0, rows.height).scatter(at, True)
-    of_moved = days.filter(has_moved)
-    standing, present = taken_out(days.filter(~has_moved), again)
-    pool = pooled(
-        EVENTS,
-        [rows.filter(is_checked), rejected, as_rows(of_moved), as_rows(present)],
-        rows.filter(~is_checked),
-        before.unreadable(EVENTS),
-        change=change,
-    )
-    return pool, standing
-
-
-def pooled(
-    table: str, again: Sequence[pl.DataFrame], standing: pl.DataFrame, text: pl.DataFrame, *, change: Change | None
-) -> Pool:
-    """Rows that are checked anew, with what an extract brings in the place of what it replaces and withdraws."""
-    placed = pl.concat([rows for rows in again if rows.height] or [again[0]]).with_columns(_no_place())
-    unreadable = text.with_columns(_no_place())
-    if change is not None:
-        keys = change.all_keys
-        kept, text_kept = without_keys(table, placed, keys), without_keys(table, unreadable, keys)
-        placed = change.rows.readable if kept.is_empty() else pl.concat([kept, change.rows.readable])
-        unreadable = pl.concat([text_kept, change.rows.unreadable])
-    order = [*key_of(table), *(name for name in TABLES[table].columns() if name not in key_of(table))]
-    return Pool(
-        checked=in_order(table, placed), standing=standing, unreadable=unreadable.sort(order, maintain_order=True)
-    )
-
-
-def _no_place() -> list[pl.Expr]:
-    return [pl.lit(None, dtype=pl.String).alias("file"), pl.lit(None, dtype=pl.Int64).alias("row_number")]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -426,7 +282,7 @@ def _write(
         "days": present,
     }
     for name, rows in frames.items():
-        if not _shared_with(before, name, rows, piece):
+        if not _shared_with(before, name, rows, piece=piece):
             piece.write(name, rows)
     piece.notes.update(notes_of(settled, _coverage(settled, present, shared), days=present))
 
@@ -449,7 +305,7 @@ def notes_of(settled: Settled, coverage: CoverageFacts, *, days: pl.DataFrame) -
     }
 
 
-def _shared_with(before: Kept | None, name: str, rows: pl.DataFrame, piece: Piece) -> bool:
+def _shared_with(before: Kept | None, name: str, rows: pl.DataFrame, *, piece: Piece) -> bool:
     if before is None or before.piece is None or name in (EVENTS, "days"):
         return False
     path = before.pieces.path(before.piece, name)

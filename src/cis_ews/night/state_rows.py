@@ -71,6 +71,8 @@ class Keys:
 
     def together(self, other: Keys) -> Keys:
         """These and others."""
+        if not other.height:
+            return self
         return Keys(
             readable=pl.concat([self.readable, other.readable]).unique(),
             unreadable=pl.concat([self.unreadable, other.unreadable]).unique(),
@@ -152,9 +154,10 @@ def in_order(table: str, rows: pl.DataFrame) -> pl.DataFrame:
     key = key_of(table)
     if _stands_in_order(rows, key):
         return rows
-    ordered = sorted_by(rows, key) if rows.select(key).null_count().sum_horizontal().item() == 0 else rows
-    if ordered is not rows and not ordered.select(key).is_duplicated().any():
-        return ordered
+    if not rows.select(key).null_count().sum_horizontal().item():
+        ordered = sorted_by(rows, key)
+        if _stands_in_order(ordered, key):
+            return ordered
     return rows.sort([*key, *(name for name in TABLES[table].columns() if name not in key)], maintain_order=True)
 
 

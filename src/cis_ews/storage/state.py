@@ -28,7 +28,7 @@ _CURRENT = "current.json"
 _KEY = "student_id"
 STALE = "stale"
 """The note of a piece from which a student was taken out: it has to be checked anew before it is used."""
-DAMAGED = "load the whole extract again with --keep-state"
+DAMAGED = "remove the folder state of the store, then load the whole extract with --keep-state"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
