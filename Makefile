@@ -1,6 +1,6 @@
 # The real commands are in the recipes: `make demo` is what a district's night does, on a made-up district.
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-long check bench-night bench-model bench-publish bench-shap bench-state accuracy lock clean
+.PHONY: help demo test test-long check bench-night bench-model bench-publish bench-shap bench-state bench-delta accuracy lock clean
 
 PYTHON ?= python3
 BIN := .venv/bin
@@ -19,6 +19,7 @@ help:
 	@echo "make bench-model     what fitting and asking a model costs, beside plain LightGBM"
 	@echo "make bench-publish   what publishing a night costs, beside the barest way to load its scores"
 	@echo "make bench-state     what a night over a state costs, beside duckdb and the usual script (STUDENTS=1100000)"
+	@echo "make bench-delta     what a night costs that is given one day's rows, beside the whole year (STUDENTS, ATTENDANCE)"
 	@echo "make bench-shap      what explaining every student costs, beside LightGBM's pred_contrib and shap.TreeExplainer"
 	@echo "make accuracy        how accurate the model is on public data (docs/accuracy.md), beside plain models"
 	@echo "make lock            requirements.lock, made anew from pyproject.toml (needs uv)"
@@ -84,6 +85,9 @@ bench-publish: .venv
 
 bench-state: .venv
 	$(BIN)/python -m benchmarks.state --students $(or $(STUDENTS),1100000) --attendance $(ATTENDANCE)
+
+bench-delta: .venv
+	$(BIN)/python -m benchmarks.delta --students $(or $(STUDENTS),100000) --attendance $(ATTENDANCE)
 
 bench-shap: .venv
 	OMP_WAIT_POLICY=passive $(BIN)/python -m benchmarks.shap

@@ -64,8 +64,10 @@ def replay(
     recipe = read_recipe(store, run.run_id)
     versions = _versions(run)
     _refuse_what_cannot_be(run)
+    if source is None and recipe.state == "add":
+        raise _made_by_a_delta(run)
     place = Path(source or recipe.source)
-    _check_inputs(run, place)
+    _check_inputs(run, place, are_files=recipe.state is None)
     model = _model(store, recipe)
     with tempfile.TemporaryDirectory(prefix="cis_ews-replay-") as folder:
         made_in = RunStore(Path(folder) / "store")
@@ -80,6 +82,8 @@ def replay(
             tolerance=recipe.tolerance,
             progress=progress,
             engine=engine,
+            # Whichever way a state came to be, the same records make the same night (docs/kept_state.md).
+            state="keep" if recipe.state else None,
         )
         _check_same_night(run, night.run)
         files: Mapping[str, Mapping[str, object]] = run.manifest["files"]
@@ -111,12 +115,17 @@ def _forgotten(run: Run) -> StorageError:
     )
 
 
-def _check_inputs(run: Run, place: Path) -> None:
+def _made_by_a_delta(run: Run) -> DataError:
+    found = f"the run {run.run_id} was made from a kept state, which is another one by now"
+    return DataError(found, hint="name the whole extract of that night with --source")
+
+
+def _check_inputs(run: Run, place: Path, *, are_files: bool) -> None:
     """Raise DataError with the inputs that are gone or were changed; of an archive that is seen when it is read."""
     if not place.exists():
         found = f"the extract of the run is gone: it lay at {place}"
         raise DataError(found, hint="name where it lies now with --source")
-    if place.is_dir():
+    if place.is_dir() and are_files:
         inputs = [file for file in run.manifest["inputs"] if _is_of_extract(file)]
         _refuse_inputs([file["name"] for file in inputs if not _is_as_then(place, file)])
 

@@ -24,6 +24,7 @@ from cis_ews.corrections import kept_corrections
 from cis_ews.errors import ConfigError, DataError
 from cis_ews.night.engine import Engine, InProcess
 from cis_ews.night.extract import Crew, Extract, large_extract, read_in_parts, read_whole
+from cis_ews.night.kept_state import STATE_FORMAT, How, load_state, read_kept
 from cis_ews.night.parts import STUDENTS_A_PART
 from cis_ews.night.passes import Assignment, Measured, compare_schools, judge_part, measure_part, write_file
 from cis_ews.progress import SILENT, Progress, Stopwatch
@@ -42,6 +43,7 @@ from cis_ews.storage.workspace import Workspace, clear_work
 if TYPE_CHECKING:
     import polars as pl
 
+    from cis_ews.night.loaded import LoadReport
     from cis_ews.risk.model import RiskModel
     from cis_ews.storage.database import Database, PublishReport
 
@@ -54,13 +56,15 @@ class ScoreRun:
     """What a night has made, read from its run.
 
     `is_new`: False where the same night had been done before and its run was found whole. `published`: what became of
-    it in the database. `timings`: step -> wall and CPU seconds and peak memory of this call.
+    it in the database. `timings`: step -> wall and CPU seconds and peak memory of this call. `loaded`: what became of
+    the source, where a state is kept.
     """
 
     run: Run
     is_new: bool
     published: PublishReport
     timings: Mapping[str, Mapping[str, float]]
+    loaded: LoadReport | None = None
 
     @cached_property
     def scores(self) -> pl.DataFrame:
@@ -106,6 +110,7 @@ def score_night(  # noqa: PLR0913 - each is a thing that a night needs, and all 
     progress: Progress | None = None,
     engine: Engine | None = None,
     students_a_part: int = STUDENTS_A_PART,
+    state: How | None = None,
 ) -> ScoreRun:
     """Score every enrolled student as of a date, keep the run in the store, and make it current in the database.
 
@@ -114,29 +119,39 @@ def score_night(  # noqa: PLR0913 - each is a thing that a night needs, and all 
     rejected; the reader's own if None. `database`: the store's own if None; a new one gets its tables. `engine`: who
     works on the parts of the extract, this process if None; `students_a_part`: how large they are. Neither changes a
     byte of the run. A night that was killed goes on, when it is called again, with the parts that were not done.
+    `state`: "keep" keeps the extract, the whole year, as the state of the store; "add" brings what is new, corrected or
+    withdrawn into that state and scores it (docs/kept_state.md).
 
     Raises:
-        ConfigError: a part would have no student.
+        ConfigError: a part would have no student; a state of another format than folder.
         ModelError: the model does not fit the features that this version makes.
         DataError: the extract cannot be used, or does not reach the as-of date.
         StorageError: the store or the database fails, or parts of the night do; StoreLockedError while another night
             writes to the same store.
     """
+    if state is not None and format != "folder":
+        raise ConfigError(
+            f"a state is kept of the plain format alone, not of {Path(format).name}", hint="see docs/formats.md"
+        )
     if type(students_a_part) is not int or students_a_part < 1:
         raise ConfigError(f"students_a_part is {students_a_part}", hint="give a whole number of students, 1 or more")
     watch = Stopwatch(progress or SILENT)
     runs = store if isinstance(store, RunStore) else RunStore(store)
     crew = Crew(engine or InProcess(), students_a_part=students_a_part, watch=watch)
     judge = NightModel.of(model)
-    configuration = config_hash(policy, format=format, tolerance=tolerance, rules=judge.rules_beside)
+    layout = STATE_FORMAT if state else format
+    configuration = config_hash(policy, format=layout, tolerance=tolerance, rules=judge.rules_beside)
     night = Night(as_of=as_of, model=judge, policy=policy, config_hash=configuration)
     with runs.lock(), _current_flags(database, runs) as flags:
         flags.check_erasures(runs.erased())
         with _refused_leaves_nothing(runs):
-            extract = _read(Path(source), night, format=format, tolerance=tolerance, runs=runs, crew=crew)
+            if state is None:
+                extract = _read(Path(source), night, format=format, tolerance=tolerance, runs=runs, crew=crew)
+            else:
+                extract = _read_state(Path(source), night, how=state, tolerance=tolerance, runs=runs, crew=crew)
             done_before = runs.find(night.run_id(extract.whole.files))
             run = verify_run(done_before) if done_before else _score(extract, night, runs=runs, crew=crew)
-        night.keep_recipe(runs, run, source=Path(source), format=format, tolerance=tolerance)
+        night.keep_recipe(runs, run, source=Path(source), format=format, tolerance=tolerance, state=state)
         crew.engine.rest()
         with watch.step("publish"):
             published = flags.publish(run, schools=extract.whole.schools, students=extract.students)
@@ -144,7 +159,7 @@ def score_night(  # noqa: PLR0913 - each is a thing that a night needs, and all 
         timings = stage_times(watch)
         if done_before is None:
             record_timings(run, timings)
-    return ScoreRun(run=run, is_new=done_before is None, published=published, timings=timings)
+    return ScoreRun(run=run, is_new=done_before is None, published=published, timings=timings, loaded=extract.loaded)
 
 
 def _read(
@@ -168,6 +183,19 @@ def _read(
                 extract = read_in_parts(parted, corrections=corrections, workspace=workspace, crew=crew)
     if extract is None:
         extract = read_whole(source, format=format, tolerance=tolerance, runs=runs, watch=crew.watch)
+    check_reach(extract.whole, night.as_of)
+    return extract
+
+
+def _read_state(
+    source: Path, night: Night, *, how: How, tolerance: float | None, runs: RunStore, crew: Crew
+) -> Extract:
+    """The kept state with what the source brings, checked and with the corrections of the store."""
+    draft = load_state(source, how=how, runs=runs, crew=crew)
+    corrections = kept_corrections(runs)
+    files = [*draft.files, *(file for each in corrections for file in each.files)]
+    workspace = night.workspace(runs, files, crew, pieces=draft.state.pieces)
+    extract = read_kept(draft, tolerance=tolerance, corrections=corrections, workspace=workspace, crew=crew)
     check_reach(extract.whole, night.as_of)
     return extract
 
@@ -260,7 +288,16 @@ class Night:
             inputs=inputs, config_hash=self.config_hash, model_version=self.model.version, as_of=self.as_of
         )
 
-    def keep_recipe(self, runs: RunStore, run: Run, *, source: Path, format: str, tolerance: float | None) -> None:  # noqa: A002 - see score_night
+    def keep_recipe(
+        self,
+        runs: RunStore,
+        run: Run,
+        *,
+        source: Path,
+        format: str,  # noqa: A002 - see score_night
+        tolerance: float | None,
+        state: How | None,
+    ) -> None:
         """Keep beside a run what it takes to make it again (`cis_ews.replaying`)."""
         mapping, trained = Path(format), self.model.trained
         if trained is not None:
@@ -269,6 +306,7 @@ class Night:
             source=str(source.absolute()),
             format=mapping.name if mapping.is_file() else format,
             mapping=mapping.read_text(encoding="utf-8") if mapping.is_file() else None,
+            state=state,
             tolerance=tolerance,
             policy=self.policy.model_dump_json(),
             rules=self.model.rules.rules,
@@ -277,9 +315,12 @@ class Night:
         )
         keep_recipe(runs, run.run_id, recipe)
 
-    def workspace(self, runs: RunStore, inputs: Sequence[SourceFile], crew: Crew) -> Workspace:
-        """Where the night works, with what an earlier attempt at it has finished."""
+    def workspace(
+        self, runs: RunStore, inputs: Sequence[SourceFile], crew: Crew, *, pieces: Sequence[str] = ()
+    ) -> Workspace:
+        """Where the night works, with what an earlier attempt at it has finished. `pieces`: of the kept state."""
         plan = {"students_a_part": crew.students_a_part, "left_out": sorted(runs.erased().digests)}
+        plan |= {"state": list(pieces)} if pieces else {}
         return runs.workspace(self.run_id(inputs), plan=plan)
 
 

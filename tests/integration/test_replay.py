@@ -7,6 +7,7 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
+import polars as pl
 import pytest
 
 from cis_ews import RiskModel, RulesModel, ScoreRun, TierPolicy, score_night
@@ -85,6 +86,23 @@ def test_an_archive_with_other_content_is_seen_when_it_is_read(extract: Path, tm
     shutil.make_archive(str(tmp_path / "extract"), "zip", extract)
     with pytest.raises(DataError, match=r"1 input of the run gone or changed: supports\.parquet"):
         _replayed(night)
+
+
+def test_a_night_over_a_kept_state_is_made_again_from_the_whole_extract(extract: Path, tmp_path: Path) -> None:
+    _night(extract, state="keep")
+    (tmp_path / "day/removed").mkdir(parents=True)
+    gone = pl.read_parquet(extract / "incidents.parquet", n_rows=3)
+    gone.select("incident_id", "student_id").write_parquet(tmp_path / "day/removed/incidents.parquet")
+    by_delta = score_night(
+        tmp_path / "day", model=RulesModel(), policy=TierPolicy.load(), store=tmp_path / "store", as_of=DAY, state="add"
+    )
+    with pytest.raises(DataError, match="was made from a kept state, which is another one by now"):
+        _replayed(by_delta)
+    with pytest.raises(DataError, match="1 input of the run gone or changed: kept state"):
+        _replayed(by_delta, source=extract)
+    rest = pl.read_parquet(extract / "incidents.parquet").join(gone, on=["incident_id", "student_id"], how="anti")
+    rest.write_parquet(extract / "incidents.parquet")
+    _same(_replayed(by_delta, source=extract), by_delta)
 
 
 def test_students_forgotten_since_cannot_come_back(extract: Path) -> None:

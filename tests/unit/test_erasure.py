@@ -279,4 +279,4 @@ def test_an_export_after_forgetting_is_empty(store: RunStore, database: Database
     forget_student(store, database, CHILD, today=TODAY)
     nothing = {"students": [], "scores": [], "reasons": []}
     held = export_student(store, database, CHILD)
-    assert held == {"student_id": CHILD, "runs": [], "corrections": {}, "database": nothing}
+    assert held == {"student_id": CHILD, "runs": [], "corrections": {}, "state": {}, "database": nothing}

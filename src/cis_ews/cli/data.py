@@ -9,10 +9,10 @@ from typing import Annotated, Literal
 
 import typer
 
-from cis_ews.cli.options import AsOf, Format, Json, OptionalAsOf, Source, parse_day
-from cis_ews.cli.session import begin, read_source
+from cis_ews.cli.options import AsOf, Format, Json, OptionalAsOf, Source, Store, parse_day
+from cis_ews.cli.session import Session, begin, read_source
 from cis_ews.cli.show import show_coverage, show_rejections
-from cis_ews.errors import ConfigError
+from cis_ews.errors import ConfigError, DataError
 from cis_ews.wording import counted
 
 
@@ -123,6 +123,10 @@ def check(
             show_default=False,
         ),
     ] = None,
+    state: Annotated[
+        bool, typer.Option("--state", help="Compare the kept state of a store with SOURCE, a whole extract.")
+    ] = False,
+    store: Store = None,
     as_json: Json = False,
 ) -> None:
     """Say whether an extract can be used, what was rejected and why.
@@ -137,7 +141,12 @@ def check(
         cis-ews check extract
 
         cis-ews check sis.zip --format configs/readers/contoso.toml
+
+        cis-ews check extract --state --store night
     """
+    if state:
+        _check_state(begin(context, as_json=as_json), source, store)
+        return
     from cis_ews.cli.summaries import write_table
 
     session = begin(context, as_json=as_json)
@@ -147,6 +156,31 @@ def check(
     if rejections is not None:
         write_table(school_data.rejections, rejections)
         session.terminal.say(f"\nEvery rejection lies in {rejections}")
+
+
+def _check_state(session: Session, source: Path, store: Path | None) -> None:
+    """Compare a store's state with a whole extract. Raises DataError where they differ."""
+    from cis_ews.engines.local import LocalEngine
+    from cis_ews.night.extract import Crew
+    from cis_ews.night.parts import STUDENTS_A_PART
+    from cis_ews.night.state_check import compare_state
+    from cis_ews.progress import Stopwatch
+
+    runs = session.existing_store(store)
+    with LocalEngine() as engine:
+        crew = Crew(engine, students_a_part=STUDENTS_A_PART, watch=Stopwatch(session.terminal))
+        found = compare_state(source, runs=runs, crew=crew)
+    rows = found.rows.to_dicts()
+    columns = ["table", "school", "missing", "extra", "different"]
+    session.terminal.table("Rows of the kept state, beside the extract", columns, [list(row.values()) for row in rows])
+    session.terminal.record("state", same=found.is_same, rows=rows, checked_otherwise=list(found.checks))
+    if not found.is_same:
+        raise DataError(
+            f"the kept state is not what the extract says: rows differ in {len(rows)} tables and schools, and other "
+            f"rows are rejected in {counted(len(found.checks), 'table')}",
+            hint="load the whole extract with --keep-state",
+        )
+    session.terminal.say("The kept state is what the extract says.")
 
 
 def indicators(

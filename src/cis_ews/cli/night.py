@@ -11,7 +11,7 @@ import typer
 
 from cis_ews.cli.options import AsOf, Format, Json, Model, Policy, RunFolder, Source, StudentId
 from cis_ews.cli.session import Session, begin, open_named_run
-from cis_ews.cli.show import show_flags, show_night, show_student
+from cis_ews.cli.show import show_flags, show_loaded, show_night, show_student
 from cis_ews.errors import ConfigError, RunNotFoundError, StorageError
 from cis_ews.logs import get_log
 from cis_ews.wording import counted
@@ -30,7 +30,7 @@ School = Annotated[
 ]
 
 
-def score(
+def score(  # noqa: PLR0913 - one parameter an option
     context: typer.Context,
     source: Source,
     *,
@@ -42,6 +42,13 @@ def score(
     model: Model = None,
     source_format: Format = None,
     policy: Policy = None,
+    keep_state: Annotated[
+        bool,
+        typer.Option("--keep-state", help="SOURCE is the whole year; keep it, so that later nights may send a delta."),
+    ] = False,
+    delta: Annotated[
+        bool, typer.Option("--delta", help="SOURCE holds only what is new, corrected or withdrawn (removed/).")
+    ] = False,
     as_json: Json = False,
 ) -> None:
     """Score a night: who needs a conversation, and why.
@@ -59,11 +66,19 @@ def score(
         cis-ews score extract --as-of today --model models:/cis-ews@champion
 
         15 3 * * 1-5  cis-ews score /srv/sis --as-of yesterday --json
+
+        cis-ews score today --delta --as-of 2026-03-02 --out night
     """
+    if keep_state and delta:
+        raise typer.BadParameter("an extract is the whole year or a delta: give --keep-state or --delta")
+    state = "keep" if keep_state else "add" if delta else None
     session = begin(context, as_json=as_json)
     store = session.store(out)
     chosen = chosen_model(session, model, store=store)
-    night = run_night(session, source, chosen, store=store, as_of=as_of, source_format=source_format, policy=policy)
+    night = run_night(
+        session, source, chosen, store=store, as_of=as_of, source_format=source_format, policy=policy, state=state
+    )
+    show_loaded(session.terminal, night.loaded)
     show_night(session.terminal, night)
     session.terminal.say(f"Next: cis-ews flags --run {shlex.quote(str(night.run.path))}")
 
@@ -220,6 +235,7 @@ def run_night(
     as_of: date,
     source_format: str | None,
     policy: Path | None = None,
+    state: Literal["keep", "add"] | None = None,
 ) -> ScoreRun:
     """Score a night with what the session's settings say, and log what came of it."""
     from cis_ews.night.parts import STUDENTS_A_PART
@@ -240,6 +256,7 @@ def run_night(
             progress=session.terminal,
             engine=engine,
             students_a_part=session.settings.engine.students_a_part or STUDENTS_A_PART,
+            state=state,
         )
     run = night.run
     get_log().info(

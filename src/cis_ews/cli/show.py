@@ -15,6 +15,7 @@ from cis_ews.schema.freshness import notes_of_the_day, schools_in_use
 from cis_ews.wording import counted, decided_by, model_notices
 
 if TYPE_CHECKING:
+    from cis_ews.night.loaded import LoadReport
     from cis_ews.schema.school_data import SchoolData
     from cis_ews.scoring import ScoreRun
 
@@ -91,6 +92,38 @@ def show_night(terminal: Terminal, night: ScoreRun) -> None:
         schools=schools,
         coverage=night.coverage,
         rows_after_as_of=night.coverage["rows_after_as_of"],
+    )
+
+
+def show_loaded(terminal: Terminal, loaded: LoadReport | None) -> None:
+    """What became of an extract that was loaded into the kept state, and where its rejected rows stand."""
+    if loaded is None:
+        return
+    rows = loaded.rows
+    done, parts = loaded.parts
+    counts = [
+        (table, brought, rows.forgotten.get(table, 0), rows.withdrawn.get(table, 0), rows.unknown.get(table, 0))
+        for table, brought in rows.brought.items()
+    ]
+    terminal.table("Loaded", ["table", "rows", "of forgotten students", "keys withdrawn", "of these not there"], counts)
+    places = summaries.rejections_by_rule(rows.rejections)
+    terminal.table("Rejected rows of this extract", ["table", "rule", "column", "rows", "first"], _values(places))
+    if loaded.was_loaded:
+        terminal.item("This extract was the last one loaded: the state stays as it is.")
+    _say_notes(terminal, [f"{table}: {counted(torn, 'row')} torn" for table, torn in loaded.torn.items()])
+    _say_notes(terminal, loaded.notes)
+    terminal.record(
+        "loaded",
+        how=loaded.how,
+        was_loaded=loaded.was_loaded,
+        parts_checked=done,
+        parts=parts,
+        brought=dict(rows.brought),
+        forgotten=dict(rows.forgotten),
+        withdrawn=dict(rows.withdrawn),
+        unknown=dict(rows.unknown),
+        rejections=places,
+        torn=dict(loaded.torn),
     )
 
 

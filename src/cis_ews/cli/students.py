@@ -48,7 +48,7 @@ def export(
     runs = session.existing_store(store)
     with session.database_if_any(runs) as database:
         held = export_student(runs, database, student_id)
-    if not any((held["runs"], held["corrections"], any(held["database"].values()))):
+    if not any((held["runs"], held["corrections"], held["state"], any(held["database"].values()))):
         raise RunNotFoundError("Nothing is held about that student", hint="check the id and the store")
     if out is not None or not as_json:
         _write(held, out)
@@ -139,7 +139,8 @@ def forget(
         terminal.say(f"Held and not forgotten, ids that {differ}: {report.similar}")
     terminal.say(
         f"Forgotten: {counted(len(report.runs_rewritten), 'run')} rewritten, "
-        f"{counted(report.database_rows, 'row')} of the database and "
+        f"{counted(report.database_rows, 'row')} of the database, "
+        f"{counted(report.state_rows, 'row')} of the kept state and "
         f"{counted(report.corrections, 'file')} of corrections deleted. Later nights leave the student out."
     )
     terminal.record(
@@ -147,6 +148,7 @@ def forget(
         runs=len(report.runs_rewritten),
         rows=report.database_rows,
         files=report.corrections,
+        state_rows=report.state_rows,
         similar=report.similar,
     )
 

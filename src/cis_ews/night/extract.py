@@ -5,7 +5,6 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass, replace
-from datetime import date
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -19,16 +18,18 @@ from cis_ews.corrections import (
     usable_corrections,
 )
 from cis_ews.night.engine import Engine, over_parts
+from cis_ews.night.facts import facts_of, plain
+from cis_ews.night.loaded import LoadReport
 from cis_ews.night.parts import Part, part_of, parts_of
 from cis_ews.progress import Stopwatch
 from cis_ews.readers import read_school_data
 from cis_ews.readers.base import ReadOptions
 from cis_ews.readers.folder_parts import Parted, PartedFolder, parted_folder
-from cis_ews.schema.coverage import Coverage, CoverageFacts, DatedRows
+from cis_ews.schema.coverage import Coverage
 from cis_ews.schema.rows import no_rejections
 from cis_ews.schema.school_data import TABLES, SchoolData
 from cis_ews.schema.scores import Rejections
-from cis_ews.schema.validation import OWNED, SHARED, CheckedPart, PartFacts, check_part, check_shared, used
+from cis_ews.schema.validation import OWNED, SHARED, CheckedPart, Whole, check_part, check_shared, used
 from cis_ews.storage.store import RunStore
 from cis_ews.storage.workspace import Workspace
 
@@ -56,20 +57,18 @@ class Extract:
     """An extract that was checked.
 
     `whole`: what is known of all of it; its tables about students are empty where they are in parts alone. `parts`:
-    None where everything is in `whole`.
+    None where everything is in `whole`. `workspace`: where the night works on them. `loaded`: what became of the
+    source, where a state is kept.
     """
 
     whole: SchoolData
     parts: Sequence[Part] | None = None
+    workspace: Workspace | None = None
+    loaded: LoadReport | None = None
 
     def parts_for(self, workspace: Workspace, *, students_a_part: int) -> Sequence[Part]:
         """The parts to work on."""
         return self.parts or parts_of(self.whole, workspace, students_a_part=students_a_part)
-
-    @property
-    def workspace(self) -> Workspace | None:
-        """Where its parts lie."""
-        return None if self.parts is None else self.parts[0].workspace
 
     @property
     def students(self) -> pl.DataFrame:
@@ -119,10 +118,10 @@ def read_in_parts(parted: Parted, *, corrections: Sequence[Correction], workspac
     whole, bounds = parted.whole, parted.folder.bounds
     shared = check_shared(parted.shared)
     whole.judge_shared(shared)
-    by_part = _by_part(corrections, bounds)
+    by_part = corrections_by_part(corrections, bounds)
     while True:
         attempt = f"{len(whole.left_out)}"
-        workspace.keep(f"shared-{attempt}", _with_empty(SHARED, used(shared, whole)))
+        workspace.keep(f"shared-{attempt}", with_empty(SHARED, used(shared, whole)))
         tasks = [
             CheckTask(
                 folder=parted.folder,
@@ -146,31 +145,29 @@ def read_in_parts(parted: Parted, *, corrections: Sequence[Correction], workspac
     ]
     corrected = [by_part[number][place] for number, places in enumerate(usable) for place in places]
     notes = correction_notes(corrected, passed_over=len(corrections) - len(corrected)) if corrections else []
-    known = _known(
-        parted,
+    known = known_of(
+        whole,
         replace(coverage, notes=(*coverage.notes, *notes)),
         shared=used(shared, whole),
         corrected=corrected,
-        tasks=tasks,
+        rejections=[workspace.table(task.piece, "corrected") for task in tasks],
     )
-    return Extract(whole=known, parts=parts)
+    return Extract(whole=known, parts=parts, workspace=workspace)
 
 
-def _known(
-    parted: Parted,
+def known_of(
+    whole: Whole,
     coverage: Coverage,
     *,
     shared: Mapping[str, pl.DataFrame],
     corrected: Sequence[Correction],
-    tasks: Sequence[CheckTask],
+    rejections: Sequence[pl.DataFrame],
 ) -> SchoolData:
-    """What is known of the whole; its tables about students stay empty."""
-    whole = parted.whole
-    frames: dict[str, Any] = {table: TABLES[table].cast(rows) for table, rows in _with_empty(TABLES, shared).items()}
-    of_corrections = [task.workspace.table(task.piece, "corrected") for task in tasks]
+    """What is known of the whole; its tables about students stay empty. `rejections`: of corrections."""
+    frames: dict[str, Any] = {table: TABLES[table].cast(rows) for table, rows in with_empty(TABLES, shared).items()}
     return SchoolData(
         **frames,
-        rejections=Rejections.cast(pl.concat([whole.rejections, *of_corrections])),
+        rejections=Rejections.cast(pl.concat([whole.rejections, *rejections])),
         coverage=coverage,
         rows_read=whole.rows_read,
         rows_reduced=whole.rows_reduced,
@@ -191,21 +188,28 @@ def _check(task: CheckTask) -> dict[str, Any]:
     frames, events = task.folder.frames(task.number, task.tables)
     checked = check_part(frames, shared, events=events)
     del frames, events
-    tables = _with_empty(OWNED, checked.tables)
-    usable: list[Correction] = []
-    of_corrections = no_rejections()
-    if task.corrections:
-        school_data = part_of({**_with_empty(SHARED, shared), **tables}, Coverage())
-        usable = usable_corrections(school_data, task.corrections)
-        corrected = overlay(school_data, usable)
-        tables, of_corrections = {table: corrected.table(table) for table in OWNED}, corrected.rejections
+    tables = with_empty(OWNED, checked.tables)
+    tables, of_corrections, usable = corrected_part(tables, shared, task.corrections)
     with task.workspace.piece(task.piece) as piece:
         for table, rows in {**tables, "alone": checked.alone, "linked": checked.linked, "ids": checked.ids}.items():
             piece.write(table, rows)
         piece.write("corrected", of_corrections)
-        piece.notes["facts"] = _plain(checked.facts)
-        piece.notes["corrected"] = [task.corrections.index(correction) for correction in usable]
+        piece.notes["facts"] = plain(checked.facts)
+        piece.notes["corrected"] = usable
     return piece.notes
+
+
+def corrected_part(
+    tables: Mapping[str, pl.DataFrame], shared: Mapping[str, pl.DataFrame], corrections: Sequence[Correction]
+) -> tuple[Mapping[str, pl.DataFrame], pl.DataFrame, list[int]]:
+    """The tables of a part with its corrections, what was rejected of these, and the places of those that were used."""
+    if not corrections:
+        return tables, no_rejections(), []
+    school_data = part_of({**with_empty(SHARED, shared), **tables}, Coverage())
+    usable = usable_corrections(school_data, corrections)
+    corrected = overlay(school_data, usable)
+    places = [corrections.index(correction) for correction in usable]
+    return {table: corrected.table(table) for table in OWNED}, corrected.rejections, places
 
 
 def _summary(workspace: Workspace, task: CheckTask) -> CheckedPart:
@@ -216,60 +220,18 @@ def _summary(workspace: Workspace, task: CheckTask) -> CheckedPart:
         alone=workspace.table(task.piece, "alone"),
         linked=workspace.table(task.piece, "linked"),
         ids=workspace.table(task.piece, "ids"),
-        facts=_facts(notes["facts"]),
+        facts=facts_of(notes["facts"]),
     )
 
 
-def _by_part(corrections: Sequence[Correction], bounds: Sequence[str]) -> list[list[Correction]]:
+def corrections_by_part(corrections: Sequence[Correction], bounds: Sequence[str]) -> list[list[Correction]]:
+    """The corrections of each part."""
     found: list[list[Correction]] = [[] for _ in bounds]
     for correction in corrections:
         found[bisect_right(bounds, correction.student_id.encode(), key=str.encode) - 1].append(correction)
     return found
 
 
-def _with_empty(names: Iterable[str], tables: Mapping[str, pl.DataFrame]) -> dict[str, pl.DataFrame]:
+def with_empty(names: Iterable[str], tables: Mapping[str, pl.DataFrame]) -> dict[str, pl.DataFrame]:
     """These tables, empty where they are not there."""
     return {name: tables.get(name, pl.DataFrame(TABLES[name].create_empty())) for name in names}
-
-
-def _plain(facts: PartFacts) -> dict[str, Any]:
-    """Facts as values for JSON."""
-    coverage = facts.coverage
-    return {
-        "read": dict(facts.read),
-        "reduced": dict(facts.reduced),
-        "unreadable": {table: list(names) for table, names in facts.unreadable.items()},
-        "readable": {table: list(names) for table, names in facts.readable.items()},
-        "tables": sorted(coverage.tables),
-        "dated": {name: _plain_dated(getattr(coverage, name)) for name in _DATED},
-        "present": coverage.present,
-        "last_recorded": {school: day.isoformat() for school, day in coverage.last_recorded.items()},
-    }
-
-
-def _facts(said: Mapping[str, Any]) -> PartFacts:
-    return PartFacts(
-        read=said["read"],
-        reduced=said["reduced"],
-        unreadable=said["unreadable"],
-        readable=said["readable"],
-        coverage=CoverageFacts(
-            tables=frozenset(said["tables"]),
-            present=said["present"],
-            last_recorded={school: date.fromisoformat(day) for school, day in said["last_recorded"].items()},
-            **{name: _dated(said["dated"][name]) for name in _DATED},
-        ),
-    )
-
-
-_DATED = ("attendance_events", "incidents", "course_grades")
-
-
-def _plain_dated(dated: DatedRows) -> list[Any]:
-    return [dated.rows, *(None if day is None else day.isoformat() for day in (dated.first, dated.last))]
-
-
-def _dated(said: Sequence[Any]) -> DatedRows:
-    rows, first, last = said
-    days = [None if day is None else date.fromisoformat(day) for day in (first, last)]
-    return DatedRows(rows=rows, first=days[0], last=days[1])

@@ -58,7 +58,7 @@ class Part:
 
 def parts_of(school_data: SchoolData, workspace: Workspace, *, students_a_part: int) -> list[Part]:
     """The parts of school data that are in memory: one part as it is, several through the workspace."""
-    bounds = _bounds(school_data.students.get_column("student_id"), students_a_part=students_a_part)
+    bounds = student_bounds(school_data.students.get_column("student_id"), students_a_part=students_a_part)
     if len(bounds) == 1:
         return [Part(number=0, held=school_data)]
     workspace.keep("shared", {table: school_data.table(table) for table in SHARED})
@@ -84,7 +84,7 @@ def part_of(tables: Mapping[str, Any], coverage: Coverage) -> SchoolData:
     return SchoolData(**frames, rejections=Rejections.cast(no_rejections()), coverage=coverage)
 
 
-def _bounds(student_ids: pl.Series, *, students_a_part: int) -> list[str]:
+def student_bounds(student_ids: pl.Series, *, students_a_part: int) -> list[str]:
     """Where each part begins, in the order of the ids: the first at the empty text, so that every id has a part."""
     ordered = student_ids.unique().sort()
     return ["", *ordered.gather_every(students_a_part, offset=students_a_part).to_list()]

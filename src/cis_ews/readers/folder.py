@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import polars as pl
@@ -13,7 +13,7 @@ from cis_ews.readers.limits import ReadLimits
 from cis_ews.readers.sources import SUFFIXES, Entry, archive_entries, list_entries
 from cis_ews.schema.rows import no_rejections
 from cis_ews.schema.school_data import REQUIRED_TABLES, TABLES, SchoolData
-from cis_ews.schema.validation import DEFAULT_TOLERANCE, SourceNotes, check_tables
+from cis_ews.schema.validation import DEFAULT_TOLERANCE, EVENTS, SourceNotes, check_tables
 from cis_ews.wording import counted
 
 # A district without one recorded absence or mark is a failed export; without an incident it may be a good month.
@@ -92,21 +92,23 @@ def read_table(table: str, files: list[Entry], options: ReadOptions) -> TableRea
 
 
 def _checked(tables: Mapping[str, TableRead], options: ReadOptions, *, notes: tuple[str, ...]) -> SchoolData:
-    silent = {table for table in NEVER_EMPTY if _without_rows(tables, table)}
+    silent = [table for table in NEVER_EMPTY if table in tables and tables[table].frame.is_empty()]
+    answered = "reporting" in tables and not tables["reporting"].frame.is_empty()
+    left_out = silent_tables(silent, answered=answered)
     source = SourceNotes(
         files=tuple(file for read in tables.values() for file in read.files),
         notes=(*notes, *(note for read in tables.values() for note in read.notes)),
         rejections=pl.concat([no_rejections(), *(read.rejections for read in tables.values())]),
-        left_out={table: f"{table} has a header and no rows" for table in silent},
+        left_out=left_out,
     )
     return check_tables(
-        {table: read.frame for table, read in tables.items() if table not in silent},
+        {table: read.frame for table, read in tables.items() if table not in left_out},
         tolerance=DEFAULT_TOLERANCE if options.tolerance is None else options.tolerance,
         source=source,
     )
 
 
-def _without_rows(tables: Mapping[str, TableRead], table: str) -> bool:
-    """A table with a header alone; where the schools say through which day they have reported, that is an answer."""
-    answered = table == "attendance_events" and "reporting" in tables and not tables["reporting"].frame.is_empty()
-    return table in tables and tables[table].frame.is_empty() and not answered
+def silent_tables(empty: Sequence[str], *, answered: bool) -> dict[str, str]:
+    """Which of these tables, with a header alone, to leave out and why. `answered`: whether the schools say through
+    which day they have reported: then attendance without an absence is an answer."""
+    return {table: f"{table} has a header and no rows" for table in empty if not (table == EVENTS and answered)}

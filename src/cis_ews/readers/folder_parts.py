@@ -18,7 +18,7 @@ import polars as pl
 
 from cis_ews.errors import ReadError
 from cis_ews.readers.base import ReadOptions
-from cis_ews.readers.folder import NEVER_EMPTY, files_of_tables, passed_over, read_table
+from cis_ews.readers.folder import NEVER_EMPTY, files_of_tables, passed_over, read_table, silent_tables
 from cis_ews.readers.sources import Entry, list_entries, open_entry
 from cis_ews.schema.links import ROW
 from cis_ews.schema.presence import can_be_sorted
@@ -165,7 +165,7 @@ def _parted(
     source = SourceNotes(
         files=tuple(file for table in found for file in (shared[table].files if table in shared else owned[table])),
         notes=(*notes, *_aside(files)),
-        left_out={table: f"{table} has a header and no rows" for table in silent if not (table == EVENTS and answered)},
+        left_out=silent_tables(silent, answered=answered),
     )
     given = {table: read.frame.columns for table, read in shared.items()}
     given |= {table: list(of_table[0].columns) for table, of_table in files.items()}

@@ -22,6 +22,7 @@ from cis_ews.storage.files import disk_errors, json_bytes, leftover_beside, remo
 from cis_ews.storage.frames import write_table
 from cis_ews.storage.manifest import MANIFEST, TIMINGS, counts_of, described_files, sealed
 from cis_ews.storage.runs import Run, open_run, verify_run
+from cis_ews.storage.state import forget_in_state, rows_of_student
 from cis_ews.storage.store import RunStore
 from cis_ews.storage.workspace import clear_work
 
@@ -33,7 +34,7 @@ _KEY = "student_id"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ErasureReport:
-    """What was taken away: runs rewritten, rows of the database, files of corrections.
+    """What was taken away: runs rewritten, rows of the database, files of corrections, rows of the kept state.
 
     `similar`: where nothing was held, how many ids that are held differ only by leading zeros, case or spaces.
     """
@@ -41,12 +42,13 @@ class ErasureReport:
     runs_rewritten: tuple[str, ...] = ()
     database_rows: int = 0
     corrections: int = 0
+    state_rows: int = 0
     similar: int = 0
 
     @property
     def found_nothing(self) -> bool:
         """Whether nothing was held about the id."""
-        return not (self.runs_rewritten or self.database_rows or self.corrections)
+        return not (self.runs_rewritten or self.database_rows or self.corrections or self.state_rows)
 
 
 def forget_student(store: RunStore, database: Database | None, student_id: str, *, today: date) -> ErasureReport:
@@ -63,11 +65,12 @@ def forget_student(store: RunStore, database: Database | None, student_id: str, 
             database.check_erasures(store.erased())  # a new list in place of a lost one would hide that it was lost
         write_erased(store.root, store.erased().adding(student_id))
         clear_work(store.root)
+        state_rows = forget_in_state(store.root, frozenset({student_id}))
         rewritten, damaged = _rewrite_all(store, database, only=student_id, today=today)
         corrections = _remove_corrections(store, student_id)
         rows = 0 if database is None else database.forget_student(student_id)
     _refuse_damaged(store, damaged)
-    report = ErasureReport(runs_rewritten=rewritten, database_rows=rows, corrections=corrections)
+    report = ErasureReport(runs_rewritten=rewritten, database_rows=rows, corrections=corrections, state_rows=state_rows)
     return replace(report, similar=_similar(store, database, student_id)) if report.found_nothing else report
 
 
@@ -98,6 +101,7 @@ def export_student(store: RunStore, database: Database | None, student_id: str) 
         "student_id": student_id,
         "runs": [run for run in runs if run["tables"]],
         "corrections": _exported_corrections(store, student_id),
+        "state": {name: _plain_rows(rows) for name, rows in rows_of_student(store.root, student_id).items()},
         "database": {} if database is None else database.export_student(student_id),
     }
 

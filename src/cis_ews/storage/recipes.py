@@ -28,13 +28,15 @@ class Recipe:
     """How a run was made.
 
     `source`: the extract's path. `format`: a reader's name, or of a mapping its file's name; `mapping`: that file's
-    text. `policy`: the tier policy as JSON. `rules`: names of the flag rules. `model_version`: of the trained model, if
-    one decided. `left_out`: a hash of the list of forgotten students.
+    text. `state`: whether the extract was kept ("keep"), or added to what was kept ("add"). `policy`: the tier policy
+    as JSON. `rules`: names of the flag rules. `model_version`: of the trained model, if one decided. `left_out`: a hash
+    of the list of forgotten students.
     """
 
     source: str
     format: str
     mapping: str | None
+    state: str | None
     tolerance: float | None
     policy: str
     rules: tuple[str, ...]
