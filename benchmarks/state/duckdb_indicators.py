@@ -262,6 +262,7 @@ def duckdb_indicators(source: Path, out: Path, *, as_of: date, threads: int) -> 
     """Write the indicators of a state's students to a Parquet file; how many students there are."""
     school_year = as_of.year + (as_of.month > 7)
     with duckdb.connect(config={"threads": threads, "temp_directory": str(out.parent)}) as connection:
+        connection.execute("SET enable_progress_bar = false")
         for table in TABLES:
             connection.execute(f"CREATE VIEW {table} AS FROM '{source}/{table}/*.parquet'")
         for statement in (_DAYS, _SEGMENTS, _STUDENTS, _ABSENCE, _RUNS, _MISSED, _INCIDENTS, _GRADES, _COURSES):
