@@ -36,6 +36,20 @@ for _ in engine.run(abs, [-1]):
     print("works", flush=True)
 time.sleep(600)
 """
+JAVA_DIES = """
+import os
+import psutil
+from cis_ews.engines.spark import SparkEngine
+with SparkEngine(master="local[1]") as engine:
+    print([future.result() for _, future in engine.run(abs, [-1])], flush=True)
+    for process in psutil.Process().children(recursive=True):
+        if process.name() == "java":
+            process.kill()
+            process.wait()
+    error = [future.exception() for _, future in engine.run(abs, [-1])][0]
+    print(f"{type(error).__name__}: Spark gave up: {'Spark gave up' in error.message}", flush=True)
+print(os.environ.get("PYSPARK_PYTHON"), os.environ.get("SPARK_LOCAL_IP"), flush=True)
+"""
 
 
 @pytest.fixture(scope="module")
@@ -97,6 +111,13 @@ def test_a_worker_that_dies_is_told(spark: SparkEngine) -> None:
     errors = [future.exception() for _, future in spark.run(ends, [3, 3])]
     assert all(isinstance(error, StorageError) and "Spark gave up" in error.message for error in errors)
     assert [future.result() for _, future in spark.run(abs, [-1, -2])] == [1, 2]
+
+
+@needs_spark
+def test_java_that_dies_is_told_and_nothing_is_left_in_the_environment() -> None:
+    with child(JAVA_DIES) as process:
+        out, err = process.communicate(timeout=120)
+    assert out.splitlines() == ["[1]", "StorageError: Spark gave up: True", "None None"], err[-2000:]
 
 
 @needs_spark

@@ -12,7 +12,7 @@ import shutil
 import sys
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from importlib import import_module
 from typing import Any, TypeVar
 
@@ -62,11 +62,11 @@ class SparkEngine:
             return
         count, sent = len(tasks), [pickle.dumps((work, task)) for task in tasks]
         with threads_a_worker(1):
-            places = self._started().range(0, count, 1, count)
-        told = places.mapInArrow(_Worker(sent), _ROWS)
+            session = self._started()
         try:
-            outcomes = {row["place"]: pickle.loads(row["outcome"]) for row in told.collect()}  # noqa: S301 - our own
-        except (_spark("pyspark.errors").PySparkException, _spark("py4j.protocol").Py4JError) as error:
+            told = session.range(0, count, 1, count).mapInArrow(_Worker(sent), _ROWS).collect()
+            outcomes = {row["place"]: pickle.loads(row["outcome"]) for row in told}  # noqa: S301 - our own
+        except _failures() as error:
             # Only its kind: the text of a Java error can hold what it worked on.
             outcomes = dict.fromkeys(range(count), StorageError(f"Spark gave up: {type(error).__name__}", hint=_DIED))
         for place in range(count):
@@ -78,7 +78,8 @@ class SparkEngine:
     def close(self) -> None:
         """End the session that was made here."""
         if self._is_ours and self._session is not None:
-            self._session.stop()
+            with suppress(*_failures()):  # Java has ended before
+                self._session.stop()
             self._session = None
 
     def _started(self) -> Any:
@@ -141,7 +142,7 @@ def _new_session(master: str) -> Any:
     with _same_python():
         try:
             return builder.getOrCreate()
-        except _spark("pyspark.errors").PySparkException as error:
+        except _failures() as error:
             raise ConfigError(f"Spark did not start: {type(error).__name__}", hint=_JAVA) from None
 
 
@@ -153,14 +154,19 @@ def _spark(module: str) -> Any:
         raise ConfigError(found, hint="install it: pip install 'cis_ews[spark]'") from None
 
 
+def _failures() -> tuple[type[Exception], ...]:
+    """What Spark raises where it fails, and where its Java has ended."""
+    return _spark("pyspark.errors").PySparkException, _spark("py4j.protocol").Py4JError, ConnectionError
+
+
 @contextmanager
 def _same_python() -> Generator[None]:
-    """Workers run this Python, unless the environment names another."""
-    is_named = "PYSPARK_PYTHON" in os.environ
-    os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
-    os.environ.setdefault("SPARK_LOCAL_IP", "127.0.0.1")
+    """What Spark looks for while it starts: this Python for workers, and this machine's own address; then as before."""
+    named = {"PYSPARK_PYTHON": sys.executable, "SPARK_LOCAL_IP": "127.0.0.1"}
+    ours = {name: value for name, value in named.items() if name not in os.environ}
+    os.environ.update(ours)
     try:
         yield
     finally:
-        if not is_named:
-            del os.environ["PYSPARK_PYTHON"]
+        for name in ours:
+            del os.environ[name]
