@@ -1,63 +1,33 @@
 """A night and an earlier one: who entered, left or moved, and why, by working the nights in between out anew.
 
-Only students who moved are worked out once more: by part, from tonight's records, as of both days. What the steps mean:
-`cis_ews.risk.changes`. Which run is compared with: `cis_ews.night.earlier`.
+What the steps mean: `cis_ews.risk.changes`. How they are worked out: `cis_ews.night.steps`. Which run is compared with:
+`cis_ews.night.earlier`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import date
-from typing import Any, cast
+from typing import cast
 
 import polars as pl
 
 from cis_ews.calendars import school_year_at
-from cis_ews.enums import Cause
-from cis_ews.indicators import compute_indicators
 from cis_ews.night.earlier import Decided, Earlier, find_earlier
 from cis_ews.night.extract import Crew
-from cis_ews.night.passes import SCHOOLS, Assignment, night_model
-from cis_ews.risk.changes import (
-    DECIDING,
-    OWN_RECORDS,
-    beside_the_same_others,
-    moved_students,
-    told_changes,
-    with_tiers,
-)
-from cis_ews.risk.cohort import build_cohort, cohort_of
+from cis_ews.night.passes import Assignment
+from cis_ews.night.steps import Gathered, GatherTask, StepsTask, gather_part, work_out_steps
+from cis_ews.risk.changes import DECIDING, moved_students, told_changes
+from cis_ews.risk.cohort import cohort_of
 from cis_ews.risk.features import SUMMED, school_sums
-from cis_ews.risk.night_model import Estimates, NightModel
-from cis_ews.risk.tiers import JUDGED, judge_students, place_students
-from cis_ews.schema.school_data import TABLES, SchoolData
-from cis_ews.schema.validation import OWNED
+from cis_ews.risk.tiers import judge_students, place_students
+from cis_ews.schema.school_data import SchoolData
 from cis_ews.storage.store import RunStore
 
+STUDENTS_A_TASK = 20_000
 _KEY = "student_id"
 _SCORES = (_KEY, "school_id", "grade_level", "risk", "tier", "list_place", "days_enrolled")
-_STEPS = {**JUDGED, "cause": pl.Enum(Cause), "school_before": pl.String()}
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CompareTask:
-    """What a worker has to know to say why students of a part moved.
-
-    `piece`: who moved, and what the earlier night says of schools and their lists. `with_everyone`: whether all
-    students of the part are to be judged as on the earlier night, since something else decides tonight.
-    """
-
-    assignment: Assignment
-    earlier: Earlier
-    decided: Decided
-    piece: str
-    with_everyone: bool
-
-    @property
-    def model(self) -> NightModel:
-        """What decided the earlier night."""
-        return night_model(self.decided.rules, self.decided.model_file)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -110,19 +80,22 @@ def _changes(
     piece = f"moved-{earlier.run.manifest_sha256[:16]}"
     workspace.keep(piece, {"moved": moved, **_as_it_stood(earlier, earlier.decided, before)})
     differs = earlier.decided != decided
-    pieces = crew.work(
-        "work out again",
-        compare_part,
+    gathered = crew.work(
+        "who moved",
+        gather_part,
         [
-            CompareTask(
-                assignment=assignment, earlier=earlier, decided=earlier.decided, piece=piece, with_everyone=differs
-            )
+            GatherTask(assignment=assignment, moved=piece, decided=earlier.decided if differs else None)
             for assignment in assignments
         ],
     )
-    steps, after_school = workspace.tables(pieces, "steps"), None
+    tasks = [
+        StepsTask(assignment=assignments[0], pieces=pieces, moved=piece, earlier=earlier, decided=earlier.decided)
+        for pieces in _together(gathered)
+    ]
+    steps = workspace.tables(crew.work("why", work_out_steps, tasks), "steps") if tasks else None
+    after_school = None
     if differs:
-        everyone = workspace.tables(pieces, "everyone")
+        everyone = workspace.tables([part.piece for part in gathered], "everyone")
         after_school = place_students(
             everyone, policy=earlier.decided.policy, model_version=earlier.decided.model_version
         )
@@ -146,107 +119,14 @@ def _as_it_stood(earlier: Earlier, decided: Decided, before: pl.DataFrame) -> di
     }
 
 
-def compare_part(task: CompareTask) -> str:
-    """Work out the steps of those of a part who moved; the name of the piece that holds them."""
-    workspace, part = task.assignment.workspace, task.assignment.part
-    name = f"steps-{task.piece}-{part.name}"
-    if workspace.done(name) is None:
-        steps = _steps(task, part.load())
-        with workspace.piece(name) as piece:
-            piece.write("steps", steps)
-            if task.with_everyone:
-                piece.write("everyone", _everyone(task))
-    return name
-
-
-def _steps(task: CompareTask, school_data: SchoolData) -> pl.DataFrame:
-    """Each step of each student of the part who moved: `student_id`, `cause`, `risk`, `tier`."""
-    workspace, earlier = task.assignment.workspace, task.earlier
-    moved = workspace.table(task.piece, "moved").join(school_data.students, on=_KEY, how="semi", maintain_order="left")
-    rows = [pl.DataFrame(schema=_STEPS)]
-    if moved.height:
-        some, as_of = _only(school_data, moved), task.assignment.as_of
-        measured = workspace.table(f"measured-{task.assignment.part.name}", "indicators")
-        tonight = measured.join(moved, on=_KEY, how="semi", maintain_order="left")
-        rows += [
-            _judged(task, moved, cause, indicators, as_of=day)
-            for cause, indicators, day in zip(
-                OWN_RECORDS,
-                (
-                    _scored(task, _as_recorded_then(some, earlier), earlier.as_of),
-                    _scored(task, _without_new_records(some, earlier), as_of),
-                    tonight,
-                ),
-                (earlier.as_of, as_of, as_of),
-                strict=True,
-            )
-        ]
-    lists, scored = (workspace.table(task.piece, table) for table in ("lists", "scored"))
-    return with_tiers(pl.concat(rows), lists=lists, scored=scored, policy=task.decided.policy)
-
-
-def _only(school_data: SchoolData, students: pl.DataFrame) -> SchoolData:
-    """School data of these students alone."""
-    ids = students.select(_KEY)
-    own = {name: school_data.table(name).join(ids, on=_KEY, how="semi", maintain_order="left") for name in OWNED}
-    return _with(school_data, own)
-
-
-def _with(school_data: SchoolData, tables: dict[str, pl.DataFrame]) -> SchoolData:
-    frames: dict[str, Any] = {name: TABLES[name].cast(rows) for name, rows in tables.items()}
-    return replace(school_data, **frames)
-
-
-def _as_recorded_then(school_data: SchoolData, earlier: Earlier) -> SchoolData:
-    """Today's records, with the schools having reported through the days that they had reported through then."""
-    return _with(school_data, {"reporting": earlier.reporting})
-
-
-def _without_new_records(school_data: SchoolData, earlier: Earlier) -> SchoolData:
-    """Today's records without those of days that the earlier night did not know of yet; exits of then are not known."""
-    known = {
-        name: school_data.table(name).filter((days <= earlier.as_of).fill_null(value=True))
-        for name, days in school_data.known_on().items()
-    }
-    is_known_exit = pl.when(pl.col("exit_date") <= earlier.as_of)
-    known["enrollments"] = known["enrollments"].with_columns(
-        is_known_exit.then(name).alias(name) for name in ("exit_date", "exit_type")
-    )
-    through = known["attendance_events"].join(earlier.reporting, on="school_id", how="left", maintain_order="left")
-    reported = (pl.col("date") <= pl.col("reported_through")).fill_null(value=True)
-    known["attendance_events"] = through.filter(reported).drop("reported_through")
-    return _with(school_data, known)
-
-
-def _scored(task: CompareTask, school_data: SchoolData, as_of: date) -> pl.DataFrame:
-    """The indicators of those who are scored on a day by these records."""
-    indicators = compute_indicators(school_data, as_of)
-    erased = task.assignment.erased.among(school_data.students[_KEY])
-    return build_cohort(school_data, as_of, indicators=indicators, erased=erased).rows_of(indicators)
-
-
-def _judged(
-    task: CompareTask, moved: pl.DataFrame, cause: Cause, indicators: pl.DataFrame, *, as_of: date
-) -> pl.DataFrame:
-    """What the earlier night's rules and model say of these indicators, everybody else being as on that night."""
-    workspace, ids = task.assignment.workspace, moved[_KEY]
-    sums = workspace.table(task.piece, "sums")
-    before = task.earlier.run.rows_between("indicators", ids[0], ids[-1], columns=[_KEY, *SUMMED])
-    seen, others = beside_the_same_others(indicators, sums=sums, before=before)
-    judged = _judge(task, indicators, task.model.estimate(seen, sums=others), as_of=as_of)
-    steps = judged.with_columns(cause=pl.lit(cause.value, pl.Enum(Cause)))
-    return steps.join(moved.select(_KEY, "school_before"), on=_KEY, maintain_order="left")
-
-
-def _everyone(task: CompareTask) -> pl.DataFrame:
-    """What the earlier night's rules and model say of tonight's indicators, among tonight's others."""
-    workspace = task.assignment.workspace
-    indicators = workspace.table(f"measured-{task.assignment.part.name}", "indicators")
-    estimates = task.model.estimate(indicators, sums=workspace.table(SCHOOLS, "sums"))
-    return _judge(task, indicators, estimates, as_of=task.assignment.as_of)
-
-
-def _judge(task: CompareTask, indicators: pl.DataFrame, estimates: Estimates | None, *, as_of: date) -> pl.DataFrame:
-    risk = None if estimates is None else estimates.risk
-    results = task.model.rules.evaluate(indicators, as_of=as_of)
-    return judge_students(cohort_of(indicators), indicators, results, policy=task.decided.policy, risk=risk)
+def _together(parts: Sequence[Gathered]) -> list[tuple[str, ...]]:
+    """The pieces of parts, as many together as make a task: what is said of few costs almost what it costs of many."""
+    tasks, students = list[list[str]](), STUDENTS_A_TASK
+    for part in parts:
+        if part.students:
+            if students + part.students > STUDENTS_A_TASK:
+                tasks.append([])
+                students = 0
+            tasks[-1].append(part.piece)
+            students += part.students
+    return [tuple(pieces) for pieces in tasks]
