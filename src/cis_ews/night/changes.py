@@ -57,7 +57,7 @@ def compare_nights(
             return Compared(changes=told_changes(moved_students(scores, scores)), said=search.to_dict())
         every = search.earlier.run.table("scores", columns=_SCORES)
         before = every.filter(pl.col("school_id").is_in(schools.implode()))
-        changes = _changes(scores, before, search.earlier, assignments, decided=decided, crew=crew)
+        changes = _changes(scores, before, search.earlier, assignments=assignments, decided=decided, crew=crew)
         elsewhere = every.height - before.height
         said = search.to_dict() | ({"students_of_other_schools": elsewhere} if elsewhere else {})
     return Compared(changes=changes, said=said)
@@ -67,8 +67,8 @@ def _changes(
     scores: pl.DataFrame,
     before: pl.DataFrame,
     earlier: Earlier,
-    assignments: Sequence[Assignment],
     *,
+    assignments: Sequence[Assignment],
     decided: Decided,
     crew: Crew,
 ) -> pl.DataFrame:

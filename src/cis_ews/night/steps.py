@@ -96,7 +96,7 @@ def _everyone(assignment: Assignment, decided: Decided, indicators: pl.DataFrame
     """What the earlier night's rules and model say of tonight's indicators, among tonight's others."""
     model = _model_of(decided)
     estimates = model.estimate(indicators, sums=assignment.workspace.table(SCHOOLS, "sums"))
-    return _judged(decided, model, indicators, estimates, as_of=assignment.as_of)
+    return _judged(decided, indicators, estimates, as_of=assignment.as_of)
 
 
 def work_out_steps(task: StepsTask) -> str:
@@ -165,16 +165,14 @@ def _step(task: StepsTask, cause: Cause, indicators: pl.DataFrame, *, as_of: dat
     moved = _of(workspace.table(task.moved, "moved"), task.tables("students"))
     before = run.rows_between("indicators", moved[_KEY][0], moved[_KEY][-1], columns=[_KEY, *SUMMED])
     seen, sums = beside_the_same_others(indicators, sums=workspace.table(task.moved, "sums"), before=before)
-    judged = _judged(task.decided, model, indicators, model.estimate(seen, sums=sums), as_of=as_of)
+    judged = _judged(task.decided, indicators, model.estimate(seen, sums=sums), as_of=as_of)
     step = judged.with_columns(cause=pl.lit(cause.value, pl.Enum(Cause)))
     return step.join(moved.select(_KEY, "school_before"), on=_KEY, maintain_order="left")
 
 
-def _judged(
-    decided: Decided, model: NightModel, indicators: pl.DataFrame, estimates: Estimates | None, *, as_of: date
-) -> pl.DataFrame:
+def _judged(decided: Decided, indicators: pl.DataFrame, estimates: Estimates | None, *, as_of: date) -> pl.DataFrame:
     risk = None if estimates is None else estimates.risk
-    results = model.rules.evaluate(indicators, as_of=as_of)
+    results = _model_of(decided).rules.evaluate(indicators, as_of=as_of)
     return judge_students(cohort_of(indicators), indicators, results, policy=decided.policy, risk=risk)
 
 
