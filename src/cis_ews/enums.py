@@ -118,3 +118,22 @@ class CoverageLevel(StrEnum):
     FULL = "full"
     PARTIAL = "partial"
     NONE = "none"
+
+
+class Change(StrEnum):
+    """What became of a student between two nights."""
+
+    ENTERED = "entered"
+    LEFT = "left"
+    TIER_MOVED = "tier_moved"
+    RISK_MOVED = "risk_moved"
+
+
+class Cause(StrEnum):
+    """Why it came to that, in the order in which a night is worked out once more (docs/runs.md)."""
+
+    CORRECTED_RECORDS = "corrected_records"
+    DAYS_PASSING = "days_passing"
+    NEW_RECORDS = "new_records"
+    SCHOOL = "school"
+    MODEL = "model"

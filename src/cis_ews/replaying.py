@@ -19,8 +19,8 @@ from cis_ews.scoring import score_night
 from cis_ews.storage.erased import ERASED
 from cis_ews.storage.files import disk_errors, sha256_of
 from cis_ews.storage.manifest import package_versions
-from cis_ews.storage.recipes import Recipe, model_path, read_recipe
-from cis_ews.storage.runs import Run
+from cis_ews.storage.recipes import Recipe, copy_recipe, model_path, read_recipe
+from cis_ews.storage.runs import Run, run_folder
 from cis_ews.storage.store import RunStore
 from cis_ews.wording import counted
 
@@ -37,11 +37,13 @@ class Replay:
     """What came of a replay.
 
     `same`, `differing`: files of the run. `versions`: package -> (then, now), where another version was at work.
+    `not_compared`: files that cannot be made again, with why.
     """
 
     same: tuple[str, ...]
     differing: tuple[str, ...]
     versions: Mapping[str, tuple[str, str]]
+    not_compared: Mapping[str, str]
 
 
 def replay(
@@ -72,6 +74,7 @@ def replay(
     with tempfile.TemporaryDirectory(prefix="cis_ews-replay-") as folder:
         made_in = RunStore(Path(folder) / "store")
         _with_lists_of(store, made_in)
+        not_compared = _with_earlier_of(run, store, made_in)
         night = score_night(
             place,
             model=model,
@@ -88,10 +91,12 @@ def replay(
         _check_same_night(run, night.run)
         files: Mapping[str, Mapping[str, object]] = run.manifest["files"]
         made: Mapping[str, Mapping[str, object]] = night.run.manifest["files"]
-    differing = tuple(name for name in files if made.get(name) != files[name])
+    compared = [name for name in files if name not in not_compared]
+    differing = tuple(name for name in compared if made.get(name) != files[name])
     if differing and store.erased().hash != recipe.left_out:
         raise _forgotten(run)
-    return Replay(same=tuple(name for name in files if name not in differing), differing=differing, versions=versions)
+    same = tuple(name for name in compared if name not in differing)
+    return Replay(same=same, differing=differing, versions=versions, not_compared=not_compared)
 
 
 def _versions(run: Run) -> dict[str, tuple[str, str]]:
@@ -190,3 +195,21 @@ def _with_lists_of(store: RunStore, made_in: RunStore) -> None:
             shutil.copy2(store.root / ERASED, made_in.root / ERASED)
         if store.corrections.exists():
             shutil.copytree(store.corrections, made_in.corrections)
+
+
+def _with_earlier_of(run: Run, store: RunStore, made_in: RunStore) -> dict[str, str]:
+    """Put the earlier run that a night was compared with beside it; where it is gone, what cannot be made again."""
+    then: Mapping[str, str] = run.manifest.get("compared_with", {})
+    if "run_id" not in then:
+        return {}
+    earlier = store.find(then["run_id"])
+    if earlier is None:
+        return {"changes.parquet": f"the run {then['run_id']} that the night was compared with is gone"}
+    if earlier.manifest_sha256 != then["manifest_sha256"]:
+        return {"changes.parquet": f"the run {then['run_id']} that the night was compared with was rewritten since"}
+    place = run_folder(made_in.root, earlier.as_of, earlier.run_id)
+    with disk_errors(place, "link an earlier run to"):
+        place.parent.mkdir(parents=True)
+        place.symlink_to(earlier.path.resolve(), target_is_directory=True)
+    copy_recipe(store, made_in, earlier.run_id)
+    return {}

@@ -1,7 +1,7 @@
 """One night, as the story that it is: read this first.
 
     extract -> school data -> corrections -> parts -> indicators, cohort -> schools -> rules, risk, reasons -> tiers
-    -> run -> flags
+    -> changes since the night before -> run -> flags
 
 The command line and the service only translate in and out of `score_night`.
 """
@@ -22,6 +22,8 @@ from typing import TYPE_CHECKING, Any
 from cis_ews.calendars import instructional_so_far, school_year_at
 from cis_ews.corrections import kept_corrections
 from cis_ews.errors import ConfigError, DataError
+from cis_ews.night.changes import compare_nights
+from cis_ews.night.earlier import Decided
 from cis_ews.night.engine import Engine, InProcess
 from cis_ews.night.extract import Crew, Extract, large_extract, read_in_parts, read_whole
 from cis_ews.night.kept_state import STATE_FORMAT, How, load_state, read_kept
@@ -75,6 +77,11 @@ class ScoreRun:
     def reasons(self) -> pl.DataFrame:
         """Ranked reasons and strengths in plain words."""
         return self.run.table("reasons")
+
+    @cached_property
+    def changes(self) -> pl.DataFrame:
+        """One row a student who entered, left or moved since the run that was compared with, and why."""
+        return self.run.table("changes")
 
     @cached_property
     def model(self) -> dict[str, Any]:
@@ -226,6 +233,7 @@ def _score(extract: Extract, night: Night, *, runs: RunStore, crew: Crew) -> Run
     with watch.step("tiers"):
         every = workspace.tables(pieces, "judged")
         scores = place_students(every, policy=night.policy, model_version=night.model.version)
+    compared = compare_nights(scores, whole, assignments, decided=night.decided, store=runs, crew=crew)
     with watch.step("write"):
         contents = RunContents(
             as_of=night.as_of,
@@ -234,7 +242,8 @@ def _score(extract: Extract, night: Night, *, runs: RunStore, crew: Crew) -> Run
             inputs=whole.files,
             scores=scores,
             rejections=whole.rejections,
-            tables={name: workspace.parts(pieces, name) for name in night.tables_by_part},
+            tables={"changes": compared.changes, **workspace.parts(pieces, night.tables_by_part)},
+            compared_with=compared.said,
             model=night.model.statement,
             seed=night.model.seed,
             cohort_flow=[step.to_dict() for step in flow],
@@ -275,6 +284,11 @@ class Night:
     model: NightModel
     policy: TierPolicy
     config_hash: str
+
+    @property
+    def decided(self) -> Decided:
+        """What decides, for a night to come that is compared with this one."""
+        return Decided(policy=self.policy, rules=self.model.rules.rules, model_version=self.model.version)
 
     @property
     def tables_by_part(self) -> tuple[str, ...]:

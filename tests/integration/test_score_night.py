@@ -67,7 +67,7 @@ def test_rows_after_the_as_of_date_are_counted_and_not_rejected(extract: Path, t
 def test_every_stage_is_timed_in_order(extract: Path, tmp_path: Path) -> None:
     night = _night(extract, tmp_path / "store")
     parts = ["part", "indicators", "schools", "rules, risk and reasons"]
-    stages = ["look", "read", "correct", *parts, "tiers", "write", "publish"]
+    stages = ["look", "read", "correct", *parts, "tiers", "changes", "write", "publish"]
     assert list(night.timings) == stages
     stored = json.loads((night.run.path / "timings.json").read_text(encoding="utf-8"))["stages"]
     assert stored == night.timings

@@ -13,7 +13,7 @@ from typing import Annotated
 
 import typer
 
-from cis_ews.cli import data, failures, night, stores, students
+from cis_ews.cli import changes, data, failures, night, stores, students
 from cis_ews.cli.session import Start
 
 app = typer.Typer(
@@ -65,6 +65,7 @@ app.command()(data.check)
 app.command()(data.indicators)
 app.command()(night.score)
 app.command()(night.flags)
+app.command()(changes.changes)
 app.command()(night.explain)
 app.command()(night.export)
 app.command()(night.replay)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+from dataclasses import asdict
 from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
@@ -195,9 +196,9 @@ def replay(
         found = replayed(
             opened, RunStore(opened.path.parents[2]), source=source, engine=engine, progress=session.terminal
         )
-    session.terminal.record(
-        "replayed", run_id=opened.run_id, same=found.same, differing=found.differing, versions=found.versions
-    )
+    session.terminal.record("replayed", run_id=opened.run_id, **asdict(found))
+    for name, why in found.not_compared.items():
+        session.terminal.say(f"{name} was not compared: {why}")
     for package, (then, now) in found.versions.items():
         session.terminal.say(f"{package}: {then} then, {now} now")
     if found.differing:

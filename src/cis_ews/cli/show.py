@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 
 from cis_ews.cli import summaries
+from cis_ews.cli.changes import show_changes
 from cis_ews.cli.terminal import Terminal
 from cis_ews.enums import Direction, Domain, RuleStatus
 from cis_ews.schema.freshness import notes_of_the_day, schools_in_use
@@ -75,6 +76,7 @@ def show_night(terminal: Terminal, night: ScoreRun) -> None:
     for notice in model_notices(night.model):
         terminal.item(notice, mark="!")
     made = "New run" if night.is_new else "The same night had been done before; its run is whole"
+    show_changes(terminal, night.run, night.changes)
     terminal.say(f"\n{made}: {night.run.path}")
     if kept := night.published.kept_newer:
         terminal.say(f"{counted(len(kept), 'district')} with a newer as-of date in the database.")

@@ -101,6 +101,20 @@ def tiers_by_school(scores: pl.DataFrame) -> Rows:
     )
 
 
+def changes_by_cause(changes: pl.DataFrame) -> Rows:
+    """How many students changed in which way, and why; `cause` is None where causes could not be told apart."""
+    by = ["change", "cause"]
+    return changes.group_by(by).agg(students=pl.len()).sort(by, nulls_last=True).to_dicts()
+
+
+def changes_of(run: Run, school_id: str | None) -> pl.DataFrame:
+    """The changes of a run, or of one of its schools: who entered, left, moved tier, then whose risk moved furthest."""
+    changes = run.table("changes")
+    of_school = changes if school_id is None else changes.filter(pl.col("school_id") == school_id)
+    moved = (pl.col("risk_now") - pl.col("risk_before")).abs()
+    return of_school.sort("change", moved, "student_id", descending=[False, True, False], nulls_last=True)
+
+
 def busiest_school(run: Run) -> str | None:
     """The school with the most flags, of several the lowest id; None where no student is flagged."""
     flagged = run.table("scores").filter(pl.col("tier") > 1)

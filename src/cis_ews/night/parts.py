@@ -49,9 +49,16 @@ class Part:
         """The school data of the part."""
         if self.held is not None:
             return self.held
+        if self.workspace is None:
+            raise ValueError("a part has its data or knows where they lie")
+        return self.with_rows({table: self.workspace.table(self.piece, table) for table in OWNED})
+
+    def with_rows(self, tables: Mapping[str, pl.DataFrame]) -> SchoolData:
+        """School data of these rows of students, beside what all parts share."""
+        if self.held is not None:
+            return part_of({**{table: self.held.table(table) for table in SHARED}, **tables}, self.held.coverage)
         if self.workspace is None or self.coverage is None:
             raise ValueError("a part has its data or knows where they lie")
-        tables = {table: self.workspace.table(self.piece, table) for table in OWNED}
         shared = _shared(self.workspace, self.shared, self.workspace.stamp(self.shared))
         return part_of({**shared, **tables}, self.coverage)
 

@@ -55,7 +55,7 @@ class Assignment:
     @property
     def model(self) -> NightModel:
         """What decides, loaded once a process."""
-        return _model(self.rules, self.model_file)
+        return night_model(self.rules, self.model_file)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -172,5 +172,6 @@ def _schools(workspace: Workspace, stamp: tuple[int, int]) -> tuple[pl.DataFrame
 
 
 @lru_cache(maxsize=2)
-def _model(rules: tuple[str, ...], model_file: Path | None) -> NightModel:
+def night_model(rules: tuple[str, ...], model_file: Path | None) -> NightModel:
+    """What decides a night, loaded once a process."""
     return NightModel(rules=RulesModel(rules=rules), trained=None if model_file is None else RiskModel.load(model_file))

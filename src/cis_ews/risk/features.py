@@ -47,6 +47,8 @@ EVALUATION = 1
 """Raised when this module works a term out differently, so that a model does not take one for the other."""
 _BY_NAME = {feature.name: feature for feature in FEATURES}
 _OTHERS = tuple(feature.value for feature in FEATURES if isinstance(feature.value, OthersRate))
+SUMMED = tuple(sorted({name for term in _OTHERS for name in term.reads}))
+"""The indicators that `school_sums` reads."""
 
 
 def features_named(names: Iterable[str]) -> tuple[Feature, ...]:
@@ -85,7 +87,7 @@ def school_sums(indicators: pl.DataFrame) -> pl.DataFrame:
     `add_school_sums` makes the sums of all students of those of their parts. Raises ModelError if indicators lack a
     column.
     """
-    _check_columns(indicators, [name for term in _OTHERS for name in term.reads])
+    _check_columns(indicators, SUMMED)
     enrolled = indicators.lazy().filter(pl.col("is_enrolled"))
     parts = {name: part for term in _OTHERS for name, part in _own_parts(term).items()}
     return (

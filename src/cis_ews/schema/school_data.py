@@ -99,12 +99,19 @@ class SchoolData:
         """One table by its name in the contract."""
         return getattr(self, name)
 
-    def rows_after(self, as_of: date) -> dict[str, int]:
-        """Rows dated after a day, by table: a night as of that day ignores them."""
+    def known_on(self) -> dict[str, pl.Series]:
+        """Table -> the day from which each of its rows is known, in the table's order, null where nothing says it.
+
+        Of tables that are known in advance there is none.
+        """
         dated = {name: self.table(name) for name in EVENT_DATES}
         dated["course_grades"] = known_grades(self.course_grades, self.calendar_days)
         dated["student_years"] = known_years(self.student_years, self.calendar_days)
-        later = {name: rows.filter(pl.col(EVENT_DATES[name]) > as_of).height for name, rows in dated.items()}
+        return {name: rows[EVENT_DATES[name]] for name, rows in dated.items()}
+
+    def rows_after(self, as_of: date) -> dict[str, int]:
+        """Rows dated after a day, by table: a night as of that day ignores them."""
+        later = {name: int((days > as_of).sum()) for name, days in self.known_on().items()}
         return {name: count for name, count in later.items() if count}
 
     @classmethod

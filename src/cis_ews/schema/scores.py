@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataframely as dy
 import polars as pl
 
-from cis_ews.enums import Direction, Domain, GradeLevel, RuleStatus
+from cis_ews.enums import Cause, Change, Direction, Domain, GradeLevel, RuleStatus
 
 
 class Scores(dy.Schema):
@@ -85,3 +85,31 @@ class Rejections(dy.Schema):
     row_number = dy.Int64(min=1)
     rule = dy.String(min_length=1)
     column = dy.String(nullable=True)
+
+
+class Changes(dy.Schema):
+    """One row a student who is another one than in the run that was compared with, sorted by `student_id`.
+
+    `school_id`: tonight's; of one who left, that of before. `cause`: what decided it; null where causes could not be
+    told apart. `tier_after_<cause>`, `risk_after_<cause>`: what the night would have said with this cause and those
+    before it and with no other; null for who entered or left, and where causes could not be told apart. The last cause,
+    the model, leads from those after `school` to `tier_now` and `risk_now`. A tier is null where there was not enough
+    data.
+    """
+
+    student_id = dy.String(primary_key=True, min_length=1)
+    school_id = dy.String(min_length=1)
+    change = dy.Enum(Change)
+    cause = dy.Enum(Cause, nullable=True)
+    tier_before = dy.Int8(nullable=True, min=1, max=3)
+    tier_after_corrected_records = dy.Int8(nullable=True, min=1, max=3)
+    tier_after_days_passing = dy.Int8(nullable=True, min=1, max=3)
+    tier_after_new_records = dy.Int8(nullable=True, min=1, max=3)
+    tier_after_school = dy.Int8(nullable=True, min=1, max=3)
+    tier_now = dy.Int8(nullable=True, min=1, max=3)
+    risk_before = dy.Float64(nullable=True, min=0.0, max=1.0)
+    risk_after_corrected_records = dy.Float64(nullable=True, min=0.0, max=1.0)
+    risk_after_days_passing = dy.Float64(nullable=True, min=0.0, max=1.0)
+    risk_after_new_records = dy.Float64(nullable=True, min=0.0, max=1.0)
+    risk_after_school = dy.Float64(nullable=True, min=0.0, max=1.0)
+    risk_now = dy.Float64(nullable=True, min=0.0, max=1.0)

@@ -11,7 +11,7 @@ import dataframely as dy
 import polars as pl
 
 from cis_ews.errors import StorageError
-from cis_ews.schema.scores import Reasons, Rejections, RuleResults, Scores
+from cis_ews.schema.scores import Changes, Reasons, Rejections, RuleResults, Scores
 from cis_ews.storage.files import sync
 
 ROW_GROUP_ROWS = 65_536
@@ -22,6 +22,7 @@ SCHEMAS: Mapping[str, type[dy.Schema]] = {
     "reasons": Reasons,
     "rules": RuleResults,
     "rejections": Rejections,
+    "changes": Changes,
 }
 SORT_KEYS: Mapping[str, tuple[str, ...]] = {
     "scores": ("student_id",),
@@ -30,6 +31,7 @@ SORT_KEYS: Mapping[str, tuple[str, ...]] = {
     "rejections": ("table", "file", "row_number", "rule", "column"),
     "indicators": ("student_id",),
     "contributions": ("student_id",),
+    "changes": ("student_id",),
 }
 
 

@@ -9,6 +9,7 @@ Recipes name paths of a machine, so they stand outside of the run and its hashes
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -69,6 +70,20 @@ def _recipe(place: Path) -> Recipe:
     stated: dict[str, Any] = json.loads(place.read_bytes())
     rules: list[str] = stated.pop("rules")
     return Recipe(**stated, rules=tuple(rules))
+
+
+def copy_recipe(store: RunStore, target: RunStore, run_id: str) -> None:
+    """Put the recipe of a run, and its model, into another store too; what is not there is left out."""
+    source = _recipe_path(store, run_id)
+    if not source.exists():
+        return
+    recipe = read_recipe(store, run_id)
+    with disk_errors(target.root, "copy how a run was made to"):
+        make_private_folder(_recipe_path(target, run_id).parent)
+        shutil.copy2(source, _recipe_path(target, run_id))
+        model = recipe.model_version and model_path(store, recipe.model_version).parent
+        if model and model.exists():
+            shutil.copytree(model, model_path(target, model.name).parent)
 
 
 def keep_model(store: RunStore, version: str, write: Callable[[Path], None]) -> None:

@@ -62,6 +62,7 @@ class RunContents:
     `indicators` and `contributions` (not in a night by rules) with one row a student, `student_id` and any columns;
     frames, or parts that were checked when they were made. `cohort_flow`: the counted steps, in order. `coverage`:
     `Coverage.to_dict()`. `model`: what decided, for people. `inputs`: the source files with their hashes.
+    `compared_with`: which run `changes` compares with, and what was noticed; empty where there was none.
     """
 
     as_of: date
@@ -75,6 +76,7 @@ class RunContents:
     coverage: Mapping[str, object] = field(default_factory=dict[str, object])
     model: Mapping[str, object] = field(default_factory=dict[str, object])
     seed: int | None = None
+    compared_with: Mapping[str, object] = field(default_factory=dict[str, object])
 
     @property
     def run_id(self) -> str:
@@ -102,6 +104,11 @@ class Run:
         return date.fromisoformat(self.manifest["as_of"])
 
     @property
+    def created_at(self) -> str:
+        """When it was made, as ISO text."""
+        return str(self.statement("timings")["created_at"])
+
+    @property
     def model_version(self) -> str:
         """The version of the model, or of the rules, that scored it."""
         return self.manifest["model_version"]
@@ -121,20 +128,27 @@ class Run:
         """Whether the run holds the table; a night by rules has no contributions."""
         return table in self.tables
 
-    def table(self, table: str) -> pl.DataFrame:
-        """One table: scores, reasons, rules, indicators, rejections, contributions."""
+    def table(self, table: str, *, columns: Sequence[str] | None = None) -> pl.DataFrame:
+        """One table, or some of its columns: scores, reasons, rules, indicators, rejections, contributions, changes."""
         with disk_errors(self.path, "read"):
-            return self._scan(table).collect()
+            rows = self._scan(table)
+            return (rows if columns is None else rows.select(columns)).collect()
 
     def rows_of(self, table: str, student_id: str) -> pl.DataFrame:
         """The rows of one student in a table."""
         with disk_errors(self.path, "read"):
             return self._scan(table).filter(pl.col("student_id") == student_id).collect()
 
-    def rows_between(self, table: str, first: str, last: str) -> pl.DataFrame:
+    def rows_among(self, table: str, students: pl.DataFrame) -> pl.DataFrame:
+        """The rows of the students of a frame, in the table's order; a table too big to be read whole."""
+        with disk_errors(self.path, "read"):
+            return self._scan(table).join(students.lazy(), on="student_id", how="semi", maintain_order="left").collect()
+
+    def rows_between(self, table: str, first: str, last: str, *, columns: Sequence[str] | None = None) -> pl.DataFrame:
         """The rows of the students from one id to another, both included; a table too big to be read whole."""
         with disk_errors(self.path, "read"):
-            return self._scan(table).filter(pl.col("student_id").is_between(pl.lit(first), pl.lit(last))).collect()
+            rows = self._scan(table).filter(pl.col("student_id").is_between(pl.lit(first), pl.lit(last)))
+            return (rows if columns is None else rows.select(columns)).collect()
 
     def statement(self, name: str) -> Any:
         """One JSON file of the run: cohort_flow, coverage, model, timings."""
@@ -227,6 +241,7 @@ def _fill(
         "model_version": contents.model_version,
         "config_sha256": contents.config_hash,
         "seed": contents.seed,
+        "compared_with": contents.compared_with,
         "inputs": described_inputs(contents.inputs),
         "versions": package_versions(),
         "counts": counts_of(contents.scores),

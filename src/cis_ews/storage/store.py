@@ -76,7 +76,7 @@ class RunStore:
             raise RunNotFoundError(
                 f"{self.root} holds no run{wanted}", hint="score a night into it with `cis-ews score`"
             )
-        return max(runs, key=lambda run: (run.as_of, str(run.statement("timings")["created_at"]), run.run_id))
+        return max(runs, key=lambda run: (run.as_of, run.created_at, run.run_id))
 
     def find(self, run_id: str) -> Run | None:
         """The run with this id, or None."""

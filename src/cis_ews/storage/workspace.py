@@ -118,9 +118,9 @@ class Workspace:
         with disk_errors(self.folder, "read the work of a night in"):
             return pl.concat([pl.read_ipc(self.path(name, table)) for name in names])
 
-    def parts(self, names: Sequence[str], table: str) -> TableParts:
-        """A table of several pieces, one after the other, where they lie."""
-        return TableParts(tuple(self.path(name, table) for name in names))
+    def parts(self, names: Sequence[str], tables: Sequence[str]) -> dict[str, TableParts]:
+        """Tables of several pieces, one after the other, where they lie."""
+        return {table: TableParts(tuple(self.path(name, table) for name in names)) for table in tables}
 
     def close(self) -> None:
         """Remove everything."""
