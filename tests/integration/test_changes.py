@@ -26,6 +26,7 @@ from cis_ews.storage.runs import open_run
 from cis_ews.storage.store import RunStore
 from cis_ews.synthetic import write_district
 from tests.lib.builders import absence
+from tests.lib.deltas import write_delta
 from tests.lib.extracts import DAYS, small_district, write_extract
 from tests.lib.models import catalog_model
 
@@ -345,6 +346,20 @@ def test_parts_and_workers_change_no_byte(nights: tuple[ScoreRun, ScoreRun], dis
         for name, day in (("before", BEFORE), ("now", DAY)):
             night = _night(districts / name, tmp_path, day, model=model, engine=engine, students_a_part=70)
     assert night.run.manifest == nights[1].run.manifest
+
+
+def test_a_night_from_a_days_rows_tells_the_same(districts: Path, tmp_path: Path) -> None:
+    for name in ("whole", "delta"):
+        _night(districts / "before", tmp_path / name, BEFORE, state="keep", students_a_part=120)
+    whole = _night(districts / "now", tmp_path / "whole", DAY, state="keep", students_a_part=70)
+    write_delta(_tables(districts / "before"), _tables(districts / "now"), tmp_path / "day")
+    delta = _night(tmp_path / "day", tmp_path / "delta", DAY, state="add", students_a_part=70)
+    assert whole.changes.height
+    assert delta.run.manifest == whole.run.manifest
+
+
+def _tables(folder: Path) -> Tables:
+    return {path.stem: pl.read_parquet(path) for path in folder.glob("*.parquet")}
 
 
 def test_a_forgotten_student_is_in_no_change_and_causes_are_not_told(districts: Path, tmp_path: Path) -> None:
