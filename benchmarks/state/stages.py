@@ -229,7 +229,7 @@ def tiers_and_run(crew: Crew, plan: Plan, known: Known) -> tuple[int, Path]:
         inputs=known.files,
         scores=scores,
         rejections=Rejections.cast(known.rejections),
-        tables={name: workspace.parts(pieces, name) for name in RUN_TABLES},
+        tables=workspace.parts(pieces, RUN_TABLES),
     )
     run = store.write(contents, write_all=lambda files: crew.work("tables", write_file, files))
     return scores.height, run.path
