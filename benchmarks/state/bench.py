@@ -37,6 +37,7 @@ from benchmarks.state.report import Line, ratios, table
 from benchmarks.state.stages import AS_OF, Known, Plan
 from cis_ews.indicators import INDICATORS_SCHEMA
 from cis_ews.synthetic import write_state
+from cis_ews.synthetic.plan import Attendance
 
 THROUGH = date(2026, 6, 12)
 GROUPS = ("indicators", "stages", "night", "fixed", "sizes", "usual")
@@ -74,7 +75,7 @@ class Bench:
         self.lines.append(Line(name=name, cost=cost, **said))
         print(f"{name}: {cost.wall:.1f} s", file=sys.stderr, flush=True)
 
-    def state(self, students: int, attendance: str) -> Path:
+    def state(self, students: int, attendance: Attendance) -> Path:
         """The state of a size, written if it is not there."""
         source = Path(self.arguments.data) / f"{attendance}-{students}"
         if not source.exists():
@@ -83,7 +84,7 @@ class Bench:
             self.note(f"writing {students:,} students, {attendance}", cost, rows=sum(summary.rows.values()))
         return source
 
-    def plan(self, students: int, attendance: str, *, folder: str, shape: int = 0) -> Plan:
+    def plan(self, students: int, attendance: Attendance, *, folder: str, shape: int = 0) -> Plan:
         """What stages work on."""
         place = self.folder / folder
         place.mkdir(exist_ok=True, mode=0o700)
@@ -209,7 +210,7 @@ def _nights(bench: Bench) -> None:
         _night(bench, kind, shape=0, limit=limit, memory_limit=2_500)
 
 
-def _night(bench: Bench, kind: str, *, shape: int, **said: Any) -> None:
+def _night(bench: Bench, kind: Attendance, *, shape: int, **said: Any) -> None:
     plan = bench.plan(bench.arguments.students, kind, folder="night", shape=shape)
     name = night_name(kind, shape)
     done, cost = apart(stages.night, plan)
@@ -252,6 +253,7 @@ def _usual(bench: Bench) -> None:
         if night_name(kind, shape) not in {line.name for line in bench.lines}:
             _night(bench, kind, shape=shape)
         plan = bench.plan(bench.arguments.students // TENTH, kind, folder="usual", shape=shape)
+        assert plan.model_file is not None
         matrix, out = plan.folder / "matrix.parquet", plan.folder / "usual.db"
         students, _ = apart(stages.matrix, plan, matrix, within=plan.crew)
         script, trees = partial(usual_script, as_of=AS_OF), partial(trees_of, plan.model_file)
