@@ -322,8 +322,12 @@ def _standing(name: str, before: Kept, settled: Settled) -> pl.DataFrame:
     stands = before.pieces.table(before.piece or "", name).filter(~is_settled)
     found = settled.aside[name].filter(is_settled)
     if name == "ids":
-        # Students who are not enrolled anywhere are known by their ids, though their rows were not leant upon.
-        found = found.join(stands.filter(pl.col("table") == "students"), on="student_id", how="anti")
+        # Students who are not enrolled anywhere are unknown to attendance, and known to all others (`check_part`).
+        students = stands.filter(pl.col("table") == "students")
+        of_events = pl.col("table") == EVENTS
+        found = pl.concat(
+            [found.filter(of_events), found.filter(~of_events).join(students, on="student_id", how="anti")]
+        )
     return pl.concat([stands, found])
 
 
