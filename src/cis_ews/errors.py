@@ -132,6 +132,13 @@ class RunDamagedError(StorageError):
     code = "run_damaged"
 
 
+class RunCompactedError(StorageError):
+    """A table of a stored run was taken away by retention, and can be made again."""
+
+    http_status = 404
+    code = "run_compacted"
+
+
 class RegistryError(StorageError):
     """The registry of models cannot be reached, read or written."""
 
