@@ -1,19 +1,14 @@
-"""How well a score puts those first who need it, and whether its probabilities mean what they say."""
+"""How well a score puts those first who need it, and how far its probabilities lie from what happened."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, cast
 
 import numpy as np
-import polars as pl
-from numpy.typing import NDArray
 
-from cis_ews.errors import ModelError
-
-Vector = NDArray[np.float64]
-Values = pl.Series | NDArray[Any] | Sequence[Any]
+from cis_ews.evaluation.capacity import chosen
+from cis_ews.evaluation.outcomes import Values, checked_outcomes, checked_risk
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,9 +40,7 @@ def evaluate(label: Values, risk: Values) -> Accuracy:
     from sklearn import metrics as untyped
 
     metrics = cast("Any", untyped)
-    truth, probability = _checked(label, risk)
-    if probability.min() < 0.0 or probability.max() > 1.0:
-        raise ModelError("a risk is below 0 or above 1", hint="give probabilities; recall_at takes any score")
+    truth, probability = checked_risk(label, risk)
     return Accuracy(
         rows=truth.size,
         positives=int(truth.sum()),
@@ -67,33 +60,13 @@ def recall_at(label: Values, score: Values, share: float) -> float:
     Rows that tie at the cut count by expectation, as if drawn by lot: a rule with few levels is judged fairly, and the
     same way each time. Raises ModelError as `evaluate` does, and for a share that is not above 0 and at most 1.
     """
-    truth, values = _checked(label, score)
-    if not 0.0 < share <= 1.0:
-        raise ModelError(f"a share of {share} of the rows", hint="give a share above 0 and at most 1")
-    # 0.07 x 100 is a little above 7 in binary, and would take an eighth row.
-    places = round(share * truth.size, 6)
-    cut = np.sort(values)[::-1][max(int(np.ceil(places)), 1) - 1]
-    above, at = values > cut, values == cut
-    drawn = (places - above.sum()) / at.sum()
-    return float((truth[above].sum() + drawn * truth[at].sum()) / truth.sum())
+    truth, values = checked_outcomes(label, score)
+    places = chosen(values, np.zeros(values.size, dtype=np.int64), share)
+    return float(truth @ places / truth.sum())
 
 
-def _checked(label: Values, score: Values) -> tuple[Vector, Vector]:
-    truth, values = _numbers(label, "label"), _numbers(score, "risk")
-    if truth.shape != values.shape or truth.ndim != 1:
-        raise ModelError(f"{truth.size:,} labels for {values.size:,} risks", hint="give one of each a row")
-    for what, numbers in (("label", truth), ("risk", values)):
-        if np.isnan(numbers).any():
-            raise ModelError(f"the {what} is missing in {int(np.isnan(numbers).sum()):,} rows", hint="leave them out")
-    if not np.isin(truth, (0.0, 1.0)).all():
-        raise ModelError("the label is not 0 and 1 alone", hint="give 0 and 1")
-    if truth.size == 0 or truth.min() == truth.max():
-        raise ModelError(f"the label is the same in all {truth.size:,} rows", hint="give rows of both outcomes")
-    return truth, values
-
-
-def _numbers(values: Values, what: str) -> Vector:
-    try:
-        return np.asarray(pl.Series(values).cast(pl.Float64).to_numpy(), dtype=np.float64)
-    except (TypeError, ValueError, pl.exceptions.PolarsError):
-        raise ModelError(f"the {what} is no column of numbers", hint="give one number a row") from None
+def precision_at(label: Values, score: Values, share: float) -> float:
+    """The share of positives among the `share` of rows with the highest score; ties and errors as in `recall_at`."""
+    truth, values = checked_outcomes(label, score)
+    places = chosen(values, np.zeros(values.size, dtype=np.int64), share)
+    return float(truth @ places / places.sum())

@@ -1,0 +1,100 @@
+"""Intervals by the paired bootstrap: whole clusters (schools) are drawn again, the same for everything compared."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cis_ews.errors import ModelError
+from cis_ews.evaluation.outcomes import Values, Vector, checked_outcomes
+
+LEVEL = 0.95
+FEW = 10
+"""With fewer clusters an interval is known to be too narrow (Cameron, Gelbach and Miller 2008), and is marked so."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Estimate:
+    """A figure, and the interval that holds it with a confidence of 95 %; None where no interval can be told."""
+
+    value: float
+    low: float | None = None
+    high: float | None = None
+
+    @property
+    def excludes_zero(self) -> bool:
+        """Whether the whole interval lies on one side of nothing."""
+        return self.low is not None and self.high is not None and (self.low > 0.0 or self.high < 0.0)
+
+
+@dataclass(frozen=True, eq=False)
+class Bootstrap:
+    """Clusters drawn with replacement, as many as there are, `draws` times. The same seed draws the same.
+
+    Everything measured by one object is measured on the same draws: differences are paired.
+    """
+
+    clusters: NDArray[np.int64]
+    draws: int
+    seed: int
+
+    @classmethod
+    def of(cls, clusters: Values, *, draws: int, seed: int) -> Bootstrap:
+        """From the cluster of each row, of any kind. Raises ModelError without a row or a draw."""
+        codes = np.unique(np.asarray(clusters), return_inverse=True)[1].astype(np.int64).ravel()
+        if codes.size == 0 or draws < 1:
+            raise ModelError("there is nothing to draw from", hint="give rows, and draw once at least")
+        return cls(codes, draws, seed)
+
+    @property
+    def count(self) -> int:
+        """How many clusters there are."""
+        return int(self.clusters.max()) + 1
+
+    @cached_property
+    def weights(self) -> Vector:
+        """Draws x clusters: how often each cluster was drawn."""
+        drawn = np.random.default_rng(self.seed).integers(self.count, size=(self.draws, self.count))
+        return np.stack([np.bincount(each, minlength=self.count) for each in drawn]).astype(np.float64)
+
+    def ratio(self, part: Vector, whole: Vector) -> Vector:
+        """The sum of one value a row over that of another, a draw; NaN where a draw has nothing to divide by."""
+        sums = [np.bincount(self.clusters, weights=values, minlength=self.count) for values in (part, whole)]
+        above, below = (self.weights @ each for each in sums)
+        return np.divide(above, below, out=np.full(self.draws, np.nan), where=below > 0.0)
+
+    def ranking(self, label: Values, score: Values) -> tuple[Vector, Vector]:
+        """The AUROC and the average precision, a draw; NaN where a draw has one class alone.
+
+        Rows are sorted once: a draw weighs them. Raises ModelError as `evaluate` does.
+        """
+        truth, values = checked_outcomes(label, score)
+        order = np.argsort(-values, kind="stable")
+        ends = np.append(np.flatnonzero(np.diff(values[order])), values.size - 1)
+        clusters, positive = self.clusters[order], truth[order]
+        pairs = [_ranked(weights[clusters], positive, ends) for weights in self.weights]
+        return np.array([auroc for auroc, _ in pairs]), np.array([precision for _, precision in pairs])
+
+    def estimate(self, value: float, drawn: Vector) -> Estimate:
+        """A figure with its percentile interval; none with one cluster, nor where a draw in twenty has no figure."""
+        known = drawn[np.isfinite(drawn)]
+        if self.count == 1 or known.size < LEVEL * self.draws:
+            return Estimate(value=value)
+        low, high = np.quantile(known, [(1.0 - LEVEL) / 2.0, (1.0 + LEVEL) / 2.0])
+        return Estimate(value=value, low=float(low), high=float(high))
+
+
+def _ranked(weight: Vector, positive: Vector, ends: NDArray[np.intp]) -> tuple[float, float]:
+    """AUROC and average precision of weighted rows in the order of their score; `ends`: the last row of each tie."""
+    every = np.cumsum(weight)[ends]
+    hits = np.cumsum(weight * positive)[ends]
+    found, missed = hits[-1], every[-1] - hits[-1]
+    if found <= 0.0 or missed <= 0.0:
+        return np.nan, np.nan
+    false, gained = every - hits, np.diff(hits, prepend=0.0)
+    auroc = 1.0 - float(gained @ (false + np.append(0.0, false[:-1]))) / (2.0 * found * missed)
+    precision = np.divide(hits, every, out=np.zeros(every.size), where=every > 0.0)
+    return auroc, float(gained @ precision) / float(found)
