@@ -13,6 +13,7 @@
     └── StorageError           exit 5   a run, the store, the database or the registry of models
         ├── RunNotFoundError            no such run or student in the store
         ├── RunDamagedError             a stored run does not match its manifest
+        ├── RunCompactedError           a table of a stored run was taken away, and can be made again
         ├── RegistryError               the registry of models cannot be read or written
         └── StoreLockedError            another night is writing to the same store
 
@@ -130,6 +131,13 @@ class RunDamagedError(StorageError):
     """A stored run does not match its manifest."""
 
     code = "run_damaged"
+
+
+class RunCompactedError(StorageError):
+    """A table of a stored run was taken away by retention, and can be made again."""
+
+    http_status = 404
+    code = "run_compacted"
 
 
 class RegistryError(StorageError):

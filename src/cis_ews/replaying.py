@@ -7,18 +7,20 @@ from __future__ import annotations
 
 import shutil
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Callable, Generator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from cis_ews.errors import DataError, ModelNotFoundError, StorageError
+from cis_ews.errors import DataError, EwsError, ModelNotFoundError, StorageError
 from cis_ews.risk.rules import RulesModel
 from cis_ews.risk.tier_policy import TierPolicy
 from cis_ews.scoring import score_night
+from cis_ews.storage.compaction import restore_run
 from cis_ews.storage.erased import ERASED
 from cis_ews.storage.files import disk_errors, sha256_of
-from cis_ews.storage.manifest import package_versions
+from cis_ews.storage.manifest import MANIFEST, TIMINGS, package_versions
 from cis_ews.storage.recipes import Recipe, copy_recipe, model_path, read_recipe
 from cis_ews.storage.runs import Run, run_folder
 from cis_ews.storage.store import RunStore
@@ -29,6 +31,7 @@ if TYPE_CHECKING:
     from cis_ews.progress import Progress
     from cis_ews.risk.model import RiskModel
 
+CHANGES = "changes.parquet"
 _NAMED = 5  # inputs that a message names
 
 
@@ -37,13 +40,14 @@ class Replay:
     """What came of a replay.
 
     `same`, `differing`: files of the run. `versions`: package -> (then, now), where another version was at work.
-    `not_compared`: files that cannot be made again, with why.
+    `not_compared`: files that cannot be made again, with why. `restored`: files of a compacted run that are back.
     """
 
     same: tuple[str, ...]
     differing: tuple[str, ...]
     versions: Mapping[str, tuple[str, str]]
     not_compared: Mapping[str, str]
+    restored: tuple[str, ...] = ()
 
 
 def replay(
@@ -51,12 +55,14 @@ def replay(
     store: RunStore,
     *,
     source: str | Path | None = None,
+    restore: bool = False,
     engine: Engine | None = None,
     progress: Progress | None = None,
 ) -> Replay:
     """Make a night again, in a folder that is removed afterwards, and compare every hashed file with that of its run.
 
-    `source`: where the extract lies now; where it lay, if None. Neither the run nor the database is touched.
+    `source`: where the extract lies now; where it lay, if None. `restore`: bring the files of a compacted run back, if
+    all of them come out the same. Else neither the run nor the database is touched.
 
     Raises:
         DataError: inputs are gone or were changed, with their names.
@@ -64,17 +70,49 @@ def replay(
         StorageError: the store does not say how the run was made; students were forgotten since; another version.
     """
     recipe = read_recipe(store, run.run_id)
-    versions = _versions(run)
+    not_compared = dict[str, str]()
+
+    def put_earlier(made_in: RunStore) -> None:
+        not_compared.update(_with_earlier_of(run, store, made_in, engine=engine, progress=progress))
+
+    with made_again(run, store, source=source, engine=engine, progress=progress, prepare=put_earlier) as made:
+        compared = [name for name in run.manifest["files"] if name not in not_compared]
+        differing = tuple(name for name in compared if not _is_same(name, made, run))
+        if differing and store.erased().hash != recipe.left_out:
+            raise _forgotten(run)
+        restored = restore_run(store, run, made.path) if restore and not run.away.intersection(differing) else ()
+    same = tuple(name for name in compared if name not in differing)
+    return Replay(same=same, differing=differing, versions=_versions(run), not_compared=not_compared, restored=restored)
+
+
+@contextmanager
+def made_again(
+    run: Run,
+    store: RunStore,
+    *,
+    source: str | Path | None = None,
+    engine: Engine | None = None,
+    progress: Progress | None = None,
+    prepare: Callable[[RunStore], None] | None = None,
+    hash_of: Callable[[Path], str] = sha256_of,
+) -> Generator[Run]:
+    """A past night made again, while it is looked at. Raises as `replay` does.
+
+    `prepare`: puts what the night looks for into the store that it is made in. `hash_of`: SHA-256 of an input, for who
+    has hashed it already.
+    """
+    recipe = read_recipe(store, run.run_id)
     _refuse_what_cannot_be(run)
     if source is None and recipe.state == "add":
         raise _made_by_a_delta(run)
     place = Path(source or recipe.source)
-    _check_inputs(run, place, are_files=recipe.state is None)
+    _check_inputs(run, place, are_files=recipe.state is None, hash_of=hash_of)
     model = _model(store, recipe)
     with tempfile.TemporaryDirectory(prefix="cis_ews-replay-") as folder:
         made_in = RunStore(Path(folder) / "store")
         _with_lists_of(store, made_in)
-        not_compared = _with_earlier_of(run, store, made_in)
+        if prepare is not None:
+            prepare(made_in)
         night = score_night(
             place,
             model=model,
@@ -89,14 +127,11 @@ def replay(
             state="keep" if recipe.state else None,
         )
         _check_same_night(run, night.run)
-        files: Mapping[str, Mapping[str, object]] = run.manifest["files"]
-        made: Mapping[str, Mapping[str, object]] = night.run.manifest["files"]
-    compared = [name for name in files if name not in not_compared]
-    differing = tuple(name for name in compared if made.get(name) != files[name])
-    if differing and store.erased().hash != recipe.left_out:
-        raise _forgotten(run)
-    same = tuple(name for name in compared if name not in differing)
-    return Replay(same=same, differing=differing, versions=versions, not_compared=not_compared)
+        yield night.run
+
+
+def _is_same(name: str, made: Run, run: Run) -> bool:
+    return made.manifest["files"].get(name) == run.manifest["files"][name]
 
 
 def _versions(run: Run) -> dict[str, tuple[str, str]]:
@@ -125,14 +160,14 @@ def _made_by_a_delta(run: Run) -> DataError:
     return DataError(found, hint="name the whole extract of that night with --source")
 
 
-def _check_inputs(run: Run, place: Path, *, are_files: bool) -> None:
+def _check_inputs(run: Run, place: Path, *, are_files: bool, hash_of: Callable[[Path], str]) -> None:
     """Raise DataError with the inputs that are gone or were changed; of an archive that is seen when it is read."""
     if not place.exists():
         found = f"the extract of the run is gone: it lay at {place}"
         raise DataError(found, hint="name where it lies now with --source")
     if place.is_dir() and are_files:
         inputs = [file for file in run.manifest["inputs"] if _is_of_extract(file)]
-        _refuse_inputs([file["name"] for file in inputs if not _is_as_then(place, file)])
+        _refuse_inputs([file["name"] for file in inputs if not _is_as_then(place, file, hash_of)])
 
 
 def _is_of_extract(file: Mapping[str, str]) -> bool:
@@ -140,10 +175,10 @@ def _is_of_extract(file: Mapping[str, str]) -> bool:
     return not file["name"].startswith("corrections/")
 
 
-def _is_as_then(place: Path, file: Mapping[str, str]) -> bool:
+def _is_as_then(place: Path, file: Mapping[str, str], hash_of: Callable[[Path], str]) -> bool:
     path = place / file["name"]
     with disk_errors(path, "read"):
-        return path.is_file() and sha256_of(path) == file["sha256"]
+        return path.is_file() and hash_of(path) == file["sha256"]
 
 
 def _check_same_night(run: Run, made: Run) -> None:
@@ -197,19 +232,48 @@ def _with_lists_of(store: RunStore, made_in: RunStore) -> None:
             shutil.copytree(store.corrections, made_in.corrections)
 
 
-def _with_earlier_of(run: Run, store: RunStore, made_in: RunStore) -> dict[str, str]:
+def _with_earlier_of(
+    run: Run, store: RunStore, made_in: RunStore, *, engine: Engine | None, progress: Progress | None
+) -> dict[str, str]:
     """Put the earlier run that a night was compared with beside it; where it is gone, what cannot be made again."""
     then: Mapping[str, str] = run.manifest.get("compared_with", {})
     if "run_id" not in then:
         return {}
     earlier = store.find(then["run_id"])
+    named = f"the run {then['run_id']} that the night was compared with"
     if earlier is None:
-        return {"changes.parquet": f"the run {then['run_id']} that the night was compared with is gone"}
+        return {CHANGES: f"{named} is gone"}
     if earlier.manifest_sha256 != then["manifest_sha256"]:
-        return {"changes.parquet": f"the run {then['run_id']} that the night was compared with was rewritten since"}
+        return {CHANGES: f"{named} was rewritten since"}
     place = run_folder(made_in.root, earlier.as_of, earlier.run_id)
-    with disk_errors(place, "link an earlier run to"):
-        place.parent.mkdir(parents=True)
-        place.symlink_to(earlier.path.resolve(), target_is_directory=True)
+    try:
+        if earlier.away:
+            with made_again(earlier, store, engine=engine, progress=progress) as made:
+                _put_whole(earlier, made, place)
+        else:
+            _put_linked(earlier.files, earlier.path, place)
+    except EwsError as error:
+        return {CHANGES: f"{named} is compacted, and cannot be made again: {error.message}"}
     copy_recipe(store, made_in, earlier.run_id)
     return {}
+
+
+def _put_whole(compacted: Run, made: Run, place: Path) -> None:
+    """Put a compacted run into a folder as it was, with what is away from the night that was made again."""
+    if any(not _is_same(name, made, compacted) for name in compacted.away):
+        raise _otherwise(compacted)
+    _put_linked(compacted.files, compacted.path, place)
+    for name in compacted.away:
+        shutil.copyfile(made.path / name, place / name)
+
+
+def _put_linked(files: Sequence[str], folder: Path, place: Path) -> None:
+    with disk_errors(place, "link an earlier run to"):
+        place.mkdir(parents=True)
+        for name in (*files, MANIFEST, TIMINGS):
+            (place / name).symlink_to((folder / name).resolve())
+
+
+def _otherwise(run: Run) -> StorageError:
+    found = f"files of the run {run.run_id} come out otherwise"
+    return StorageError(found, hint="replay that run: it says which, and what is not as it was then")

@@ -30,6 +30,7 @@ def test_runs_lists_and_verifies(store: Path) -> None:
     assert command("runs", "verify", "--store", store, "--json").event("verified") == {
         "event": "verified",
         "runs": 1,
+        "compacted": 0,
         "damaged": [],
     }
 

@@ -17,7 +17,9 @@ from tests.lib.stored_nights import DISTRICT, contents, roster
 
 ROOT = Path(__file__).parents[2]
 TODAY = date(2026, 3, 1)
-POLICY = RetentionPolicy(config_version=1, runs_days=30, keep_latest=True, corrections_days=30, jobs_days=30)
+POLICY = RetentionPolicy.load().model_copy(
+    update={"runs_days": 30, "keep_latest": True, "corrections_days": 30, "jobs_days": 30}
+)
 
 
 @pytest.fixture

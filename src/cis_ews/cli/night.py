@@ -175,13 +175,16 @@ def replay(
         Path | None,
         typer.Option("--source", metavar="SOURCE", help="Where the extract lies now. Default: where it lay."),
     ] = None,
+    restore: Annotated[
+        bool, typer.Option("--restore", help="Bring back what retention took away from a compacted run.")
+    ] = False,
     as_json: Json = False,
 ) -> None:
     """Make a past night again and compare every file, byte for byte.
 
     In a folder of its own that is removed afterwards: the run and the
-    database stay as they are. Exit code 3 where an input is gone or was
-    changed, 5 where the files differ.
+    database stay as they are, but for --restore. Exit code 3 where an input
+    is gone or was changed, 5 where the files differ.
 
     Example:
 
@@ -194,7 +197,12 @@ def replay(
     opened = open_named_run(run)
     with engine_of(session) as engine:
         found = replayed(
-            opened, RunStore(opened.path.parents[2]), source=source, engine=engine, progress=session.terminal
+            opened,
+            RunStore(opened.path.parents[2]),
+            source=source,
+            restore=restore,
+            engine=engine,
+            progress=session.terminal,
         )
     session.terminal.record("replayed", run_id=opened.run_id, **asdict(found))
     for name, why in found.not_compared.items():
@@ -208,6 +216,9 @@ def replay(
             hint="install the package versions of the run's manifest and replay it again",
         )
     session.terminal.say(f"Run {opened.run_id}: {counted(len(found.same), 'file')} made again, the same bytes.")
+    if restore:
+        back = ", ".join(found.restored)
+        session.terminal.say(f"Brought back: {back}" if back else "Nothing to bring back: the run is not compacted.")
 
 
 def chosen_model(session: Session, named: str | None, *, store: RunStore) -> RulesModel | RiskModel:

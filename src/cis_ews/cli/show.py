@@ -16,9 +16,11 @@ from cis_ews.schema.freshness import notes_of_the_day, schools_in_use
 from cis_ews.wording import counted, decided_by, model_notices
 
 if TYPE_CHECKING:
+    from cis_ews.compacting import CompactionReport
     from cis_ews.night.loaded import LoadReport
     from cis_ews.schema.school_data import SchoolData
     from cis_ews.scoring import ScoreRun
+    from cis_ews.storage.retention import RetentionReport
 
 REASONS_SHOWN = 2
 NO_STRENGTH = "The records name no strength; those who know the student will"
@@ -126,6 +128,44 @@ def show_loaded(terminal: Terminal, loaded: LoadReport | None) -> None:
         unknown=dict(rows.unknown),
         rejections=places,
         torn=dict(loaded.torn),
+    )
+
+
+def show_deleted(terminal: Terminal, report: RetentionReport) -> None:
+    """What retention deleted, or would delete."""
+    kinds = {"run": len(report.runs), "correction": report.corrections, "job": report.jobs}
+    counts = [counted(count, kind) for kind, count in kinds.items()]
+    verb = "Would delete" if report.dry_run else "Deleted"
+    terminal.say(f"{verb} {', '.join([*counts, *(['the kept state'] if report.state else [])])}.")
+    for name in report.runs:
+        terminal.say(f"  {name}")
+    terminal.record(
+        "retention",
+        runs=list(report.runs),
+        corrections=report.corrections,
+        jobs=report.jobs,
+        state=report.state,
+        dry_run=report.dry_run,
+    )
+
+
+def show_compacted(terminal: Terminal, report: CompactionReport) -> None:
+    """Which runs were compacted, or would be tried, and why others stayed whole."""
+    runs = counted(len(report.compacted), "run")
+    freed = f"{report.freed / 1_000_000:,.1f} MB freed"
+    terminal.say(f"Would try to compact {runs}." if report.dry_run else f"Compacted {runs}, {freed}.")
+    for name in report.compacted:
+        terminal.say(f"  {name}")
+    if report.left_whole:
+        terminal.say(f"{counted(len(report.left_whole), 'run')} left whole:")
+    for name, why in report.left_whole.items():
+        terminal.say(f"  {name}: {why}")
+    terminal.record(
+        "compacted",
+        runs=list(report.compacted),
+        freed=report.freed,
+        left_whole=dict(report.left_whole),
+        dry_run=report.dry_run,
     )
 
 

@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from cis_ews.cli.night import engine_of
 from cis_ews.cli.options import Json, Store
 from cis_ews.cli.session import begin
+from cis_ews.cli.show import show_compacted, show_deleted
 from cis_ews.errors import ConfigError, RunDamagedError, StorageError
 from cis_ews.wording import counted
 
@@ -174,6 +176,8 @@ def list_runs(context: typer.Context, *, store: Store = None, as_json: Json = Fa
     session.terminal.table("Runs", columns, [_row(run) for run in found])
     if not found:
         session.terminal.say("There are no runs.")
+    if compacted := [run.run_id for run in found if run.away]:
+        session.terminal.say(f"\nCompacted: {', '.join(compacted)}")
     for run in found:
         session.terminal.record(
             "run",
@@ -182,6 +186,7 @@ def list_runs(context: typer.Context, *, store: Store = None, as_json: Json = Fa
             model_version=run.model_version,
             counts=run.manifest["counts"],
             path=str(run.path),
+            away=sorted(run.away),
         )
 
 
@@ -200,20 +205,22 @@ def verify(context: typer.Context, *, store: Store = None, as_json: Json = False
     session = begin(context, as_json=as_json)
     found = session.existing_store(store).folders()
     damaged: list[str] = []
+    compacted = 0
     with session.terminal.step("verify", total=len(found)):
         for folder in found:
             try:
-                verify_run(open_run(folder))
+                compacted += bool(verify_run(open_run(folder)).away)
             except RunDamagedError:
                 damaged.append(str(folder))
             session.terminal.advance()
-    session.terminal.record("verified", runs=len(found), damaged=damaged)
+    session.terminal.record("verified", runs=len(found), compacted=compacted, damaged=damaged)
     if damaged:
         raise StorageError(
             f"{len(damaged)} of {counted(len(found), 'run')} damaged: {', '.join(damaged)}",
             hint="restore them from a copy, or move them away and score these nights again",
         )
-    session.terminal.say(f"{counted(len(found), 'run')} checked and whole.")
+    of_these = f" {compacted} of them compacted." if compacted else ""
+    session.terminal.say(f"{counted(len(found), 'run')} checked and whole.{of_these}")
 
 
 def retention(
@@ -229,10 +236,14 @@ def retention(
 ) -> None:
     """Delete what is older than the retention policy allows.
 
+    Where the policy says so, old runs are compacted: what is big goes, if the
+    night can be made again (cis-ews replay RUN --restore brings it back).
+
     Example:
 
         cis-ews retention --store night --dry-run
     """
+    from cis_ews.compacting import compact_old_runs
     from cis_ews.storage.retention import RetentionPolicy, apply_retention
 
     session = begin(context, as_json=as_json)
@@ -240,16 +251,13 @@ def retention(
     named = session.existing_store(store)
     with session.database_if_any(named) as database:
         report = apply_retention(named, chosen, today=date.today(), database=database, dry_run=dry_run)
-    kinds = {"run": len(report.runs), "correction": report.corrections, "job": report.jobs}
-    counts = [counted(count, kind) for kind, count in kinds.items()]
-    verb = "Would delete" if report.dry_run else "Deleted"
-    terminal = session.terminal
-    terminal.say(f"{verb} {', '.join(counts)}.")
-    for name in report.runs:
-        terminal.say(f"  {name}")
-    terminal.record(
-        "retention", runs=list(report.runs), corrections=report.corrections, jobs=report.jobs, dry_run=report.dry_run
-    )
+    show_deleted(session.terminal, report)
+    if chosen.compact_after_days:
+        with engine_of(session) as engine:
+            compacted = compact_old_runs(
+                named, chosen, today=date.today(), dry_run=dry_run, engine=engine, progress=session.terminal
+            )
+        show_compacted(session.terminal, compacted)
 
 
 def _row(run: Run) -> list[object]:

@@ -106,6 +106,8 @@ def _described(store: RunStore, run: Run) -> Earlier:
 
 def _why_untold(run: Run) -> str | None:
     then, now = run.manifest["versions"]["cis_ews"], package_versions()["cis_ews"]
+    if run.away:
+        return "it is compacted"
     missing = [table for table in NEEDED if not run.has(table)]
     if then != now:
         return f"it was made by cis_ews {then}"

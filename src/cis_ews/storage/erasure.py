@@ -148,7 +148,7 @@ def _rewritten(store: RunStore, run: Run, *, students: Collection[str], today: d
         beside = leftover_beside(run.path)
         try:
             beside.mkdir()
-            for name in (*run.manifest["files"], TIMINGS):
+            for name in (*run.files, TIMINGS):
                 _copy(run.path / name, beside / name, without=students)
             _write_manifest(run, beside, today=today)
             sync(beside)

@@ -11,9 +11,11 @@ from typing import TYPE_CHECKING, Any, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from cis_ews.errors import ConfigError
+from cis_ews.storage.compaction import clear_compacted
 from cis_ews.storage.files import disk_errors, remove
 from cis_ews.storage.recipes import clear_recipes
 from cis_ews.storage.runs import run_date
+from cis_ews.storage.state import drop_state, state_loaded_on
 from cis_ews.storage.store import RunStore
 from cis_ews.wording import mistakes
 
@@ -31,6 +33,8 @@ class RetentionPolicy(BaseModel):
     config_version: Literal[1]
     runs_days: int = Field(ge=1)
     keep_latest: bool
+    compact_after_days: int = Field(ge=0)
+    state_days: int = Field(ge=1)
     corrections_days: int = Field(ge=1)
     jobs_days: int = Field(ge=1)
 
@@ -48,11 +52,12 @@ class RetentionPolicy(BaseModel):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RetentionReport:
-    """What was deleted, or in a dry run would be: runs by folder below the store, and two numbers."""
+    """What was deleted, or in a dry run would be: runs by folder below the store, the kept state, and two numbers."""
 
     runs: tuple[str, ...]
     corrections: int
     jobs: int
+    state: bool
     dry_run: bool
 
 
@@ -63,6 +68,8 @@ def apply_retention(
     with store.lock():
         runs = _old_runs(store, policy, today)
         corrections = _old_corrections(store, policy, today)
+        loaded = state_loaded_on(store.root)
+        is_old_state = loaded is not None and loaded < today - timedelta(days=policy.state_days)
         jobs = 0
         if database is not None:
             before = datetime.combine(today - timedelta(days=policy.jobs_days), datetime.min.time(), UTC)
@@ -74,9 +81,12 @@ def apply_retention(
             for folder in runs:
                 store.remove(folder)
             _remove_all(corrections)
+            if is_old_state:
+                drop_state(store.root)
+            clear_compacted(store)
             clear_recipes(store)
     names = tuple(str(folder.relative_to(store.root)) for folder in runs)
-    return RetentionReport(runs=names, corrections=len(corrections), jobs=jobs, dry_run=dry_run)
+    return RetentionReport(runs=names, corrections=len(corrections), jobs=jobs, state=is_old_state, dry_run=dry_run)
 
 
 def _old_runs(store: RunStore, policy: RetentionPolicy, today: date) -> list[Path]:

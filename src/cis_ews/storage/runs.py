@@ -14,8 +14,9 @@ from typing import Any
 
 import polars as pl
 
-from cis_ews.errors import RunDamagedError, RunNotFoundError, StorageError
+from cis_ews.errors import RunCompactedError, RunDamagedError, RunNotFoundError, StorageError
 from cis_ews.schema.school_data import SourceFile
+from cis_ews.storage.compacted import COMPACTED, files_away
 from cis_ews.storage.files import (
     disk_errors,
     json_bytes,
@@ -88,10 +89,11 @@ class RunContents:
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """A stored run: its folder and its manifest."""
+    """A stored run: its folder, its manifest, and which of its files compaction took away."""
 
     path: Path
     manifest: Manifest
+    away: frozenset[str] = frozenset()
 
     @property
     def run_id(self) -> str:
@@ -120,12 +122,17 @@ class Run:
             return sha256_of(self.path / MANIFEST)
 
     @property
+    def files(self) -> list[str]:
+        """The names of its files that are there, without manifest and timings."""
+        return [name for name in self.manifest["files"] if name not in self.away]
+
+    @property
     def tables(self) -> list[str]:
-        """The names of its tables."""
-        return [name.removesuffix(".parquet") for name in self.manifest["files"] if name.endswith(".parquet")]
+        """The names of its tables that are there."""
+        return [name.removesuffix(".parquet") for name in self.files if name.endswith(".parquet")]
 
     def has(self, table: str) -> bool:
-        """Whether the run holds the table; a night by rules has no contributions."""
+        """Whether the run holds the table; a night by rules has no contributions, a compacted run few tables."""
         return table in self.tables
 
     def table(self, table: str, *, columns: Sequence[str] | None = None) -> pl.DataFrame:
@@ -156,6 +163,11 @@ class Run:
             return json.loads((self.path / f"{name}.json").read_bytes())
 
     def _scan(self, table: str) -> pl.LazyFrame:
+        if f"{table}.parquet" in self.away:
+            raise RunCompactedError(
+                f"run {self.run_id} is compacted: its {table} are not kept",
+                hint=f"bring them back with cis-ews replay {self.path} --restore",
+            )
         if not self.has(table):
             raise RunNotFoundError(f"run {self.run_id} has no table {table}", hint=f"it has {', '.join(self.tables)}")
         return pl.scan_parquet(self.path / f"{table}.parquet", glob=False, cache=False)
@@ -284,17 +296,21 @@ def open_run(path: str | Path) -> Run:
         raise StorageError(
             f"the run in {folder} is of format {known}, this version reads {FORMAT}", hint="update cis_ews"
         )
-    return Run(folder, manifest)
+    try:
+        return Run(folder, manifest, away=files_away(folder))
+    except ValueError:
+        raise _damaged(folder, [COMPACTED]) from None
 
 
 def verify_run(run: Run) -> Run:
-    """Compare every file of a run with its manifest, and the manifest with its seal and the run's id.
+    """Compare every file of a run that is there with its manifest, and the manifest with its seal and the run's id.
 
     Returns the run as it is on the disk now. Raises RunDamagedError, which names the files that are missing or differ.
     """
     fresh = open_run(run.path)
     with disk_errors(run.path, "read"):
-        damaged = [name for name, entry in fresh.manifest["files"].items() if not _matches(run.path / name, entry)]
+        entries = fresh.manifest["files"]
+        damaged = [name for name in fresh.files if not _matches(run.path / name, entries[name])]
     if not is_genuine(fresh.manifest, run.path.name):
         damaged.append(MANIFEST)
     if damaged:

@@ -13,6 +13,7 @@ import json
 import secrets
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
@@ -91,6 +92,13 @@ def read_state(root: Path) -> KeptState | None:
         )
     except (ValueError, KeyError, TypeError, AttributeError):
         raise StorageError(f"{path} is damaged", hint=DAMAGED) from None
+
+
+def state_loaded_on(root: Path) -> date | None:
+    """The day, in UTC, on which an extract was last loaded, or a student taken out; None where there is no state."""
+    path = root / STATE / _CURRENT
+    with disk_errors(path, "read"):
+        return datetime.fromtimestamp(path.stat().st_mtime, UTC).date() if path.exists() else None
 
 
 def piece_notes(root: Path, piece: str) -> dict[str, Any]:
