@@ -141,14 +141,16 @@ def _gains(validation: Validation) -> Section:
         for who, found in validation.table.items()
         if who != MODEL
     ]
-    drawn = f"{counted(validation.schools, 'school')} drawn again, paired"
+    drawn = [
+        f"{LEVEL:.0%} intervals: {counted(validation.schools, 'school')} drawn again, the same for all in the table"
+    ]
     few = [f"fewer than {FEW} schools: these intervals are too narrow"] * (1 < validation.schools < FEW)
     alone = ["one school alone: no interval can be told"] * (validation.schools == 1)
     return Section(
-        title=f"What the model reached, and what it gained on each, with {LEVEL:.0%} intervals ({drawn})",
+        title="What the model reached, and what it gained on each",
         columns=("", "AUROC", "average precision", "recall at 10 %"),
         rows=rows,
-        notes=[*few, *alone, *_legend(validation)],
+        notes=[*drawn, *few, *alone, *_legend(validation)],
     )
 
 
@@ -188,6 +190,9 @@ def _of_groups(validation: Validation, by: str) -> Section:
     hidden = sum(not group.recall for group in groups)
     notes = [f"{counted(hidden, 'group')} with fewer than {FEWEST_POSITIVES} positives not told"] * bool(hidden)
     is_long = by == "school" and len(groups) > len(middle)
+    notes += [
+        "those where the model finds the smallest, a middling and the largest share; all are in validation.md"
+    ] * is_long
     return Section(
         title=f"Recall at 10 % of each school's list, by {by}" + " (the model's lowest, middle, highest)" * is_long,
         columns=(by, "rows", "share", *(SHORT[who] for who in validation.table)),

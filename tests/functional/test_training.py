@@ -139,7 +139,8 @@ def test_the_same_training_makes_the_same_model(trained: Done, page: Done) -> No
 
 def test_the_page_says_how_early_how_sure_and_in_plain_words(page: Done, place: Path) -> None:
     for words in (
-        "What the model reached, and what it gained on each, with 95% intervals",
+        "What the model reached, and what it gained on each\n",
+        "95% intervals: ",
         "Of the students in Tier 3,",
         "Recall at 10 % of each school's list, by as-of date",
         "Each published rule, and the model with as many flags on the same nights",
