@@ -194,7 +194,7 @@ def _of_groups(validation: Validation, by: str) -> Section:
         "those where the model finds the smallest, a middling and the largest share; all are in validation.md"
     ] * is_long
     return Section(
-        title=f"Recall at 10 % of each school's list, by {by}" + " (the model's lowest, middle, highest)" * is_long,
+        title=f"Recall at 10 % of each school's list, by {by}",
         columns=(by, "rows", "share", *(SHORT[who] for who in validation.table)),
         rows=rows,
         brief=[_group_row(group, validation.table) for group in middle] if is_long else None,
