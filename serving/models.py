@@ -124,8 +124,8 @@ class ScoreOut(BaseModel):
     risk: float | None = Field(
         description="A calibrated probability of the model's label; null in a night by rules and without enough data."
     )
-    risk_low: float | None = Field(description="Null: no interval is told yet.")
-    risk_high: float | None = Field(description="Null: no interval is told yet.")
+    risk_low: float | None = Field(description="How low the risk may be, with 95 % confidence; null without a risk.")
+    risk_high: float | None = Field(description="How high the risk may be, with 95 % confidence; null without a risk.")
     days_enrolled: int
     model_version: str
     changed_at: datetime = Field(description="Since when tier and tier_reason are what they are.")

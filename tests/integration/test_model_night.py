@@ -37,6 +37,7 @@ def night(extract: Path, tmp_path_factory: pytest.TempPathFactory) -> ScoreRun:
 
 def test_every_student_has_a_risk_and_reasons(night: ScoreRun) -> None:
     assert night.scores["risk"].null_count() == 0
+    assert night.scores.filter(pl.col("risk").is_between("risk_low", "risk_high")).height == STUDENTS
     assert set(night.scores["model_version"]) == {catalog_model(made_up=True).version}
     concerns = night.reasons.filter(pl.col("direction") == "risk")
     listed = night.scores.filter(pl.col("list_place").is_not_null())

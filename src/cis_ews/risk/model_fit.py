@@ -9,6 +9,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from cis_ews.risk.calibration import choose_calibrator, log_loss
+from cis_ews.risk.intervals import fit_band
 from cis_ews.risk.model_encoding import Encoding
 from cis_ews.risk.model_linear import LinearPart, Vector, fit_linear
 from cis_ews.risk.model_parts import ModelParts
@@ -26,6 +27,7 @@ def fit_parts(
     label: Vector,
     *,
     folds: NDArray[np.int64],
+    groups: NDArray[np.int64] | None,
     directions: Mapping[str, int],
     seed: int,
     threads: int,
@@ -48,6 +50,7 @@ def fit_parts(
         linear=linear if share < 1.0 else None,
         trees_share=share,
         calibrator=calibrator,
+        band=fit_band(margins[share], label, groups=groups),
         summary={
             "rows": label.size,
             "positives": int(label.sum()),

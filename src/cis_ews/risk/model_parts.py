@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from cis_ews.risk.calibration import Calibrator
+from cis_ews.risk.intervals import Band
 from cis_ews.risk.model_encoding import Encoding
 from cis_ews.risk.model_linear import LinearPart, Vector
 from cis_ews.risk.model_trees import TreePart
@@ -16,7 +17,8 @@ from cis_ews.risk.model_trees import TreePart
 @dataclass(frozen=True, eq=False)
 class ModelParts:
     """The parts of a model; `trees` or `linear` is None where the other is used alone. `trees_share` is the weight of
-    the trees in the margin, and the rest is the weight of the linear part."""
+    the trees in the margin, and the rest is the weight of the linear part. `band`: None where the model was made before
+    there were bounds."""
 
     encoding: Encoding
     trees: TreePart | None
@@ -24,6 +26,7 @@ class ModelParts:
     trees_share: float
     calibrator: Calibrator
     summary: Mapping[str, object]
+    band: Band | None = None
 
     def margin(self, matrix: Vector) -> Vector:
         """Log-odds of each row of an encoded matrix, before calibration."""
@@ -37,6 +40,13 @@ class ModelParts:
     def probability(self, matrix: Vector) -> Vector:
         """Calibrated probability of each row of an encoded matrix."""
         return self.calibrator.probability(self.margin(matrix))
+
+    def bounds(self, margin: Vector, risk: Vector) -> tuple[Vector, Vector] | None:
+        """How low and how high a risk may be; around the risk itself, whatever the band says."""
+        if self.band is None:
+            return None
+        low, high = self.band.bounds(margin)
+        return np.minimum(low, risk), np.maximum(high, risk)
 
     def contributions(self, matrix: Vector) -> Vector:
         """Rows x (features + 1): the blend of both parts' SHAP values a feature, and the base value last.

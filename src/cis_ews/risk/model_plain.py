@@ -10,6 +10,7 @@ import numpy as np
 
 from cis_ews.errors import ModelError
 from cis_ews.risk.calibration import Calibrator
+from cis_ews.risk.intervals import Band
 from cis_ews.risk.model_checks import RESERVED
 from cis_ews.risk.model_encoding import LARGEST, Encoding, Feature
 from cis_ews.risk.model_file import sealed
@@ -26,6 +27,7 @@ def to_plain(parts: ModelParts, about: Mapping[str, object]) -> dict[str, object
         "linear": _linear_values(parts.linear) if parts.linear else None,
         "trees_share": parts.trees_share,
         "calibrator": asdict(parts.calibrator),
+        **({} if parts.band is None else {"band": asdict(parts.band)}),
         "summary": dict(parts.summary),
         "about": dict(about),
     }
@@ -43,6 +45,7 @@ def from_plain(said: Mapping[str, Any], *, place: str) -> tuple[ModelParts, Mapp
             linear=LinearPart(**_linear_arrays(said["linear"])) if said["linear"] is not None else None,
             trees_share=float(said["trees_share"]),
             calibrator=_calibrator(said["calibrator"]),
+            band=_band(said["band"]) if "band" in said else None,
             summary=dict(said["summary"]),
         )
         about: Mapping[str, object] = dict(said["about"])
@@ -127,6 +130,10 @@ def _feature(said: Mapping[str, Any]) -> Feature:
         baseline=tuple(said["baseline"]),
         columns=tuple(tuple(values) for values in said["columns"]),
     )
+
+
+def _band(said: Mapping[str, Any]) -> Band:
+    return Band(*(tuple(map(float, said[name])) for name in ("margins", "low", "high")))
 
 
 def _calibrator(said: Mapping[str, Any]) -> Calibrator:

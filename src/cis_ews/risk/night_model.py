@@ -32,8 +32,9 @@ _GROUP = ("student_id", "direction")
 class Estimates:
     """What a trained model says of those students whom its label is asked of; one row each, sorted by `student_id`.
 
-    `risk`: `student_id`, `risk` (calibrated probability). `contributions`: `student_id`, `base_value`, `margin`, one
-    column a feature of the model, in log-odds. `features`: `student_id` and the features of the catalog.
+    `risk`: `student_id`, `risk` (calibrated probability), `risk_low`, `risk_high`. `contributions`: `student_id`,
+    `base_value`, `margin`, one column a feature of the model, in log-odds. `features`: `student_id` and the features of
+    the catalog.
     """
 
     risk: pl.DataFrame
@@ -92,10 +93,10 @@ class NightModel:
         features = build_features(indicators, sums=sums)
         asked = features.join(self._asked_of(indicators), on="student_id", how="semi", maintain_order="left")
         students = asked.select("student_id")
-        risk = pl.Series("risk", self.trained.predict(asked), dtype=pl.Float64)
         contributions = self.trained.contributions(asked)
+        risk = self.trained.with_bounds(contributions["margin"].to_numpy(), self.trained.predict(asked))
         return Estimates(
-            risk=students.with_columns(risk),
+            risk=students.hstack(risk),
             contributions=pl.concat([students, contributions], how="horizontal"),
             features=asked,
         )

@@ -26,6 +26,8 @@ JUDGED = pl.Schema(
         "grade_level": pl.Enum(GradeLevel),
         "days_enrolled": pl.Int32(),
         "risk": pl.Float64(),
+        "risk_low": pl.Float64(),
+        "risk_high": pl.Float64(),
         "asked": pl.Int8(),
         "by_rules": pl.Int8(),
         "flags": pl.Int32(),
@@ -66,9 +68,10 @@ def assign_tiers(
 ) -> dy.DataFrame[Scores]:
     """A tier for every student of the cohort, with what put the student there, sorted by `student_id`.
 
-    Tier 3 and 2 are asked for by the policy's rules and, where `risk` (`student_id`, `risk`: a calibrated probability)
-    is given, by the policy's thresholds; the higher one counts, so a model never takes away what a rule asks for. Then
-    the list is cut at each school's capacity (`place_students`).
+    Tier 3 and 2 are asked for by the policy's rules and, where `risk` is given, by the policy's thresholds; the higher
+    one counts, so a model never takes away what a rule asks for. Then the list is cut at each school's capacity
+    (`place_students`). `risk`: `student_id`, `risk` (a calibrated probability), and its bounds `risk_low` and
+    `risk_high`, where they are known.
 
     "Not enough data" is a student enrolled for fewer days than the policy asks, unless a rule holds that needs no share
     of these few days, and a student of whom every rule of the policy abstains. The risk of these, and of everyone
@@ -108,6 +111,8 @@ def judge_students(
     return judged.select(
         *STUDENT_COLUMNS,
         risk="__risk",
+        risk_low=_where_told("risk_low"),
+        risk_high=_where_told("risk_high"),
         asked="__asked",
         by_rules="__by_rules",
         flags="__flags",
@@ -129,10 +134,16 @@ def _lot(student_id: str) -> int:
     return int.from_bytes(hashlib.sha256(student_id.encode()).digest()[:8], "big")
 
 
+def _where_told(bound: str) -> pl.Expr:
+    return pl.when(pl.col("__risk").is_not_null()).then(bound)
+
+
 def _risks(risk: pl.DataFrame | None) -> pl.DataFrame:
-    if risk is None:
-        return pl.DataFrame(schema={"student_id": pl.String, "__risk": pl.Float64})
-    return risk.select("student_id", __risk="risk")
+    none = pl.DataFrame(
+        schema={"student_id": pl.String, "risk": pl.Float64, "risk_low": pl.Float64, "risk_high": pl.Float64}
+    )
+    said = none if risk is None else pl.concat([none, risk], how="diagonal")
+    return said.select("student_id", "risk_low", "risk_high", __risk="risk")
 
 
 def _asked_by_model(policy: TierPolicy) -> tuple[pl.Expr, pl.Expr]:
