@@ -162,6 +162,7 @@ def _show(terminal: Terminal, trained: Trained) -> None:
         "trained",
         about=dict(trained.model.about),
         summary=dict(trained.model.summary),
+        leakage=asdict(trained.leakage),
         validation=asdict(trained.validation),
         contrasts=[asdict(one) for one in trained.contrasts],
         not_measured={one.name: one.why for one in trained.not_measured},

@@ -10,6 +10,8 @@ from datetime import date
 from functools import partial
 from typing import Any
 
+import polars as pl
+
 from cis_ews.progress import Progress
 from cis_ews.risk.features import features_hash
 from cis_ews.risk.labels import LABELS
@@ -21,6 +23,8 @@ from training.config import TrainingConfig
 from training.contrasts import Contrast, NotMeasured, contrasts
 from training.dates import as_of_dates
 from training.fitting import LeftOut, fit_model, usable_features
+from training.known import features_known_by
+from training.leakage import LeakageReport, find_later, find_leaks, refuse
 from training.matrices import Matrices, build_matrices
 from training.splits import Part, Split, held_back_years, leave_future_out, rows_on
 from training.validation import Validation, validate
@@ -30,14 +34,16 @@ from training.validation import Validation, validate
 class Trained:
     """What a training has made.
 
-    `model`: fitted on all past years. `matrices`: what it learned from. `validation`: how well a model that learned
-    without them did on the held-back years. `contrasts`: the same on other splits; `not_measured`: why not.
+    `model`: fitted on all past years. `matrices`: what it learned from. `leakage`: what was looked for, and not found.
+    `validation`: how well a model that learned without them did on the held-back years. `contrasts`: the same on other
+    splits; `not_measured`: why not.
     """
 
     model: RiskModel
     config: TrainingConfig
     matrices: Matrices
     measured: Matrices
+    leakage: LeakageReport
     validation: Validation
     contrasts: tuple[Contrast, ...]
     not_measured: tuple[NotMeasured, ...]
@@ -57,13 +63,15 @@ def train(
 
     Raises:
         DataError: there are not enough past school years to hold one back, or nothing to learn from.
-        ModelError: the labels or features are such that no model can be fitted.
+        ModelError: the labels or features are such that no model can be fitted, or a feature leaks.
     """
     with progress.step("matrices"):
         build = partial(build_matrices, school_data, config, minimum_days=policy.minimum_days_enrolled, erased=erased)
         matrices = build()
         measured = build(dates=_measuring_dates(school_data, matrices, config))
         splits = leave_future_out(matrices, measured, label=config.label)
+    with progress.step("look for leaks"):
+        leakage = _without_leaks(school_data, matrices, config=config, erased=erased)
     with progress.step("validate"):
         validation = validate(matrices, measured, splits, config=config, policy=policy)
     with progress.step("contrast"):
@@ -77,10 +85,33 @@ def train(
         config=config,
         matrices=matrices,
         measured=measured,
+        leakage=leakage,
         validation=validation,
         contrasts=tuple(found),
         not_measured=tuple(missing),
         left_out=left_out,
+    )
+
+
+def _without_leaks(
+    school_data: SchoolData, matrices: Matrices, *, config: TrainingConfig, erased: Collection[str]
+) -> LeakageReport:
+    """Look at every row, and work out one date of each school year again without later records."""
+    names, _ = usable_features(matrices.rows)
+    found = find_leaks(matrices.rows, names)
+    dates: list[date] = []
+    for year in sorted({summary.school_year for summary in matrices.summaries}):
+        of_year = [summary.as_of for summary in matrices.summaries if summary.school_year == year]
+        dates.append(of_year[len(of_year) // 2])
+        rows = matrices.rows.filter(pl.col("as_of") == dates[-1])
+        found += find_later(rows, features_known_by(school_data, dates[-1], erased=erased), names)
+    trusted = config.validation.trusted
+    refuse(finding for finding in found if finding.column not in trusted)
+    return LeakageReport(
+        features=len(names),
+        rows=matrices.rows.height,
+        dates=tuple(dates),
+        trusted=tuple(str(finding) for finding in found),
     )
 
 

@@ -10,6 +10,7 @@ import polars as pl
 from cis_ews.risk.features import monotone_constraints
 from cis_ews.risk.model import RiskModel
 from training.config import TrainingConfig
+from training.leakage import check_leaks
 from training.matrices import KEYS, LABEL
 
 
@@ -49,7 +50,8 @@ def _useless(column: pl.Series) -> str | None:
 def fit_model(
     rows: pl.DataFrame, names: Sequence[str], *, config: TrainingConfig, about: Mapping[str, object] | None = None
 ) -> RiskModel:
-    """Rows of one student never stand on both sides of a held-out split."""
+    """Rows of one student never stand on both sides of a held-out split; a leak stops the fit (ModelError)."""
+    check_leaks(rows, names, trusted=config.validation.trusted)
     return RiskModel.fit(
         rows.select(names),
         rows[LABEL],

@@ -12,6 +12,7 @@ from cis_ews.wording import counted
 from training.config import ValidationConfig
 from training.contrasts import CHANCE, LATER, Contrast
 from training.experiment import Trained
+from training.leakage import Leak, LeakageReport
 from training.validation import FEWEST_POSITIVES, MODEL, Group, Validation
 
 TITLES = {
@@ -87,6 +88,7 @@ def sections(trained: Trained) -> list[Section]:
         *(_of_groups(validation, by) for by in ("as-of date", "grades", "school")),
         _rules(validation),
         _contrasts(trained),
+        _leaks(trained.leakage),
     ]
 
 
@@ -247,6 +249,19 @@ def _contrasts(trained: Trained) -> Section:
 def _contrast_row(one: Contrast) -> list[str]:
     shown = ("auroc", "average_precision", "recall_of_all_at_10")
     return [one.name, f"{one.rows:,}", *(f"{one.values[name].value:.3f}" for name in shown)]
+
+
+def _leaks(found: LeakageReport) -> Section:
+    kinds = ", ".join(leak.value for leak in Leak)
+    again = ", ".join(map(str, found.dates))
+    return Section(
+        title="Leakage: none found" if not found.trusted else "Leakage: found, and trusted by the configuration",
+        notes=[
+            f"{counted(found.features, 'feature')} on {counted(found.rows, 'row')}, before every fit: {kinds}",
+            f"every feature of {again} is the same where the records of later days are cut away",
+            *found.trusted,
+        ],
+    )
 
 
 def _everything(validation: Validation) -> list[Section]:
