@@ -13,7 +13,7 @@ from cis_ews.risk.labels import LABELS
 from cis_ews.wording import DEMONSTRATION
 from training.experiment import Trained
 from training.matrices import described
-from training.page import COLUMNS, accuracy_rows, markdown_table
+from training.page import COLUMNS, accuracy_rows, controls, markdown_table
 
 FEATURES_SHOWN = 15
 USE = """## What it is for
@@ -43,6 +43,7 @@ def model_card(trained: Trained) -> str:
         _label(trained),
         _data(trained),
         _accuracy(trained),
+        *(section.markdown() for section in controls(trained)),
         _model(trained),
         _features(trained),
         LIMITS,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 from cis_ews.evaluation.bootstrap import FEW, LEVEL, Estimate
 from cis_ews.evaluation.comparison import MEASURES, AtSameRate, Compared
@@ -13,6 +13,7 @@ from training.config import ValidationConfig
 from training.contrasts import CHANCE, LATER, Contrast
 from training.experiment import Trained
 from training.leakage import Leak, LeakageReport
+from training.null_control import NullControl
 from training.validation import FEWEST_POSITIVES, MODEL, Group, Validation
 
 TITLES = {
@@ -88,8 +89,13 @@ def sections(trained: Trained) -> list[Section]:
         *(_of_groups(validation, by) for by in ("as-of date", "grades", "school")),
         _rules(validation),
         _contrasts(trained),
-        _leaks(trained.leakage),
+        *controls(trained),
     ]
+
+
+def controls(trained: Trained) -> list[Section]:
+    """What shuffled labels gain, and what was looked for that knows the outcome."""
+    return [_null(trained.null), _leaks(trained.leakage)]
 
 
 def validation_page(trained: Trained) -> str:
@@ -97,6 +103,17 @@ def validation_page(trained: Trained) -> str:
     whole = _everything(trained.validation)
     parts = [f"# Validation: {trained.config.name}, {trained.model.version}"]
     return "\n\n".join([*parts, *(section.markdown() for section in [*sections(trained), *whole])]) + "\n"
+
+
+def found(trained: Trained) -> dict[str, object]:
+    """What the page tells, as plain values."""
+    return {
+        "validation": asdict(trained.validation),
+        "contrasts": [asdict(one) for one in trained.contrasts],
+        "not_measured": {one.name: one.why for one in trained.not_measured},
+        "null_control": asdict(trained.null),
+        "leakage": asdict(trained.leakage),
+    }
 
 
 def _figure(name: str, found: Estimate) -> str:
@@ -249,6 +266,19 @@ def _contrasts(trained: Trained) -> Section:
 def _contrast_row(one: Contrast) -> list[str]:
     shown = ("auroc", "average_precision", "recall_of_all_at_10")
     return [one.name, f"{one.rows:,}", *(f"{one.values[name].value:.3f}" for name in shown)]
+
+
+def _null(found: NullControl) -> Section:
+    verdict = "the gain is real" if found.is_real else "NO EVIDENCE that students are told apart at all"
+    return Section(
+        title=f"Null control: {verdict} (p = {found.p_value:.3f})",
+        notes=[
+            f"a cheap model gains {_short(found.gain, sign=True)} AUROC over the school's rate; on labels shuffled "
+            f"within schools {counted(found.shuffles, 'time')} it gains {_short(found.shuffled_mean, sign=True)} on "
+            f"average, from {_short(found.shuffled_low, sign=True)} to {_short(found.shuffled_high, sign=True)} in 95 "
+            f"of 100 ({found.rows:,} rows, one a student and year)"
+        ],
+    )
 
 
 def _leaks(found: LeakageReport) -> Section:

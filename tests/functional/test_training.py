@@ -86,6 +86,17 @@ def test_every_breakdown_compares_the_same(trained: Done) -> None:
         assert sum(group["rows"] for group in of_kind) == trained.event("trained")["validation"]["rows"]
 
 
+def test_the_null_control_and_the_leakage_check_are_told(trained: Done, page: Done) -> None:
+    event = trained.event("trained")
+    assert event["null_control"]["shuffles"] == 100
+    assert event["null_control"]["p_value"] == pytest.approx(1 / 101)
+    assert event["null_control"]["gain"] > event["null_control"]["shuffled_high"]
+    assert event["leakage"]["features"] > 50
+    assert event["leakage"]["dates"] == ["2024-02-28", "2025-02-28"]
+    assert "Null control: the gain is real (p = 0.010)" in page.out
+    assert "Leakage: none found" in page.out
+
+
 def test_other_splits_stand_beside_the_later_year(trained: Done) -> None:
     found = {one["name"]: one for one in trained.event("trained")["contrasts"]}
     assert list(found) == ["a later year", "students never seen", "another school", "a random split"]
