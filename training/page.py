@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 
 from cis_ews.evaluation.bootstrap import FEW, LEVEL, Estimate
-from cis_ews.evaluation.comparison import MEASURES, AtSameRate, Compared
+from cis_ews.evaluation.comparison import AT, MEASURES, AtSameRate, Compared
 from cis_ews.risk.labels import LABELS
 from cis_ews.wording import counted
 from training.config import ValidationConfig
@@ -204,9 +204,9 @@ def _plain(trained: Trained) -> Section:
 def _of_groups(validation: Validation, by: str) -> Section:
     groups = [group for group in validation.groups if group.by == by]
     rows = [_group_row(group, validation.table) for group in groups]
-    told = sorted((group for group in groups if group.recall), key=lambda group: group.recall[MODEL])
+    told = sorted((group for group in groups if group.found), key=lambda group: group.found[MODEL].recall["10"])
     middle = [told[place] for place in sorted({0, len(told) // 2, len(told) - 1})] if told else []
-    hidden = sum(not group.recall for group in groups)
+    hidden = sum(not group.found for group in groups)
     notes = [f"{counted(hidden, 'group')} with fewer than {FEWEST_POSITIVES} positives not told"] * bool(hidden)
     is_long = by == "school" and len(groups) > len(middle)
     notes += [
@@ -222,7 +222,7 @@ def _of_groups(validation: Validation, by: str) -> Section:
 
 
 def _group_row(group: Group, table: Mapping[str, Compared]) -> list[str]:
-    figures = [f"{group.recall[who]:.2f}" if who in group.recall else NONE for who in table]
+    figures = [f"{group.found[who].recall['10']:.2f}" if who in group.found else NONE for who in table]
     share = f"{group.positives / group.rows:.0%}" if group.positives >= FEWEST_POSITIVES else NONE
     return [group.name, f"{group.rows:,}", share, *figures]
 
@@ -257,15 +257,15 @@ def _contrasts(trained: Trained) -> Section:
         notes.append(f"each by a model of at most {rows}, so that only the split differs")
     return Section(
         title="The same kind of model on other splits",
-        columns=("asked of", "rows", "AUROC", "average precision", "one list, 10 %"),
+        columns=("asked of", "rows", "AUROC", "average precision"),
         rows=[_contrast_row(one) for one in found.values()],
         notes=notes,
     )
 
 
 def _contrast_row(one: Contrast) -> list[str]:
-    shown = ("auroc", "average_precision", "recall_of_all_at_10")
-    return [one.name, f"{one.rows:,}", *(f"{one.values[name].value:.3f}" for name in shown)]
+    shown = ("auroc", "average_precision")
+    return [one.name, f"{one.rows:,}", *(_interval(one.values[name]) for name in shown)]
 
 
 def _null(found: NullControl) -> Section:
@@ -307,5 +307,41 @@ def _everything(validation: Validation) -> list[Section]:
     return [
         Section(title="Every measure", columns=names, rows=figures),
         Section(title="What the model gained on each, in every measure", columns=names, rows=gains),
+        _lists_by_group(validation),
+        _gains_by_group(validation),
         Section(title="Risk and outcome, by tenths of the rows", columns=("rows", "risk", "happened"), rows=bins),
     ]
+
+
+def _lists_by_group(validation: Validation) -> Section:
+    rows = [
+        [
+            group.by,
+            group.name,
+            who,
+            *(_of_list(values[share]) for values in (one.recall, one.precision) for share in values),
+        ]
+        for group in validation.groups
+        for who, one in group.found.items()
+    ]
+    shares = [f"{what} at {share} %" for what in ("recall", "precision") for share in AT.values()]
+    return Section(title="On the lists, by group", columns=("by", "group", "who", *shares), rows=rows)
+
+
+def _gains_by_group(validation: Validation) -> Section:
+    others = [who for who in validation.table if who != MODEL]
+    rows = [
+        [group.by, group.name, *(_gain(group.found[who].gain) for who in others)]
+        for group in validation.groups
+        if group.found
+    ]
+    columns = ("by", "group", *(f"on {who}" for who in others))
+    return Section(title="What the model gained in recall at 10 %, by group", columns=columns, rows=rows)
+
+
+def _of_list(value: float | None) -> str:
+    return NONE if value is None else f"{value:.2f}"
+
+
+def _gain(found: Estimate | None) -> str:
+    return NONE if found is None else _interval(found, sign=True)

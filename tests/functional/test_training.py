@@ -77,9 +77,12 @@ def test_the_table_compares_the_model_with_what_it_has_to_beat(trained: Done) ->
 
 def test_every_breakdown_compares_the_same(trained: Done) -> None:
     groups = trained.event("trained")["validation"]["groups"]
-    told = [group for group in groups if group["recall"]]
+    told = [group for group in groups if group["found"]]
     assert {group["by"] for group in told} == {"as-of date", "grades", "school"}
-    assert all(list(group["recall"]) == COMPARED for group in told)
+    assert all(list(group["found"]) == COMPARED for group in told)
+    for found in (one for group in told for one in group["found"].values()):
+        assert list(found["recall"]) == list(found["precision"]) == ["5", "10", "20"]
+        assert 0 <= found["recall"]["5"] <= found["recall"]["10"] <= found["recall"]["20"] <= 1
     assert all(group["positives"] >= 10 for group in told)
     for by in ("as-of date", "grades", "school"):
         of_kind = [group for group in groups if group["by"] == by]
