@@ -190,7 +190,7 @@ def _plain(trained: Trained) -> Section:
         notes=[
             *(
                 f"Of the students in Tier {one.tier}, {one.of_ten} of 10 were {title} ({one.share:.0%} of "
-                f"{one.rows:,} students a night; lists cut at capacity)"
+                f"{one.rows:,}, each counted once a night; lists cut at capacity)"
                 for one in validation.tiers
             ),
             f"Calibration: slope {slope} (1 is right), intercept {found.intercept:+.2f} (0 is right); risk and outcome "
