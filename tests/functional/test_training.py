@@ -26,7 +26,7 @@ test_years = 1
 seed = 7
 
 [validation]
-as_of = ["day 20", "06-01"]
+as_of = ["day 20", "term ends", "06-01"]
 draws = 100
 shuffles = 100
 contrast_rows = 800
