@@ -29,7 +29,7 @@ seed = 7
 as_of = ["day 20", "term ends", "06-01"]
 draws = 100
 shuffles = 100
-contrast_rows = 1500
+contrast_rows = 800
 """
 
 
@@ -103,7 +103,7 @@ def test_the_null_control_and_the_leakage_check_are_told(trained: Done, page: Do
 def test_other_splits_stand_beside_the_later_year(trained: Done) -> None:
     found = {one["name"]: one for one in trained.event("trained")["contrasts"]}
     assert list(found) == ["a later year", "students never seen", "another school", "a random split"]
-    assert all(one["train_rows"] <= 1500 for one in found.values())
+    assert all(one["train_rows"] <= 800 for one in found.values())
     assert found["another school"]["rows"] == found["a later year"]["rows"]
 
 
