@@ -1,1 +1,1 @@
-"""How good the answers are: accuracy."""
+"""How good the answers are: accuracy, equity."""
