@@ -10,6 +10,7 @@ from datetime import date
 
 from cis_ews.risk.feature_catalog import FEATURES
 from cis_ews.risk.labels import LABELS
+from cis_ews.risk.night_model import FEWEST_DAYS
 from cis_ews.wording import DEMONSTRATION
 from training.experiment import Trained
 from training.matrices import described
@@ -43,6 +44,7 @@ def model_card(trained: Trained) -> str:
         _label(trained),
         _data(trained),
         _accuracy(trained),
+        _days_enrolled(trained),
         _model(trained),
         _features(trained),
         LIMITS,
@@ -87,6 +89,30 @@ def _accuracy(trained: Trained) -> str:
         f"years. Intervals, groups and other splits: validation.md beside this card.\n\n"
         f"{markdown_table(COLUMNS, accuracy_rows(found.table))}"
     )
+
+
+def _days_enrolled(trained: Trained) -> str:
+    days = trained.model.about[FEWEST_DAYS]
+    said = (
+        "It was not measured: of no group did the risk err less than one number for all of it, beyond chance; the tier "
+        "policy's minimum of days counts alone."
+        if days is None
+        else f"From {days} days on the risk errs less than one number for everybody with as many days, beyond chance "
+        "(95 %). Whoever has fewer days, or fewer than the tier policy's minimum, is left to the rules."
+    )
+    rows = [
+        [
+            f"{step.days} or more" if step.until is None else f"{step.days} to {step.until - 1}",
+            f"{step.rows:,}",
+            "too few" if step.gain is None else f"{step.gain:+.4f}",
+            "too few" if step.gain_low is None else f"{step.gain_low:+.4f}",
+            f"{step.coverage:.1%}",
+            f"{step.brier:.4f}",
+        ]
+        for step in trained.validation.by_days
+    ]
+    columns = ["days enrolled", "rows", "Brier gained", "at least", "with as many or more", "their Brier"]
+    return f"## Of whom it is asked\n\n{said}\n\n{markdown_table(columns, rows)}"
 
 
 def _model(trained: Trained) -> str:

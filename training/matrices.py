@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 
 import polars as pl
@@ -53,6 +53,16 @@ class Matrices:
     indicators: pl.DataFrame
     summaries: tuple[MatrixSummary, ...]
     skipped: dict[date, str]
+
+    @property
+    def days(self) -> pl.Series:
+        """The days enrolled of each row, as a night counts them."""
+        return self.indicators["days_enrolled_ytd"].fill_null(0).cast(pl.Int64)
+
+    def from_days(self, minimum: int) -> Matrices:
+        """The rows of students enrolled for so many days at least."""
+        enough = self.days >= minimum
+        return replace(self, rows=self.rows.filter(enough), indicators=self.indicators.filter(enough))
 
 
 def build_matrices(
