@@ -15,6 +15,7 @@ from cis_ews.wording import DEMONSTRATION
 from training.experiment import Trained
 from training.matrices import described
 from training.page import COLUMNS, accuracy_rows, markdown_table
+from training.support import Supported
 
 FEATURES_SHOWN = 15
 USE = """## What it is for
@@ -27,11 +28,23 @@ decision about a child, nor on students of another district or age without being
 
 It sees attendance, behavior and coursework, and what others in the school do on average. It never sees race, gender,
 language, income, disability, housing, address, age or name."""
+_LEFT_OUT = (
+    "Students who had targeted or intensive support between the as-of date and the end of the horizon are neither "
+    "learned from nor measured on, whatever came of them"
+)
+_WITHOUT = "The risk is that without further support."
+LEARNED_OF_SUPPORTED = {
+    Supported.AS_RECORDED: "**Students who were supported after the as-of date count as their records say**: one who "
+    "was flagged, supported and did well teaches the model that the flag was wrong.",
+    Supported.CENSOR: f"{_LEFT_OUT}. {_WITHOUT}",
+    Supported.WEIGHT: f"{_LEFT_OUT}; those with such records who had none count for them in learning, by the inverse "
+    f"of their chance to have none. {_WITHOUT}",
+}
 LIMITS = """## What to mind
 
 - The figures are of one held-back year of the same schools. Another year, and other schools, will differ.
-- A label says what the records say: an unrecorded absence or incident does not exist for it, and students who were
-  supported in time and did well count as not at risk, as they were.
+- A label says what the records say: an unrecorded absence or incident does not exist for it, and a support that nobody
+  wrote down was not given.
 - Accuracy for groups of students by who they are, probability intervals and stability are not measured here."""
 
 
@@ -57,7 +70,7 @@ def _label(trained: Trained) -> str:
     label = LABELS[trained.config.label]
     return (
         f"## What it learned\n\n**{label.title}** (`{label.name}`): {label.definition}\n\n"
-        f"Horizon: {label.horizon}. Not judged: {label.censoring}."
+        f"Horizon: {label.horizon}. Not judged: {label.censoring}.\n\n{LEARNED_OF_SUPPORTED[trained.config.supported]}"
     )
 
 

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 STARTS = (0, 5, 10, 15, 20, 30, 40, 60, 90)
 """Days from which groups of students begin."""
 FEWEST = 100
-"""A group needs so many positives, and so many negatives, or chance decides: a smaller one is joined to those of fewer days."""
+"""A group needs so many positives, and so many negatives, or chance decides: a smaller one is joined to fewer days."""
 Z = 1.645
 """Of a one-sided confidence of 95 %."""
 Vector = NDArray[np.float64]
