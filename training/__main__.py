@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import shlex
 import sys
 from collections.abc import Sequence
-from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -81,6 +81,7 @@ def train(
     with session.terminal.step("register"):
         registered = registry.register(trained.model, _record(trained), name=settings.name)
     session.terminal.say(f"\nRegistered {registered.uri} ({registered.model_version}) in {registry.place}")
+    session.terminal.say("Its model card, validation.md (every row of this page) and validation.json lie there with it")
     session.terminal.say(f"Next: {PROGRAM} promote --store {shlex.quote(str(runs.root))}")
     session.terminal.record("registered", uri=registered.uri, model_version=registered.model_version)
 
@@ -147,7 +148,7 @@ def _as_a_night_reads(session: Session, school_data: SchoolData, runs: RunStore)
 
 
 def _show(terminal: Terminal, trained: Trained) -> None:
-    from training.page import sections
+    from training.page import found, sections
 
     _show_matrices(terminal, trained)
     for section in sections(trained):
@@ -162,10 +163,7 @@ def _show(terminal: Terminal, trained: Trained) -> None:
         "trained",
         about=dict(trained.model.about),
         summary=dict(trained.model.summary),
-        leakage=asdict(trained.leakage),
-        validation=asdict(trained.validation),
-        contrasts=[asdict(one) for one in trained.contrasts],
-        not_measured={one.name: one.why for one in trained.not_measured},
+        **found(trained),
         left_out={left.name: left.why for left in trained.left_out},
         skipped={str(day): why for day, why in {**trained.matrices.skipped, **trained.measured.skipped}.items()},
     )
@@ -191,19 +189,27 @@ def _show_matrices(terminal: Terminal, trained: Trained) -> None:
 def _record(trained: Trained) -> TrainingRecord:
     from cis_ews.risk.registry import TrainingRecord
     from training.card import model_card
-    from training.page import validation_page
+    from training.page import found, validation_page
 
     about = trained.model.about
     hashes = {name: str(about[name]) for name in ("data_sha256", "config_sha256", "features_sha256")}
     return TrainingRecord(
         settings={**trained.config.model_dump(mode="json"), **trained.model.summary},
         measured={
+            "null_control.gain": trained.null.gain,
+            "null_control.p_value": trained.null.p_value,
+        }
+        | {
             f"{who.replace(' ', '_').replace(chr(39), '')}.{name}": estimate.value
-            for who, found in trained.validation.table.items()
-            for name, estimate in found.values.items()
+            for who, compared in trained.validation.table.items()
+            for name, estimate in compared.values.items()
         },
         tags={**hashes, "label": trained.config.label, "made_up": str(about["made_up"]).lower()},
-        texts={"model_card.md": model_card(trained), "validation.md": validation_page(trained)},
+        texts={
+            "model_card.md": model_card(trained),
+            "validation.md": validation_page(trained),
+            "validation.json": json.dumps(found(trained), default=str, indent=1) + "\n",
+        },
     )
 
 

@@ -54,12 +54,12 @@ def contrasts(
         (LATER, learned, measured, [later]),
         (STRANGERS, learned, measured, strangers(learned, measured, later, seed=config.seed)),
     ]
-    for name, column in _cold_starts(districts):
-        of_train, of_test = (
-            frame.join(districts, on="school_id", how="left", maintain_order="left")[column]
-            for frame in (learned, measured)
-        )
-        named.append((name, learned, measured, other_groups(of_train, of_test, later, most=MOST_GROUPS)))
+    name, column = _cold_start(districts)
+    of_train, of_test = (
+        frame.join(districts, on="school_id", how="left", maintain_order="left")[column]
+        for frame in (learned, measured)
+    )
+    named.append((name, learned, measured, other_groups(of_train, of_test, later, most=MOST_GROUPS)))
     named.append((CHANCE, learned, learned, [by_chance(learned.height, seed=config.seed)]))
     found: list[Contrast] = []
     missing: list[NotMeasured] = []
@@ -71,10 +71,11 @@ def contrasts(
     return found, missing
 
 
-def _cold_starts(districts: pl.DataFrame) -> list[tuple[str, str]]:
+def _cold_start(districts: pl.DataFrame) -> tuple[str, str]:
+    """What it is called, and the column whose groups are left out."""
     if districts["district_id"].n_unique() > 1:
-        return [("another district", "district_id")]
-    return [("another school", "school_id")]
+        return "another district", "district_id"
+    return "another school", "school_id"
 
 
 def _measured(

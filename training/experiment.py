@@ -27,6 +27,7 @@ from training.fitting import LeftOut, fit_model, usable_features
 from training.known import features_known_by
 from training.leakage import LeakageReport, find_later, find_leaks, refuse
 from training.matrices import Matrices, build_matrices
+from training.null_control import NullControl, null_control, one_date_a_year
 from training.splits import Part, Split, held_back_years, leave_future_out, rows_on
 from training.validation import Validation, validate
 
@@ -37,7 +38,7 @@ class Trained:
 
     `model`: fitted on all past years. `matrices`: what it learned from. `leakage`: what was looked for, and not found.
     `validation`: how well a model that learned without them did on the held-back years. `contrasts`: the same on other
-    splits; `not_measured`: why not.
+    splits; `not_measured`: why not. `null`: what shuffled labels gain.
     """
 
     model: RiskModel
@@ -46,6 +47,7 @@ class Trained:
     measured: Matrices
     leakage: LeakageReport
     validation: Validation
+    null: NullControl
     contrasts: tuple[Contrast, ...]
     not_measured: tuple[NotMeasured, ...]
     left_out: tuple[LeftOut, ...]
@@ -78,6 +80,8 @@ def train(
         validation = validate(matrices, everyone, splits, config=config, policy=policy)
     with progress.step("contrast"):
         found, missing = _contrasts(school_data, matrices, measured, splits=splits, config=config)
+    with progress.step("null control"):
+        null = _null(matrices, measured, splits[-1], config=config)
     with progress.step("fit"):
         names, left_out = usable_features(matrices.rows)
         about = {
@@ -92,6 +96,7 @@ def train(
         measured=measured,
         leakage=leakage,
         validation=validation,
+        null=null,
         contrasts=tuple(found),
         not_measured=tuple(missing),
         left_out=left_out,
@@ -117,6 +122,14 @@ def _without_leaks(
         rows=matrices.rows.height,
         dates=tuple(dates),
         trusted=tuple(str(finding) for finding in found),
+    )
+
+
+def _null(matrices: Matrices, measured: Matrices, split: Split, *, config: TrainingConfig) -> NullControl:
+    train = matrices.rows.filter(pl.Series(rows_on(matrices.rows, split.train)))
+    test = measured.rows.filter(pl.Series(rows_on(measured.rows, split.test)))
+    return null_control(
+        one_date_a_year(train), one_date_a_year(test), shuffles=config.validation.shuffles, seed=config.seed
     )
 
 

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 from cis_ews.evaluation.bootstrap import FEW, LEVEL, Estimate
-from cis_ews.evaluation.comparison import MEASURES, AtSameRate, Compared
+from cis_ews.evaluation.comparison import AT, MEASURES, AtSameRate, Compared
 from cis_ews.risk.labels import LABELS
 from cis_ews.wording import counted
 from training.config import ValidationConfig
 from training.contrasts import CHANCE, LATER, Contrast
 from training.experiment import Trained
 from training.leakage import Leak, LeakageReport
+from training.null_control import NullControl
 from training.validation import FEWEST_POSITIVES, MODEL, Group, Validation
 
 TITLES = {
@@ -88,8 +89,13 @@ def sections(trained: Trained) -> list[Section]:
         *(_of_groups(validation, by) for by in ("as-of date", "grades", "school")),
         _rules(validation),
         _contrasts(trained),
-        _leaks(trained.leakage),
+        *controls(trained),
     ]
+
+
+def controls(trained: Trained) -> list[Section]:
+    """What shuffled labels gain, and what was looked for that knows the outcome."""
+    return [_null(trained.null), _leaks(trained.leakage)]
 
 
 def validation_page(trained: Trained) -> str:
@@ -97,6 +103,17 @@ def validation_page(trained: Trained) -> str:
     whole = _everything(trained.validation)
     parts = [f"# Validation: {trained.config.name}, {trained.model.version}"]
     return "\n\n".join([*parts, *(section.markdown() for section in [*sections(trained), *whole])]) + "\n"
+
+
+def found(trained: Trained) -> dict[str, object]:
+    """What the page tells, as plain values."""
+    return {
+        "validation": asdict(trained.validation),
+        "contrasts": [asdict(one) for one in trained.contrasts],
+        "not_measured": {one.name: one.why for one in trained.not_measured},
+        "null_control": asdict(trained.null),
+        "leakage": asdict(trained.leakage),
+    }
 
 
 def _figure(name: str, found: Estimate) -> str:
@@ -173,7 +190,7 @@ def _plain(trained: Trained) -> Section:
         notes=[
             *(
                 f"Of the students in Tier {one.tier}, {one.of_ten} of 10 were {title} ({one.share:.0%} of "
-                f"{one.rows:,} students a night; lists cut at capacity)"
+                f"{one.rows:,}, each counted once a night; lists cut at capacity)"
                 for one in validation.tiers
             ),
             f"Calibration: slope {slope} (1 is right), intercept {found.intercept:+.2f} (0 is right); risk and outcome "
@@ -187,9 +204,9 @@ def _plain(trained: Trained) -> Section:
 def _of_groups(validation: Validation, by: str) -> Section:
     groups = [group for group in validation.groups if group.by == by]
     rows = [_group_row(group, validation.table) for group in groups]
-    told = sorted((group for group in groups if group.recall), key=lambda group: group.recall[MODEL])
+    told = sorted((group for group in groups if group.found), key=lambda group: group.found[MODEL].recall["10"])
     middle = [told[place] for place in sorted({0, len(told) // 2, len(told) - 1})] if told else []
-    hidden = sum(not group.recall for group in groups)
+    hidden = sum(not group.found for group in groups)
     notes = [f"{counted(hidden, 'group')} with fewer than {FEWEST_POSITIVES} positives not told"] * bool(hidden)
     is_long = by == "school" and len(groups) > len(middle)
     notes += [
@@ -205,7 +222,7 @@ def _of_groups(validation: Validation, by: str) -> Section:
 
 
 def _group_row(group: Group, table: Mapping[str, Compared]) -> list[str]:
-    figures = [f"{group.recall[who]:.2f}" if who in group.recall else NONE for who in table]
+    figures = [f"{group.found[who].recall['10']:.2f}" if who in group.found else NONE for who in table]
     share = f"{group.positives / group.rows:.0%}" if group.positives >= FEWEST_POSITIVES else NONE
     return [group.name, f"{group.rows:,}", share, *figures]
 
@@ -240,15 +257,28 @@ def _contrasts(trained: Trained) -> Section:
         notes.append(f"each by a model of at most {rows}, so that only the split differs")
     return Section(
         title="The same kind of model on other splits",
-        columns=("asked of", "rows", "AUROC", "average precision", "one list, 10 %"),
+        columns=("asked of", "rows", "AUROC", "average precision"),
         rows=[_contrast_row(one) for one in found.values()],
         notes=notes,
     )
 
 
 def _contrast_row(one: Contrast) -> list[str]:
-    shown = ("auroc", "average_precision", "recall_of_all_at_10")
-    return [one.name, f"{one.rows:,}", *(f"{one.values[name].value:.3f}" for name in shown)]
+    shown = ("auroc", "average_precision")
+    return [one.name, f"{one.rows:,}", *(_interval(one.values[name]) for name in shown)]
+
+
+def _null(found: NullControl) -> Section:
+    verdict = "the gain is real" if found.is_real else "NO EVIDENCE that students are told apart at all"
+    return Section(
+        title=f"Null control: {verdict} (p = {found.p_value:.3f})",
+        notes=[
+            f"a cheap model gains {_short(found.gain, sign=True)} AUROC over the school's rate; on labels shuffled "
+            f"within schools {counted(found.shuffles, 'time')} it gains {_short(found.shuffled_mean, sign=True)} on "
+            f"average, from {_short(found.shuffled_low, sign=True)} to {_short(found.shuffled_high, sign=True)} in 95 "
+            f"of 100 ({found.rows:,} rows, one a student and year)"
+        ],
+    )
 
 
 def _leaks(found: LeakageReport) -> Section:
@@ -277,5 +307,41 @@ def _everything(validation: Validation) -> list[Section]:
     return [
         Section(title="Every measure", columns=names, rows=figures),
         Section(title="What the model gained on each, in every measure", columns=names, rows=gains),
+        _lists_by_group(validation),
+        _gains_by_group(validation),
         Section(title="Risk and outcome, by tenths of the rows", columns=("rows", "risk", "happened"), rows=bins),
     ]
+
+
+def _lists_by_group(validation: Validation) -> Section:
+    rows = [
+        [
+            group.by,
+            group.name,
+            who,
+            *(_of_list(values[share]) for values in (one.recall, one.precision) for share in values),
+        ]
+        for group in validation.groups
+        for who, one in group.found.items()
+    ]
+    shares = [f"{what} at {share} %" for what in ("recall", "precision") for share in AT.values()]
+    return Section(title="On the lists, by group", columns=("by", "group", "who", *shares), rows=rows)
+
+
+def _gains_by_group(validation: Validation) -> Section:
+    others = [who for who in validation.table if who != MODEL]
+    rows = [
+        [group.by, group.name, *(_gain(group.found[who].gain) for who in others)]
+        for group in validation.groups
+        if group.found
+    ]
+    columns = ("by", "group", *(f"on {who}" for who in others))
+    return Section(title="What the model gained in recall at 10 %, by group", columns=columns, rows=rows)
+
+
+def _of_list(value: float | None) -> str:
+    return NONE if value is None else f"{value:.2f}"
+
+
+def _gain(found: Estimate | None) -> str:
+    return NONE if found is None else _interval(found, sign=True)

@@ -14,10 +14,11 @@ from cis_ews.evaluation.comparison import (
     AtSameRate,
     Candidate,
     Compared,
-    Lists,
+    InGroup,
     at_same_rate,
     compare,
-    recall_by_group,
+    in_group,
+    on_lists,
 )
 from cis_ews.evaluation.probabilities import Calibration, NetBenefit, calibration, decision_curve
 from cis_ews.risk.model import RiskModel
@@ -40,7 +41,7 @@ from training.config import TrainingConfig
 from training.contrasts import lists_of
 from training.fitting import fit_model, usable_features
 from training.matrices import LABEL, Matrices
-from training.splits import Split, rows_on
+from training.splits import Rows, Split, rows_on
 
 MODEL = "the model"
 RULES = "published rules"
@@ -60,14 +61,14 @@ BANDS = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Group:
-    """One as-of date, grade band or school: who (the model, ...) -> recall at 10 % of each school's list, of its own
-    positives; empty with fewer than FEWEST_POSITIVES."""
+    """One as-of date, grade band or school: who (the model, ...) -> what was found of it on the lists of the schools;
+    nobody with fewer than FEWEST_POSITIVES."""
 
     by: str
     name: str
     rows: int
     positives: int
-    recall: Mapping[str, float]
+    found: Mapping[str, InGroup]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -142,7 +143,7 @@ def validate(
         students=rows["student_id"].n_unique(),
         table=compare(label, candidates, lists=lists, bootstrap=bootstrap),
         rules={name: found for name, found in beside.items() if found is not None},
-        groups=_groups(rows, indicators, candidates, lists=lists),
+        groups=_groups(rows, indicators, on_lists(candidates, lists), bootstrap=bootstrap),
         calibration=calibration(label, model.probability),
         curve=decision_curve(label, model.probability),
         tiers=_tiers(label, answers, model.probability, policy=policy),
@@ -215,35 +216,38 @@ def _importance(model: RiskModel, rows: pl.DataFrame, names: Sequence[str]) -> d
 
 
 def _groups(
-    rows: pl.DataFrame, indicators: pl.DataFrame, candidates: Mapping[str, Candidate], *, lists: Lists
+    rows: pl.DataFrame, indicators: pl.DataFrame, places: Mapping[str, Mapping[str, Array]], *, bootstrap: Bootstrap
 ) -> tuple[Group, ...]:
     bands = {grade: band for band, grades in BANDS.items() for grade in grades}
     grades = indicators["grade_level"].cast(pl.String)
     of_band = grades.replace_strict(bands, default="grade not known", return_dtype=pl.String)
     kinds = {"as-of date": rows["as_of"].cast(pl.String), "grades": of_band, "school": rows["school_id"]}
+    label = rows[LABEL].cast(pl.Float64).to_numpy()
     return tuple(
-        group for by, names in kinds.items() for group in _grouped(by, names, rows, candidates=candidates, lists=lists)
+        _group(by, str(name), label, group=(names == name).to_numpy(), places=places, bootstrap=bootstrap)
+        for by, names in kinds.items()
+        for name in names.unique().sort()
     )
 
 
-def _grouped(
-    by: str, names: pl.Series, rows: pl.DataFrame, *, candidates: Mapping[str, Candidate], lists: Lists
-) -> list[Group]:
-    label = rows[LABEL].cast(pl.Float64).to_numpy()
-    known = names.unique().sort().to_list()
-    codes = names.replace_strict({name: code for code, name in enumerate(known)}, return_dtype=pl.Int64).to_numpy()
-    recall = {who: recall_by_group(label, each.order, codes, lists=lists) for who, each in candidates.items()}
-    size, positives = np.bincount(codes), np.bincount(codes, weights=label)
-    return [
-        Group(
-            by=by,
-            name=str(name),
-            rows=int(size[code]),
-            positives=int(positives[code]),
-            recall={who: of_who[code] for who, of_who in recall.items()} if positives[code] >= FEWEST_POSITIVES else {},
-        )
-        for code, name in enumerate(known)
-    ]
+def _group(
+    by: str,
+    name: str,
+    label: Array,
+    *,
+    group: Rows,
+    places: Mapping[str, Mapping[str, Array]],
+    bootstrap: Bootstrap,
+) -> Group:
+    positives = int(label[group].sum())
+    told = positives >= FEWEST_POSITIVES
+    return Group(
+        by=by,
+        name=name,
+        rows=int(group.sum()),
+        positives=positives,
+        found=in_group(label, places, group, bootstrap=bootstrap) if told else {},
+    )
 
 
 def _tiers(label: Array, answers: list[Answers], risk: Array, *, policy: TierPolicy) -> tuple[TierFound, ...]:

@@ -77,13 +77,27 @@ def test_the_table_compares_the_model_with_what_it_has_to_beat(trained: Done) ->
 
 def test_every_breakdown_compares_the_same(trained: Done) -> None:
     groups = trained.event("trained")["validation"]["groups"]
-    told = [group for group in groups if group["recall"]]
+    told = [group for group in groups if group["found"]]
     assert {group["by"] for group in told} == {"as-of date", "grades", "school"}
-    assert all(list(group["recall"]) == COMPARED for group in told)
+    assert all(list(group["found"]) == COMPARED for group in told)
+    for found in (one for group in told for one in group["found"].values()):
+        assert list(found["recall"]) == list(found["precision"]) == ["5", "10", "20"]
+        assert 0 <= found["recall"]["5"] <= found["recall"]["10"] <= found["recall"]["20"] <= 1
     assert all(group["positives"] >= 10 for group in told)
     for by in ("as-of date", "grades", "school"):
         of_kind = [group for group in groups if group["by"] == by]
         assert sum(group["rows"] for group in of_kind) == trained.event("trained")["validation"]["rows"]
+
+
+def test_the_null_control_and_the_leakage_check_are_told(trained: Done, page: Done) -> None:
+    event = trained.event("trained")
+    assert event["null_control"]["shuffles"] == 100
+    assert event["null_control"]["p_value"] == pytest.approx(1 / 101)
+    assert event["null_control"]["gain"] > event["null_control"]["shuffled_high"]
+    assert event["leakage"]["features"] > 50
+    assert event["leakage"]["dates"] == ["2024-02-28", "2025-02-28"]
+    assert "Null control: the gain is real (p = 0.010)" in page.out
+    assert "Leakage: none found" in page.out
 
 
 def test_other_splits_stand_beside_the_later_year(trained: Done) -> None:

@@ -59,6 +59,19 @@ class Compared:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class InGroup:
+    """What one candidate found of a group of rows, on the lists of all, by share (`5`, `10`, `20`).
+
+    `recall`: of the group's positives. `precision`: of its listed, None where none is. `gain`: in recall at 10 %, the
+    first candidate's less this one's, None of the first itself.
+    """
+
+    recall: Mapping[str, float]
+    precision: Mapping[str, float | None]
+    gain: Estimate | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class AtSameRate:
     """A flag rule, and as many students of the same nights in the model's order.
 
@@ -148,9 +161,30 @@ def at_same_rate(
     )
 
 
-def recall_by_group(label: Vector, order: Vector, groups: NDArray[np.int64], *, lists: Lists) -> dict[int, float]:
-    """Group -> recall at 10 % of each school's list, of the group's own positives; groups without any are left out."""
-    truth, values = checked_outcomes(label, order)
-    places = chosen(values, lists.schools, 0.1)
-    found, whole = np.bincount(groups, weights=truth * places), np.bincount(groups, weights=truth)
-    return {int(group): float(found[group] / whole[group]) for group in np.flatnonzero(whole)}
+def on_lists(candidates: Mapping[str, Candidate], lists: Lists) -> dict[str, dict[str, Vector]]:
+    """Candidate -> share (`5`, `10`, `20`) -> the chance of each row to be on the list of its school."""
+    return {
+        who: {name: chosen(each.order, lists.schools, share) for share, name in AT.items()}
+        for who, each in candidates.items()
+    }
+
+
+def in_group(
+    label: Vector, places: Mapping[str, Mapping[str, Vector]], group: NDArray[np.bool_], *, bootstrap: Bootstrap
+) -> dict[str, InGroup]:
+    """What each candidate of `on_lists` found of the rows where `group` holds, at least one of them positive."""
+    truth = label * group
+    recalls = {who: _share(truth * listed["10"], truth, bootstrap) for who, listed in places.items()}
+    first = next(iter(recalls))
+    return {
+        who: InGroup(
+            recall={name: float(truth @ listed / truth.sum()) for name, listed in places[who].items()},
+            precision={name: _precision(truth, listed * group) for name, listed in places[who].items()},
+            gain=None if who == first else bootstrap.estimate(recalls[first][0] - value, recalls[first][1] - drawn),
+        )
+        for who, (value, drawn) in recalls.items()
+    }
+
+
+def _precision(truth: Vector, listed: Vector) -> float | None:
+    return float(truth @ listed / listed.sum()) if listed.sum() > 0.0 else None

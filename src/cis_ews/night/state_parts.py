@@ -30,10 +30,11 @@ from cis_ews.night.state_pool import (
     students_of,
     touched_students,
 )
-from cis_ews.night.state_rows import Rows, no_rows, sums_of
+from cis_ews.night.state_rows import Rows, merged, no_rows, sums_of
 from cis_ews.readers.folder_parts import PartedFolder
 from cis_ews.schema.coverage import CoverageFacts
-from cis_ews.schema.rows import PLACE, CheckedRows, check_rows, no_rejections, sorted_by
+from cis_ews.schema.links import leaning_on, leant_on
+from cis_ews.schema.rows import PLACE, CheckedRows, check_rows, no_rejections
 from cis_ews.schema.school_data import TABLES
 from cis_ews.schema.validation import EVENTS, OWNED, SHARED, CheckedPart, PartFacts, check_part
 from cis_ews.storage.erased import ErasedStudents
@@ -44,6 +45,7 @@ ROWS_AT_ONCE = 1_000_000
 REJECTED, UNREADABLE, TORN = "kept state: rejected", "kept state: unreadable", "kept state: torn"
 """What stands in place of a file's name where a rejection names a row of the state."""
 _AT = "row_number"
+_OF_ALL_TABLES = ("alone", "linked", "ids")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,22 +68,39 @@ class LoadTask:
 
 
 def load_part(task: LoadTask) -> Loaded:
-    """Bring what an extract says into a part of the state, and write it as a new piece."""
+    """Bring what an extract says into a part of the state, and write it as a new piece.
+
+    Tables of which it says nothing, and whose rules look at no table of which it does, stand as they are.
+    """
     before = Kept(task.pieces, task.before)
     changes, loaded = _changes(task, before)
-    touched = None if task.afresh else touched_students(before, changes, task.tables)
+    tables = task.tables if task.afresh else leaning_on(changes)
+    touched = None if task.afresh else touched_students(before, changes, tables)
     moved = None if task.afresh else students_of(changes, WHO)
     pools = {
-        table: pool_of(table, before, changes.get(table), touched=touched) for table in OWNED if table in task.tables
+        table: pool_of(table, before, changes.get(table), touched=touched)
+        for table in OWNED
+        if table in tables and table in task.tables and table != EVENTS
     }
     days = no_days()
-    if EVENTS in task.tables:
+    if EVENTS in tables and EVENTS in task.tables:
         pools[EVENTS], days = pool_of_events(before, changes.get(EVENTS), moved)
     shared = {table: task.pieces.table(task.shared, table) for table in SHARED if table in task.tables}
-    settled = settle(pools, lambda frames, events: check_part(frames, shared, events=events))
+    beside = {**shared, **_leant_upon(pools, before)}
+    settled = settle(pools, lambda frames, events: check_part(frames, beside, events=events))
     with task.pieces.piece(task.made) as piece:
-        _write(piece, settled, days=days, shared=shared, before=before)
+        _write(piece, settled, days=days, shared=shared, before=None if task.afresh else before)
     return loaded + Loaded(rejections=settled.in_extract)
+
+
+def _leant_upon(pools: Mapping[str, Pool], before: Kept) -> dict[str, pl.DataFrame]:
+    """The rows, of the students in the pools, of standing tables that the rules of others look at."""
+    ids = pl.concat([pl.Series("student_id", [], pl.String), *(pool.checked["student_id"] for pool in pools.values())])
+    concerned = pl.DataFrame(ids.unique())
+    return {
+        table: before.rows(table).join(concerned, on="student_id", how="semi", maintain_order="left")
+        for table in leant_on(pools) - set(pools)
+    }
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -202,9 +221,7 @@ def settle(pools: Mapping[str, Pool], check: Check) -> Settled:
     events = frames.pop(EVENTS, None)
     batches = None if events is None else list(events.iter_slices(ROWS_AT_ONCE)) or [events]
     checked = check(frames, batches)
-    text = {
-        table: check_rows(table, TABLES[table], _numbered(pool.unreadable, UNREADABLE)) for table, pool in pools.items()
-    }
+    text = {table: _checked_text(table, pool.unreadable) for table, pool in pools.items()}
     broken = pl.concat([checked.alone, checked.linked])
     places = {table: _places(broken, table) for table in pools}
     rejected = {table: _taken(pools[table].checked, at) for table, at in places.items()}
@@ -225,6 +242,12 @@ def settle(pools: Mapping[str, Pool], check: Check) -> Settled:
     )
 
 
+def _checked_text(table: str, rows: pl.DataFrame) -> CheckedRows:
+    if rows.is_empty():
+        return CheckedRows(rows=rows, rejections=no_rejections(), unreadable=(), readable=())
+    return check_rows(table, TABLES[table], _numbered(rows, UNREADABLE))
+
+
 def _numbered(rows: pl.DataFrame, file: str) -> pl.DataFrame:
     return rows.with_columns(file=pl.lit(file), row_number=pl.int_range(1, pl.len() + 1, dtype=pl.Int64))
 
@@ -240,7 +263,7 @@ def _taken(rows: pl.DataFrame, places: pl.Series) -> pl.DataFrame:
 def _kept(table: str, pool: Pool, checked: CheckedPart) -> pl.DataFrame:
     if pool.standing.is_empty():
         return checked.tables[table]
-    return sorted_by(pl.concat([pool.standing, checked.tables[table]]), TABLES[table].primary_key())
+    return merged(pool.standing, checked.tables[table], TABLES[table].primary_key())
 
 
 def _present(checked: pl.DataFrame, rejected: pl.Series) -> pl.DataFrame:
@@ -274,17 +297,61 @@ def _in_extract(rejections: pl.DataFrame, table: str, rows: pl.DataFrame) -> pl.
 def _write(
     piece: Piece, settled: Settled, *, days: pl.DataFrame, shared: Mapping[str, pl.DataFrame], before: Kept | None
 ) -> None:
-    """Write a part; a table that is as it was is shared with the piece before."""
+    """Write a part. Of the piece before, the tables that were not settled stand; one that is as it was is shared."""
     present = together(days, settled.days)
-    frames = {
-        **{table: settled.rows.get(table, no_rows(table).readable.drop(PLACE)) for table in OWNED},
-        **settled.aside,
-        "days": present,
-    }
+    notes = notes_of(settled, _coverage(settled, present, shared), days=present)
+    frames = {**settled.rows, **settled.aside, "days": present}
+    if before is None:
+        frames |= {table: no_rows(table).readable.drop(PLACE) for table in set(OWNED) - set(settled.rows)}
+    else:
+        frames |= {name: _standing(name, before, settled) for name in _OF_ALL_TABLES}
+        notes = _standing_notes(before.pieces.done(before.piece or "") or {}, notes)
+        if EVENTS not in settled.rows:
+            del frames["days"]
     for name, rows in frames.items():
         if not _shared_with(before, name, rows, piece=piece):
             piece.write(name, rows)
-    piece.notes.update(notes_of(settled, _coverage(settled, present, shared), days=present))
+    if before is not None:
+        _link_others(before, piece)
+    piece.notes.update(notes)
+
+
+def _standing(name: str, before: Kept, settled: Settled) -> pl.DataFrame:
+    """Rejections or ids that are kept of the tables that were not settled, with those of the tables that were."""
+    is_settled = pl.col("table").is_in(list(settled.rows))
+    stands = before.pieces.table(before.piece or "", name).filter(~is_settled)
+    found = settled.aside[name].filter(is_settled)
+    if name == "ids":
+        # Students who are not enrolled anywhere are unknown to attendance, and known to all others (`check_part`).
+        students = stands.filter(pl.col("table") == "students")
+        of_events = pl.col("table") == EVENTS
+        found = pl.concat(
+            [found.filter(of_events), found.filter(~of_events).join(students, on="student_id", how="anti")]
+        )
+    return pl.concat([stands, found])
+
+
+def _link_others(before: Kept, piece: Piece) -> None:
+    """Share with a piece every table that it has not."""
+    for path in before.pieces.path(before.piece or "", "any").parent.glob("*.arrow"):
+        if not (piece.folder / path.name).exists():
+            os.link(path, piece.folder / path.name)
+
+
+def _standing_notes(kept: Mapping[str, Any], notes: Mapping[str, Any]) -> dict[str, Any]:
+    """What is noted of the tables that were settled, and what was of all others."""
+    facts, before = notes["facts"], kept["facts"]
+    dated = {table: seen for table, seen in facts["dated"].items() if table in facts["read"]}
+    days = ("present", "last_recorded")
+    return {
+        **{name: {**kept[name], **notes[name]} for name in ("rejected", "unreadable", "sums")},
+        "facts": {
+            **{name: {**before[name], **facts[name]} for name in ("read", "reduced", "unreadable", "readable")},
+            **{name: (facts if EVENTS in facts["read"] else before)[name] for name in days},
+            "tables": sorted({*before["tables"], *facts["tables"]}),
+            "dated": {**before["dated"], **dated},
+        },
+    }
 
 
 def notes_of(settled: Settled, coverage: CoverageFacts, *, days: pl.DataFrame) -> dict[str, Any]:

@@ -7,7 +7,7 @@ other tables, all rows of a student are. Rows that break a rule are checked anew
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -119,7 +119,7 @@ def students_of(changes: Mapping[str, Change], tables: Sequence[str]) -> pl.Seri
     return pl.concat([pl.Series("student_id", [], dtype=pl.String), *found]).unique()
 
 
-def touched_students(before: Kept, changes: Mapping[str, Change], tables: Sequence[str]) -> pl.Series:
+def touched_students(before: Kept, changes: Mapping[str, Change], tables: Collection[str]) -> pl.Series:
     """The students whose rows, apart from attendance, are checked anew."""
     others = [table for table in OWNED if table in tables and table != EVENTS]
     rejected = [before.rejected(table).get_column("student_id") for table in others]

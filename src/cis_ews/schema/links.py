@@ -6,7 +6,7 @@ lost are unknown to the tables after it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from datetime import date
 
@@ -18,12 +18,16 @@ ROW = "row_index"  # tells the rows of one table apart while it is checked; no c
 
 @dataclass(frozen=True, slots=True)
 class LinkRule:
-    """A rule between tables: `broken` returns the rows of `table` that break it."""
+    """A rule between tables: `broken` returns the rows of `table` that break it.
+
+    `others`: the tables about students, besides its own, that it looks at.
+    """
 
     table: str
     rule: str
     columns: str
     broken: Callable[[pl.DataFrame, Tables], pl.DataFrame]
+    others: tuple[str, ...] = ()
 
 
 def _known(key: tuple[str, ...], *, other: str) -> Callable[[pl.DataFrame, Tables], pl.DataFrame]:
@@ -112,7 +116,7 @@ def _not_instructional(rows: pl.DataFrame, tables: Tables) -> pl.DataFrame:
 
 
 def _student_known(table: str) -> LinkRule:
-    return LinkRule(table, "student_known", "student_id", _known(("student_id",), other="students"))
+    return LinkRule(table, "student_known", "student_id", _known(("student_id",), other="students"), ("students",))
 
 
 def _school_known(table: str) -> LinkRule:
@@ -124,7 +128,7 @@ def _within_calendar(table: str, column: str) -> LinkRule:
 
 
 def _inside_enrollment(table: str) -> LinkRule:
-    return LinkRule(table, "inside_enrollment", "student_id, school_id, date", _outside_enrollment)
+    return LinkRule(table, "inside_enrollment", "student_id, school_id, date", _outside_enrollment, ("enrollments",))
 
 
 LINK_RULES: tuple[LinkRule, ...] = (
@@ -133,7 +137,9 @@ LINK_RULES: tuple[LinkRule, ...] = (
     _school_known("enrollments"),
     _within_calendar("enrollments", "entry_date"),
     LinkRule("enrollments", "no_overlap", "student_id, school_id, entry_date, exit_date", _overlapping),
-    LinkRule("students", "enrolled_somewhere", "student_id", _known(("student_id",), other="enrollments")),
+    LinkRule(
+        "students", "enrolled_somewhere", "student_id", _known(("student_id",), other="enrollments"), ("enrollments",)
+    ),
     _student_known("demographics"),
     _student_known("attendance_events"),
     _school_known("attendance_events"),
@@ -149,6 +155,7 @@ LINK_RULES: tuple[LinkRule, ...] = (
         "incident_known",
         "incident_id, student_id",
         _known(("incident_id", "student_id"), other="incidents"),
+        ("incidents",),
     ),
     _within_calendar("discipline_actions", "start_date"),
     _student_known("course_grades"),
@@ -161,3 +168,16 @@ LINK_RULES: tuple[LinkRule, ...] = (
     _student_known("student_years"),
     LinkRule("student_years", "after_last_calendar_day", "school_year", _year_after_calendar),
 )
+
+
+def leant_on(tables: Collection[str]) -> set[str]:
+    """The tables about students that the rules of these tables look at."""
+    return {other for rule in LINK_RULES if rule.table in tables for other in rule.others}
+
+
+def leaning_on(tables: Collection[str]) -> set[str]:
+    """These tables, and those whose rules look at them, by way of others too."""
+    found = set(tables)
+    while more := {rule.table for rule in LINK_RULES if found & {*rule.others}} - found:
+        found |= more
+    return found
