@@ -242,7 +242,11 @@ def _score(extract: Extract, night: Night, *, runs: RunStore, crew: Crew) -> Run
             inputs=whole.files,
             scores=scores,
             rejections=whole.rejections,
-            tables={"changes": compared.changes, **workspace.parts(pieces, night.tables_by_part)},
+            tables={
+                "changes": compared.changes,
+                **workspace.parts([part.piece for part in measured], ("indicators",)),
+                **workspace.parts(pieces, night.tables_by_part),
+            },
             compared_with=compared.said,
             model=night.model.statement,
             seed=night.model.seed,
@@ -292,9 +296,9 @@ class Night:
 
     @property
     def tables_by_part(self) -> tuple[str, ...]:
-        """The tables of the run that parts make, one after the other."""
+        """The tables of the run that parts make when they are judged, one after the other."""
         by_model = () if self.model.trained is None else ("contributions",)
-        return ("reasons", "rules", "indicators", *by_model)
+        return ("reasons", "rules", *by_model)
 
     def run_id(self, inputs: Sequence[SourceFile]) -> str:
         """The id of the run that the night makes of these files."""
