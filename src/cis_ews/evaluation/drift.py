@@ -69,10 +69,12 @@ class Monitoring:
 def monitor(now: NightFacts, earlier: Sequence[NightFacts]) -> Monitoring:
     """Compare a night with earlier ones, in any order; those of another school year are passed over."""
     nights = sorted((each for each in earlier if each.as_of < now.as_of), key=lambda each: each.as_of)
-    nights = [each for each in nights if each.school_year == now.school_year]
-    before = _a_week_before(now, nights)
-    pairs = [(then, each) for each in nights if (then := _a_week_before(each, nights)) is not None][-EARLIER:]
-    found = list(_old_extract(now, nights))
+    by_day = {each.as_of: each for each in nights if each.school_year == now.school_year}
+    days = list(by_day)
+    olds = {day: by_day.get(old) for day in (*days, now.as_of) if (old := _a_week_before(day, days)) is not None}
+    before = olds.pop(now.as_of, None)
+    pairs = [(then, by_day[day]) for day, then in olds.items() if then is not None][-EARLIER:]
+    found = list(_old_extract(now, list(by_day.values())))
     if before is not None and len(pairs) >= FEWEST_EARLIER:
         found += unusual(measured(before, now), pl.concat([measured(*pair) for pair in pairs]))
     return Monitoring(
@@ -91,13 +93,15 @@ def monitor_store(store: RunStore, as_of: date | None = None) -> Monitoring:
     newest = store.latest(as_of)
     whole = [run for run in store.runs() if run.has("indicators") and run.as_of < newest.as_of]
     by_day = {run.as_of: run for run in sorted(whole, key=lambda run: (run.as_of, run.created_at))}
-    recent = [run for day, run in by_day.items() if day >= newest.as_of - EARLIER * LAG - OLDEST]
-    return monitor(NightFacts.of(newest), [NightFacts.of(run) for run in recent])
+    days = list(by_day)
+    judged = [newest.as_of, *days[-EARLIER:]]
+    needed = {*judged, *(_a_week_before(day, days) for day in judged)} - {newest.as_of, None}
+    return monitor(NightFacts.of(newest), [NightFacts.of(run) for day, run in by_day.items() if day in needed])
 
 
-def _a_week_before(night: NightFacts, nights: Sequence[NightFacts]) -> NightFacts | None:
-    old = (each for each in reversed(nights) if LAG <= night.as_of - each.as_of <= OLDEST)
-    return next(old, None)
+def _a_week_before(day: date, days: Sequence[date]) -> date | None:
+    """The newest of some days, in order, that is old enough to compare with, and not too old."""
+    return next((each for each in reversed(days) if LAG <= day - each <= OLDEST), None)
 
 
 def unusual(tonight: pl.DataFrame, history: pl.DataFrame) -> list[Finding]:
