@@ -64,7 +64,8 @@ def test_the_loss_that_is_told_was_held_out_from_the_calibrator_too(monkeypatch:
 
     def watched(margin: Any, label: Any, *, folds: Any, weights: Any) -> Any:
         calibrator, loss = choose_calibrator(margin, label, folds=folds, weights=weights)
-        seen.update(fitted=log_loss(label, calibrator.log_odds(margin), weights=weights), loss=loss, kind=calibrator.kind)
+        fitted = log_loss(label, calibrator.log_odds(margin), weights=weights)
+        seen.update(fitted=fitted, loss=loss, kind=calibrator.kind)
         return calibrator, loss
 
     monkeypatch.setattr("cis_ews.risk.model_fit.choose_calibrator", watched)
