@@ -14,7 +14,7 @@ from cis_ews.risk.night_model import FEWEST_DAYS
 from cis_ews.wording import DEMONSTRATION
 from training.experiment import Trained
 from training.matrices import described
-from training.page import COLUMNS, accuracy_rows, controls, markdown_table
+from training.page import COLUMNS, accuracy_rows, controls, fairness, markdown_table
 from training.support import Supported
 
 FEATURES_SHOWN = 15
@@ -57,7 +57,7 @@ def model_card(trained: Trained) -> str:
         _label(trained),
         _data(trained),
         _accuracy(trained),
-        *(section.markdown() for section in controls(trained)),
+        *(section.markdown() for section in [*fairness(trained.fairness), *controls(trained)]),
         _days_enrolled(trained),
         _model(trained),
         _features(trained),

@@ -23,6 +23,7 @@ from cis_ews.schema.school_data import SchoolData
 from training.config import TrainingConfig
 from training.contrasts import Contrast, NotMeasured, contrasts
 from training.dates import as_of_dates
+from training.fairness import Fairness, audit_fairness
 from training.fitting import LeftOut, fit_model, usable_features
 from training.known import features_known_by
 from training.leakage import LeakageReport, find_later, find_leaks, refuse
@@ -37,8 +38,8 @@ class Trained:
     """What a training has made.
 
     `model`: fitted on all past years. `matrices`: what it learned from. `leakage`: what was looked for, and not found.
-    `validation`: how well a model that learned without them did on the held-back years. `contrasts`: the same on other
-    splits; `not_measured`: why not. `null`: what shuffled labels gain.
+    `validation`: how well a model that learned without them did on the held-back years. `fairness`: whom it
+    errs about. `contrasts`: the same on other splits; `not_measured`: why not. `null`: what shuffled labels gain.
     """
 
     model: RiskModel
@@ -47,6 +48,7 @@ class Trained:
     measured: Matrices
     leakage: LeakageReport
     validation: Validation
+    fairness: Fairness
     null: NullControl
     contrasts: tuple[Contrast, ...]
     not_measured: tuple[NotMeasured, ...]
@@ -77,7 +79,9 @@ def train(
     with progress.step("look for leaks"):
         leakage = _without_leaks(school_data, matrices, config=config, erased=erased)
     with progress.step("validate"):
-        validation = validate(matrices, everyone, splits, config=config, policy=policy)
+        validation, told = validate(matrices, everyone, splits, config=config, policy=policy)
+    with progress.step("audit fairness"):
+        fairness = audit_fairness(told, school_data.demographics, config=config, policy=policy)
     with progress.step("contrast"):
         found, missing = _contrasts(school_data, matrices, measured, splits=splits, config=config)
     with progress.step("null control"):
@@ -96,6 +100,7 @@ def train(
         measured=measured,
         leakage=leakage,
         validation=validation,
+        fairness=fairness,
         null=null,
         contrasts=tuple(found),
         not_measured=tuple(missing),

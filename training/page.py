@@ -7,11 +7,13 @@ from dataclasses import asdict, dataclass
 
 from cis_ews.evaluation.bootstrap import FEW, LEVEL, Estimate
 from cis_ews.evaluation.comparison import AT, MEASURES, AtSameRate, Compared
+from cis_ews.evaluation.equity import BETWEEN, GroupFigure
 from cis_ews.risk.labels import LABELS
 from cis_ews.wording import counted
 from training.config import ValidationConfig
 from training.contrasts import CHANCE, LATER, Contrast
 from training.experiment import Trained
+from training.fairness import Fairness
 from training.leakage import Leak, LeakageReport
 from training.null_control import NullControl
 from training.validation import FEWEST_POSITIVES, LAST_YEAR, MODEL, Group, Validation
@@ -40,6 +42,7 @@ SHORT = {
     "school mean only": "school",
 }
 RULES_SHOWN = 6
+GAPS_SHOWN = 6
 NONE = "-"
 
 
@@ -88,6 +91,7 @@ def sections(trained: Trained) -> list[Section]:
         _plain(trained),
         *(_of_groups(validation, by) for by in ("as-of date", "grades", "school")),
         _rules(validation),
+        *fairness(trained.fairness),
         _contrasts(trained),
         *controls(trained),
     ]
@@ -111,6 +115,7 @@ def found(trained: Trained) -> dict[str, object]:
         "validation": asdict(trained.validation),
         "contrasts": [asdict(one) for one in trained.contrasts],
         "not_measured": {one.name: one.why for one in trained.not_measured},
+        "fairness": trained.fairness.to_dict(),
         "null_control": asdict(trained.null),
         "leakage": asdict(trained.leakage),
     }
@@ -243,6 +248,67 @@ def _rules(validation: Validation) -> Section:
 def _rule_row(name: str, found: AtSameRate) -> list[str]:
     figures = [f"{found.flagged:.1%}", f"{found.precision:.2f}", f"{found.recall:.2f}", f"{found.model_recall:.2f}"]
     return [name, *figures, _interval(found.gain, sign=True)]
+
+
+def fairness(found: Fairness) -> list[Section]:
+    """Whom the model errs about, what lists of other lengths would do, and whether it does more than naming schools."""
+    gaps = () if found.audit is None else found.audit.gaps
+    rows = [
+        [_who(gap), gap.measure.replace("_", " "), gap.decision, _short(gap.value or 0.0), _gap(gap)] for gap in gaps
+    ]
+    audited = Section(
+        title=f"Whom it errs about: {counted(found.students, 'student')} on {found.as_of}",
+        columns=("group", "measure", "flagged by", "value", "less all others"),
+        rows=rows,
+        brief=rows[:GAPS_SHOWN],
+        notes=[
+            *_audited(found),
+            f"a list of one in ten finds {_interval(found.beyond_school, sign=True)} more of those whom the outcome "
+            "met by risk than by the rate of their school in earlier years",
+        ],
+    )
+    return [audited, *([_trade_off(found)] if found.curve else [])]
+
+
+def _trade_off(found: Fairness) -> Section:
+    return Section(
+        title="Lists of other lengths, and how far apart groups are on them, in points",
+        columns=("list", "finds", "precision", "in misses", "in false alarms"),
+        rows=[
+            [
+                f"{one.share:.0%}",
+                f"{one.recall:.0%}",
+                f"{one.precision:.0%}",
+                _points(one.widest_miss),
+                _points(one.widest_false_alarm),
+            ]
+            for one in found.curve
+        ],
+    )
+
+
+def _who(gap: GroupFigure) -> str:
+    names, values = (text.split(BETWEEN) for text in (gap.attribute, gap.group))
+    return ", ".join(f"{name.replace('_', ' ')}: {value}" for name, value in zip(names, values, strict=True))
+
+
+def _audited(found: Fairness) -> list[str]:
+    if found.audit is None:
+        return ["the source has no demographics: groups cannot be compared"]
+    told = len(found.audit.figures) - found.audit.suppressed
+    gaps = counted(len(found.audit.gaps), "gap")
+    return [
+        f"{gaps} that chance does not explain, of {told:,} figures; {found.audit.suppressed:,} more stand on fewer "
+        "than 10 students and are not told"
+    ]
+
+
+def _gap(gap: GroupFigure) -> str:
+    return _interval(Estimate(value=gap.gap or 0.0, low=gap.gap_low, high=gap.gap_high), sign=True)
+
+
+def _points(gap: float | None) -> str:
+    return NONE if gap is None else f"{100.0 * gap:.0f}"
 
 
 def _contrasts(trained: Trained) -> Section:

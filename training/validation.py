@@ -117,11 +117,12 @@ class _Held:
 
 def validate(
     learned: Matrices, everyone: Matrices, splits: Sequence[Split], *, config: TrainingConfig, policy: TierPolicy
-) -> Validation:
+) -> tuple[Validation, pl.DataFrame]:
     """Fit on the years before each held-back one, and measure there. Raises ModelError where no model can be fitted.
 
     `everyone`: rows to measure on, whatever the days enrolled; all figures but `by_days` are of those who are enrolled
-    for the policy's minimum of days, as a night judges them.
+    for the policy's minimum of days, as a night judges them. Beside what was found: what the newest held-back year was
+    told, a row a student and date (see `fairness.audit_fairness`).
     """
     held = [_asked(learned, everyone, split, config=config, policy=policy) for split in splits]
     rows, indicators = pl.concat([each.rows for each in held]), pl.concat([each.indicators for each in held])
@@ -135,7 +136,7 @@ def validate(
         name: at_same_rate(label, flags, model, lists=lists, bootstrap=bootstrap)
         for name, flags in rules_held(answers).items()
     }
-    return Validation(
+    found = Validation(
         splits=tuple(splits),
         rows=rows.height,
         positives=int(label.sum()),
@@ -150,6 +151,13 @@ def validate(
         importance=held[-1].importance,
         by_days=_curve(pl.concat([each.everyone for each in held])),
     )
+    return found, _told(held[-1])
+
+
+def _told(held: _Held) -> pl.DataFrame:
+    risks = {"risk": held.candidates[MODEL].probability, "school_rate": held.candidates[SCHOOL].probability}
+    rows = held.rows.select("student_id", "school_id", "as_of", label=pl.col(LABEL).cast(pl.Float64))
+    return rows.with_columns(pl.Series(name, values) for name, values in risks.items())
 
 
 def _joined(parts: Sequence[Candidate]) -> Candidate:

@@ -100,6 +100,18 @@ def test_the_null_control_and_the_leakage_check_are_told(trained: Done, page: Do
     assert "Leakage: none found" in page.out
 
 
+def test_whom_it_errs_about_is_audited_and_told(trained: Done, page: Done) -> None:
+    fairness = trained.event("trained")["fairness"]
+    figures = fairness["figures"]
+    assert {one["decision"] for one in figures} == {"risk of Tier 2", "10 % of each school"}
+    assert {"gender", "race_ethnicity", "gender x low_income"} <= {one["attribute"] for one in figures}
+    assert all(one["students"] is None or one["students"] >= 10 for one in figures)
+    assert [one["share"] for one in fairness["curve"]] == [0.05, 0.1, 0.15, 0.2, 0.3, 0.4]
+    assert -1.0 < fairness["beyond_school"]["value"] < 1.0
+    assert "Whom it errs about: " in page.out
+    assert "than by the rate of their school in earlier years" in " ".join(page.out.split())
+
+
 def test_other_splits_stand_beside_the_later_year(trained: Done) -> None:
     found = {one["name"]: one for one in trained.event("trained")["contrasts"]}
     assert list(found) == ["a later year", "students never seen", "another school", "a random split"]

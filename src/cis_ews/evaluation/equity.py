@@ -39,8 +39,9 @@ MEASURES = ("selection_rate", "false_positive_rate", "false_negative_rate", "pre
 NOT_RECORDED = "not recorded"
 LONG_TERM = "long-term"
 """An English learner who is no newcomer; they differ as much from each other as both from those who never were one."""
+BETWEEN = " x "
+"""Between the attributes of a pair, and between its values."""
 _KEY = "student_id"
-_SEPARATOR = " x "
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -277,11 +278,11 @@ def _figures(cells: _Cells, by: tuple[str, ...], texts: pl.DataFrame) -> list[Gr
         tuple(values): count for *values, count in texts.group_by(by).len().sort(by).iter_rows()
     }
     told = told_cells(sizes)
-    attribute = _SEPARATOR.join(by)
+    attribute = BETWEEN.join(by)
     figures = list[GroupFigure]()
     for (decision, measure, values), cell in sorted(cells.items()):
         if values:
-            group = _SEPARATOR.join(values)
+            group = BETWEEN.join(values)
             blank = GroupFigure(decision=decision, attribute=attribute, group=group, measure=measure, students=None)
             everybody = cells[decision, measure, ()]
             figures.append(_figure(blank, cell, everybody, students=sizes[values]) if values in told else blank)
