@@ -90,6 +90,7 @@ found, and no other school is named.
 - A fault that was there in the first nights of the year: it is what is usual.
 - In a store of two schools, which of the two lacks school days: both are named (`EWS001`, `EWS002`). In a store of
   one, neither check speaks; `EWS003` does.
+- Nights worked out one after the other from a single extract: each is told to be of an old one (`EWS011`).
 - Summer, and the first five weeks of a school year.
 - Compacted runs are passed over: their indicators are not kept.
 """

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import date
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 import numpy as np
 import polars as pl
@@ -73,7 +73,7 @@ class NightFacts:
         counts = dict(rejections.group_by("table").len().iter_rows())
         return cls(
             as_of=run.as_of,
-            school_year=int(indicators["school_year"].drop_nulls().max() or 0),  # type: ignore[arg-type]
+            school_year=cast("int", indicators["school_year"].max()),
             students=scores.join(indicators.drop("school_year"), on=_KEY),
             rejected={table: counts.get(table, 0) / rows for table, rows in read.items() if rows},
             inputs=frozenset(str(file["sha256"]) for file in run.manifest["inputs"]),
