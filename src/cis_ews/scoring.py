@@ -37,6 +37,7 @@ from cis_ews.risk.rules import RulesModel
 from cis_ews.risk.tiers import TierPolicy, place_students
 from cis_ews.schema.freshness import notes_of_the_day
 from cis_ews.schema.school_data import SchoolData, SourceFile
+from cis_ews.storage.corrected import corrected_in_force
 from cis_ews.storage.recipes import Recipe, keep_model, keep_recipe
 from cis_ews.storage.runs import Run, RunContents, record_timings, run_id_for, verify_run
 from cis_ews.storage.store import RunStore
@@ -330,6 +331,7 @@ class Night:
             rules=self.model.rules.rules,
             model_version=None if trained is None else trained.version,
             left_out=runs.erased().hash,
+            corrections=corrected_in_force(runs),
         )
         keep_recipe(runs, run.run_id, recipe)
 
