@@ -185,7 +185,12 @@ def scored(trained: Done, place: Path) -> Run:
 def test_the_champion_scores_a_night(scored: Run, trained: Done) -> None:
     scores = scored.table("scores")
     assert scored.model_version == trained.event("registered")["model_version"]
-    assert scores.filter(~pl.col("abstained"))["risk"].null_count() == 0
+    days = scored.table("indicators").select("student_id", "days_enrolled_ytd")
+    asked = trained.event("trained")["about"]["fewest_days"] or 0
+    judged = scores.filter(~pl.col("abstained")).join(days, on="student_id")
+    told = judged.filter(pl.col("risk").is_not_null())
+    assert told.height > judged.height / 2
+    assert judged.filter(pl.col("days_enrolled_ytd") >= asked).select("student_id").equals(told.select("student_id"))
     flagged = scores.filter(pl.col("tier") > 1)
     concerns = scored.table("reasons").filter(pl.col("direction") == "risk")
     assert set(flagged["student_id"]) <= set(concerns["student_id"])
