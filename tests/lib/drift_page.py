@@ -34,7 +34,7 @@ student.
 
 **Exit code.** 0: nothing, or warnings alone. {FAULTY}: an error among the findings (or, with `--strict`, any
 finding): lists may be wrong today. 5: the store. `--json` writes one line a finding. Nothing is stored: the same
-store says the same again ([ADR 18](adr/0018-drift-from-the-runs.md)).
+store says the same again ([ADR 19](adr/0019-drift-from-the-runs.md)).
 
 ## How it judges
 

@@ -1,1 +1,1 @@
-"""How good the answers are: accuracy; and whether a night is like those before it."""
+"""How good the answers are: accuracy, equity; and whether a night is like those before it."""
