@@ -11,11 +11,13 @@ from cis_ews.readers.base import ReadOptions
 from cis_ews.readers.folder import read_folder
 from cis_ews.readers.limits import ReadLimits
 from cis_ews.readers.mapping import read_mapped
+from cis_ews.readers.oneroster import read_oneroster
+from cis_ews.readers.oneroster_config import is_oneroster, load_oneroster
 from cis_ews.readers.unchanged import unchanged
 from cis_ews.schema.school_data import SchoolData
 
 Reader = Callable[[Path, ReadOptions], SchoolData]
-READERS: Mapping[str, Reader] = {"folder": read_folder}
+READERS: Mapping[str, Reader] = {"folder": read_folder, "oneroster": read_oneroster}
 
 
 def read_school_data(
@@ -28,7 +30,8 @@ def read_school_data(
 ) -> SchoolData:
     """Read an extract: a folder (or a zip archive) at `path`.
 
-    `format`: the name of one of the `READERS`, or the path of a mapping TOML.
+    `format`: the name of one of the `READERS`, or the path of a TOML: a mapping, or the
+    choices of a OneRoster reader.
 
     `tolerance`: the share of a table's rows that may be rejected; by default what the format says, else 5 %.
     `limits`: how much a compressed file may unpack to. Raises ConfigError for an unknown format, and DataError
@@ -42,6 +45,8 @@ def read_school_data(
 def _reader(name: str) -> Reader:
     if name in READERS:
         return READERS[name]
+    if Path(name).suffix == ".toml" and is_oneroster(Path(name)):
+        return lambda path, options: read_oneroster(path, options, load_oneroster(Path(name)))
     if Path(name).suffix == ".toml":
         return lambda path, options: read_mapped(path, Path(name), options)
     raise ConfigError(

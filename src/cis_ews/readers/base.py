@@ -47,12 +47,20 @@ def read_file(
     limits: ReadLimits,
     encoding: str | None = None,
     delimiter: str | None = None,
+    takes_surplus: bool = False,
 ) -> FileRead:
-    """One file by its suffix."""
+    """One file by its suffix. `encoding` and the following: as `read_delimited` has them."""
     if entry.suffix == ".parquet":
         return read_parquet(entry, known_columns=known_columns, limits=limits)
     if entry.suffix in (".csv", ".csv.gz"):
-        return read_delimited(entry, known_columns=known_columns, limits=limits, encoding=encoding, delimiter=delimiter)
+        return read_delimited(
+            entry,
+            known_columns=known_columns,
+            limits=limits,
+            encoding=encoding,
+            delimiter=delimiter,
+            takes_surplus=takes_surplus,
+        )
     raise ReadError(f"{entry.name}: the file is neither CSV nor Parquet", hint="export it as CSV", file=entry.name)
 
 

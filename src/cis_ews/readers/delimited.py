@@ -44,16 +44,34 @@ class _Header:
 
 @dataclass(slots=True)
 class _Ragged:
-    """Collects the lines with a wrong number of cells; their text is looked at and never kept."""
+    """Collects the lines with a wrong number of cells; their text is looked at and never kept.
 
+    But for those of `surplus`, where it is asked for: lines that are right but for empty cells behind the last column.
+    """
+
+    delimiter: str
+    takes_surplus: bool
     rows: list[int] = field(default_factory=list[int])
     blank: list[int] = field(default_factory=list[int])
+    surplus: dict[int, list[str | None]] = field(default_factory=dict[int, list[str | None]])
     lines_in_row: int = 0
 
     def __call__(self, row: Any) -> str:
-        (self.rows if row.text.strip(BLANK) else self.blank).append(row.number)
+        cells = self._without_surplus(row) if self.takes_surplus and row.actual_columns > row.expected_columns else None
+        if not row.text.strip(BLANK):
+            self.blank.append(row.number)
+        elif cells is None:
+            self.rows.append(row.number)
+        else:
+            self.surplus[row.number] = cells
         self.lines_in_row = max(self.lines_in_row, row.text.count("\n"))
         return "skip"
+
+    def _without_surplus(self, row: Any) -> list[str | None] | None:
+        cells = next(csv.reader([row.text], delimiter=self.delimiter))
+        if len(cells) != row.actual_columns or any(cell.strip() for cell in cells[row.expected_columns :]):
+            return None
+        return [cell or None for cell in cells[: row.expected_columns]]
 
 
 def read_delimited(
@@ -63,19 +81,22 @@ def read_delimited(
     limits: ReadLimits,
     encoding: str | None = None,
     delimiter: str | None = None,
+    takes_surplus: bool = False,
 ) -> FileRead:
     """A delimited text file: its known columns as text.
 
     `known_columns` are the headings that the caller looks for: without a given `delimiter`, the one of comma,
     semicolon, tab and bar that yields most of them is taken. Without a given `encoding`, a byte order mark decides,
-    then UTF-8, then Windows-1252, then Latin-1. Raises ReadError where the file is empty, damaged or no text.
+    then UTF-8, then Windows-1252, then Latin-1. `takes_surplus`: whether a row
+    may have empty cells behind its last column. Raises ReadError where the file is empty, damaged or no text.
     """
     for each in (encoding,) if encoding else FALLBACKS:
         with open_entry(entry, limits) as opened:
             try:
                 text = Utf8Reader(opened.content, each)
                 header = _header(entry.name, text.head, known_columns=known_columns, delimiter=delimiter)
-                lines, ragged = _parsed(entry.name, text, delimiter=header.delimiter, width=len(header.names))
+                ragged = _Ragged(header.delimiter, takes_surplus)
+                lines = _parsed(entry.name, text, ragged=ragged, width=len(header.names))
             except UnicodeDecodeError:
                 continue
             rows = _below(entry.name, lines, header)
@@ -85,9 +106,23 @@ def read_delimited(
                 ragged=tuple(ragged.rows),
                 unknown_columns=sum(column not in known_columns for column in header.names),
                 sha256=opened.sha256(),
-                notes=_notes(entry.name, text, header=header, blank=lines.height - rows.height - 1 + len(ragged.blank)),
+                notes=_notes(entry.name, text, header=header, ragged=ragged, empty=lines.height - rows.height - 1),
             )
     raise ReadError(f"{entry.name}: the file is not {encoding or 'text'}", hint="write it as UTF-8", file=entry.name)
+
+
+def read_headings(entry: Entry, *, known_columns: Collection[str], limits: ReadLimits) -> tuple[str, ...]:
+    """The headings of a delimited text file; `known_columns` find the delimiter out."""
+    if entry.suffix == ".parquet":
+        raise ReadError(f"{entry.name}: the file is no delimited text", hint="export it as CSV", file=entry.name)
+    for each in FALLBACKS:
+        with open_entry(entry, limits) as opened:
+            try:
+                head = Utf8Reader(opened.content, each).head
+            except UnicodeDecodeError:
+                continue
+            return _header(entry.name, head, known_columns=known_columns, delimiter=None).names
+    raise ReadError(f"{entry.name}: the file is not text", hint="write it as UTF-8", file=entry.name)
 
 
 def _header(name: str, head: bytes, *, known_columns: Collection[str], delimiter: str | None) -> _Header:
@@ -109,16 +144,18 @@ def _split(line: str, delimiter: str) -> tuple[str, ...]:
     return tuple(cell.strip() for cell in next(csv.reader([line], delimiter=delimiter)))
 
 
-def _parsed(name: str, text: Utf8Reader, *, delimiter: str, width: int) -> tuple[pl.DataFrame, _Ragged]:
+def _parsed(name: str, text: Utf8Reader, *, ragged: _Ragged, width: int) -> pl.DataFrame:
     """Every line of the right width, the header among them: columns named by position, and the number of the row."""
-    ragged = _Ragged()
     columns = [str(at) for at in range(width)]  # headings may repeat; positions do not
     try:
         reader = arrow_csv.open_csv(
             text,
             read_options=arrow_csv.ReadOptions(use_threads=False, block_size=BLOCK, column_names=columns),
             parse_options=arrow_csv.ParseOptions(
-                delimiter=delimiter, newlines_in_values=True, ignore_empty_lines=False, invalid_row_handler=ragged
+                delimiter=ragged.delimiter,
+                newlines_in_values=True,
+                ignore_empty_lines=False,
+                invalid_row_handler=ragged,
             ),
             convert_options=arrow_csv.ConvertOptions(
                 column_types=dict.fromkeys(columns, arrow.string()), null_values=[""], strings_can_be_null=True
@@ -131,7 +168,11 @@ def _parsed(name: str, text: Utf8Reader, *, delimiter: str, width: int) -> tuple
             raise _too_long(name, text) from None
         raise ReadError(f"{name}: the file is no table of text", hint=_QUOTES, file=name) from None
     _refuse_open_quotes(name, lines, ragged=ragged, quotes=text.quotes)
-    return lines.with_columns(_numbers(lines.height, ragged)), ragged
+    numbered = lines.with_columns(_numbers(lines.height, ragged))
+    if not ragged.surplus:
+        return numbered
+    rows = [[*cells, number] for number, cells in ragged.surplus.items()]
+    return pl.concat([numbered, pl.DataFrame(rows, schema=numbered.schema, orient="row")]).sort(NUMBER)
 
 
 def _too_long(name: str, text: Utf8Reader) -> ReadError:
@@ -145,7 +186,7 @@ def _too_long(name: str, text: Utf8Reader) -> ReadError:
 
 def _numbers(height: int, ragged: _Ragged) -> pl.Series:
     """The row numbers that a spreadsheet shows: ragged and blank lines count, though they are not among the lines."""
-    elsewhere = [*ragged.rows, *ragged.blank]
+    elsewhere = [*ragged.rows, *ragged.blank, *ragged.surplus]
     here = np.ones(height + len(elsewhere) + 1, dtype=bool)
     here[[0, *elsewhere]] = False
     return pl.Series(NUMBER, np.flatnonzero(here), dtype=pl.Int64)
@@ -180,10 +221,12 @@ def _named(rows: pl.DataFrame, header: _Header, known_columns: Collection[str]) 
     return rows.select(pl.col(position).alias(column) for column, position in positions.items())
 
 
-def _notes(name: str, text: Utf8Reader, *, header: _Header, blank: int) -> tuple[str, ...]:
+def _notes(name: str, text: Utf8Reader, *, header: _Header, ragged: _Ragged, empty: int) -> tuple[str, ...]:
+    blank, surplus = empty + len(ragged.blank), len(ragged.surplus)
     notes = {
         f"{name}: read as {text.encoding}": text.encoding != "utf-8",
         f"{name}: cells are separated by {_WORDS.get(header.delimiter)}": header.delimiter != ",",
         f"{name}: {blank:,} empty rows were skipped": blank > 0,
+        f"{name}: {surplus:,} rows have empty cells behind their last column": surplus > 0,
     }
     return tuple(note for note, holds in notes.items() if holds)

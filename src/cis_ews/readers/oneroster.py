@@ -1,0 +1,105 @@
+"""OneRoster 1.1 and 1.2 CSV: rosters and gradebook, in a folder or a zip, bulk and delta (docs/oneroster.md)."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import polars as pl
+
+from cis_ews.readers.base import ReadOptions
+from cis_ews.readers.oneroster_cells import dates
+from cis_ews.readers.oneroster_config import OneRosterConfig
+from cis_ews.readers.oneroster_grades import course_grades_of, line_items_of
+from cis_ews.readers.oneroster_ledger import Ledger
+from cis_ews.readers.oneroster_package import no_rows, read_packages
+from cis_ews.readers.oneroster_roster import (
+    demographics_of,
+    enrollments_of,
+    people_of,
+    schools_of,
+    with_grade_of_now,
+    without_classes,
+)
+from cis_ews.readers.oneroster_sessions import derived_calendar, sessions_of, terms_of_classes
+from cis_ews.readers.oneroster_tables import USED
+from cis_ews.schema.school_data import TABLES, SchoolData
+from cis_ews.schema.validation import DEFAULT_TOLERANCE, SourceNotes, check_tables
+
+GRADES = "course_grades"
+SILENT = "OneRoster has no attendance and no discipline: a second source must tell of them"
+
+
+def read_oneroster(path: Path, options: ReadOptions, config: OneRosterConfig | None = None) -> SchoolData:
+    """School data from a OneRoster package, or from a bulk package and its deltas side by side.
+
+    Raises ReadError where a file is missing, damaged or unsafe, SchemaError where a header is no OneRoster, and
+    ToleranceError where too many rows break a rule.
+    """
+    ledger = Ledger()
+    ledger.note(SILENT)
+    read = read_packages(path, options, ledger)
+    with options.progress.step("check"):
+        frames = _frames({file: read.get(file, no_rows(file)) for file in USED}, config or OneRosterConfig(), ledger)
+        unused = "no result of the package can be used" if "results" in read else "the package has no results"
+        left_out = {} if frames[GRADES].height else {GRADES: f"{GRADES}: {unused}"}
+        return check_tables(
+            frames,
+            tolerance=DEFAULT_TOLERANCE if options.tolerance is None else options.tolerance,
+            source=SourceNotes(
+                files=tuple(ledger.files),
+                notes=tuple(ledger.notes),
+                rejections=pl.concat(ledger.rejections),
+                reduced=ledger.reduced,
+                left_out=left_out,
+            ),
+        )
+
+
+def _frames(tables: dict[str, pl.DataFrame], config: OneRosterConfig, ledger: Ledger) -> dict[str, pl.DataFrame]:
+    sessions = sessions_of(tables["academicSessions"], ledger)
+    schools = schools_of(tables["orgs"], config.school_id, ledger)
+    terms = terms_of_classes(tables["classes"], sessions)
+    people = people_of(tables["users"], tables["roles"], tables["enrollments"], order=config.student_id, ledger=ledger)
+    spells = enrollments_of(
+        tables["enrollments"], people=people, schools=schools, terms=terms, sessions=sessions, ledger=ledger
+    )
+    roles = dates(tables["roles"], "roles", ("beginDate",), ledger=ledger)
+    others = without_classes(people, roles, spells, schools=schools, sessions=sessions)
+    ledger.note(
+        f"enrollments: {others.height:,} students are in no class; each is enrolled in the school of the role or user, "
+        "from the first day of the latest school year on",
+        others.height,
+    )
+    demographics = demographics_of(tables["demographics"], tables["users"], people, ledger=ledger)
+    items = line_items_of(tables, schools=schools, terms=terms, sessions=sessions, ledger=ledger)
+    used = _used_sessions(items, terms, schools)
+    born = demographics.select("student_id", "birth_date").unique("student_id", keep="first", maintain_order=True)
+    students = people.rename({"givenName": "first_name", "familyName": "last_name"}).join(
+        born, on="student_id", how="left", maintain_order="left"
+    )
+    frames = {
+        "schools": schools,
+        "calendar_days": derived_calendar(schools, used, sessions, ledger=ledger),
+        "students": students,
+        "demographics": demographics,
+        "enrollments": with_grade_of_now(pl.concat([spells, others]), ledger),
+        GRADES: course_grades_of(tables, items, people=people, config=config, ledger=ledger),
+    }
+    if demographics.is_empty():
+        del frames["demographics"]
+    return {table: _of_contract(table, frame) for table, frame in frames.items()}
+
+
+def _used_sessions(items: pl.DataFrame, terms: pl.DataFrame, schools: pl.DataFrame) -> pl.DataFrame:
+    """`school_id`, `session`, `rank`: the sessions that the line items (0) and the classes (1) of a school name."""
+    of_items = items.select("school_id", pl.col("academicSessionSourcedId").alias("session")).drop_nulls().unique()
+    of_classes = terms.join(schools, on="school", how="inner").select("school_id", "session").unique()
+    ranked = [
+        frame.with_columns(pl.lit(rank, dtype=pl.Int32).alias("rank"))
+        for rank, frame in enumerate((of_items, of_classes))
+    ]
+    return pl.concat(ranked)
+
+
+def _of_contract(table: str, frame: pl.DataFrame) -> pl.DataFrame:
+    return frame.select(name for name in (*TABLES[table].columns(), "file", "row_number") if name in frame.columns)

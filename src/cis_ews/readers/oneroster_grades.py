@@ -1,0 +1,299 @@
+"""Results of OneRoster as course grades: one row a student, course and term.
+
+A result in a category of final grades is the report card's; it stands as it is. Of all others the standing in the
+course is worked out, as a gradebook does: points earned over points possible by category, categories by their weights
+where all have one. Sums are sums of whole numbers, so that their order does not matter.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import polars as pl
+
+from cis_ews.readers.oneroster_cells import dates, first_filled, truths, word
+from cis_ews.readers.oneroster_config import OneRosterConfig
+from cis_ews.readers.oneroster_ledger import Ledger
+from cis_ews.readers.oneroster_subjects import subject_of
+from cis_ews.readers.oneroster_tables import ID
+
+TABLE = "course_grades"
+MILLI = 1000  # points and weights are added up in thousandths
+RATIO = 10**8
+MOST_POINTS = 1e6
+MOST_WEIGHT = 1e4
+EXTRA = 1.2  # the contract's bound on a percent
+FLAGS = ("inProgress", "incomplete", "late", "missing")
+INCOMPLETE_MARK = "I"
+GROUP = ("school_id", "course_id", "school_year", "term")
+_PLACE = ("file", "row_number")
+
+Tables = Mapping[str, pl.DataFrame]
+
+
+def line_items_of(
+    tables: Tables, *, schools: pl.DataFrame, terms: pl.DataFrame, sessions: pl.DataFrame, ledger: Ledger
+) -> pl.DataFrame:
+    """Line items, each with its course, school, subject, term, category and score scale."""
+    items = dates(tables["lineItems"], "lineItems", ("dueDate",), ledger=ledger)
+    items = items.join(
+        _classes(tables, schools), left_on="classSourcedId", right_on="class", how="left", maintain_order="left"
+    )
+    items = ledger.keep(
+        items, pl.col("school_id").is_not_null(), table=TABLE, rule="class_known", column="classSourcedId"
+    )
+    items = _with_term(items, terms, sessions, ledger=ledger)
+    items = ledger.keep(
+        items, pl.col("term").is_not_null(), table=TABLE, rule="session_known", column="academicSessionSourcedId"
+    )
+    scales = tables["lineItemScoreScales"].select("lineItemSourcedId", pl.col("scoreScaleSourcedId").alias("of_item"))
+    scales = scales.unique("lineItemSourcedId", keep="first", maintain_order=True)
+    return items.join(scales, left_on=ID, right_on="lineItemSourcedId", how="left", maintain_order="left").with_columns(
+        pl.coalesce("of_item", "scale").alias("scale"),
+        points_possible=_number("resultValueMax", least=0, most=MOST_POINTS),
+    )
+
+
+def _number(column: str, *, least: float, most: float) -> pl.Expr:
+    """A number above the least, null for any other cell."""
+    value = pl.col(column).str.strip_chars().cast(pl.Float64, strict=False)
+    return pl.when((value > least) & (value <= most)).then(value)
+
+
+def _classes(tables: Tables, schools: pl.DataFrame) -> pl.DataFrame:
+    courses = tables["courses"].select(
+        pl.col(ID).alias("courseSourcedId"),
+        *(pl.col(c).alias(f"course_{c}") for c in ("title", "subjects", "subjectCodes")),
+    )
+    scales = tables["scoreScales"].select(pl.col("classSourcedId").alias(ID), pl.col(ID).alias("scale"))
+    scales = scales.unique(ID, keep="first", maintain_order=True)
+    known = (
+        tables["classes"]
+        .join(courses, on="courseSourcedId", how="left", maintain_order="left")
+        .join(
+            schools.select("school", "school_id"), left_on="schoolSourcedId", right_on="school", maintain_order="left"
+        )
+        .join(scales, on=ID, how="left", maintain_order="left")
+    )
+    return known.select(
+        pl.col(ID).alias("class"),
+        first_filled("courseSourcedId", ID).alias("course_id"),
+        "school_id",
+        "scale",
+        subject_of(("subjectCodes", "course_subjectCodes"), ("subjects", "title", "course_title", "course_subjects")),
+    )
+
+
+def _with_term(items: pl.DataFrame, terms: pl.DataFrame, sessions: pl.DataFrame, *, ledger: Ledger) -> pl.DataFrame:
+    """The session that a line item names; else the term of its class that holds its due date, else the first one."""
+    named = sessions.select("session", "term", "school_year")
+    items = items.join(named, left_on="academicSessionSourcedId", right_on="session", how="left", maintain_order="left")
+    unnamed = items.filter(pl.col("term").is_null()).select(ID, "classSourcedId", "dueDate")
+    holds = pl.col("dueDate").is_between("starts", "ends").fill_null(value=False)
+    found = (
+        unnamed.join(terms, left_on="classSourcedId", right_on="class", how="inner")
+        .sort(ID, ~holds, "starts", "session")
+        .unique(ID, keep="first", maintain_order=True)
+        .select(ID, pl.col("term").alias("of_class"), pl.col("school_year").alias("year_of_class"))
+    )
+    ledger.note(f"lineItems: {found.height:,} name no session; their term is one of their class", found.height)
+    return items.join(found, on=ID, how="left", maintain_order="left").with_columns(
+        pl.coalesce("term", "of_class").alias("term"), pl.coalesce("school_year", "year_of_class").alias("school_year")
+    )
+
+
+def course_grades_of(
+    tables: Tables, items: pl.DataFrame, *, people: pl.DataFrame, config: OneRosterConfig, ledger: Ledger
+) -> pl.DataFrame:
+    """The course grades. What is known of a result besides its score is counted in notes."""
+    items, groups = _grouped(items, tables["categories"], config)
+    rows = _linked(tables["results"], items, people=people, ledger=ledger)
+    read = rows.height
+    rows = _scored(rows, _scales(tables["scoreScales"]), config=config, ledger=ledger)
+    rejected = read - rows.height
+    finals = _finals(rows.filter("is_final"))
+    standing = _standing(rows.filter(~pl.col("is_final")))
+    standing = standing.join(finals, on=["student", "group"], how="anti", maintain_order="left")
+    grades = pl.concat([finals, standing], how="diagonal")
+    ledger.reduce(TABLE, read - rejected - grades.height)
+    ledger.note(
+        f"{TABLE}: {rows.height:,} results make {grades.height:,} grades of a student, course and term; a grade is "
+        "dated by its latest result",
+        rows.height,
+    )
+    return (
+        grades.join(groups, on="group", how="left")
+        .with_columns(people["student_id"].gather(grades["student"]).alias("student_id"))
+        .drop("student", "group")
+    )
+
+
+def _grouped(
+    items: pl.DataFrame, categories: pl.DataFrame, config: OneRosterConfig
+) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """Line items with numbers for their course and term (`group`) and category; and what each group stands for."""
+    final = [title.casefold().strip() for title in config.final_categories]
+    kinds = categories.with_row_index("category").select(
+        "category",
+        pl.col(ID).alias("categorySourcedId"),
+        weight=(_number("weight", least=0, most=MOST_WEIGHT) * MILLI).round().cast(pl.Int64),
+        is_final=pl.col("title").str.to_lowercase().str.strip_chars().is_in(final).fill_null(value=False),
+    )
+    groups = (
+        items.sort(ID)
+        .group_by(*GROUP, maintain_order=True)
+        .agg(pl.col("subject").drop_nulls().first())
+        .with_row_index("group")
+        .with_columns(pl.col("subject").fill_null("other"))
+        .with_columns(is_core=pl.col("subject") != "other")
+    )
+    numbered = (
+        items.join(groups.select("group", *GROUP), on=list(GROUP), how="left", maintain_order="left")
+        .join(kinds, on="categorySourcedId", how="left", maintain_order="left")
+        .select(
+            pl.col(ID).alias("lineItemSourcedId"),
+            *("group", "points_possible", "dueDate", "scale", "weight"),
+            pl.col("category").fill_null(categories.height),
+            pl.col("is_final").fill_null(value=False),
+        )
+    )
+    return numbered, groups
+
+
+def _linked(results: pl.DataFrame, items: pl.DataFrame, *, people: pl.DataFrame, ledger: Ledger) -> pl.DataFrame:
+    """Results with their line item and the number of their student."""
+    rows = dates(results, "results", ("scoreDate",), ledger=ledger)
+    rows = truths(rows, "results", FLAGS, ledger=ledger)
+    known = people.with_row_index("student").select("student", pl.col(ID).alias("studentSourcedId"))
+    rows = rows.join(known, on="studentSourcedId", how="left", maintain_order="left")
+    rows = ledger.keep(
+        rows, pl.col("student").is_not_null(), table=TABLE, rule="student_known", column="studentSourcedId"
+    )
+    rows = rows.join(items, on="lineItemSourcedId", how="left", maintain_order="left")
+    return ledger.keep(
+        rows, pl.col("group").is_not_null(), table=TABLE, rule="line_item_known", column="lineItemSourcedId"
+    ).with_columns(on=pl.coalesce("scoreDate", "dueDate"))
+
+
+def _scales(scales: pl.DataFrame) -> pl.DataFrame:
+    """`scale`, `text`, `of_scale`: what a scale says of a word in percent: `{A:94},{B:84}`; of a range, its start."""
+    return (
+        scales.select(pl.col(ID).alias("scale"), pl.col("scoreScaleValue").str.extract_all(r"\{[^{}]*\}").alias("pair"))
+        .explode("pair", empty_as_null=True, keep_nulls=True)
+        .select(
+            "scale",
+            pl.col("pair").str.extract(r"\{\s*([^:]+?)\s*:").str.to_uppercase().alias("text"),
+            pl.col("pair").str.extract(r":\s*(\d+(?:\.\d+)?)").cast(pl.Float64, strict=False).alias("of_scale"),
+        )
+        .filter(pl.col("text").is_not_null() & pl.col("of_scale").is_between(0, 100 * EXTRA))
+        .unique(["scale", "text"], keep="first", maintain_order=True)
+    )
+
+
+def _scored(rows: pl.DataFrame, scales: pl.DataFrame, *, config: OneRosterConfig, ledger: Ledger) -> pl.DataFrame:
+    """Results with `points` of `points_possible`, both null where there is no score to count."""
+    number = pl.col("score").str.strip_chars().cast(pl.Float64, strict=False)
+    rows = rows.with_columns(points=number, status=word("scoreStatus"), written=first_filled("score").is_not_null())
+    readable = ~pl.col("written") | pl.col("points").is_finite()
+    rows = ledger.keep(rows, readable, table=TABLE, rule="unreadable_number", column="score")
+    fits = pl.col("points").is_between(0, EXTRA * pl.col("points_possible")) | pl.col("points_possible").is_null()
+    rows = ledger.keep(rows, pl.col("points").is_null() | fits, table=TABLE, rule="out_of_range", column="score")
+    rows = _with_texts(rows, scales)
+    is_missing = (pl.col("missing") | (pl.col("status") == "notsubmitted")).fill_null(value=False)
+    rows = rows.with_columns(is_missing=is_missing, is_exempt=(pl.col("status") == "exempt").fill_null(value=False))
+    _note_signals(rows, config, ledger)
+    if config.missing_is_zero:
+        is_zero = pl.col("points").is_null() & pl.col("is_missing")
+        rows = rows.with_columns(pl.when(is_zero).then(0.0).otherwise("points").alias("points"))
+    unbounded = rows.filter(pl.col("points").is_not_null() & pl.col("points_possible").is_null()).height
+    ledger.note(f"results: {unbounded:,} scores have no resultValueMax to be a part of; not counted", unbounded)
+    counts = pl.col("points").is_not_null() & pl.col("points_possible").is_not_null() & ~pl.col("is_exempt")
+    return rows.with_columns(
+        (pl.when(counts).then(pl.col(name)) * MILLI).round().cast(pl.Int64).alias(name)
+        for name in ("points", "points_possible")
+    )
+
+
+def _with_texts(rows: pl.DataFrame, scales: pl.DataFrame) -> pl.DataFrame:
+    """A result that is a word alone counts what its score scale says of the word."""
+    if scales.is_empty() or rows["scale"].null_count() == rows.height:
+        return rows
+    rows = rows.with_columns(text=pl.col("textScore").str.strip_chars().str.to_uppercase())
+    rows = rows.join(scales, on=["scale", "text"], how="left", maintain_order="left")
+    by_scale = pl.col("points").is_null() & pl.col("of_scale").is_not_null()
+    possible = pl.col("points_possible").fill_null(100.0)
+    return rows.with_columns(
+        points=pl.when(by_scale).then(pl.col("of_scale") * possible / 100).otherwise("points"),
+        points_possible=pl.when(by_scale).then(possible).otherwise("points_possible"),
+    )
+
+
+def _note_signals(rows: pl.DataFrame, config: OneRosterConfig, ledger: Ledger) -> None:
+    flagged = rows.select(
+        *(pl.col(name).sum() for name in ("inProgress", "incomplete", "late")), pl.col("is_missing", "is_exempt").sum()
+    ).row(0)
+    if not any(flagged):
+        return
+    progress, incomplete, late, missing, exempt = flagged
+    zero = "a missing one without a score counts as no points" if config.missing_is_zero else "no score, no part in it"
+    ledger.note(
+        f"results: {progress:,} in progress, {incomplete:,} incomplete, {late:,} late, {missing:,} missing, {exempt:,} "
+        f"exempt: the contract has no column for single results; {zero}. A course without any score is a grade "
+        "without mark, and an incomplete final grade has the mark I"
+    )
+
+
+def _finals(rows: pl.DataFrame) -> pl.DataFrame:
+    """The report card grade of each student and group: the latest one."""
+    latest = rows.sort("on", *_PLACE, nulls_last=False).unique(["student", "group"], keep="last", maintain_order=True)
+    is_incomplete = pl.col("incomplete").fill_null(value=False) & pl.col("textScore").is_null()
+    return latest.select(
+        "student",
+        "group",
+        pl.when(is_incomplete).then(pl.lit(INCOMPLETE_MARK)).otherwise(first_filled("textScore")).alias("mark"),
+        (pl.col("points") / pl.col("points_possible") * 100).round(2).alias("percent"),
+        pl.col("on").alias("graded_on"),
+        pl.lit(value=True).alias("is_final"),
+        *_PLACE,
+    )
+
+
+def _standing(rows: pl.DataFrame) -> pl.DataFrame:
+    """The standing of each student and group from all its results; null where none is scored."""
+    by = ["student", "group"]
+    rows = (
+        rows.filter(~pl.col("is_exempt"))
+        .select(*by, "category", "weight", "points", "points_possible", "on", *_PLACE)
+        .with_row_index("at")
+    )
+    categories = rows.group_by(*by, "category").agg(
+        pl.col("weight").first(), pl.col("points", "points_possible").sum(), pl.col("on").max(), pl.col("at").min()
+    )
+    ratio = (pl.col("points") / pl.col("points_possible") * RATIO).round().cast(pl.Int64)
+    is_scored = pl.col("points_possible") > 0
+    standing = (
+        categories.with_columns(ratio=pl.when(is_scored).then(ratio), weight=pl.when(is_scored).then("weight"))
+        .group_by(by)
+        .agg(
+            pl.col("points", "points_possible").sum(),
+            (pl.col("ratio") * pl.col("weight")).sum().alias("weighted"),
+            pl.col("weight").sum(),
+            (pl.col("ratio").count() == pl.col("weight").count()).alias("all_weighted"),
+            pl.col("on").max(),
+            pl.col("at").min(),
+        )
+        .sort("at")
+    )
+    share = (
+        pl.when(pl.col("all_weighted") & (pl.col("weight") > 0))
+        .then(pl.col("weighted") / pl.col("weight") / RATIO)
+        .when(pl.col("points_possible") > 0)
+        .then(pl.col("points") / pl.col("points_possible"))
+    )
+    return standing.select(
+        *by,
+        (share * 100).round(2).alias("percent"),
+        pl.col("on").alias("graded_on"),
+        pl.lit(value=False).alias("is_final"),
+        *(rows[name].gather(standing["at"]).alias(name) for name in _PLACE),
+    )

@@ -1,0 +1,44 @@
+"""What becomes of the rows of a OneRoster package that are no rows of the contract: each is counted, none is shown."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import polars as pl
+
+from cis_ews.schema.rows import no_rejections, rejected
+from cis_ews.schema.school_data import SourceFile
+
+
+@dataclass(slots=True)
+class Ledger:
+    """Notes for the coverage statement, rejections, and by table the rows that say nothing of their own."""
+
+    notes: list[str] = field(default_factory=list[str])
+    rejections: list[pl.DataFrame] = field(default_factory=lambda: [no_rejections()])
+    reduced: dict[str, int] = field(default_factory=dict[str, int])
+    files: list[SourceFile] = field(default_factory=list[SourceFile])
+
+    def note(self, sentence: str, count: int = 1) -> None:
+        """A sentence, once, where there is anything to say."""
+        if count and sentence not in self.notes:
+            self.notes.append(sentence)
+
+    def reduce(self, table: str, count: int, sentence: str | None = None) -> None:
+        """Rows that were read for a table and are no row of it. `sentence`: what they are."""
+        self.reduced[table] = self.reduced.get(table, 0) + count
+        if sentence is not None:
+            self.note(f"{table}: {count:,} {sentence}", count)
+
+    def reject(self, rows: pl.DataFrame, *, table: str, rule: str, column: str | None) -> None:
+        """Rows, with `file` and `row_number`, that break a rule."""
+        if rows.height:
+            self.rejections.append(rejected(rows, table=table, rule=rule, columns=column))
+
+    def keep(self, rows: pl.DataFrame, holds: pl.Expr, *, table: str, rule: str, column: str) -> pl.DataFrame:
+        """The rows for which `holds` is true; the others are rejected."""
+        kept = rows.select(holds.fill_null(value=False).alias("holds")).to_series()
+        if kept.all():
+            return rows
+        self.reject(rows.filter(~kept), table=table, rule=rule, column=column)
+        return rows.filter(kept)
