@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import shlex
 import sys
 from collections.abc import Sequence
-from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -81,6 +81,7 @@ def train(
     with session.terminal.step("register"):
         registered = registry.register(trained.model, _record(trained), name=settings.name)
     session.terminal.say(f"\nRegistered {registered.uri} ({registered.model_version}) in {registry.place}")
+    session.terminal.say("Its model card, validation.md (every row of this page) and validation.json lie there with it")
     session.terminal.say(f"Next: {PROGRAM} promote --store {shlex.quote(str(runs.root))}")
     session.terminal.record("registered", uri=registered.uri, model_version=registered.model_version)
 
@@ -147,51 +148,68 @@ def _as_a_night_reads(session: Session, school_data: SchoolData, runs: RunStore)
 
 
 def _show(terminal: Terminal, trained: Trained) -> None:
-    from training.card import COLUMNS, accuracy_rows
+    from training.page import found, sections
 
-    summaries = trained.matrices.summaries
-    rows = [(one.as_of, one.students, one.labeled, one.positives) for one in summaries]
-    terminal.table("One matrix an as-of date", ["as of", "students", "with a label", "positive"], rows)
-    if trained.matrices.skipped:
-        days = counted(len(trained.matrices.skipped), "as-of date")
-        terminal.item(f"{days} not used: {next(iter(trained.matrices.skipped.values()))}")
-    if trained.split.between:
-        days = counted(len(trained.split.between), "as-of date")
-        terminal.item(f"{days} not used for measuring: the horizon reaches into the year that is held back")
-    tested = f"{min(trained.split.test)} to {max(trained.split.test)}"
-    first = next(iter(trained.table.values()))
-    terminal.table(
-        f"{trained.config.label}, measured on {tested} ({first.rows:,} rows, {first.base_rate:.0%} positive)",
-        COLUMNS,
-        accuracy_rows(trained.table),
-    )
+    _show_matrices(terminal, trained)
+    for section in sections(trained):
+        terminal.table(section.title, section.columns, section.shown)
+        if not section.shown:
+            terminal.say(f"\n{section.title}")
+        for note in section.notes:
+            terminal.item(note)
     for notice in model_notices({"about": trained.model.about}):
         terminal.item(notice, mark="!")
     terminal.record(
         "trained",
         about=dict(trained.model.about),
         summary=dict(trained.model.summary),
-        table={name: asdict(found) for name, found in trained.table.items()},
+        **found(trained),
         left_out={left.name: left.why for left in trained.left_out},
-        skipped={str(day): why for day, why in trained.matrices.skipped.items()},
+        skipped={str(day): why for day, why in {**trained.matrices.skipped, **trained.measured.skipped}.items()},
     )
+
+
+def _show_matrices(terminal: Terminal, trained: Trained) -> None:
+    rows = [(one.as_of, one.students, one.labeled, one.positives) for one in trained.matrices.summaries]
+    terminal.table("Learned from: one matrix an as-of date", ["as of", "students", "with a label", "positive"], rows)
+    skipped = {**trained.matrices.skipped, **trained.measured.skipped}
+    if skipped:
+        terminal.item(f"{counted(len(skipped), 'as-of date')} not used: {next(iter(skipped.values()))}")
+    for split in trained.validation.splits:
+        terminal.item(
+            f"school year {split.school_year} is measured by a model of {counted(len(split.train), 'as-of date')} of "
+            f"earlier years: {counted(split.gap_days, 'day')} lie between, no less than the horizon of "
+            f"{counted(split.horizon_days, 'day')}"
+        )
+        if split.between:
+            days = counted(len(split.between), "as-of date")
+            terminal.item(f"{days} not used for measuring: the horizon reaches into the year that is held back")
 
 
 def _record(trained: Trained) -> TrainingRecord:
     from cis_ews.risk.registry import TrainingRecord
     from training.card import model_card
+    from training.page import found, validation_page
 
     about = trained.model.about
     hashes = {name: str(about[name]) for name in ("data_sha256", "config_sha256", "features_sha256")}
     return TrainingRecord(
         settings={**trained.config.model_dump(mode="json"), **trained.model.summary},
         measured={
-            f"{who.replace(' ', '_').replace(chr(39), '')}.{name}": value
-            for who, found in trained.table.items()
-            for name, value in asdict(found).items()
+            "null_control.gain": trained.null.gain,
+            "null_control.p_value": trained.null.p_value,
+        }
+        | {
+            f"{who.replace(' ', '_').replace(chr(39), '')}.{name}": estimate.value
+            for who, compared in trained.validation.table.items()
+            for name, estimate in compared.values.items()
         },
         tags={**hashes, "label": trained.config.label, "made_up": str(about["made_up"]).lower()},
-        texts={"model_card.md": model_card(trained)},
+        texts={
+            "model_card.md": model_card(trained),
+            "validation.md": validation_page(trained),
+            "validation.json": json.dumps(found(trained), default=str, indent=1) + "\n",
+        },
     )
 
 

@@ -1,8 +1,10 @@
-"""What a model has to beat: published rules, last year's value of the outcome, plain logistic regression."""
+"""What a model has to beat: published rules, last year's outcome, September, the school's rate, plain models."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date
 from typing import Any, cast
 
 import numpy as np
@@ -10,9 +12,11 @@ import numpy.typing as npt
 import polars as pl
 
 from cis_ews.enums import RuleStatus
+from cis_ews.risk.cohort import Cohort, cohort_of
+from cis_ews.risk.cores import available_cores
 from cis_ews.risk.rules import RulesModel
 from cis_ews.risk.tier_policy import TierPolicy
-from cis_ews.risk.tiers import FLAGS
+from cis_ews.risk.tiers import FLAGS, assign_tiers
 from training.matrices import LABEL
 
 Array = npt.NDArray[np.float64]
@@ -26,25 +30,74 @@ LAST_YEAR: Mapping[str, tuple[str, ...]] = {
 CHRONIC = 0.1
 
 
-def rules_score(indicators: pl.DataFrame, as_of: pl.Series, policy: TierPolicy) -> Array:
+@dataclass(frozen=True, eq=False)
+class Answers:
+    """What the flag rules say on one as-of date: `rows` are the places of its students among all rows."""
+
+    as_of: date
+    rows: npt.NDArray[np.int64]
+    indicators: pl.DataFrame
+    results: pl.DataFrame
+
+
+def ask_rules(indicators: pl.DataFrame, as_of: pl.Series) -> list[Answers]:
+    """Ask every flag rule, date by date."""
+    rows = indicators.with_columns(__as_of=as_of).with_row_index("__row")
+    rules = RulesModel(rules=tuple(FLAGS))
+    answers: list[Answers] = []
+    for (day,), of_day in rows.group_by("__as_of", maintain_order=True):
+        assert isinstance(day, date)  # noqa: S101 - the column is one of dates
+        plain = of_day.drop("__row", "__as_of")
+        places = of_day["__row"].cast(pl.Int64).to_numpy()
+        answers.append(Answers(day, places, plain, rules.evaluate(plain, as_of=day)))
+    return answers
+
+
+def rules_score(answers: list[Answers], policy: TierPolicy) -> Array:
     """What published rules say of each row: the tier that they ask for, then how many flag rules hold, then the absence
     rate: the order in which a night by rules fills its list. Duties and strengths are no flags."""
-    rows = indicators.with_columns(__as_of=as_of).with_row_index("__row")
-    scores = np.zeros(rows.height)
-    for (day,), of_day in rows.group_by("__as_of"):
-        said = _evidence(of_day, day, policy)
-        joined = of_day.select("__row", "student_id", rate=pl.col("absence_rate_ytd").fill_null(0.0)).join(
-            said, on="student_id", how="left"
+    scores = np.zeros(sum(each.rows.size for each in answers))
+    for each in answers:
+        joined = each.indicators.select("student_id", rate=pl.col("absence_rate_ytd").fill_null(0.0)).join(
+            _evidence(each.results, policy), on="student_id", how="left", maintain_order="left"
         )
         # A rate is 1 at most: half of it never makes up for one flag.
         score = pl.col("tier").fill_null(0) * 1000.0 + pl.col("flags").fill_null(0) + pl.col("rate") / 2
-        scores[joined["__row"].to_numpy()] = joined.select(score.cast(pl.Float64)).to_series().to_numpy()
+        scores[each.rows] = joined.select(score.cast(pl.Float64)).to_series().to_numpy()
     return scores
 
 
-def _evidence(indicators: pl.DataFrame, day: object, policy: TierPolicy) -> pl.DataFrame:
-    results = RulesModel().evaluate(indicators.drop("__row", "__as_of"), as_of=day)  # pyright: ignore[reportArgumentType]
-    held = results.filter(pl.col("status") == RuleStatus.HOLDS, pl.col("rule").is_in(FLAGS))
+def rules_held(answers: list[Answers]) -> dict[str, Array]:
+    """Rule -> 1 in the rows where it holds, else 0."""
+    held = {name: np.zeros(sum(each.rows.size for each in answers)) for name in FLAGS}
+    for each in answers:
+        holding = each.results.filter(pl.col("status") == RuleStatus.HOLDS)
+        for (name,), of_rule in holding.group_by("rule"):
+            holds = each.indicators["student_id"].is_in(of_rule["student_id"].implode()).to_numpy()
+            held[str(name)][each.rows] = holds
+    return held
+
+
+def tiers(answers: list[Answers], risk: Array, policy: TierPolicy) -> Array:
+    """The tier that a night with these risks would give each row, its school's list cut at capacity; NaN for none."""
+    given = np.full(risk.size, np.nan)
+    for each in answers:
+        ids = each.indicators["student_id"]
+        scores = assign_tiers(
+            Cohort(students=cohort_of(each.indicators), flow=()),
+            each.indicators,
+            each.results,
+            policy=policy,
+            model_version="validation",
+            risk=pl.DataFrame({"student_id": ids, "risk": risk[each.rows]}),
+        )
+        joined = ids.to_frame().join(scores, on="student_id", how="left", maintain_order="left")
+        given[each.rows] = joined["tier"].cast(pl.Float64).fill_null(float("nan")).to_numpy()
+    return given
+
+
+def _evidence(results: pl.DataFrame, policy: TierPolicy) -> pl.DataFrame:
+    held = results.filter(pl.col("status") == RuleStatus.HOLDS)
     asked = pl.DataFrame(
         [(entry.rule.name, level, entry.tier) for entry in policy.rules for level in entry.levels],
         schema={"rule": pl.String, "level": pl.String, "tier": pl.Int32},
@@ -70,6 +123,24 @@ def last_year_score(indicators: pl.DataFrame, label: str) -> Array | None:
     return cast("Array", indicators.select(score.cast(pl.Float64)).to_series().to_numpy())
 
 
+def september_score(indicators: pl.DataFrame) -> Array:
+    """Days absent in September (Baltimore Education Research Consortium 2014: two or more foretell the year), for ever
+    the same after it; of whom they are not known, the median."""
+    days = indicators["days_absent_september"].cast(pl.Float64)
+    middle = days.median()
+    return cast("Array", days.fill_null(float(middle) if isinstance(middle, int | float) else 0.0).to_numpy())
+
+
+def school_rate(train: pl.DataFrame, schools: pl.Series) -> Array:
+    """The share of positives of each row's school in the years that are learned from: no student is told from another.
+
+    Of a school without a row there: the share of all.
+    """
+    rates = train.group_by("school_id").agg(rate=pl.col(LABEL).cast(pl.Float64).mean())
+    found = schools.to_frame("school_id").join(rates, on="school_id", how="left", maintain_order="left")["rate"]
+    return cast("Array", found.fill_null(float(train[LABEL].to_numpy().mean())).to_numpy())
+
+
 def as_probability(train: tuple[Array, Array], test: Array) -> Array:
     """A score as a probability: the share of positives at that score in the training years, never falling."""
     from sklearn.isotonic import IsotonicRegression
@@ -91,9 +162,28 @@ def logistic(train: pl.DataFrame, test: pl.DataFrame, names: list[str]) -> Array
     fitted = cast(
         "Any", Pipeline([("fill", SimpleImputer(add_indicator=True)), ("scale", StandardScaler()), ("fit", regression)])
     )
-    fitted.fit(_matrix(train, names), train[LABEL].to_numpy())
-    return cast("Array", fitted.predict_proba(_matrix(test, names))[:, 1])
+    fitted.fit(matrix(train, names), train[LABEL].to_numpy())
+    return cast("Array", fitted.predict_proba(matrix(test, names))[:, 1])
 
 
-def _matrix(rows: pl.DataFrame, names: list[str]) -> Array:
+def lightgbm_defaults(train: pl.DataFrame, test: pl.DataFrame, names: list[str], *, seed: int) -> Array:
+    """LightGBM as it comes, on the same features; only made to give the same trees each time."""
+    import lightgbm
+
+    library = cast("Any", lightgbm)
+    parameters: dict[str, Any] = {
+        "objective": "binary",
+        "seed": seed,
+        "deterministic": True,
+        "force_row_wise": True,
+        "num_threads": available_cores(),
+        "verbosity": -1,
+    }
+    data = library.Dataset(matrix(train, names), train[LABEL].to_numpy().astype(np.float64), params=parameters)
+    fitted = library.train(parameters, data, num_boost_round=100)
+    return np.asarray(fitted.predict(matrix(test, names)), dtype=np.float64)
+
+
+def matrix(rows: pl.DataFrame, names: list[str]) -> Array:
+    """The named features of rows as numbers, NaN where missing."""
     return rows.select(pl.col(names).cast(pl.Float64)).fill_null(float("nan")).to_numpy()

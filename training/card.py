@@ -5,17 +5,16 @@ Made from the training, and not typed.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Sequence
 from datetime import date
 
-from cis_ews.evaluation.accuracy import Accuracy
 from cis_ews.risk.feature_catalog import FEATURES
 from cis_ews.risk.labels import LABELS
 from cis_ews.wording import DEMONSTRATION
 from training.experiment import Trained
 from training.matrices import described
+from training.page import COLUMNS, accuracy_rows, controls, markdown_table
 
-COLUMNS = ("", "AUROC", "average precision", "Brier", "recall at 5 %", "10 %", "20 %")
 FEATURES_SHOWN = 15
 USE = """## What it is for
 
@@ -32,19 +31,7 @@ LIMITS = """## What to mind
 - The figures are of one held-back year of the same schools. Another year, and other schools, will differ.
 - A label says what the records say: an unrecorded absence or incident does not exist for it, and students who were
   supported in time and did well count as not at risk, as they were.
-- Accuracy for groups of students, probability intervals and stability are not measured here."""
-
-
-def accuracy_rows(table: Mapping[str, Accuracy]) -> list[list[str]]:
-    """One row of figures for each that was measured."""
-    return [
-        [name, *(f"{value:.3f}" for value in (found.auroc, found.average_precision, found.brier)), *_recalls(found)]
-        for name, found in table.items()
-    ]
-
-
-def _recalls(found: Accuracy) -> list[str]:
-    return [f"{value:.2f}" for value in (found.recall_at_5, found.recall_at_10, found.recall_at_20)]
+- Accuracy for groups of students by who they are, probability intervals and stability are not measured here."""
 
 
 def model_card(trained: Trained) -> str:
@@ -56,6 +43,7 @@ def model_card(trained: Trained) -> str:
         _label(trained),
         _data(trained),
         _accuracy(trained),
+        *(section.markdown() for section in controls(trained)),
         _model(trained),
         _features(trained),
         LIMITS,
@@ -84,19 +72,21 @@ def _data(trained: Trained) -> str:
         ]
         for summary in trained.matrices.summaries
     ]
-    table = _table(["as-of date", "students", "with a label", "positive", "share", "without a label"], rows)
+    table = markdown_table(["as-of date", "students", "with a label", "positive", "share", "without a label"], rows)
     return f"## Data\n\nOne matrix an as-of date; each row is a student as the records knew them that day.\n\n{table}"
 
 
 def _accuracy(trained: Trained) -> str:
-    test, train = _days(trained.split.test), _days(trained.split.train)
-    rows = next(iter(trained.table.values()))
+    found = trained.validation
+    test = _days([day for split in found.splits for day in split.test])
+    train = _days([day for split in found.splits for day in split.train])
     return (
         "## How good it is\n\n"
-        f"Measured on the matrices of {test} ({rows.rows:,} rows, {rows.base_rate:.1%} positive), by "
-        f"a model that learned from {train} alone. Recall at 5 %: the share of those whom the outcome met among the 5 "
-        f"% with the highest risk. The registered model then learned from all years.\n\n"
-        f"{_table(COLUMNS, accuracy_rows(trained.table))}"
+        f"Measured on the matrices of {test} ({found.rows:,} rows, {found.positives / found.rows:.1%} positive), by "
+        f"a model that learned from {train} alone. Recall at 5 %: the share of those whom the outcome met who stand "
+        f"on the list of their school, with places for 5 % of its students. The registered model then learned from all "
+        f"years. Intervals, groups and other splits: validation.md beside this card.\n\n"
+        f"{markdown_table(COLUMNS, accuracy_rows(found.table))}"
     )
 
 
@@ -107,12 +97,13 @@ def _model(trained: Trained) -> str:
 
 def _features(trained: Trained) -> str:
     definitions = {feature.name: feature.definition for feature in FEATURES}
-    shown = list(trained.importance.items())[:FEATURES_SHOWN]
+    shown = list(trained.validation.importance.items())[:FEATURES_SHOWN]
     rows = [[name, definitions[name], f"{weight:.3f}"] for name, weight in shown]
+    table = markdown_table(["feature", "what it is", "weight"], rows)
     out = "; ".join(f"{left.name} ({left.why})" for left in trained.left_out) or "none"
     return (
         f"## What it looks at\n\n{len(trained.model.features)} features; those that move it most, by the mean absolute "
-        f"contribution in log-odds on the held-back year:\n\n{_table(['feature', 'what it is', 'weight'], rows)}\n\n"
+        f"contribution in log-odds on the held-back year:\n\n{table}\n\n"
         f"Left out: {out}."
     )
 
@@ -125,8 +116,3 @@ def _hashes(trained: Trained) -> str:
 
 def _days(dates: Sequence[date]) -> str:
     return f"{min(dates)} to {max(dates)}"
-
-
-def _table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    lines = [columns, ["---"] * len(columns), *rows]
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines)

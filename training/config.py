@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-import re
 import tomllib
-from datetime import date
 from pathlib import Path
 
 from pydantic import BaseModel, Field, ValidationError, field_validator
@@ -14,10 +12,25 @@ from cis_ews.errors import ConfigError
 from cis_ews.risk.labels import LABELS
 from cis_ews.risk.registry import NAME
 from cis_ews.wording import mistakes
+from training.dates import is_date_rule
 
 DEFAULT = Path(__file__).parents[1] / "configs" / "training.toml"
-FIRST_MONTH = 8
-_MONTH_DAY = re.compile(r"(0[1-9]|1[0-2])-([0-2][0-9]|3[01])", re.ASCII)
+FEWEST_SHUFFLES = 100
+
+
+class ValidationConfig(BaseModel, frozen=True, extra="forbid", hide_input_in_errors=True):
+    """How a training is validated (docs/validation.md). Keys: configs/training.toml, `[validation]`."""
+
+    as_of: tuple[str, ...] = Field(default=("day 20", "day 40", "day 60", "term ends", "06-01"), min_length=1)
+    draws: int = Field(default=500, ge=100, le=10_000)
+    shuffles: int = Field(default=199, ge=FEWEST_SHUFFLES, le=10_000)
+    contrast_rows: int = Field(default=20_000, ge=0)
+    trusted: tuple[str, ...] = ()
+
+    @field_validator("as_of")
+    @classmethod
+    def _dates_of_a_year(cls, dates: tuple[str, ...]) -> tuple[str, ...]:
+        return _date_rules(dates)
 
 
 class TrainingConfig(BaseModel, frozen=True, extra="forbid", hide_input_in_errors=True):
@@ -29,6 +42,7 @@ class TrainingConfig(BaseModel, frozen=True, extra="forbid", hide_input_in_error
     as_of: tuple[str, ...] = Field(min_length=1)
     test_years: int = Field(ge=1, le=10)
     seed: int = Field(ge=0, lt=2**31)
+    validation: ValidationConfig = ValidationConfig()
 
     @field_validator("label")
     @classmethod
@@ -40,16 +54,7 @@ class TrainingConfig(BaseModel, frozen=True, extra="forbid", hide_input_in_error
     @field_validator("as_of")
     @classmethod
     def _days_of_the_year(cls, days: tuple[str, ...]) -> tuple[str, ...]:
-        for day in days:
-            if not _MONTH_DAY.fullmatch(day) or not _is_a_day(day):
-                raise ValueError('write month and day, as in "02-28"')
-        if len(set(days)) < len(days):
-            raise ValueError("a day is named twice")
-        return days
-
-    def dates(self, school_year: int) -> list[date]:
-        """The as-of dates of a school year (2026 is 2025-26), in order."""
-        return sorted(_on(day, school_year) for day in self.as_of)
+        return _date_rules(days)
 
     @property
     def hash(self) -> str:
@@ -66,19 +71,13 @@ class TrainingConfig(BaseModel, frozen=True, extra="forbid", hide_input_in_error
         except (tomllib.TOMLDecodeError, UnicodeDecodeError):
             raise ConfigError(f"The training file {path} is not TOML", hint="see configs/training.toml") from None
         except ValidationError as error:
-            wrong = "; ".join(mistakes(error, names=cls.model_fields))
+            wrong = "; ".join(mistakes(error, names={*cls.model_fields, *ValidationConfig.model_fields}))
             raise ConfigError(f"{path.name}: {wrong}", hint="configs/training.toml explains every key") from None
 
 
-def _on(day: str, school_year: int) -> date:
-    month, number = (int(part) for part in day.split("-"))
-    return date(school_year - (month >= FIRST_MONTH), month, number)
-
-
-def _is_a_day(day: str) -> bool:
-    """Whether it is a day of every year: February 29 is not."""
-    try:
-        _on(day, 2027)
-    except ValueError:
-        return False
-    return True
+def _date_rules(rules: tuple[str, ...]) -> tuple[str, ...]:
+    if not all(map(is_date_rule, rules)):
+        raise ValueError('write month and day, as in "02-28", a day of school, as in "day 20", or "term ends"')
+    if len(set(rules)) < len(rules):
+        raise ValueError("a day is named twice")
+    return rules

@@ -4,66 +4,51 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
 from datetime import date
+from functools import partial
 from typing import Any
 
-import numpy as np
 import polars as pl
 
-from cis_ews.errors import DataError
-from cis_ews.evaluation.accuracy import Accuracy, evaluate
 from cis_ews.progress import Progress
-from cis_ews.risk.features import features_hash, monotone_constraints
+from cis_ews.risk.features import features_hash
 from cis_ews.risk.labels import LABELS
 from cis_ews.risk.model import RiskModel
 from cis_ews.risk.night_model import DECLARED, GRADES, declared_features
 from cis_ews.risk.tier_policy import TierPolicy
 from cis_ews.schema.school_data import SchoolData
-from cis_ews.wording import counted
-from training.baselines import Array, as_probability, last_year_score, logistic, rules_score
 from training.config import TrainingConfig
-from training.matrices import KEYS, LABEL, Matrices, build_matrices
-
-MODEL = "the model"
-RULES = "published rules"
-LOGISTIC = "logistic regression"
-LAST_YEAR = "last year's value"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LeftOut:
-    """Features of the catalog that cannot be learned from, and why."""
-
-    name: str
-    why: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Split:
-    """The as-of dates to learn from and those to measure on, of other school years; no horizon of the one reaches the
-    other. `between`: dates of the earlier years whose horizon does, and which are not used for measuring."""
-
-    train: tuple[date, ...]
-    test: tuple[date, ...]
-    between: tuple[date, ...] = ()
+from training.contrasts import Contrast, NotMeasured, contrasts
+from training.dates import as_of_dates
+from training.fitting import LeftOut, fit_model, usable_features
+from training.known import features_known_by
+from training.leakage import LeakageReport, find_later, find_leaks, refuse
+from training.matrices import Matrices, build_matrices
+from training.null_control import NullControl, null_control, one_date_a_year
+from training.splits import Part, Split, held_back_years, leave_future_out, rows_on
+from training.validation import Validation, validate
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Trained:
     """What a training has made.
 
-    `model`: fitted on all past years. `table`: who was measured -> how well, on the test years, by a model fitted
-    without them. `importance`: feature -> mean absolute contribution there, in log-odds, largest first.
+    `model`: fitted on all past years. `matrices`: what it learned from. `leakage`: what was looked for, and not found.
+    `validation`: how well a model that learned without them did on the held-back years. `contrasts`: the same on other
+    splits; `not_measured`: why not. `null`: what shuffled labels gain.
     """
 
     model: RiskModel
     config: TrainingConfig
     matrices: Matrices
-    split: Split
-    table: Mapping[str, Accuracy]
-    importance: Mapping[str, float]
+    measured: Matrices
+    leakage: LeakageReport
+    validation: Validation
+    null: NullControl
+    contrasts: tuple[Contrast, ...]
+    not_measured: tuple[NotMeasured, ...]
     left_out: tuple[LeftOut, ...]
 
 
@@ -76,120 +61,92 @@ def train(
     progress: Progress,
     erased: Collection[str] = frozenset(),
 ) -> Trained:
-    """Learn from past school years, measured on the last of them.
+    """Learn from past school years, validated on the last of them.
 
     Raises:
         DataError: there are not enough past school years to hold one back, or nothing to learn from.
-        ModelError: the labels or features are such that no model can be fitted.
+        ModelError: the labels or features are such that no model can be fitted, or a feature leaks.
     """
     with progress.step("matrices"):
-        matrices = build_matrices(school_data, config, minimum_days=policy.minimum_days_enrolled, erased=erased)
-        split = split_by_year(matrices, config)
-    with progress.step("measure"):
-        table, importance = _measure(matrices, split, config=config, policy=policy)
+        build = partial(build_matrices, school_data, config, minimum_days=policy.minimum_days_enrolled, erased=erased)
+        matrices = build()
+        measured = build(dates=_measuring_dates(school_data, matrices, config))
+        splits = leave_future_out(matrices, measured, label=config.label)
+    with progress.step("look for leaks"):
+        leakage = _without_leaks(school_data, matrices, config=config, erased=erased)
+    with progress.step("validate"):
+        validation = validate(matrices, measured, splits, config=config, policy=policy)
+    with progress.step("contrast"):
+        found, missing = _contrasts(school_data, matrices, measured, splits=splits, config=config)
+    with progress.step("null control"):
+        null = _null(matrices, measured, splits[-1], config=config)
     with progress.step("fit"):
         names, left_out = usable_features(matrices.rows)
         about = _about(school_data, config, matrices, names=names, made_up=made_up)
-        model = _fit(matrices.rows, names, config=config, about=about)
+        model = fit_model(matrices.rows, names, config=config, about=about)
     return Trained(
         model=model,
         config=config,
         matrices=matrices,
-        split=split,
-        table=table,
-        importance=importance,
+        measured=measured,
+        leakage=leakage,
+        validation=validation,
+        null=null,
+        contrasts=tuple(found),
+        not_measured=tuple(missing),
         left_out=left_out,
     )
 
 
-def usable_features(rows: pl.DataFrame) -> tuple[list[str], tuple[LeftOut, ...]]:
-    """The features that say something in these rows: not those that are missing or equal everywhere, or the same as an
-    earlier one."""
-    kept: list[str] = []
-    left_out: list[LeftOut] = []
-    seen: dict[tuple[object, ...], list[str]] = {}
-    for name in (name for name in rows.columns if name not in KEYS):
-        column = rows[name]
-        digest = (column.null_count(), column.sum(), column.min(), column.max())
-        twin = next((other for other in seen.get(digest, []) if rows[other].equals(column)), None)
-        why = _useless(column) or (None if twin is None else f"the same as {twin}")
-        if why:
-            left_out.append(LeftOut(name=name, why=why))
-            continue
-        seen.setdefault(digest, []).append(name)
-        kept.append(name)
-    return kept, tuple(left_out)
-
-
-def _useless(column: pl.Series) -> str | None:
-    if column.null_count() == len(column):
-        return "missing everywhere"
-    return "the same everywhere" if column.drop_nulls().n_unique() == 1 else None
-
-
-def split_by_year(matrices: Matrices, config: TrainingConfig) -> Split:
-    """Hold back the last past school years. Raises DataError where nothing is left to learn from."""
-    years = sorted({summary.school_year for summary in matrices.summaries})
-    held_back = years[-config.test_years :]
-    test = [summary.as_of for summary in matrices.summaries if summary.school_year in held_back]
-    earlier = [summary for summary in matrices.summaries if summary.school_year not in held_back]
-    # What a label of an earlier year sees of the held-back ones would be learned, and then asked.
-    train = [summary.as_of for summary in earlier if summary.horizon_end < min(test)]
-    if not train:
-        raise DataError(
-            f"The extract can tell {config.label} in {counted(len(years), 'past school year')}; "
-            f"{config.test_years} held back to measure on, and none is left to learn from",
-            hint="bring an extract with more past school years: horizons of the earlier ones end before the held-back",
-        )
-    between = tuple(summary.as_of for summary in earlier if summary.as_of not in train)
-    return Split(train=tuple(train), test=tuple(test), between=between)
-
-
-def _fit(
-    rows: pl.DataFrame, names: Sequence[str], *, config: TrainingConfig, about: Mapping[str, object] | None = None
-) -> RiskModel:
-    """Rows of one student never stand on both sides of a held-out split."""
-    return RiskModel.fit(
-        rows.select(names),
-        rows[LABEL],
-        seed=config.seed,
-        groups=rows["student_id"],
-        monotone={name: way for name, way in monotone_constraints(names).items() if way},
-        about=about,
+def _without_leaks(
+    school_data: SchoolData, matrices: Matrices, *, config: TrainingConfig, erased: Collection[str]
+) -> LeakageReport:
+    """Look at every row, and work out one date of each school year again without later records."""
+    names, _ = usable_features(matrices.rows)
+    found = find_leaks(matrices.rows, names)
+    dates: list[date] = []
+    for year in sorted({summary.school_year for summary in matrices.summaries}):
+        of_year = [summary.as_of for summary in matrices.summaries if summary.school_year == year]
+        dates.append(of_year[len(of_year) // 2])
+        rows = matrices.rows.filter(pl.col("as_of") == dates[-1])
+        found += find_later(rows, features_known_by(school_data, dates[-1], erased=erased), names)
+    trusted = config.validation.trusted
+    refuse(finding for finding in found if finding.column not in trusted)
+    return LeakageReport(
+        features=len(names),
+        rows=matrices.rows.height,
+        dates=tuple(dates),
+        trusted=tuple(str(finding) for finding in found),
     )
 
 
-def _measure(
-    matrices: Matrices, split: Split, *, config: TrainingConfig, policy: TierPolicy
-) -> tuple[dict[str, Accuracy], dict[str, float]]:
-    is_train, is_test = (matrices.rows["as_of"].is_in(list(dates)) for dates in (split.train, split.test))
-    train, test = matrices.rows.filter(is_train), matrices.rows.filter(is_test)
-    names, _ = usable_features(train)
-    model = _fit(train, names, config=config)
-    known, asked = train[LABEL].to_numpy(), test[LABEL].to_numpy()
-    table = {
-        MODEL: evaluate(asked, model.predict(test)),
-        LOGISTIC: evaluate(asked, logistic(train, test, names)),
-    }
-    for name, score in _scores(matrices, config=config, policy=policy).items():
-        before, now = score[is_train.to_numpy()], score[is_test.to_numpy()]
-        table[name] = _of_a_score((before, known), (now, asked))
-    contributions = np.abs(model.contributions(test).select(names).to_numpy()).mean(axis=0)
-    weight = dict(zip(names, contributions.tolist(), strict=True))
-    return table, dict(sorted(weight.items(), key=lambda pair: -pair[1]))
+def _null(matrices: Matrices, measured: Matrices, split: Split, *, config: TrainingConfig) -> NullControl:
+    train = matrices.rows.filter(pl.Series(rows_on(matrices.rows, split.train)))
+    test = measured.rows.filter(pl.Series(rows_on(measured.rows, split.test)))
+    return null_control(
+        one_date_a_year(train), one_date_a_year(test), shuffles=config.validation.shuffles, seed=config.seed
+    )
 
 
-def _of_a_score(train: tuple[Array, Array], test: tuple[Array, Array]) -> Accuracy:
-    """A score that is no probability: judged by its own order, and the Brier score by what it meant in other years."""
-    score, label = test
-    in_order = evaluate(label, (score - score.min()) / max(float(np.ptp(score)), 1e-12))
-    return replace(in_order, brier=evaluate(label, as_probability(train, score)).brier)
+def _measuring_dates(school_data: SchoolData, matrices: Matrices, config: TrainingConfig) -> list[date]:
+    calendar, asked = school_data.calendar_days, config.validation.as_of
+    return [day for year in held_back_years(matrices, config.test_years) for day in as_of_dates(calendar, asked, year)]
 
 
-def _scores(matrices: Matrices, *, config: TrainingConfig, policy: TierPolicy) -> dict[str, Array]:
-    scores = {RULES: rules_score(matrices.indicators, matrices.rows["as_of"], policy)}
-    last_year = last_year_score(matrices.indicators, config.label)
-    return scores if last_year is None else {**scores, LAST_YEAR: last_year}
+def _contrasts(
+    school_data: SchoolData,
+    matrices: Matrices,
+    measured: Matrices,
+    *,
+    splits: Sequence[Split],
+    config: TrainingConfig,
+) -> tuple[list[Contrast], list[NotMeasured]]:
+    if not config.validation.contrast_rows:
+        return [], [NotMeasured(name="other splits", why="contrast_rows is 0 in the configuration")]
+    last = splits[-1]
+    later = Part(rows_on(matrices.rows, last.train), rows_on(measured.rows, last.test))
+    districts = school_data.schools.select("school_id", "district_id")
+    return contrasts(matrices.rows, measured.rows, later, districts=districts, config=config)
 
 
 def _about(

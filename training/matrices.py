@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import date
 
@@ -17,6 +17,7 @@ from cis_ews.risk.labels import horizon_end, known_through, make_labels
 from cis_ews.schema.school_data import SchoolData
 from cis_ews.wording import counted
 from training.config import TrainingConfig
+from training.dates import as_of_dates
 
 LABEL = "label"
 KEYS = ("student_id", "school_id", "school_year", "as_of", LABEL)
@@ -55,16 +56,23 @@ class Matrices:
 
 
 def build_matrices(
-    school_data: SchoolData, config: TrainingConfig, *, minimum_days: int, erased: Collection[str] = frozenset()
+    school_data: SchoolData,
+    config: TrainingConfig,
+    *,
+    minimum_days: int,
+    erased: Collection[str] = frozenset(),
+    dates: Sequence[date] | None = None,
 ) -> Matrices:
     """The matrices of every as-of date whose outcome the extract can tell, to the end of the horizon.
+
+    `dates`: other ones than those that `config` says for every school year of the calendar.
 
     `minimum_days`: students enrolled for fewer days are left out, as a night gives them no risk. `erased`: ids of
     students who are left out at a family's request. Raises DataError where no date can be used.
     """
     parts: list[tuple[pl.DataFrame, pl.DataFrame, MatrixSummary]] = []
     skipped: dict[date, str] = {}
-    for as_of in _dates(school_data, config):
+    for as_of in _dates(school_data, config) if dates is None else dates:
         try:
             end = _reached_end(school_data, as_of, config.label)
             labels = make_labels(school_data, as_of, label=config.label)
@@ -105,15 +113,9 @@ def _reached_end(school_data: SchoolData, as_of: date, label: str) -> date:
 
 
 def _dates(school_data: SchoolData, config: TrainingConfig) -> list[date]:
-    """The as-of dates of every school year of the calendar on which its school has begun."""
-    calendar = school_data.calendar_days.filter(pl.col("is_instructional"))
-    years = calendar.group_by("school_year").agg(first=pl.col("date").min(), last=pl.col("date").max())
-    return [
-        day
-        for year, first, last in years.sort("school_year").iter_rows()
-        for day in config.dates(int(year))
-        if first <= day <= last
-    ]
+    """The as-of dates of every school year of the calendar."""
+    years = school_data.calendar_days["school_year"].unique().sort().to_list()
+    return [day for year in years for day in as_of_dates(school_data.calendar_days, config.as_of, year)]
 
 
 def _matrix(

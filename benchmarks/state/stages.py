@@ -44,7 +44,7 @@ COLUMNS = {
     "incidents": ["student_id", "date", "severity"],
     "course_grades": ["student_id", "subject", "mark", "grade_points", "term"],
 }
-RUN_TABLES = ("reasons", "rules", "indicators", "contributions")
+RUN_TABLES = ("reasons", "rules", "contributions")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -208,7 +208,7 @@ def reasons(task: Task) -> int:
     peers = task.plan.workspace.table(SCHOOLS, "peers")
     told = tell(estimates, found, judged, rules_model=RulesModel(), rules=held, as_of=AS_OF, peers=peers)
     assert told.contributions is not None
-    tables = {"reasons": told.reasons, "rules": held, "indicators": found, "contributions": told.contributions}
+    tables = {"reasons": told.reasons, "rules": held, "contributions": told.contributions}
     task.keep("judged", judged=judged, **{name: checked(name, frame) for name, frame in tables.items()})
     return judged.height
 
@@ -230,7 +230,10 @@ def tiers_and_run(crew: Crew, plan: Plan, known: Known) -> tuple[int, Path]:
         inputs=known.files,
         scores=scores,
         rejections=Rejections.cast(known.rejections),
-        tables=workspace.parts(pieces, RUN_TABLES),
+        tables={
+            **workspace.parts([f"measured-{part}" for part in known.parts], ("indicators",)),
+            **workspace.parts(pieces, RUN_TABLES),
+        },
     )
     run = store.write(contents, write_all=lambda files: crew.work("tables", write_file, files))
     return scores.height, run.path

@@ -1,6 +1,6 @@
 """Corrected records: what a family had put right replaces what the extract says, tonight and every night after.
 
-    <store>/corrections/<salted hash of the student's id>/student.json, <table>.csv
+    <store>/corrections/<salted hash of the student's id>/student.json, <table>.csv     (cis_ews.storage.corrected)
 
 A table that a correction has replaces all rows of the student in that table; the others stay as the extract has them.
 The files are inputs of every night that uses them: their hashes stand in its manifest.
@@ -23,12 +23,12 @@ from cis_ews.schema.rows import PLACE
 from cis_ews.schema.school_data import TABLES, SchoolData, SourceFile
 from cis_ews.schema.scores import Rejections
 from cis_ews.schema.validation import ROWS_NAMED, require_columns
+from cis_ews.storage.corrected import OWNER, PRIVATE, replace_corrected
 from cis_ews.storage.files import disk_errors, json_bytes, replace_durably
 from cis_ews.storage.store import RunStore
 from cis_ews.wording import counted
 
 CORRECTABLE = tuple(table for table, schema in TABLES.items() if "student_id" in schema.columns())
-OWNER = "student.json"
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,9 +114,9 @@ def keep_correction(store: RunStore, correction: Correction) -> None:
         folder = store.student_folder(correction.student_id)
         with disk_errors(folder, "write"):
             folder.mkdir(parents=True, exist_ok=True)
-            replace_durably(folder / OWNER, json_bytes({"student_id": correction.student_id}), mode=0o600)
+            replace_durably(folder / OWNER, json_bytes({"student_id": correction.student_id}), mode=PRIVATE)
             for name, table in correction.tables.items():
-                replace_durably(folder / f"{name}.csv", table.drop(PLACE).write_csv().encode(), mode=0o600)
+                replace_corrected(folder / f"{name}.csv", table.drop(PLACE).write_csv().encode())
 
 
 def kept_corrections(store: RunStore) -> list[Correction]:

@@ -18,6 +18,7 @@ from cis_ews.risk.rules import RulesModel
 from cis_ews.risk.tier_policy import TierPolicy
 from cis_ews.scoring import score_night
 from cis_ews.storage.compaction import restore_run
+from cis_ews.storage.corrected import copy_corrected
 from cis_ews.storage.erased import ERASED
 from cis_ews.storage.files import disk_errors, sha256_of
 from cis_ews.storage.manifest import MANIFEST, TIMINGS, package_versions
@@ -110,7 +111,7 @@ def made_again(
     model = _model(store, recipe)
     with tempfile.TemporaryDirectory(prefix="cis_ews-replay-") as folder:
         made_in = RunStore(Path(folder) / "store")
-        _with_lists_of(store, made_in)
+        _with_lists_of(store, made_in, recipe)
         if prepare is not None:
             prepare(made_in)
         night = score_night(
@@ -193,12 +194,15 @@ def _check_same_night(run: Run, made: Run) -> None:
 
 def _refuse_inputs(names: list[str]) -> None:
     if names:
-        some = ", ".join(names[:_NAMED]) + (", ..." if len(names) > _NAMED else "")
         raise DataError(
-            f"{counted(len(names), 'input')} of the run gone or changed: {some}",
+            f"{counted(len(names), 'input')} of the run gone or changed: {_some(names)}",
             hint="bring the extract of that night back and name it with --source",
             inputs=names,
         )
+
+
+def _some(names: Sequence[str]) -> str:
+    return ", ".join(names[:_NAMED]) + (", ..." if len(names) > _NAMED else "")
 
 
 def _model(store: RunStore, recipe: Recipe) -> RulesModel | RiskModel:
@@ -222,14 +226,15 @@ def _format(recipe: Recipe, folder: Path) -> str:
     return str(mapping)
 
 
-def _with_lists_of(store: RunStore, made_in: RunStore) -> None:
-    """Corrections and forgotten students are inputs of a night too."""
-    with disk_errors(store.root, "copy the corrections of"):
+def _with_lists_of(store: RunStore, made_in: RunStore, recipe: Recipe) -> None:
+    """Corrections and forgotten students are inputs of a night too: the first as of then, the others as of now."""
+    with disk_errors(store.root, "copy the list of forgotten students of"):
         made_in.root.mkdir(mode=0o700)
         if (store.root / ERASED).exists():
             shutil.copy2(store.root / ERASED, made_in.root / ERASED)
-        if store.corrections.exists():
-            shutil.copytree(store.corrections, made_in.corrections)
+    if gone := copy_corrected(store, made_in, recipe.corrections):
+        found = f"{counted(len(gone), 'corrected table')} of the run gone or changed: {_some(gone)}"
+        raise DataError(found, hint="bring corrections/ back from a copy of the store", inputs=gone)
 
 
 def _with_earlier_of(

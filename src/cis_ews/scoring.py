@@ -37,6 +37,7 @@ from cis_ews.risk.rules import RulesModel
 from cis_ews.risk.tiers import TierPolicy, place_students
 from cis_ews.schema.freshness import notes_of_the_day
 from cis_ews.schema.school_data import SchoolData, SourceFile
+from cis_ews.storage.corrected import corrected_in_force
 from cis_ews.storage.recipes import Recipe, keep_model, keep_recipe
 from cis_ews.storage.runs import Run, RunContents, record_timings, run_id_for, verify_run
 from cis_ews.storage.store import RunStore
@@ -242,7 +243,11 @@ def _score(extract: Extract, night: Night, *, runs: RunStore, crew: Crew) -> Run
             inputs=whole.files,
             scores=scores,
             rejections=whole.rejections,
-            tables={"changes": compared.changes, **workspace.parts(pieces, night.tables_by_part)},
+            tables={
+                "changes": compared.changes,
+                **workspace.parts([part.piece for part in measured], ("indicators",)),
+                **workspace.parts(pieces, night.tables_by_part),
+            },
             compared_with=compared.said,
             model=night.model.statement,
             seed=night.model.seed,
@@ -292,9 +297,9 @@ class Night:
 
     @property
     def tables_by_part(self) -> tuple[str, ...]:
-        """The tables of the run that parts make, one after the other."""
+        """The tables of the run that parts make when they are judged, one after the other."""
         by_model = () if self.model.trained is None else ("contributions",)
-        return ("reasons", "rules", "indicators", *by_model)
+        return ("reasons", "rules", *by_model)
 
     def run_id(self, inputs: Sequence[SourceFile]) -> str:
         """The id of the run that the night makes of these files."""
@@ -326,6 +331,7 @@ class Night:
             rules=self.model.rules.rules,
             model_version=None if trained is None else trained.version,
             left_out=runs.erased().hash,
+            corrections=corrected_in_force(runs),
         )
         keep_recipe(runs, run.run_id, recipe)
 

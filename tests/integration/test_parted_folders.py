@@ -12,6 +12,7 @@ import pytest
 
 from cis_ews import RulesModel, TierPolicy, score_night
 from cis_ews.errors import EwsError
+from cis_ews.readers import folder_parts
 from cis_ews.readers.base import ReadOptions
 from cis_ews.readers.folder_parts import parted_folder
 from cis_ews.synthetic import write_district
@@ -120,3 +121,25 @@ def test_parts_end_as_the_whole(extract: Path, tmp_path: Path, name: str) -> Non
     assert parts == whole
     if name in IN_PARTS:
         assert parted_folder(folder, ReadOptions(), students_a_part=90) is not None
+
+
+def test_the_attendance_of_a_part_comes_in_batches_as_often_as_it_is_asked_for(
+    extract: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for path in extract.iterdir():
+        (tmp_path / path.name).write_bytes(path.read_bytes())
+    rows = pl.read_parquet(tmp_path / "attendance_events.parquet")
+    rows.write_parquet(tmp_path / "attendance_events.parquet", row_group_size=1_000)
+    monkeypatch.setattr(folder_parts, "ROWS_AT_ONCE", 2_000)
+    parted = parted_folder(tmp_path, ReadOptions(), students_a_part=90)
+    assert parted is not None
+    numbers: list[int] = []
+    for part in range(len(parted.folder.bounds)):
+        _, events = parted.folder.frames(part, ["students", "attendance_events"])
+        assert events is not None
+        batches = list(events)
+        assert len(batches) > 2
+        assert max(batch.height for batch in batches) <= 2_000
+        assert pl.concat(batches).equals(pl.concat(list(events)))
+        numbers += [number for batch in batches for number in batch["row_number"]]
+    assert sorted(numbers) == list(range(1, rows.height + 1))

@@ -12,9 +12,10 @@ import pytest
 
 from cis_ews import RiskModel, RulesModel, ScoreRun, TierPolicy, score_night
 from cis_ews.cli import run as command_line
+from cis_ews.corrections import Correction, keep_correction, read_correction
 from cis_ews.errors import DataError, ModelNotFoundError, StorageError
 from cis_ews.replaying import Replay, replay
-from cis_ews.storage.erasure import forget_student
+from cis_ews.storage.erasure import export_student, forget_student
 from cis_ews.storage.files import json_bytes, sha256_of
 from cis_ews.storage.manifest import sealed
 from cis_ews.storage.recipes import model_path
@@ -112,6 +113,56 @@ def test_students_forgotten_since_cannot_come_back(extract: Path) -> None:
     forget_student(store, None, student_id, today=DAY)
     with pytest.raises(StorageError, match="students were forgotten since"):
         replay(open_run(night.run.path), store)
+
+
+def _corrected(night: ScoreRun, tmp_path: Path, **tables: pl.DataFrame) -> Correction:
+    student_id = night.scores["student_id"][0]
+    folder = tmp_path / "records"
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir()
+    for name, rows in tables.items():
+        rows.filter(pl.col("student_id") == student_id).write_csv(folder / f"{name}.csv")
+    return read_correction(student_id, folder)
+
+
+def test_corrections_count_as_they_were_that_night(extract: Path, tmp_path: Path) -> None:
+    store = RunStore(tmp_path / "store")
+    grades, events = (pl.read_parquet(extract / f"{table}.parquet") for table in ("course_grades", "attendance_events"))
+    nights = [_night(extract)]
+    for tables in ({"course_grades": grades.head(0)}, {"attendance_events": events.head(0)}, {"course_grades": grades}):
+        keep_correction(store, _corrected(nights[0], tmp_path, **tables))
+        nights.append(_night(extract))
+    assert len({night.run.run_id for night in nights}) == 4
+    for night in nights:
+        _same(_replayed(night), night)
+    student_id = nights[0].scores["student_id"][0]
+    folder = store.student_folder(student_id)
+    superseded = [path for path in folder.glob("*.csv") if "." in path.stem]
+    assert [path.stat().st_mode & 0o777 for path in superseded] == [0o600]
+    assert superseded[0].name in export_student(store, None, student_id)["corrections"]
+    apply_retention(store, RetentionPolicy.load(), today=DAY)
+    assert superseded[0].exists()
+    for night in nights[1:3]:
+        with store.lock():
+            store.remove(night.run.path)
+    apply_retention(store, RetentionPolicy.load(), today=DAY)
+    assert not superseded[0].exists()
+    shutil.rmtree(folder)
+    with pytest.raises(DataError, match=r"2 corrected tables of the run gone or changed: corrections/"):
+        _replayed(nights[3])
+    _same(_replayed(nights[0]), nights[0])
+
+
+def test_the_same_night_again_keeps_how_it_was_made_first(extract: Path, tmp_path: Path) -> None:
+    night, store = _night(extract), RunStore(tmp_path / "store")
+    grades = pl.read_parquet(extract / "course_grades.parquet").head(0)
+    (tmp_path / "gone").mkdir()
+    grades.write_csv(tmp_path / "gone/course_grades.csv")
+    keep_correction(store, read_correction("nobody", tmp_path / "gone"))  # passed over: no input of a night
+    moved = extract.rename(tmp_path / "moved")
+    again = _night(moved)
+    assert (again.run.run_id, again.is_new) == (night.run.run_id, False)
+    _same(_replayed(night), night)
 
 
 def test_a_run_of_another_version_or_without_a_recipe(extract: Path) -> None:

@@ -122,6 +122,15 @@ def test_a_gap_that_training_did_not_have_is_no_zero(model: RiskModel) -> None:
     assert unknown.mean() > model.predict(FRAME.with_columns(absences=0)).mean()
 
 
+def test_both_at_once_are_what_each_gives_alone_to_the_last_bit(
+    model: RiskModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(model_module, "SLICE", 700)
+    risk, told = model.explained(FRAME)
+    assert np.array_equal(risk, model.predict(FRAME))
+    assert told.equals(model.contributions(FRAME))
+
+
 @pytest.mark.parametrize("share", [0.0, None, 1.0])
 def test_contributions_add_up_to_the_margin(model: RiskModel, share: float | None) -> None:
     asked = model if share is None else _alone(model, share)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import date
 from pathlib import Path
 
 import pytest
@@ -24,9 +23,14 @@ def test_the_shipped_file_is_read() -> None:
     assert (config.name, config.label, config.test_years) == ("cis-ews", "off_track", 1)
 
 
-def test_days_of_a_school_year_turn_in_august(tmp_path: Path) -> None:
-    config = _load(tmp_path, GOOD.replace('"02-28"', '"02-28", "08-31", "07-31"'))
-    assert config.dates(2026) == [date(2025, 8, 31), date(2025, 10, 15), date(2026, 2, 28), date(2026, 7, 31)]
+def test_what_the_validation_is_not_told_has_a_default(tmp_path: Path) -> None:
+    assert _load(tmp_path, GOOD).validation.as_of == ("day 20", "day 40", "day 60", "term ends", "06-01")
+    assert _load(tmp_path, f"{GOOD}[validation]\nshuffles = 300\n").validation.shuffles == 300
+
+
+def test_the_demo_trains_as_a_district_does_but_for_the_size_of_its_validation() -> None:
+    shipped, demo = TrainingConfig.load(), TrainingConfig.load(DEFAULT.with_name("training_demo.toml"))
+    assert demo.model_dump(exclude={"validation"}) == shipped.model_dump(exclude={"validation"})
 
 
 @pytest.mark.parametrize(
@@ -45,6 +49,10 @@ def test_days_of_a_school_year_turn_in_august(tmp_path: Path) -> None:
         ("config_version = 1", "config_version = 2", "config_version: should be less than or equal to 1"),
         ("seed = 7", 'seed = 7\nname = "a b"', "name: "),
         ("seed = 7", "seed = ", "is not TOML"),
+        ('"02-28"', '"day 0"', "as_of: write month and day"),
+        ("seed = 7", "seed = 7\n[validation]\nshuffles = 99", "shuffles: should be greater than or equal to 100"),
+        ("seed = 7", "seed = 7\n[validation]\nshufles = 199", "shufles: there is no such key; did you mean shuffles?"),
+        ("seed = 7", 'seed = 7\n[validation]\nas_of = ["june"]', "as_of: write month and day"),
     ],
 )
 def test_a_mistake_is_an_error_that_names_the_key(tmp_path: Path, line: str, changed: str, said: str) -> None:

@@ -108,7 +108,7 @@ def _measure(assignment: Assignment, name: str, watch: Stopwatch) -> dict[str, A
         cohort = build_cohort(school_data, assignment.as_of, indicators=indicators, erased=erased)
         scored = cohort.rows_of(indicators)
     with watch.step("keep"), assignment.workspace.piece(name) as piece:
-        piece.write("indicators", scored)
+        piece.write("indicators", checked("indicators", scored))
         piece.write("sums", school_sums(scored))
         piece.write("peers", peer_inputs(scored))
         piece.notes["flow"] = [[step.name, step.before, step.after] for step in cohort.flow]
@@ -151,7 +151,7 @@ def judge_part(assignment: Assignment) -> Judged:
         )
     with watch.step("keep"), assignment.workspace.piece(name) as piece:
         piece.write("judged", judged)
-        tables: dict[str, pl.DataFrame] = {"rules": rules, "reasons": told.reasons, "indicators": indicators}
+        tables: dict[str, pl.DataFrame] = {"rules": rules, "reasons": told.reasons}
         if told.contributions is not None:
             tables["contributions"] = told.contributions
         for table, frame in tables.items():

@@ -8,7 +8,7 @@ other source is read whole (`folder`).
 from __future__ import annotations
 
 import importlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -75,9 +75,9 @@ class PartedFolder:
                     table=table,
                 )
 
-    def frames(self, part: int, tables: Sequence[str]) -> tuple[dict[str, pl.DataFrame], list[pl.DataFrame] | None]:
-        """The rows of a part as they came, with `file` and `row_number`; and the attendance in batches, if it is typed
-        so that it can be sorted out; otherwise it is among the frames."""
+    def frames(self, part: int, tables: Sequence[str]) -> tuple[dict[str, pl.DataFrame], Iterable[pl.DataFrame] | None]:
+        """The rows of a part as they came, with `file` and `row_number`; and the attendance in batches, read as they
+        are asked for, if it is typed so that it can be sorted out; otherwise it is among the frames."""
         wanted = [table for table in OWNED if table in tables]
         is_typed = EVENTS in wanted and all(can_be_sorted(file.columns) for file in self.files[EVENTS])
         frames = {
@@ -86,7 +86,7 @@ class PartedFolder:
             if not (is_typed and table == EVENTS)
         }
         placed = {table: rows.with_columns(pl.col("file").cast(pl.String)) for table, rows in frames.items()}
-        return placed, list(self._batches(part)) if is_typed else None
+        return placed, Batches(self, part) if is_typed else None
 
     def _rows(self, table: str, part: int) -> Iterator[pl.DataFrame]:
         (low, high), names = self._range(part), self._names(table)
@@ -96,7 +96,7 @@ class PartedFolder:
         first = self.files[table][0]
         yield _read(_scan(first, table=table, number=0, names=names).head(0), first)
 
-    def _batches(self, part: int) -> Iterator[pl.DataFrame]:
+    def batches(self, part: int) -> Iterator[pl.DataFrame]:
         """Attendance in order, a few groups of rows at a time."""
         (low, high), names = self._range(part), self._names(EVENTS)
         for number, file in enumerate(self.files[EVENTS]):
@@ -111,6 +111,18 @@ class PartedFolder:
 
     def _names(self, table: str) -> pl.Enum:
         return pl.Enum([file.entry.name for file in self.files[table]])
+
+
+@dataclass(frozen=True, slots=True)
+class Batches:
+    """The attendance of a part, of which a state that records presence has more than should be in memory at once: read
+    anew each time that it is gone through."""
+
+    folder: PartedFolder
+    part: int
+
+    def __iter__(self) -> Iterator[pl.DataFrame]:
+        return self.folder.batches(self.part)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

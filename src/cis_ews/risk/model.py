@@ -135,7 +135,15 @@ class RiskModel:
         The base value and the contributions of a row add up to its margin before calibration (to 1e-9).
         """
         chosen = self.parts.encoding.fitting(frame, strict=strict)
-        table = self._by_slices(chosen, self.parts.contributions)
+        return self._named(self._by_slices(chosen, self.parts.contributions))
+
+    def explained(self, frame: pl.DataFrame, *, strict: bool = False) -> tuple[Vector, pl.DataFrame]:
+        """What `predict` and `contributions` give, of rows that are checked and encoded once for both."""
+        chosen = self.parts.encoding.fitting(frame, strict=strict)
+        table = self._by_slices(chosen, self.parts.explained)
+        return table[:, -1], self._named(table[:, :-1])
+
+    def _named(self, table: Vector) -> pl.DataFrame:
         named = {name: table[:, place] for place, name in enumerate(self.features)}
         # Column by column: so a row's margin is the same bits in any frame.
         return pl.DataFrame({"base_value": table[:, -1], "margin": sum(table.T[::-1]), **named})

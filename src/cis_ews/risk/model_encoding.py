@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 import polars as pl
+import polars.selectors as selectors
 from numpy.typing import NDArray
 
 from cis_ews.errors import FeatureMismatchError, ModelError
@@ -187,6 +188,9 @@ def check_frame(frame: pl.DataFrame) -> None:
 def check_finite(frame: pl.DataFrame) -> None:
     """Raises ModelError naming the columns that hold infinite values, or values so large that sums of them overflow,
     with their counts."""
+    largest = frame.select(selectors.float().fill_nan(None).abs().max())
+    if all(each is None or each <= LARGEST for row in largest.iter_rows() for each in row):
+        return
     floats = [series.fill_nan(None) for series in frame if series.dtype.is_float()]
     hint = "a share of nothing is missing, not infinite: make it null"
     _refuse(floats, lambda series: series.is_infinite(), found="infinite values", hint=hint)

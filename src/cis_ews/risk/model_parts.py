@@ -64,3 +64,9 @@ class ModelParts:
                 total[:, owners[column]] += (1.0 - self.trees_share) * said
             total[:, -1] += (1.0 - self.trees_share) * self.linear.base_value
         return total
+
+    def explained(self, matrix: Vector) -> Vector:
+        """`contributions` and, in one more column, the last, `probability`."""
+        told = np.empty((matrix.shape[0], len(self.encoding.features) + 2), order="F")
+        told[:, :-1], told[:, -1] = self.contributions(matrix), self.probability(matrix)
+        return told

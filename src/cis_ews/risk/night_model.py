@@ -93,8 +93,8 @@ class NightModel:
         features = build_features(indicators, sums=sums)
         asked = features.join(self._asked_of(indicators), on="student_id", how="semi", maintain_order="left")
         students = asked.select("student_id")
-        contributions = self.trained.contributions(asked)
-        risk = self.trained.with_bounds(contributions["margin"].to_numpy(), self.trained.predict(asked))
+        probability, contributions = self.trained.explained(asked)
+        risk = self.trained.with_bounds(contributions["margin"].to_numpy(), probability)
         return Estimates(
             risk=students.hstack(risk),
             contributions=pl.concat([students, contributions], how="horizontal"),

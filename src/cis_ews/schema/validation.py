@@ -13,7 +13,7 @@ out and the parts are checked again without it, since other tables may have lean
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from typing import Any
@@ -129,12 +129,13 @@ def check_shared(frames: Frames) -> CheckedPart:
     return _checked(checking, given, facts=CoverageFacts(tables=frozenset(given)))
 
 
-def check_part(frames: Frames, shared: Frames, *, events: Sequence[pl.DataFrame] | None = None) -> CheckedPart:
+def check_part(frames: Frames, shared: Frames, *, events: Iterable[pl.DataFrame] | None = None) -> CheckedPart:
     """Check every row of some students, or of all.
 
     `frames`: a table about students each, with `file` and `row_number`; one that the source does not have, or that is
     left out, is not among them. `shared`: the tables of `check_shared`. `events`: the rows of `attendance_events` in
-    batches, typed as `presence.can_be_sorted` asks, where there are very many; then it is not among `frames`.
+    batches, typed as `presence.can_be_sorted` asks, where there are very many; then it is not among `frames`. They are
+    gone through once, and once more where their rows do not lie by student.
     """
     given = {table: frames[table] for table in OWNED if table in frames}
     checking = _Checking(dict(shared))

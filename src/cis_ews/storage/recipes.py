@@ -10,8 +10,8 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -31,7 +31,7 @@ class Recipe:
     `source`: the extract's path. `format`: a reader's name, or of a mapping its file's name; `mapping`: that file's
     text. `state`: whether the extract was kept ("keep"), or added to what was kept ("add"). `policy`: the tier policy
     as JSON. `rules`: names of the flag rules. `model_version`: of the trained model, if one decided. `left_out`: a hash
-    of the list of forgotten students.
+    of the list of forgotten students. `corrections`: the corrected tables of that night with their SHA-256.
     """
 
     source: str
@@ -43,11 +43,18 @@ class Recipe:
     rules: tuple[str, ...]
     model_version: str | None
     left_out: str
+    corrections: Mapping[str, str] = field(default_factory=dict[str, str])
 
 
 def keep_recipe(store: RunStore, run_id: str, recipe: Recipe) -> None:
-    """Put the recipe of a run into its store; call it under the store's lock."""
+    """Put the recipe of a run into its store; call it under the store's lock.
+
+    A night that is done again finds its run made: what counted then still counts, wherever the extract lies now.
+    """
     place = _recipe_path(store, run_id)
+    if place.exists():
+        before = read_recipe(store, run_id)
+        recipe = replace(recipe, left_out=before.left_out, corrections=before.corrections)
     with disk_errors(place, "write"):
         make_private_folder(place.parent)
         replace_durably(place, json_bytes(asdict(recipe)), mode=_PRIVATE)
@@ -70,6 +77,11 @@ def _recipe(place: Path) -> Recipe:
     stated: dict[str, Any] = json.loads(place.read_bytes())
     rules: list[str] = stated.pop("rules")
     return Recipe(**stated, rules=tuple(rules))
+
+
+def recipes_of_runs(store: RunStore) -> Iterator[Recipe]:
+    """The recipes of the runs that are there."""
+    return (read_recipe(store, run.name) for run in store.folders() if _recipe_path(store, run.name).exists())
 
 
 def copy_recipe(store: RunStore, target: RunStore, run_id: str) -> None:
@@ -106,13 +118,12 @@ def model_path(store: RunStore, version: str) -> Path:
 
 def clear_recipes(store: RunStore) -> None:
     """Remove recipes of runs that are gone, and models that no run was made with; call it under the store's lock."""
-    runs, used = {folder.name for folder in store.folders()}, set[str | None]()
+    runs = {folder.name for folder in store.folders()}
     with disk_errors(store.root / _FOLDER, "clear"):
         for place in (store.root / _FOLDER).glob("*.json"):
-            if place.stem in runs:
-                used.add(read_recipe(store, place.stem).model_version)
-            else:
+            if place.stem not in runs:
                 remove(place)
+        used = {recipe.model_version for recipe in recipes_of_runs(store)}
         for folder in _models(store).glob("*"):
             if folder.name not in used:
                 remove(folder)

@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from cis_ews.errors import ConfigError
 from cis_ews.storage.compaction import clear_compacted
+from cis_ews.storage.corrected import clear_superseded
 from cis_ews.storage.files import disk_errors, remove
 from cis_ews.storage.recipes import clear_recipes
 from cis_ews.storage.runs import run_date
@@ -85,6 +86,7 @@ def apply_retention(
                 drop_state(store.root)
             clear_compacted(store)
             clear_recipes(store)
+            clear_superseded(store)
     names = tuple(str(folder.relative_to(store.root)) for folder in runs)
     return RetentionReport(runs=names, corrections=len(corrections), jobs=jobs, state=is_old_state, dry_run=dry_run)
 

@@ -1,0 +1,347 @@
+"""What a validation found, once: as sections that a terminal prints and a Markdown file keeps."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+
+from cis_ews.evaluation.bootstrap import FEW, LEVEL, Estimate
+from cis_ews.evaluation.comparison import AT, MEASURES, AtSameRate, Compared
+from cis_ews.risk.labels import LABELS
+from cis_ews.wording import counted
+from training.config import ValidationConfig
+from training.contrasts import CHANCE, LATER, Contrast
+from training.experiment import Trained
+from training.leakage import Leak, LeakageReport
+from training.null_control import NullControl
+from training.validation import FEWEST_POSITIVES, MODEL, Group, Validation
+
+TITLES = {
+    "auroc": "AUROC",
+    "average_precision": "average precision",
+    "brier": "Brier",
+    "recall_at_5": "recall at 5 %",
+    "recall_at_10": "10 %",
+    "recall_at_20": "20 %",
+    "precision_at_5": "precision at 5 %",
+    "precision_at_10": "10 %",
+    "precision_at_20": "20 %",
+    "recall_of_all_at_10": "one list, 10 %",
+}
+COLUMNS = ("", *(TITLES[name] for name in MEASURES[:6]))
+GAINS = ("auroc", "average_precision", "recall_at_10")
+SHORT = {
+    "the model": "model",
+    "logistic regression": "regr.",
+    "LightGBM defaults": "LGBM",
+    "published rules": "rules",
+    "last year's value": "last year",
+    "September rule": "Sept.",
+    "school mean only": "school",
+}
+RULES_SHOWN = 6
+NONE = "-"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Section:
+    """A table with a title and sentences below it. `brief`: the rows that a terminal shows, where not all."""
+
+    title: str
+    columns: Sequence[str] = ()
+    rows: Sequence[Sequence[str]] = ()
+    notes: Sequence[str] = ()
+    brief: Sequence[Sequence[str]] | None = None
+
+    @property
+    def shown(self) -> Sequence[Sequence[str]]:
+        """The rows for a terminal."""
+        return self.rows if self.brief is None else self.brief
+
+    def markdown(self) -> str:
+        """The section in Markdown, with all rows."""
+        parts = [f"## {self.title}"]
+        if self.rows:
+            parts.append(markdown_table(self.columns, self.rows))
+        if self.notes:
+            parts.append("\n".join(f"- {note}" for note in self.notes))
+        return "\n\n".join(parts)
+
+
+def markdown_table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """A table in Markdown."""
+    lines = [columns, ["---"] * len(columns), *rows]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def accuracy_rows(table: Mapping[str, Compared]) -> list[list[str]]:
+    """One row of figures for each that was measured."""
+    return [[who, *(_figure(name, found.values[name]) for name in MEASURES[:6])] for who, found in table.items()]
+
+
+def sections(trained: Trained) -> list[Section]:
+    """The whole page, most needed first."""
+    validation = trained.validation
+    return [
+        _table(trained),
+        _gains(validation),
+        _plain(trained),
+        *(_of_groups(validation, by) for by in ("as-of date", "grades", "school")),
+        _rules(validation),
+        _contrasts(trained),
+        *controls(trained),
+    ]
+
+
+def controls(trained: Trained) -> list[Section]:
+    """What shuffled labels gain, and what was looked for that knows the outcome."""
+    return [_null(trained.null), _leaks(trained.leakage)]
+
+
+def validation_page(trained: Trained) -> str:
+    """The page in Markdown, with every row and every measure."""
+    whole = _everything(trained.validation)
+    parts = [f"# Validation: {trained.config.name}, {trained.model.version}"]
+    return "\n\n".join([*parts, *(section.markdown() for section in [*sections(trained), *whole])]) + "\n"
+
+
+def found(trained: Trained) -> dict[str, object]:
+    """What the page tells, as plain values."""
+    return {
+        "validation": asdict(trained.validation),
+        "contrasts": [asdict(one) for one in trained.contrasts],
+        "not_measured": {one.name: one.why for one in trained.not_measured},
+        "null_control": asdict(trained.null),
+        "leakage": asdict(trained.leakage),
+    }
+
+
+def _figure(name: str, found: Estimate) -> str:
+    return f"{found.value:.3f}" if name in MEASURES[:3] else f"{found.value:.2f}"
+
+
+def _interval(found: Estimate, *, sign: bool = False) -> str:
+    value = _short(found.value, sign=sign)
+    if found.low is None or found.high is None:
+        return value
+    return f"{value} [{_short(found.low)}, {_short(found.high)}]"
+
+
+def _short(value: float, *, sign: bool = False) -> str:
+    """Three decimals, without the zero before them."""
+    return f"{value:+.3f}".replace("0.", ".", 1) if sign else f"{value:.3f}".replace("0.", ".", 1)
+
+
+def _table(trained: Trained) -> Section:
+    validation = trained.validation
+    tested = [day for split in validation.splits for day in split.test]
+    return Section(
+        title=f"{trained.config.label}, measured on {min(tested)} to {max(tested)} ({validation.rows:,} rows, "
+        f"{validation.positives / validation.rows:.0%} positive)",
+        columns=COLUMNS,
+        rows=accuracy_rows(validation.table),
+        notes=[
+            "recall at 10 %: the share of those whom the outcome met who stand on the list of their school, with "
+            "places for 10 % of its students, on the as-of date; ties as drawn by lot",
+            _how(trained.config.validation),
+        ],
+    )
+
+
+def _how(config: ValidationConfig) -> str:
+    other = f"other splits by at most {config.contrast_rows:,} rows" if config.contrast_rows else "no other splits"
+    return f"validated on {', '.join(config.as_of)}, by {config.draws} draws of schools; {other}"
+
+
+def _gains(validation: Validation) -> Section:
+    rows = [[MODEL, *(_interval(validation.table[MODEL].values[name]) for name in GAINS)]]
+    rows += [
+        [f"on {SHORT[who]}", *(_interval(found.gains[name], sign=True) for name in GAINS)]
+        for who, found in validation.table.items()
+        if who != MODEL
+    ]
+    drawn = [
+        f"{LEVEL:.0%} intervals: {counted(validation.schools, 'school')} drawn again, the same for all in the table"
+    ]
+    few = [f"fewer than {FEW} schools: these intervals are too narrow"] * (1 < validation.schools < FEW)
+    alone = ["one school alone: no interval can be told"] * (validation.schools == 1)
+    return Section(
+        title="What the model reached, and what it gained on each",
+        columns=("", "AUROC", "average precision", "recall at 10 %"),
+        rows=rows,
+        notes=[*drawn, *few, *alone, *_legend(validation)],
+    )
+
+
+def _legend(validation: Validation) -> list[str]:
+    return ["; ".join(f"{SHORT[who]}: {who}" for who in validation.table if who != MODEL)]
+
+
+def _plain(trained: Trained) -> Section:
+    validation, title = trained.validation, LABELS[trained.config.label].title.lower()
+    found = validation.calibration
+    slope = NONE if found.slope is None else f"{found.slope:.2f}"
+    best = max(validation.curve, key=lambda each: each.risk - max(each.everybody, 0.0))
+    return Section(
+        title="In plain words",
+        columns=("flagged from a risk of", "net benefit", "of flagging all"),
+        rows=[[f"{one.threshold:.0%}", f"{one.risk:.3f}", f"{one.everybody:.3f}"] for one in validation.curve],
+        brief=(),
+        notes=[
+            *(
+                f"Of the students in Tier {one.tier}, {one.of_ten} of 10 were {title} ({one.share:.0%} of "
+                f"{one.rows:,}, each counted once a night; lists cut at capacity)"
+                for one in validation.tiers
+            ),
+            f"Calibration: slope {slope} (1 is right), intercept {found.intercept:+.2f} (0 is right); risk and outcome "
+            f"are {found.error:.3f} apart on average",
+            f"Flagging from a risk of {best.threshold:.0%} is worth {best.risk:.3f} true flags a student, less false "
+            f"ones at their weight; flagging all {best.everybody:.3f}, flagging nobody 0",
+        ],
+    )
+
+
+def _of_groups(validation: Validation, by: str) -> Section:
+    groups = [group for group in validation.groups if group.by == by]
+    rows = [_group_row(group, validation.table) for group in groups]
+    told = sorted((group for group in groups if group.found), key=lambda group: group.found[MODEL].recall["10"])
+    middle = [told[place] for place in sorted({0, len(told) // 2, len(told) - 1})] if told else []
+    hidden = sum(not group.found for group in groups)
+    notes = [f"{counted(hidden, 'group')} with fewer than {FEWEST_POSITIVES} positives not told"] * bool(hidden)
+    is_long = by == "school" and len(groups) > len(middle)
+    notes += [
+        "those where the model finds the smallest, a middling and the largest share; all are in validation.md"
+    ] * is_long
+    return Section(
+        title=f"Recall at 10 % of each school's list, by {by}",
+        columns=(by, "rows", "share", *(SHORT[who] for who in validation.table)),
+        rows=rows,
+        brief=[_group_row(group, validation.table) for group in middle] if is_long else None,
+        notes=notes,
+    )
+
+
+def _group_row(group: Group, table: Mapping[str, Compared]) -> list[str]:
+    figures = [f"{group.found[who].recall['10']:.2f}" if who in group.found else NONE for who in table]
+    share = f"{group.positives / group.rows:.0%}" if group.positives >= FEWEST_POSITIVES else NONE
+    return [group.name, f"{group.rows:,}", share, *figures]
+
+
+def _rules(validation: Validation) -> Section:
+    in_order = sorted(validation.rules.items(), key=lambda pair: -pair[1].recall)
+    rows = [_rule_row(name, found) for name, found in in_order]
+    return Section(
+        title="Each published rule, and the model with as many flags on the same nights",
+        columns=("rule", "flags", "prec.", "recall", "model", "gain in recall"),
+        rows=rows,
+        brief=rows[:RULES_SHOWN],
+        notes=[f"the {min(RULES_SHOWN, len(rows))} with the highest recall of {counted(len(rows), 'rule')} that hold"],
+    )
+
+
+def _rule_row(name: str, found: AtSameRate) -> list[str]:
+    figures = [f"{found.flagged:.1%}", f"{found.precision:.2f}", f"{found.recall:.2f}", f"{found.model_recall:.2f}"]
+    return [name, *figures, _interval(found.gain, sign=True)]
+
+
+def _contrasts(trained: Trained) -> Section:
+    found = {one.name: one for one in trained.contrasts}
+    notes = [f"{missing.name}: not measured, {missing.why}" for missing in trained.not_measured]
+    if CHANCE in found and LATER in found:
+        notes.append(
+            f"a random split would have claimed an AUROC of {found[CHANCE].values['auroc'].value:.3f}; a later year "
+            f"says {found[LATER].values['auroc'].value:.3f}. Nothing else here rests on a random split"
+        )
+    if found:
+        rows = f"{max(one.train_rows for one in found.values()):,} rows"
+        notes.append(f"each by a model of at most {rows}, so that only the split differs")
+    return Section(
+        title="The same kind of model on other splits",
+        columns=("asked of", "rows", "AUROC", "average precision"),
+        rows=[_contrast_row(one) for one in found.values()],
+        notes=notes,
+    )
+
+
+def _contrast_row(one: Contrast) -> list[str]:
+    shown = ("auroc", "average_precision")
+    return [one.name, f"{one.rows:,}", *(_interval(one.values[name]) for name in shown)]
+
+
+def _null(found: NullControl) -> Section:
+    verdict = "the gain is real" if found.is_real else "NO EVIDENCE that students are told apart at all"
+    return Section(
+        title=f"Null control: {verdict} (p = {found.p_value:.3f})",
+        notes=[
+            f"a cheap model gains {_short(found.gain, sign=True)} AUROC over the school's rate; on labels shuffled "
+            f"within schools {counted(found.shuffles, 'time')} it gains {_short(found.shuffled_mean, sign=True)} on "
+            f"average, from {_short(found.shuffled_low, sign=True)} to {_short(found.shuffled_high, sign=True)} in 95 "
+            f"of 100 ({found.rows:,} rows, one a student and year)"
+        ],
+    )
+
+
+def _leaks(found: LeakageReport) -> Section:
+    kinds = ", ".join(leak.value for leak in Leak)
+    again = ", ".join(map(str, found.dates))
+    return Section(
+        title="Leakage: none found" if not found.trusted else "Leakage: found, and trusted by the configuration",
+        notes=[
+            f"{counted(found.features, 'feature')} on {counted(found.rows, 'row')}, before every fit: {kinds}",
+            f"every feature of {again} is the same where the records of later days are cut away",
+            *found.trusted,
+        ],
+    )
+
+
+def _everything(validation: Validation) -> list[Section]:
+    """Every measure with its interval, the gains on each other one, and the calibration by tenths: for the file."""
+    figures = [[who, *(_interval(found.values[name]) for name in MEASURES)] for who, found in validation.table.items()]
+    gains = [
+        [who, *(_interval(found.gains[name], sign=True) for name in MEASURES)]
+        for who, found in validation.table.items()
+        if found.gains
+    ]
+    bins = [[f"{one.rows:,}", f"{one.risk:.3f}", f"{one.happened:.3f}"] for one in validation.calibration.bins]
+    names = ("", *(name.replace("_", " ") for name in MEASURES))
+    return [
+        Section(title="Every measure", columns=names, rows=figures),
+        Section(title="What the model gained on each, in every measure", columns=names, rows=gains),
+        _lists_by_group(validation),
+        _gains_by_group(validation),
+        Section(title="Risk and outcome, by tenths of the rows", columns=("rows", "risk", "happened"), rows=bins),
+    ]
+
+
+def _lists_by_group(validation: Validation) -> Section:
+    rows = [
+        [
+            group.by,
+            group.name,
+            who,
+            *(_of_list(values[share]) for values in (one.recall, one.precision) for share in values),
+        ]
+        for group in validation.groups
+        for who, one in group.found.items()
+    ]
+    shares = [f"{what} at {share} %" for what in ("recall", "precision") for share in AT.values()]
+    return Section(title="On the lists, by group", columns=("by", "group", "who", *shares), rows=rows)
+
+
+def _gains_by_group(validation: Validation) -> Section:
+    others = [who for who in validation.table if who != MODEL]
+    rows = [
+        [group.by, group.name, *(_gain(group.found[who].gain) for who in others)]
+        for group in validation.groups
+        if group.found
+    ]
+    columns = ("by", "group", *(f"on {who}" for who in others))
+    return Section(title="What the model gained in recall at 10 %, by group", columns=columns, rows=rows)
+
+
+def _of_list(value: float | None) -> str:
+    return NONE if value is None else f"{value:.2f}"
+
+
+def _gain(found: Estimate | None) -> str:
+    return NONE if found is None else _interval(found, sign=True)

@@ -1,0 +1,237 @@
+"""How good a model is where it was not learned: beside everything it has to beat, with intervals, and for whom."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import polars as pl
+
+from cis_ews.evaluation.bootstrap import Bootstrap
+from cis_ews.evaluation.comparison import (
+    AtSameRate,
+    Candidate,
+    Compared,
+    InGroup,
+    at_same_rate,
+    compare,
+    in_group,
+    on_lists,
+)
+from cis_ews.evaluation.probabilities import Calibration, NetBenefit, calibration, decision_curve
+from cis_ews.risk.model import RiskModel
+from cis_ews.risk.tier_policy import TierPolicy
+from training.baselines import (
+    Answers,
+    Array,
+    as_probability,
+    ask_rules,
+    last_year_score,
+    lightgbm_defaults,
+    logistic,
+    rules_held,
+    rules_score,
+    school_rate,
+    september_score,
+    tiers,
+)
+from training.config import TrainingConfig
+from training.contrasts import lists_of
+from training.fitting import fit_model, usable_features
+from training.matrices import LABEL, Matrices
+from training.splits import Rows, Split, rows_on
+
+MODEL = "the model"
+RULES = "published rules"
+LAST_YEAR = "last year's value"
+SEPTEMBER = "September rule"
+SCHOOL = "school mean only"
+LOGISTIC = "logistic regression"
+LIGHTGBM = "LightGBM defaults"
+FEWEST_POSITIVES = 10
+"""A group with fewer positives is not told: one student more or less would decide its figure."""
+BANDS = {
+    "K to 5": ("K", "1", "2", "3", "4", "5"),
+    "6 to 8": ("6", "7", "8"),
+    "9 to 12": ("9", "10", "11", "12"),
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Group:
+    """One as-of date, grade band or school: who (the model, ...) -> what was found of it on the lists of the schools;
+    nobody with fewer than FEWEST_POSITIVES."""
+
+    by: str
+    name: str
+    rows: int
+    positives: int
+    found: Mapping[str, InGroup]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TierFound:
+    """Students in a tier, one row a student and night, and how many of ten the outcome met."""
+
+    tier: int
+    rows: int
+    of_ten: int
+    share: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Validation:
+    """What was measured on held-back school years, by a model that learned from earlier ones alone.
+
+    `table`: who -> figures, the model first. `rules`: flag rule -> it beside the model at the same number of flags.
+    """
+
+    splits: tuple[Split, ...]
+    rows: int
+    positives: int
+    schools: int
+    students: int
+    table: Mapping[str, Compared]
+    rules: Mapping[str, AtSameRate]
+    groups: tuple[Group, ...]
+    calibration: Calibration
+    curve: tuple[NetBenefit, ...]
+    tiers: tuple[TierFound, ...]
+    importance: Mapping[str, float]
+
+
+@dataclass(frozen=True, eq=False)
+class _Held:
+    """The rows of one held-back year, who says what of them, and what the rules answered."""
+
+    rows: pl.DataFrame
+    indicators: pl.DataFrame
+    candidates: dict[str, Candidate]
+    importance: dict[str, float]
+
+
+def validate(
+    learned: Matrices, measured: Matrices, splits: Sequence[Split], *, config: TrainingConfig, policy: TierPolicy
+) -> Validation:
+    """Fit on the years before each held-back one, and measure there. Raises ModelError where no model can be fitted."""
+    held = [_asked(learned, measured, split, config=config, policy=policy) for split in splits]
+    rows, indicators = pl.concat([each.rows for each in held]), pl.concat([each.indicators for each in held])
+    candidates = {name: _joined([each.candidates[name] for each in held]) for name in held[0].candidates}
+    label = rows[LABEL].cast(pl.Float64).to_numpy()
+    lists = lists_of(rows)
+    bootstrap = Bootstrap.of(rows["school_id"].to_numpy(), draws=config.validation.draws, seed=config.seed)
+    answers = ask_rules(indicators, rows["as_of"])
+    model = candidates[MODEL]
+    beside = {
+        name: at_same_rate(label, flags, model, lists=lists, bootstrap=bootstrap)
+        for name, flags in rules_held(answers).items()
+    }
+    return Validation(
+        splits=tuple(splits),
+        rows=rows.height,
+        positives=int(label.sum()),
+        schools=bootstrap.count,
+        students=rows["student_id"].n_unique(),
+        table=compare(label, candidates, lists=lists, bootstrap=bootstrap),
+        rules={name: found for name, found in beside.items() if found is not None},
+        groups=_groups(rows, indicators, on_lists(candidates, lists), bootstrap=bootstrap),
+        calibration=calibration(label, model.probability),
+        curve=decision_curve(label, model.probability),
+        tiers=_tiers(label, answers, model.probability, policy=policy),
+        importance=held[-1].importance,
+    )
+
+
+def _joined(parts: Sequence[Candidate]) -> Candidate:
+    return Candidate(
+        np.concatenate([each.order for each in parts]), np.concatenate([each.probability for each in parts])
+    )
+
+
+def _asked(learned: Matrices, measured: Matrices, split: Split, *, config: TrainingConfig, policy: TierPolicy) -> _Held:
+    of_train, of_test = rows_on(learned.rows, split.train), rows_on(measured.rows, split.test)
+    train, test = learned.rows.filter(pl.Series(of_train)), measured.rows.filter(pl.Series(of_test))
+    before, now = learned.indicators.filter(pl.Series(of_train)), measured.indicators.filter(pl.Series(of_test))
+    names, _ = usable_features(train)
+    model = fit_model(train, names, config=config)
+    known = train[LABEL].cast(pl.Float64).to_numpy()
+    scores = _scores((before, train["as_of"]), (now, test["as_of"]), config=config, policy=policy)
+    candidates = {
+        MODEL: Candidate.of(model.predict(test)),
+        LOGISTIC: Candidate.of(logistic(train, test, names)),
+        LIGHTGBM: Candidate.of(lightgbm_defaults(train, test, names, seed=config.seed)),
+        **{
+            name: Candidate(later, as_probability((earlier, known), later)) for name, (earlier, later) in scores.items()
+        },
+        SCHOOL: Candidate.of(school_rate(train, test["school_id"])),
+    }
+    return _Held(test, now, candidates, _importance(model, test, names))
+
+
+def _scores(
+    train: tuple[pl.DataFrame, pl.Series],
+    test: tuple[pl.DataFrame, pl.Series],
+    *,
+    config: TrainingConfig,
+    policy: TierPolicy,
+) -> dict[str, tuple[Array, Array]]:
+    """Scores that are no probabilities, in the years that are learned from and in the held-back one."""
+    found = {
+        RULES: [rules_score(ask_rules(*each), policy) for each in (train, test)],
+        LAST_YEAR: [last_year_score(each, config.label) for each, _ in (train, test)],
+        SEPTEMBER: [september_score(each) for each, _ in (train, test)],
+    }
+    return {name: (before, now) for name, (before, now) in found.items() if before is not None and now is not None}
+
+
+def _importance(model: RiskModel, rows: pl.DataFrame, names: Sequence[str]) -> dict[str, float]:
+    contributions = np.abs(model.contributions(rows).select(names).to_numpy()).mean(axis=0)
+    weight = dict(zip(names, contributions.tolist(), strict=True))
+    return dict(sorted(weight.items(), key=lambda pair: -pair[1]))
+
+
+def _groups(
+    rows: pl.DataFrame, indicators: pl.DataFrame, places: Mapping[str, Mapping[str, Array]], *, bootstrap: Bootstrap
+) -> tuple[Group, ...]:
+    bands = {grade: band for band, grades in BANDS.items() for grade in grades}
+    grades = indicators["grade_level"].cast(pl.String)
+    of_band = grades.replace_strict(bands, default="grade not known", return_dtype=pl.String)
+    kinds = {"as-of date": rows["as_of"].cast(pl.String), "grades": of_band, "school": rows["school_id"]}
+    label = rows[LABEL].cast(pl.Float64).to_numpy()
+    return tuple(
+        _group(by, str(name), label, group=(names == name).to_numpy(), places=places, bootstrap=bootstrap)
+        for by, names in kinds.items()
+        for name in names.unique().sort()
+    )
+
+
+def _group(
+    by: str,
+    name: str,
+    label: Array,
+    *,
+    group: Rows,
+    places: Mapping[str, Mapping[str, Array]],
+    bootstrap: Bootstrap,
+) -> Group:
+    positives = int(label[group].sum())
+    told = positives >= FEWEST_POSITIVES
+    return Group(
+        by=by,
+        name=name,
+        rows=int(group.sum()),
+        positives=positives,
+        found=in_group(label, places, group, bootstrap=bootstrap) if told else {},
+    )
+
+
+def _tiers(label: Array, answers: list[Answers], risk: Array, *, policy: TierPolicy) -> tuple[TierFound, ...]:
+    given = tiers(answers, risk, policy)
+    found: list[TierFound] = []
+    for tier in (3, 2, 1):
+        met = label[given == tier]
+        if met.size >= FEWEST_POSITIVES:
+            share = float(met.mean())
+            found.append(TierFound(tier=tier, rows=met.size, of_ten=round(10 * share), share=share))
+    return tuple(found)
