@@ -63,14 +63,14 @@ def _frames(tables: dict[str, pl.DataFrame], config: OneRosterConfig, ledger: Le
     spells = enrollments_of(
         tables["enrollments"], people=people, schools=schools, terms=terms, sessions=sessions, ledger=ledger
     )
-    roles = dates(tables["roles"], "roles", ("beginDate",), ledger)
+    roles = dates(tables["roles"], "roles", ("beginDate",), ledger=ledger)
     others = without_classes(people, roles, spells, schools=schools, sessions=sessions)
     ledger.note(
         f"enrollments: {others.height:,} students are in no class; each is enrolled in the school of the role or user, "
         "from the first day of the latest school year on",
         others.height,
     )
-    demographics = demographics_of(tables["demographics"], tables["users"], people, ledger)
+    demographics = demographics_of(tables["demographics"], tables["users"], people, ledger=ledger)
     items = line_items_of(tables, schools=schools, terms=terms, sessions=sessions, ledger=ledger)
     used = _used_sessions(items, terms, schools)
     born = demographics.select("student_id", "birth_date").unique("student_id", keep="first", maintain_order=True)
@@ -79,7 +79,7 @@ def _frames(tables: dict[str, pl.DataFrame], config: OneRosterConfig, ledger: Le
     )
     frames = {
         "schools": schools,
-        "calendar_days": derived_calendar(schools, used, sessions, ledger),
+        "calendar_days": derived_calendar(schools, used, sessions=sessions, ledger=ledger),
         "students": students,
         "demographics": demographics,
         "enrollments": with_grade_of_now(pl.concat([spells, others]), ledger),

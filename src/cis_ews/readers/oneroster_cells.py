@@ -13,7 +13,7 @@ OTHER_DATES = ("%m/%d/%Y", "%Y/%m/%d", "%Y%m%d", "%m-%d-%Y")
 DATE_LENGTH = 10
 
 
-def dates(rows: pl.DataFrame, file: str, columns: tuple[str, ...], ledger: Ledger) -> pl.DataFrame:
+def dates(rows: pl.DataFrame, file: str, columns: tuple[str, ...], *, ledger: Ledger) -> pl.DataFrame:
     """The rows with these columns as dates. A row with a cell that is no date is rejected."""
     for column in columns:
         text = rows[column].str.strip_chars()
@@ -45,7 +45,7 @@ def _more(after: pl.Series, before: pl.Series) -> int:
     return before.null_count() - after.null_count()
 
 
-def truths(rows: pl.DataFrame, file: str, columns: tuple[str, ...], ledger: Ledger) -> pl.DataFrame:
+def truths(rows: pl.DataFrame, file: str, columns: tuple[str, ...], *, ledger: Ledger) -> pl.DataFrame:
     """The rows with these columns as booleans; a word for neither is taken as not said, and counted."""
     return rows.with_columns(_truth(rows[column], file, ledger).alias(column) for column in columns)
 

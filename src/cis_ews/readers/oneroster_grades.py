@@ -35,14 +35,14 @@ def line_items_of(
     tables: Tables, *, schools: pl.DataFrame, terms: pl.DataFrame, sessions: pl.DataFrame, ledger: Ledger
 ) -> pl.DataFrame:
     """Line items, each with its course, school, subject, term, category and score scale."""
-    items = dates(tables["lineItems"], "lineItems", ("dueDate",), ledger)
+    items = dates(tables["lineItems"], "lineItems", ("dueDate",), ledger=ledger)
     items = items.join(
         _classes(tables, schools), left_on="classSourcedId", right_on="class", how="left", maintain_order="left"
     )
     items = ledger.keep(
         items, pl.col("school_id").is_not_null(), table=TABLE, rule="class_known", column="classSourcedId"
     )
-    items = _with_term(items, terms, sessions, ledger)
+    items = _with_term(items, terms, sessions=sessions, ledger=ledger)
     items = ledger.keep(
         items, pl.col("term").is_not_null(), table=TABLE, rule="session_known", column="academicSessionSourcedId"
     )
@@ -84,7 +84,7 @@ def _classes(tables: Tables, schools: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-def _with_term(items: pl.DataFrame, terms: pl.DataFrame, sessions: pl.DataFrame, ledger: Ledger) -> pl.DataFrame:
+def _with_term(items: pl.DataFrame, terms: pl.DataFrame, *, sessions: pl.DataFrame, ledger: Ledger) -> pl.DataFrame:
     """The session that a line item names; else the term of its class that holds its due date, else the first one."""
     named = sessions.select("session", "term", "school_year")
     items = items.join(named, left_on="academicSessionSourcedId", right_on="session", how="left", maintain_order="left")
@@ -162,8 +162,8 @@ def _grouped(
 
 def _linked(results: pl.DataFrame, items: pl.DataFrame, *, people: pl.DataFrame, ledger: Ledger) -> pl.DataFrame:
     """Results with their line item and the number of their student."""
-    rows = dates(results, "results", ("scoreDate",), ledger)
-    rows = truths(rows, "results", FLAGS, ledger)
+    rows = dates(results, "results", ("scoreDate",), ledger=ledger)
+    rows = truths(rows, "results", FLAGS, ledger=ledger)
     known = people.with_row_index("student").select("student", pl.col(ID).alias("studentSourcedId"))
     rows = rows.join(known, on="studentSourcedId", how="left", maintain_order="left")
     rows = ledger.keep(

@@ -93,10 +93,10 @@ def _id_at(place: str) -> pl.Expr:
     return pl.when(cell != "").then(cell)
 
 
-def demographics_of(rows: pl.DataFrame, users: pl.DataFrame, people: pl.DataFrame, ledger: Ledger) -> pl.DataFrame:
+def demographics_of(rows: pl.DataFrame, users: pl.DataFrame, people: pl.DataFrame, *, ledger: Ledger) -> pl.DataFrame:
     """One row a student, with `birth_date` beside the columns of the contract."""
-    rows = dates(rows, "demographics", ("birthDate",), ledger)
-    rows = truths(rows, "demographics", (*RACES, TWO_OR_MORE, HISPANIC), ledger)
+    rows = dates(rows, "demographics", ("birthDate",), ledger=ledger)
+    rows = truths(rows, "demographics", (*RACES, TWO_OR_MORE, HISPANIC), ledger=ledger)
     known = rows.join(users.select(ID), on=ID, how="semi", maintain_order="left")
     strangers = rows.join(users.select(ID), on=ID, how="anti", maintain_order="left")
     ledger.reject(strangers, table="demographics", rule="student_known", column=ID)
@@ -138,7 +138,7 @@ def enrollments_of(
     students = rows.filter(~is_other)
     ledger.reduce(table, rows.height - students.height, "rows are of teachers and others")
     rows = students
-    rows = dates(rows, table, ("beginDate", "endDate"), ledger)
+    rows = dates(rows, table, ("beginDate", "endDate"), ledger=ledger)
     classes = terms.group_by("class").agg(
         pl.col("school").first(), pl.col("starts").min(), pl.col("ends").max(), pl.col("school_year").min()
     )

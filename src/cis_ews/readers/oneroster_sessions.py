@@ -25,7 +25,7 @@ def sessions_of(rows: pl.DataFrame, ledger: Ledger) -> pl.DataFrame:
     than the dates allow, a session that starts in July or later belongs to the year that ends next summer.
     """
     table = "calendar_days"
-    rows = dates(rows, "academicSessions", ("startDate", "endDate"), ledger)
+    rows = dates(rows, "academicSessions", ("startDate", "endDate"), ledger=ledger)
     rows = ledger.keep(rows, pl.col("startDate").is_not_null(), table=table, rule="missing", column="startDate")
     rows = ledger.keep(rows, pl.col("endDate").is_not_null(), table=table, rule="missing", column="endDate")
     days = (pl.col("endDate") - pl.col("startDate")).dt.total_days()
@@ -62,7 +62,9 @@ def terms_of_classes(classes: pl.DataFrame, sessions: pl.DataFrame) -> pl.DataFr
     )
 
 
-def derived_calendar(schools: pl.DataFrame, used: pl.DataFrame, sessions: pl.DataFrame, ledger: Ledger) -> pl.DataFrame:
+def derived_calendar(
+    schools: pl.DataFrame, used: pl.DataFrame, *, sessions: pl.DataFrame, ledger: Ledger
+) -> pl.DataFrame:
     """Calendar days: every day of the sessions of a school, Monday to Friday instructional.
 
     `used`: `school_id`, `session`, `rank` of sessions that a school's line items (0) and classes (1) name; with each
