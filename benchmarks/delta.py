@@ -2,9 +2,10 @@
 
     python -m benchmarks.delta --students 100000 --attendance positive
 
-A made-up state is written through its last day. What the state knew a school day earlier is loaded first; then the same
-night is made twice, from the whole extract without a state and from the day's rows alone. CPU seconds are those of all
-processes; the ratio travels, absolute times belong to the machine.
+A made-up state is written through its last day. What the state knew a school day earlier is loaded first, and its night
+made; then the night after it is made twice, each beside that earlier run and so with its changes: from the whole
+extract without a state, and from the day's rows alone. CPU seconds are those of all processes; the ratio travels,
+absolute times belong to the machine.
 """
 
 from __future__ import annotations
@@ -39,16 +40,17 @@ def main() -> None:
         write_day(place / "whole", place / "before", place / "day")
     with tempfile.TemporaryDirectory() as folder:
         night = {"workers": arguments.workers, "students_a_part": arguments.students_a_part}
-        _show(
-            "first load, through the day before", _apart(place / "before", Path(folder) / "kept", state="keep", **night)
-        )
-        whole = _apart(place / "whole", Path(folder) / "plain", state=None, **night)
+        kept, plain = Path(folder) / "kept", Path(folder) / "plain"
+        first = _apart(place / "before", kept, state="keep", as_of=BEFORE, **night)
+        _show("first load, through the day before", first)
+        shutil.copytree(kept, plain)
+        whole = _apart(place / "whole", plain, state=None, as_of=DAY, **night)
         _show("the night from the whole year", whole)
-        day = _apart(place / "day", Path(folder) / "kept", state="add", **night)
+        day = _apart(place / "day", kept, state="add", as_of=DAY, **night)
         _show("the night from the day's rows", day)
         for kind in ("wall", "cpu"):
-            ratio = sum(step[kind] for step in day.values()) / sum(step[kind] for step in whole.values())
-            print(f"{kind}: the day's night costs {ratio:.0%} of the whole year's")
+            costs = [sum(step[kind] for step in steps.values()) for steps in (day, whole)]
+            print(f"{kind}: the day's night costs {costs[0] / costs[1]:.0%} of the whole year's")
 
 
 def write_day(whole: Path, before: Path, day: Path) -> None:
@@ -83,7 +85,7 @@ def _apart(*arguments: Any, **named: Any) -> dict[str, dict[str, float]]:
         return pool.submit(work, *arguments, **named).result()
 
 
-def _night(source: Path, store: Path, *, state: Any, workers: int | None, students_a_part: int) -> Any:
+def _night(source: Path, store: Path, *, state: Any, as_of: date, workers: int | None, students_a_part: int) -> Any:
     watch = Watch()
     with LocalEngine(workers) as engine:
         score_night(
@@ -91,7 +93,7 @@ def _night(source: Path, store: Path, *, state: Any, workers: int | None, studen
             model=RulesModel(),
             policy=TierPolicy.load(),
             store=store,
-            as_of=DAY,
+            as_of=as_of,
             engine=engine,
             progress=watch,
             students_a_part=students_a_part,

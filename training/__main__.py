@@ -81,7 +81,7 @@ def train(
     with session.terminal.step("register"):
         registered = registry.register(trained.model, _record(trained), name=settings.name)
     session.terminal.say(f"\nRegistered {registered.uri} ({registered.model_version}) in {registry.place}")
-    session.terminal.say("Its model card, validation.md (every row of this page) and validation.json lie there with it")
+    session.terminal.say("Beside it: model_card.md, validation.md (every row), validation.json")
     session.terminal.say(f"Next: {PROGRAM} promote --store {shlex.quote(str(runs.root))}")
     session.terminal.record("registered", uri=registered.uri, model_version=registered.model_version)
 

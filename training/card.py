@@ -10,10 +10,12 @@ from datetime import date
 
 from cis_ews.risk.feature_catalog import FEATURES
 from cis_ews.risk.labels import LABELS
+from cis_ews.risk.night_model import FEWEST_DAYS
 from cis_ews.wording import DEMONSTRATION
 from training.experiment import Trained
 from training.matrices import described
 from training.page import COLUMNS, accuracy_rows, controls, markdown_table
+from training.support import Supported
 
 FEATURES_SHOWN = 15
 USE = """## What it is for
@@ -26,11 +28,23 @@ decision about a child, nor on students of another district or age without being
 
 It sees attendance, behavior and coursework, and what others in the school do on average. It never sees race, gender,
 language, income, disability, housing, address, age or name."""
+_LEFT_OUT = (
+    "Students who had targeted or intensive support between the as-of date and the end of the horizon are neither "
+    "learned from nor measured on, whatever came of them"
+)
+_WITHOUT = "The risk is that without further support."
+LEARNED_OF_SUPPORTED = {
+    Supported.AS_RECORDED: "**Students who were supported after the as-of date count as their records say**: one who "
+    "was flagged, supported and did well teaches the model that the flag was wrong.",
+    Supported.CENSOR: f"{_LEFT_OUT}. {_WITHOUT}",
+    Supported.WEIGHT: f"{_LEFT_OUT}; those with such records who had none count for them in learning, by the inverse "
+    f"of their chance to have none. {_WITHOUT}",
+}
 LIMITS = """## What to mind
 
 - The figures are of one held-back year of the same schools. Another year, and other schools, will differ.
-- A label says what the records say: an unrecorded absence or incident does not exist for it, and students who were
-  supported in time and did well count as not at risk, as they were.
+- A label says what the records say: an unrecorded absence or incident does not exist for it, and a support that nobody
+  wrote down was not given.
 - Accuracy for groups of students by who they are, probability intervals and stability are not measured here."""
 
 
@@ -44,6 +58,7 @@ def model_card(trained: Trained) -> str:
         _data(trained),
         _accuracy(trained),
         *(section.markdown() for section in controls(trained)),
+        _days_enrolled(trained),
         _model(trained),
         _features(trained),
         LIMITS,
@@ -56,7 +71,7 @@ def _label(trained: Trained) -> str:
     label = LABELS[trained.config.label]
     return (
         f"## What it learned\n\n**{label.title}** (`{label.name}`): {label.definition}\n\n"
-        f"Horizon: {label.horizon}. Not judged: {label.censoring}."
+        f"Horizon: {label.horizon}. Not judged: {label.censoring}.\n\n{LEARNED_OF_SUPPORTED[trained.config.supported]}"
     )
 
 
@@ -88,6 +103,30 @@ def _accuracy(trained: Trained) -> str:
         f"years. Intervals, groups and other splits: validation.md beside this card.\n\n"
         f"{markdown_table(COLUMNS, accuracy_rows(found.table))}"
     )
+
+
+def _days_enrolled(trained: Trained) -> str:
+    days = trained.model.about[FEWEST_DAYS]
+    said = (
+        "It was not measured: of no group did the risk err less than one number for all of it, beyond chance; the tier "
+        "policy's minimum of days counts alone."
+        if days is None
+        else f"From {days} days on the risk errs less than one number for everybody with as many days, beyond chance "
+        "(95 %). Whoever has fewer days, or fewer than the tier policy's minimum, is left to the rules."
+    )
+    rows = [
+        [
+            f"{step.days} or more" if step.until is None else f"{step.days} to {step.until - 1}",
+            f"{step.rows:,}",
+            "too few" if step.gain is None else f"{step.gain:+.4f}",
+            "too few" if step.gain_low is None else f"{step.gain_low:+.4f}",
+            f"{step.coverage:.1%}",
+            f"{step.brier:.4f}",
+        ]
+        for step in trained.validation.by_days
+    ]
+    columns = ["days enrolled", "rows", "Brier gained", "at least", "with as many or more", "their Brier"]
+    return f"## Of whom it is asked\n\n{said}\n\n{markdown_table(columns, rows)}"
 
 
 def _model(trained: Trained) -> str:

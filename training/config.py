@@ -13,6 +13,7 @@ from cis_ews.risk.labels import LABELS
 from cis_ews.risk.registry import NAME
 from cis_ews.wording import mistakes
 from training.dates import is_date_rule
+from training.support import Supported
 
 DEFAULT = Path(__file__).parents[1] / "configs" / "training.toml"
 FEWEST_SHUFFLES = 100
@@ -42,6 +43,7 @@ class TrainingConfig(BaseModel, frozen=True, extra="forbid", hide_input_in_error
     as_of: tuple[str, ...] = Field(min_length=1)
     test_years: int = Field(ge=1, le=10)
     seed: int = Field(ge=0, lt=2**31)
+    supported: Supported = Supported.AS_RECORDED
     validation: ValidationConfig = ValidationConfig()
 
     @field_validator("label")

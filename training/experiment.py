@@ -12,11 +12,12 @@ from typing import Any
 
 import polars as pl
 
+from cis_ews.evaluation.abstention import fewest_days
 from cis_ews.progress import Progress
 from cis_ews.risk.features import features_hash
 from cis_ews.risk.labels import LABELS
 from cis_ews.risk.model import RiskModel
-from cis_ews.risk.night_model import DECLARED, GRADES, declared_features
+from cis_ews.risk.night_model import DECLARED, FEWEST_DAYS, GRADES, declared_features
 from cis_ews.risk.tier_policy import TierPolicy
 from cis_ews.schema.school_data import SchoolData
 from training.config import TrainingConfig
@@ -68,21 +69,25 @@ def train(
         ModelError: the labels or features are such that no model can be fitted, or a feature leaks.
     """
     with progress.step("matrices"):
-        build = partial(build_matrices, school_data, config, minimum_days=policy.minimum_days_enrolled, erased=erased)
-        matrices = build()
-        measured = build(dates=_measuring_dates(school_data, matrices, config))
+        build = partial(build_matrices, school_data, config, erased=erased)
+        matrices = build(minimum_days=policy.minimum_days_enrolled)
+        everyone = build(minimum_days=0, dates=_measuring_dates(school_data, matrices, config))
+        measured = everyone.from_days(policy.minimum_days_enrolled)
         splits = leave_future_out(matrices, measured, label=config.label)
     with progress.step("look for leaks"):
         leakage = _without_leaks(school_data, matrices, config=config, erased=erased)
     with progress.step("validate"):
-        validation = validate(matrices, measured, splits, config=config, policy=policy)
+        validation = validate(matrices, everyone, splits, config=config, policy=policy)
     with progress.step("contrast"):
         found, missing = _contrasts(school_data, matrices, measured, splits=splits, config=config)
     with progress.step("null control"):
         null = _null(matrices, measured, splits[-1], config=config)
     with progress.step("fit"):
         names, left_out = usable_features(matrices.rows)
-        about = _about(school_data, config, matrices, names=names, made_up=made_up)
+        about = {
+            **_about(school_data, config, matrices, names=names, made_up=made_up),
+            FEWEST_DAYS: fewest_days(validation.by_days),
+        }
         model = fit_model(matrices.rows, names, config=config, about=about)
     return Trained(
         model=model,

@@ -11,7 +11,8 @@ from cis_ews.risk.features import monotone_constraints
 from cis_ews.risk.model import RiskModel
 from training.config import TrainingConfig
 from training.leakage import check_leaks
-from training.matrices import KEYS, LABEL
+from training.matrices import KEYS, LABEL, WEIGHT
+from training.support import Supported
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,6 +58,7 @@ def fit_model(
         rows[LABEL],
         seed=config.seed,
         groups=rows["student_id"],
+        weights=rows[WEIGHT] if config.supported == Supported.WEIGHT else None,
         monotone={name: way for name, way in monotone_constraints(names).items() if way},
         about=about,
     )

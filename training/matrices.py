@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 
 import polars as pl
@@ -18,10 +18,14 @@ from cis_ews.schema.school_data import SchoolData
 from cis_ews.wording import counted
 from training.config import TrainingConfig
 from training.dates import as_of_dates
+from training.support import SUPPORTED, Supported, learned_rows, supported_students
 
 LABEL = "label"
-KEYS = ("student_id", "school_id", "school_year", "as_of", LABEL)
-"""What a row of `Matrices.rows` is about; the columns after them are the features of the catalog."""
+WEIGHT = "weight"
+KEYS = ("student_id", "school_id", "school_year", "as_of", LABEL, WEIGHT)
+"""What a row of `Matrices.rows` is about, and how much it counts in learning; the columns after them are the features
+of the catalog."""
+SUPPORTED_LATER = "supported between the as-of date and the end of the horizon"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,6 +58,16 @@ class Matrices:
     summaries: tuple[MatrixSummary, ...]
     skipped: dict[date, str]
 
+    @property
+    def days(self) -> pl.Series:
+        """The days enrolled of each row, as a night counts them."""
+        return self.indicators["days_enrolled_ytd"].fill_null(0).cast(pl.Int64)
+
+    def from_days(self, minimum: int) -> Matrices:
+        """The rows of students enrolled for so many days at least."""
+        enough = self.days >= minimum
+        return replace(self, rows=self.rows.filter(enough), indicators=self.indicators.filter(enough))
+
 
 def build_matrices(
     school_data: SchoolData,
@@ -79,19 +93,36 @@ def build_matrices(
         except DataError as error:
             skipped[as_of] = error.message
             continue
-        known = _Known(as_of=as_of, horizon_end=end, labels=labels)
+        known = _Known(as_of=as_of, horizon_end=end, labels=labels, supported=config.supported)
         parts.append(_matrix(school_data, known, minimum_days=minimum_days, erased=erased))
     if not parts:
         raise DataError(
             f"No past as-of date can be used to learn {config.label}: {next(iter(skipped.values()), 'there is none')}",
             hint="bring an extract with past school years in whole, or choose other dates or another label",
         )
+    rows = pl.concat([rows for rows, _, _ in parts])
     return Matrices(
-        rows=pl.concat([rows for rows, _, _ in parts]),
-        indicators=pl.concat([indicators for _, indicators, _ in parts]),
+        rows=_weighed(rows, config.supported),
+        indicators=_those_learned(pl.concat([indicators for _, indicators, _ in parts]), rows, config.supported),
         summaries=tuple(summary for *_, summary in parts),
         skipped=skipped,
     )
+
+
+def _weighed(rows: pl.DataFrame, how: Supported) -> pl.DataFrame:
+    """The rows that are learned from, with their weights: each school year's by whom it supported itself, so that no
+    year is weighed by a later one."""
+    names = [name for name in rows.columns if name not in (*KEYS, SUPPORTED)]
+    parts: list[pl.DataFrame] = []
+    for of_year in rows.partition_by("school_year", maintain_order=True):
+        learned = learned_rows(of_year, names, how=how)
+        weight = pl.lit(1.0) if learned.weights is None else pl.Series(WEIGHT, learned.weights)
+        parts.append(learned.rows.with_columns(weight.alias(WEIGHT)))
+    return pl.concat(parts).select(*KEYS, *names)
+
+
+def _those_learned(indicators: pl.DataFrame, rows: pl.DataFrame, how: Supported) -> pl.DataFrame:
+    return indicators if how == Supported.AS_RECORDED else indicators.filter(~rows[SUPPORTED])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,6 +132,7 @@ class _Known:
     as_of: date
     horizon_end: date
     labels: pl.DataFrame
+    supported: Supported
 
 
 def _reached_end(school_data: SchoolData, as_of: date, label: str) -> date:
@@ -121,7 +153,7 @@ def _dates(school_data: SchoolData, config: TrainingConfig) -> list[date]:
 def _matrix(
     school_data: SchoolData, known: _Known, *, minimum_days: int, erased: Collection[str]
 ) -> tuple[pl.DataFrame, pl.DataFrame, MatrixSummary]:
-    as_of, labels = known.as_of, known.labels
+    as_of, labels, how = known.as_of, known.labels, known.supported
     everyone = compute_indicators(school_data, as_of)
     cohort = build_cohort(school_data, as_of, indicators=everyone, erased=erased)
     indicators = cohort.rows_of(everyone).sort("student_id")
@@ -129,21 +161,30 @@ def _matrix(
     features = build_features(indicators)
     told = labels.filter(pl.col(LABEL).is_not_null()).select("student_id", LABEL)
     enough = cohort.students.filter(pl.col("days_enrolled") >= minimum_days)
+    supported = supported_students(school_data.supports, as_of=as_of, horizon_end=known.horizon_end)
     kept = enough.select("student_id", "school_id").join(told, on="student_id").sort("student_id")
     school_year = school_year_at(school_data.calendar_days, as_of)
     about = kept.with_columns(
-        school_year=pl.lit(school_year, dtype=pl.Int32), as_of=pl.lit(as_of), label=pl.col(LABEL).cast(pl.Int8)
+        school_year=pl.lit(school_year, dtype=pl.Int32),
+        as_of=pl.lit(as_of),
+        label=pl.col(LABEL).cast(pl.Int8),
+        supported=pl.col("student_id").is_in(supported.implode()),
+        weight=pl.lit(1.0),
     )
-    rows = about.select(KEYS).join(features, on="student_id", maintain_order="left")
+    learned = about if how == Supported.AS_RECORDED else about.filter(~pl.col(SUPPORTED))
+    rows = about.select(*KEYS, SUPPORTED).join(features, on="student_id", maintain_order="left")
     summary = MatrixSummary(
         school_year=school_year,
         as_of=as_of,
         horizon_end=known.horizon_end,
         students=cohort.students.height,
         few_days=cohort.students.height - enough.height,
-        censored=_censored(labels, enough),
-        labeled=kept.height,
-        positives=int(about[LABEL].sum()),
+        censored={
+            **_censored(labels, enough),
+            **({SUPPORTED_LATER: about.height - learned.height} if learned.height < about.height else {}),
+        },
+        labeled=learned.height,
+        positives=int(learned[LABEL].sum()),
     )
     measured = indicators.join(about.select("student_id"), on="student_id", how="semi", maintain_order="left")
     return rows, measured, summary

@@ -14,7 +14,7 @@ from training.contrasts import CHANCE, LATER, Contrast
 from training.experiment import Trained
 from training.leakage import Leak, LeakageReport
 from training.null_control import NullControl
-from training.validation import FEWEST_POSITIVES, MODEL, Group, Validation
+from training.validation import FEWEST_POSITIVES, LAST_YEAR, MODEL, Group, Validation
 
 TITLES = {
     "auroc": "AUROC",
@@ -144,6 +144,7 @@ def _table(trained: Trained) -> Section:
             "recall at 10 %: the share of those whom the outcome met who stand on the list of their school, with "
             "places for 10 % of its students, on the as-of date; ties as drawn by lot",
             _how(trained.config.validation),
+            *[f"{LAST_YEAR}: nothing of last year tells {trained.config.label}"] * (LAST_YEAR not in validation.table),
         ],
     )
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import polars as pl
 
+from cis_ews.evaluation.abstention import DaysStep, risk_coverage
 from cis_ews.evaluation.bootstrap import Bootstrap
 from cis_ews.evaluation.comparison import (
     AtSameRate,
@@ -99,23 +100,30 @@ class Validation:
     curve: tuple[NetBenefit, ...]
     tiers: tuple[TierFound, ...]
     importance: Mapping[str, float]
+    by_days: tuple[DaysStep, ...]
 
 
 @dataclass(frozen=True, eq=False)
 class _Held:
-    """The rows of one held-back year, who says what of them, and what the rules answered."""
+    """The rows of one held-back year, who says what of them, and what the rules answered; `everyone`: student, label,
+    risk and days enrolled, of those too whom a night leaves out for their few days."""
 
     rows: pl.DataFrame
     indicators: pl.DataFrame
     candidates: dict[str, Candidate]
     importance: dict[str, float]
+    everyone: pl.DataFrame
 
 
 def validate(
-    learned: Matrices, measured: Matrices, splits: Sequence[Split], *, config: TrainingConfig, policy: TierPolicy
+    learned: Matrices, everyone: Matrices, splits: Sequence[Split], *, config: TrainingConfig, policy: TierPolicy
 ) -> Validation:
-    """Fit on the years before each held-back one, and measure there. Raises ModelError where no model can be fitted."""
-    held = [_asked(learned, measured, split, config=config, policy=policy) for split in splits]
+    """Fit on the years before each held-back one, and measure there. Raises ModelError where no model can be fitted.
+
+    `everyone`: rows to measure on, whatever the days enrolled; all figures but `by_days` are of those who are enrolled
+    for the policy's minimum of days, as a night judges them.
+    """
+    held = [_asked(learned, everyone, split, config=config, policy=policy) for split in splits]
     rows, indicators = pl.concat([each.rows for each in held]), pl.concat([each.indicators for each in held])
     candidates = {name: _joined([each.candidates[name] for each in held]) for name in held[0].candidates}
     label = rows[LABEL].cast(pl.Float64).to_numpy()
@@ -140,6 +148,7 @@ def validate(
         curve=decision_curve(label, model.probability),
         tiers=_tiers(label, answers, model.probability, policy=policy),
         importance=held[-1].importance,
+        by_days=_curve(pl.concat([each.everyone for each in held])),
     )
 
 
@@ -149,7 +158,8 @@ def _joined(parts: Sequence[Candidate]) -> Candidate:
     )
 
 
-def _asked(learned: Matrices, measured: Matrices, split: Split, *, config: TrainingConfig, policy: TierPolicy) -> _Held:
+def _asked(learned: Matrices, everyone: Matrices, split: Split, *, config: TrainingConfig, policy: TierPolicy) -> _Held:
+    measured = everyone.from_days(policy.minimum_days_enrolled)
     of_train, of_test = rows_on(learned.rows, split.train), rows_on(measured.rows, split.test)
     train, test = learned.rows.filter(pl.Series(of_train)), measured.rows.filter(pl.Series(of_test))
     before, now = learned.indicators.filter(pl.Series(of_train)), measured.indicators.filter(pl.Series(of_test))
@@ -166,7 +176,21 @@ def _asked(learned: Matrices, measured: Matrices, split: Split, *, config: Train
         },
         SCHOOL: Candidate.of(school_rate(train, test["school_id"])),
     }
-    return _Held(test, now, candidates, _importance(model, test, names))
+    return _Held(test, now, candidates, _importance(model, test, names), _by_days(model, everyone, split))
+
+
+def _by_days(model: RiskModel, everyone: Matrices, split: Split) -> pl.DataFrame:
+    of_test = pl.Series(rows_on(everyone.rows, split.test))
+    rows = everyone.rows.filter(of_test)
+    risk = pl.Series("risk", model.predict(rows))
+    return rows.select("student_id", pl.col(LABEL).cast(pl.Float64)).with_columns(
+        risk, everyone.days.filter(of_test).alias("days")
+    )
+
+
+def _curve(rows: pl.DataFrame) -> tuple[DaysStep, ...]:
+    days, label, risk = (rows[name].to_numpy() for name in ("days", LABEL, "risk"))
+    return tuple(risk_coverage(days, label, risk, students=rows["student_id"].to_list()))
 
 
 def _scores(

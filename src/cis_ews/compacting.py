@@ -13,11 +13,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cis_ews.errors import EwsError, StorageError
-from cis_ews.replaying import made_again
+from cis_ews.replaying import CHANGES, changed_versions, made_again, were_forgotten_since
 from cis_ews.storage.compaction import compact_run, compactable
 from cis_ews.storage.files import sha256_of
 from cis_ews.storage.retention import RetentionPolicy
-from cis_ews.storage.runs import Run, open_run, run_date
+from cis_ews.storage.runs import Run, open_run, run_date, verify_run
 from cis_ews.storage.store import RunStore
 
 if TYPE_CHECKING:
@@ -51,9 +51,9 @@ def compact_old_runs(
 ) -> CompactionReport:
     """Compact the runs that are older than the policy says, but never those of the newest as-of date.
 
-    A run is compacted only if its night was made again just now and every file that goes came out as it is; else it
-    stays whole, and the report says why. The store's lock is held for the last moment of each run only, so that nights
-    go on meanwhile.
+    A run is compacted only if its night was made again just now and every file but the changes came out as it is; else
+    it stays whole, and the report says why. (Changes stay in the run, and depend on another one.) The store's lock is
+    held while a run is verified and while its files go, and not while its night is made again: nights go on meanwhile.
     """
     old = _old_runs(store, policy, today)
     compacted, left_whole, freed = list[str](), dict[str, str](), 0
@@ -65,8 +65,10 @@ def compact_old_runs(
             if not compactable(run):
                 continue
             if not dry_run:
+                with store.lock():  # before the work: it would be in vain while another night is at it
+                    verify_run(run)
                 with made_again(run, store, engine=engine, progress=progress, hash_of=hash_of) as made:
-                    _check_same(run, made)
+                    _check_same(run, made, store)
                 freed += compact_run(store, run)
             compacted.append(name)
         except EwsError as error:
@@ -82,8 +84,13 @@ def _old_runs(store: RunStore, policy: RetentionPolicy, today: date) -> list[Pat
     return [folder for folder in folders if run_date(folder) < min(oldest, newest)]
 
 
-def _check_same(run: Run, made: Run) -> None:
-    entries = run.manifest["files"], made.manifest["files"]
-    if otherwise := [name for name in sorted(compactable(run)) if entries[0][name] != entries[1].get(name)]:
-        found = f"{', '.join(otherwise)} would come out otherwise"
-        raise StorageError(found, hint="cis-ews replay says which packages have another version")
+def _check_same(run: Run, made: Run, store: RunStore) -> None:
+    entries = made.manifest["files"]
+    otherwise = [
+        name for name, entry in run.manifest["files"].items() if name != CHANGES and entries.get(name) != entry
+    ]
+    if otherwise:
+        since = [f"{package} was {then}" for package, (then, _) in changed_versions(run).items()]
+        since += ["students were forgotten since"] if were_forgotten_since(run, store) else []
+        found = "; ".join([f"{', '.join(otherwise)} would come out otherwise", *since])
+        raise StorageError(found, hint="install the package versions of the run's manifest")

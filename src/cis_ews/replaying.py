@@ -70,7 +70,6 @@ def replay(
         ModelNotFoundError: the model is gone.
         StorageError: the store does not say how the run was made; students were forgotten since; another version.
     """
-    recipe = read_recipe(store, run.run_id)
     not_compared = dict[str, str]()
 
     def put_earlier(made_in: RunStore) -> None:
@@ -79,11 +78,13 @@ def replay(
     with made_again(run, store, source=source, engine=engine, progress=progress, prepare=put_earlier) as made:
         compared = [name for name in run.manifest["files"] if name not in not_compared]
         differing = tuple(name for name in compared if not _is_same(name, made, run))
-        if differing and store.erased().hash != recipe.left_out:
+        if differing and were_forgotten_since(run, store):
             raise _forgotten(run)
         restored = restore_run(store, run, made.path) if restore and not run.away.intersection(differing) else ()
     same = tuple(name for name in compared if name not in differing)
-    return Replay(same=same, differing=differing, versions=_versions(run), not_compared=not_compared, restored=restored)
+    return Replay(
+        same=same, differing=differing, versions=changed_versions(run), not_compared=not_compared, restored=restored
+    )
 
 
 @contextmanager
@@ -135,15 +136,21 @@ def _is_same(name: str, made: Run, run: Run) -> bool:
     return made.manifest["files"].get(name) == run.manifest["files"][name]
 
 
-def _versions(run: Run) -> dict[str, tuple[str, str]]:
+def changed_versions(run: Run) -> dict[str, tuple[str, str]]:
+    """Packages that have another version than when a run was made: (then, now)."""
     now = package_versions()
     return {name: (then, now[name]) for name, then in run.manifest["versions"].items() if now.get(name) != then}
 
 
+def were_forgotten_since(run: Run, store: RunStore) -> bool:
+    """Whether the store's list of forgotten students is another one than when a run was made."""
+    return store.erased().hash != read_recipe(store, run.run_id).left_out
+
+
 def _refuse_what_cannot_be(run: Run) -> None:
     """Where the night cannot come out the same, say so before anything is read."""
-    if "cis_ews" in _versions(run):
-        then, now = _versions(run)["cis_ews"]
+    if "cis_ews" in changed_versions(run):
+        then, now = changed_versions(run)["cis_ews"]
         raise StorageError(f"the run is of cis_ews {then}, and this is {now}", hint=f"replay it with cis_ews {then}")
     if run.manifest["rewritten"]:
         raise _forgotten(run)

@@ -267,6 +267,7 @@ def _assignments(
     if night.model.trained is not None:
         model_file = workspace.folder / "model.json"
         night.model.trained.hand_over(model_file)
+    erased = runs.erased()
     return [
         Assignment(
             workspace=workspace,
@@ -275,7 +276,7 @@ def _assignments(
             policy=night.policy,
             rules=night.model.rules.rules,
             model_file=model_file,
-            erased=runs.erased(),
+            erased=erased,
         )
         for part in extract.parts_for(workspace, students_a_part=crew.students_a_part)
     ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 from pathlib import Path
 
 import polars as pl
@@ -10,8 +11,31 @@ import pytest
 
 from cis_ews.storage.store import RunStore
 from tests.lib.builders import absence, frame
+from tests.lib.children import child
 from tests.lib.command import command
 from tests.lib.extracts import AS_OF, small_district, write_extract
+
+KILLED = """
+import os, signal, sys
+from contextlib import contextmanager
+from datetime import date
+from cis_ews import RulesModel, TierPolicy, score_night
+
+
+class Killed:
+    @contextmanager
+    def step(self, name, *, total=None):
+        if name == "schools":
+            os.kill(os.getpid(), signal.SIGKILL)
+        yield
+
+    def advance(self, amount=1):
+        pass
+
+
+score_night(sys.argv[1], model=RulesModel(), policy=TierPolicy.load(), store=sys.argv[2], as_of=date(2026, 2, 27),
+            students_a_part=2, progress=Killed())
+"""
 
 
 @pytest.fixture
@@ -128,6 +152,21 @@ def test_forgetting_an_id_that_nobody_has_says_so(scored: Path) -> None:
     assert "Held and not" not in done.out
     assert "s9999" not in done.out
     assert "Nothing was held" not in command("student", "forget", "s00", "--store", scored / "store", "--yes").out
+
+
+def test_what_a_killed_first_night_left_is_removed_and_told(scored: Path) -> None:
+    store = scored / "first"
+    with child(KILLED, str(scored / "extract"), str(store)) as process:
+        process.communicate(timeout=120)
+    assert process.returncode == -signal.SIGKILL
+    assert list((store / "work").iterdir())
+    done = command("student", "forget", "s00", "--store", store, "--yes")
+    assert "Removed: 1 folder of work/ and state/ that a night left which did not end" in done.out
+    assert "Nothing else was held about this id" in done.out
+    assert not (store / "work").exists()
+    again = command("student", "forget", "s00", "--store", store, "--yes")
+    assert "Removed" not in again.out
+    assert "Nothing was held about this id" in again.out
 
 
 def test_forgetting_an_id_that_is_almost_held_warns(scored: Path) -> None:

@@ -17,6 +17,7 @@ import pytest
 from cis_ews import RiskModel, RulesModel, ScoreRun, TierPolicy, score_night
 from cis_ews.cli import run as command_line
 from cis_ews.compacting import CompactionReport, compact_old_runs
+from cis_ews.corrections import keep_correction, read_correction
 from cis_ews.errors import RunCompactedError, RunDamagedError, RunNotFoundError, StorageError
 from cis_ews.exports.files import export_files
 from cis_ews.replaying import replay
@@ -111,6 +112,63 @@ def test_what_was_compacted_comes_back_byte_for_byte(
     assert [_bytes(run) for run in nights] == before
 
 
+def test_nights_of_csv_and_over_a_kept_state(tmp_path: Path) -> None:
+    source, store = tmp_path / "extract", RunStore(tmp_path / "store")
+    write_district(source, students=100, years=2, seed=11, format="csv", through=DAY)
+    plain, kept = _night(source, store, NIGHTS[0]), _night(source, store, NIGHTS[0], state="keep")
+    (tmp_path / "day").mkdir()
+    header = (source / "incidents.csv").read_text(encoding="utf-8").splitlines()[0]
+    (tmp_path / "day/incidents.csv").write_text(header + "\n", encoding="utf-8")
+    by_delta = _night(tmp_path / "day", store, NIGHTS[1], state="add")
+    _night(source, store, DAY + timedelta(days=3))
+    before = _bytes(kept.run)
+    report = _compact(store)
+    assert sorted(Path(name).name for name in report.compacted) == sorted([plain.run.run_id, kept.run.run_id])
+    assert report.left_whole == {
+        str(by_delta.run.path.relative_to(store.root)): f"the run {by_delta.run.run_id} was made from a kept state, "
+        "which is another one by now"
+    }
+    assert replay(open_run(kept.run.path), store, restore=True).restored == tuple(
+        sorted(set(COMPACTABLE) & set(before))
+    )
+    assert _bytes(kept.run) == before
+
+
+def test_a_correction_does_not_end_what_can_be_brought_back(source: Path, compacted: RunStore, tmp_path: Path) -> None:
+    first = compacted.runs()[0]
+    pl.read_parquet(source / "course_grades.parquet").head(0).write_csv(tmp_path / "course_grades.csv")
+    keep_correction(compacted, read_correction(first.table("scores")["student_id"][0], tmp_path))
+    assert replay(first, compacted, restore=True).restored
+    assert first.table("reasons").height
+
+
+def test_while_another_process_writes_nothing_is_made_again(store: RunStore) -> None:
+    with RunStore(store.root).lock():
+        report = _compact(store)
+    assert report.compacted == ()
+    assert len(report.left_whole) == 2
+    assert all("another process is writing to" in why for why in report.left_whole.values())
+    assert len(_compact(store).compacted) == 2
+
+
+def test_a_run_changed_while_its_night_was_made_again_stays_whole(store: RunStore) -> None:
+    first = store.runs()[0]
+    forget_student(store, None, first.table("scores")["student_id"][0], today=LATER)
+    with pytest.raises(StorageError, match="was changed meanwhile"):
+        compaction.compact_run(store, first)
+    assert not verify_run(first).away
+
+
+def test_students_forgotten_since_keep_their_runs_whole(store: RunStore) -> None:
+    first = store.runs()[0]
+    forget_student(store, None, "held-nowhere", today=LATER)
+    assert len(_compact(store, dry_run=True).compacted) == 2
+    forget_student(store, None, first.table("scores")["student_id"][0], today=LATER)
+    report = _compact(store)
+    assert report.compacted == ()
+    assert all(why.startswith("students were forgotten since the run") for why in report.left_whole.values())
+
+
 def test_twice_is_once_and_the_newest_night_is_left(compacted: RunStore) -> None:
     assert _compact(compacted) == CompactionReport(left_whole={}, dry_run=False)
     assert compact_old_runs(compacted, POLICY, today=LATER + timedelta(days=400)).compacted == ()
@@ -159,11 +217,15 @@ def test_a_run_whose_files_would_come_out_otherwise_stays_whole(store: RunStore)
     otherwise = first.path / "rules.parquet"
     pl.read_parquet(otherwise).write_parquet(otherwise, compression="snappy")  # as another version of polars might
     entry = {"sha256": sha256_of(otherwise), "bytes": otherwise.stat().st_size}
-    manifest = {**first.manifest, "files": {**first.manifest["files"], otherwise.name: entry}}
+    versions = {**first.manifest["versions"], "polars": "1.0.0"}
+    manifest = {**first.manifest, "files": {**first.manifest["files"], otherwise.name: entry}, "versions": versions}
     (first.path / "manifest.json").write_bytes(json_bytes(sealed(manifest)))
     report = _compact(store)
-    assert list(report.left_whole.values()) == ["rules.parquet would come out otherwise"]
+    assert list(report.left_whole.values()) == ["rules.parquet would come out otherwise; polars was 1.0.0"]
     assert not verify_run(open_run(first.path)).away
+    other = {**manifest, "versions": {**versions, "cis_ews": "0.0.1"}}
+    (first.path / "manifest.json").write_bytes(json_bytes(sealed(other)))
+    assert "does not match its manifest" in _compact(store).left_whole[str(first.path.relative_to(store.root))]
 
 
 def test_a_damaged_run_is_not_hidden(store: RunStore) -> None:

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import os
+import random
+import re
 import shutil
 import signal
+import sys
 import time
 from collections.abc import Iterator
+from dataclasses import dataclass
 from datetime import date
 from importlib.util import find_spec
 from pathlib import Path
@@ -17,9 +21,10 @@ import pytest
 
 from cis_ews import RulesModel, ScoreRun, TierPolicy, score_night
 from cis_ews.engines.local import LocalEngine
-from cis_ews.engines.spark import SparkEngine
+from cis_ews.engines.spark import SparkEngine, packed
 from cis_ews.errors import ConfigError, EwsError, StorageError
 from cis_ews.night.engine import Engine
+from cis_ews.storage.workspace import Workspace
 from cis_ews.synthetic import write_district
 from tests.lib.children import child
 
@@ -50,6 +55,27 @@ with SparkEngine(master="local[1]") as engine:
     print(f"{type(error).__name__}: Spark gave up: {'Spark gave up' in error.message}", flush=True)
 print(os.environ.get("PYSPARK_PYTHON"), os.environ.get("SPARK_LOCAL_IP"), flush=True)
 """
+OTHER = """
+import sys
+from pyspark.sql import SparkSession
+from cis_ews.engines.spark import SparkEngine
+from cis_ews.errors import ConfigError
+session = (SparkSession.builder.master("local[1]").config("spark.executorEnv.PYTHONPATH", sys.argv[1])
+           .config("spark.log.level", "ERROR").config("spark.ui.enabled", "false").getOrCreate())
+with SparkEngine() as engine:
+    try:
+        list(engine.run(abs, [-1]))
+    except ConfigError as error:
+        print(f"{error.message} ({error.hint})", flush=True)
+print(session.range(3).count(), flush=True)
+"""
+
+
+@dataclass(frozen=True)
+class WriteTask:
+    """A task of a night, as far as Spark looks at it."""
+
+    workspace: Workspace
 
 
 @pytest.fixture(scope="module")
@@ -118,6 +144,42 @@ def test_java_that_dies_is_told_and_nothing_is_left_in_the_environment() -> None
     with child(JAVA_DIES) as process:
         out, err = process.communicate(timeout=120)
     assert out.splitlines() == ["[1]", "StorageError: Spark gave up: True", "None None"], err[-2000:]
+
+
+@needs_spark
+def test_a_session_that_is_active_is_used_and_left_running(spark: SparkEngine) -> None:
+    assert [future.result() for _, future in spark.run(abs, [-1])] == [1]
+    with SparkEngine(master="local[9]") as other:
+        assert [future.result() for _, future in other.run(abs, [-2])] == [2]
+    assert [future.result() for _, future in spark.run(abs, [-3])] == [3]
+
+
+@needs_spark
+def test_executors_that_are_not_as_the_driver_stop_the_night(tmp_path: Path) -> None:
+    (tmp_path / "polars-0.0.1.dist-info").mkdir()
+    (tmp_path / "polars-0.0.1.dist-info" / "METADATA").write_text(
+        "Metadata-Version: 2.1\nName: polars\nVersion: 0.0.1\n"
+    )
+    with child(OTHER, str(tmp_path), PYSPARK_PYTHON=sys.executable) as process:
+        out, err = process.communicate(timeout=120)
+    told = out.splitlines()
+    assert len(told) == 2, err[-2000:]
+    assert re.fullmatch(r"The executor on \S+ is not as the driver: polars 0.0.1 in place of \S+ \(give .*\)", told[0])
+    assert told[1] == "3"
+
+
+@needs_spark
+def test_executors_that_do_not_see_the_store_stop_the_night(spark: SparkEngine, tmp_path: Path) -> None:
+    list(spark.run(abs, [-1]))
+    task = WriteTask(Workspace(tmp_path / "nowhere"))
+    with SparkEngine() as engine, pytest.raises(ConfigError, match=f"does not see {tmp_path / 'nowhere'}"):
+        list(engine.run(str, [task]))
+
+
+def test_what_tasks_share_is_packed_once() -> None:
+    shared = random.Random(1).randbytes(100_000)
+    sizes = [len(packed(refuses, [(place, shared) for place in range(count)])) for count in (1, 200)]
+    assert sizes[1] - sizes[0] < 200 * 20
 
 
 @needs_spark

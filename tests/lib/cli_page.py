@@ -25,6 +25,7 @@ their progress; in a pipe or a cron job each step leaves a line on stderr. Resul
 | 3 | the data were refused |
 | 4 | no model, or one that does not fit |
 | 5 | storage: the store, a run or the database |
+| 6 | `monitor` found that lists may be wrong |
 | 130 | interrupted |
 """
 

@@ -62,9 +62,10 @@ def test_what_was_kept_comes_back(model: RiskModel) -> None:
 def test_the_loss_that_is_told_was_held_out_from_the_calibrator_too(monkeypatch: pytest.MonkeyPatch) -> None:
     seen: dict[str, Any] = {}
 
-    def watched(margin: Any, label: Any, *, folds: Any) -> Any:
-        calibrator, loss = choose_calibrator(margin, label, folds=folds)
-        seen.update(fitted=log_loss(label, calibrator.log_odds(margin)), loss=loss, kind=calibrator.kind)
+    def watched(margin: Any, label: Any, *, folds: Any, weights: Any) -> Any:
+        calibrator, loss = choose_calibrator(margin, label, folds=folds, weights=weights)
+        fitted = log_loss(label, calibrator.log_odds(margin), weights=weights)
+        seen.update(fitted=fitted, loss=loss, kind=calibrator.kind)
         return calibrator, loss
 
     monkeypatch.setattr("cis_ews.risk.model_fit.choose_calibrator", watched)

@@ -11,7 +11,7 @@ from polars.testing import assert_frame_equal
 
 from cis_ews.risk.explanations import peer_values
 from cis_ews.risk.features import build_features, school_sums
-from cis_ews.risk.night_model import Estimates, NightModel, tell
+from cis_ews.risk.night_model import FEWEST_DAYS, Estimates, NightModel, tell
 from cis_ews.risk.rules import RulesModel
 from cis_ews.schema.scores import RuleResults
 from tests.lib.indicator_frames import indicator_frame
@@ -58,3 +58,19 @@ def test_an_estimate_of_a_part_rests_on_the_sums_that_were_given(indicators: pl.
     assert part.features["school_absence_rate"].null_count() == 0
     for name in ("features", "contributions", "risk"):
         assert_frame_equal(getattr(part, name), getattr(whole, name).head(1), check_exact=True)
+
+
+def test_a_model_is_not_asked_of_students_with_fewer_days_than_it_was_measured_to_need() -> None:
+    few, enough, unknown = (
+        absent(1, student_id=name, days_enrolled_ytd=days) for name, days in [("a", 29), ("b", 30), ("c", None)]
+    )
+    learned = catalog_model()
+    waits = type(learned)(learned.parts, {**learned.about, FEWEST_DAYS: 30})
+    estimates = NightModel.of(waits).estimate(indicator_frame(few, enough, unknown))
+    assert estimates is not None
+    for told in (estimates.risk, estimates.contributions, estimates.features):
+        assert told["student_id"].to_list() == ["b"]
+    not_measured = type(learned)(learned.parts, {**learned.about, FEWEST_DAYS: None})
+    everybody = NightModel.of(not_measured).estimate(indicator_frame(few, enough, unknown))
+    assert everybody is not None
+    assert everybody.risk.height == 3

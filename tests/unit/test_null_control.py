@@ -44,11 +44,11 @@ def test_a_true_label_is_told_from_every_shuffle() -> None:
 
 
 def test_p_values_of_random_labels_are_spread_evenly() -> None:
-    """Forty of them: the largest gap to the even spread stays below the 1 % bound of Kolmogorov and Smirnov, .252."""
-    found = np.sort([_p_value(seed, effect=0.0) for seed in range(40)])
-    steps = np.arange(1, 41) / 40
-    assert max(np.abs(found - steps).max(), np.abs(found - steps + 1 / 40).max()) < 0.252
-    assert (found <= 0.05).sum() <= 6
+    """Thirty of them: the largest gap to the even spread stays below the 1 % bound of Kolmogorov and Smirnov, .290."""
+    found = np.sort([_p_value(seed, effect=0.0) for seed in range(30)])
+    steps = np.arange(1, 31) / 30
+    assert max(np.abs(found - steps).max(), np.abs(found - steps + 1 / 30).max()) < 0.290
+    assert (found <= 0.05).sum() <= 5
 
 
 def test_a_difference_between_schools_alone_is_no_gain() -> None:

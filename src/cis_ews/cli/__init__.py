@@ -13,7 +13,7 @@ from typing import Annotated
 
 import typer
 
-from cis_ews.cli import changes, data, failures, night, stores, students
+from cis_ews.cli import changes, data, failures, monitoring, night, stores, students
 from cis_ews.cli.session import Start
 
 app = typer.Typer(
@@ -55,7 +55,7 @@ def start(
         cis-ews flags --run night
 
     Exit codes: 0 done, 2 usage, 3 data refused, 4 model missing or unfit,
-    5 storage, 1 a fault of the program.
+    5 storage, 6 a faulty night (monitor), 1 a fault of the program.
     """
     context.obj = Start(config)
 
@@ -66,6 +66,7 @@ app.command()(data.indicators)
 app.command()(night.score)
 app.command()(night.flags)
 app.command()(changes.changes)
+app.command()(monitoring.monitor)
 app.command()(night.explain)
 app.command()(night.export)
 app.command()(night.replay)

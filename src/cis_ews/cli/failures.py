@@ -1,7 +1,7 @@
 """From errors to words and exit codes: what was found, and what to do; never a traceback, never a value.
 
 Exit codes: 0 done, 1 a fault of the program, 2 usage or configuration, 3 data refused, 4 model missing or unfit,
-5 storage, 130 interrupted.
+5 storage, 6 a faulty night (`monitor`), 130 interrupted.
 """
 
 from __future__ import annotations

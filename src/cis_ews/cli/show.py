@@ -77,11 +77,12 @@ def show_night(terminal: Terminal, night: ScoreRun) -> None:
     terminal.item(f"Decided by: {decided_by(night.model)}", mark="=")
     for notice in model_notices(night.model):
         terminal.item(notice, mark="!")
-    made = "New run" if night.is_new else "The same night had been done before; its run is whole"
+    kept = "compacted" if night.run.away else "whole"
+    made = "New run" if night.is_new else f"The same night had been done before; its run is {kept}"
     show_changes(terminal, night.run, night.changes)
     terminal.say(f"\n{made}: {night.run.path}")
-    if kept := night.published.kept_newer:
-        terminal.say(f"{counted(len(kept), 'district')} with a newer as-of date in the database.")
+    if newer := night.published.kept_newer:
+        terminal.say(f"{counted(len(newer), 'district')} with a newer as-of date in the database.")
     terminal.record(
         "scored",
         run=str(night.run.path),

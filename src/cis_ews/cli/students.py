@@ -132,8 +132,14 @@ def forget(
     with session.database_if_any(runs) as database:
         report = forget_student(runs, database, student_id, today=date.today())
     terminal = session.terminal
+    if report.unfinished:
+        terminal.say(
+            f"Removed: {counted(report.unfinished, 'folder')} of work/ and state/ that a night left which did not end, "
+            "whoever they were about. Run that night again."
+        )
     if report.found_nothing:
-        terminal.say("Nothing was held about this id; it is on the list from now on. Check that the id is right.")
+        where = "else was held" if report.unfinished else "was held"
+        terminal.say(f"Nothing {where} about this id; it is on the list from now on. Check that the id is right.")
     if report.similar:
         differ = "differ only by leading zeros, case or spaces"
         terminal.say(f"Held and not forgotten, ids that {differ}: {report.similar}")
@@ -149,6 +155,7 @@ def forget(
         rows=report.database_rows,
         files=report.corrections,
         state_rows=report.state_rows,
+        unfinished=report.unfinished,
         similar=report.similar,
     )
 

@@ -6,6 +6,7 @@ where every executor sees them under the same path (docs/spark.md). Needs the ex
 
 from __future__ import annotations
 
+import json
 import os
 import pickle
 import shutil
@@ -14,10 +15,13 @@ from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Se
 from concurrent.futures import Future
 from contextlib import contextmanager, suppress
 from importlib import import_module
+from pathlib import Path
 from typing import Any, TypeVar
 
+from cis_ews.engines import probe
 from cis_ews.engines.local import THREADS, threads_a_worker
 from cis_ews.errors import ConfigError, EwsError, StorageError
+from cis_ews.storage.workspace import Workspace
 
 Task = TypeVar("Task")
 Result = TypeVar("Result")
@@ -32,6 +36,11 @@ _OURS: Mapping[str, str] = {
 }
 """Of a session that is made here, on this machine alone: a cluster's session is made by whoever knows the cluster."""
 _ROWS = "place long, outcome binary"
+_SAID = "host string, said string"
+_ASKED = 16
+"""How many tasks ask the executors where nobody says how many cores they have."""
+_SAME = "give every executor the environment of the driver: docs/spark.md, The same Python"
+_SHARED = "put the store where all executors see it under the same path: docs/spark.md, Storage that all see"
 _JAVA = "install Java 17 (Debian, Ubuntu: apt-get install openjdk-17-jre-headless), or use the local engine"
 _DIED = "see the log of Spark; give an executor more memory or make parts smaller; the parts that are done are kept"
 
@@ -39,13 +48,15 @@ _DIED = "see the log of Spark; give an executor more memory or make parts smalle
 class SparkEngine:
     """Spark in place of `LocalEngine`: a session that is there, or one of this machine, as long as the engine lives.
 
-    `session`: a SparkSession, which is left as it is at the end. `master`: of the session that is made without one.
+    `session`: a SparkSession; the active one, if there is one, where none is given. Either is left as it is at the end.
+    `master`: of the session that is made where there is none.
     """
 
     def __init__(self, session: Any | None = None, *, master: str = "local[*]") -> None:
         self._session = session
         self._is_ours = session is None
         self._master = master
+        self._was_asked = False
 
     def __enter__(self) -> SparkEngine:
         return self
@@ -60,11 +71,13 @@ class SparkEngine:
         """
         if not tasks:
             return
-        count, sent = len(tasks), [pickle.dumps((work, task)) for task in tasks]
+        count = len(tasks)
         with threads_a_worker(1):
             session = self._started()
+        self._ask(session, tasks)
         try:
-            told = session.range(0, count, 1, count).mapInArrow(_Worker(sent), _ROWS).collect()
+            worker = _Worker(_sent_once(session, packed(work, tasks)))
+            told = session.range(0, count, 1, count).mapInArrow(worker, _ROWS).collect()
             outcomes = {row["place"]: pickle.loads(row["outcome"]) for row in told}  # noqa: S301 - our own
         except _failures() as error:
             # Only its kind: the text of a Java error can hold what it worked on.
@@ -84,15 +97,78 @@ class SparkEngine:
 
     def _started(self) -> Any:
         if self._session is None:
+            self._session = _spark("pyspark.sql").SparkSession.getActiveSession()
+            self._is_ours = self._session is None
+        if self._session is None:
             self._session = _new_session(self._master)
         return self._session
+
+    def _ask(self, session: Any, tasks: Sequence[Any]) -> None:
+        """Ask the executors, once, whether they are as this process is.
+
+        Raises ConfigError where one has another Python or package, or does not see the folders of the tasks.
+        """
+        if self._was_asked:
+            return
+        folders = sorted({str(folder) for task in tasks for folder in _folders_of(task)})
+        expected = probe.described(probe.PACKAGES, ()) | dict.fromkeys(folders, "seen")
+        _spark("pyspark.cloudpickle").register_pickle_by_value(probe)
+        count = 2 * _cores_of(session)
+        try:
+            asked = session.range(0, count, 1, count).mapInArrow(probe.asking(probe.PACKAGES, folders), _SAID)
+            told = {row["host"]: json.loads(row["said"]) for row in asked.collect()}
+        except _failures() as error:
+            found = f"The executors could not say which versions they have: {type(error).__name__}"
+            raise ConfigError(found, hint=f"see the log of Spark; {_SAME}") from None
+        for host, said in sorted(told.items()):
+            _refuse_other(host, said, expected)
+        self._was_asked = True
+
+
+def packed(work: Callable[[Task], Result], tasks: Sequence[Task]) -> bytes:
+    """The work and all tasks in one: what tasks share, as the coverage of the extract, is in it once."""
+    return pickle.dumps((work, list(tasks)))
+
+
+def _sent_once(session: Any, content: bytes) -> Any:
+    """A broadcast, which an executor fetches once and not with every task; the bytes where there is none (Connect)."""
+    context = _context_of(session)
+    return content if context is None else context.broadcast(content)
+
+
+def _context_of(session: Any) -> Any | None:
+    try:
+        return session.sparkContext
+    except _spark("pyspark.errors").PySparkException:
+        return None
+
+
+def _cores_of(session: Any) -> int:
+    context = _context_of(session)
+    return _ASKED if context is None else int(context.defaultParallelism)
+
+
+def _folders_of(task: Any) -> list[Path]:
+    """The folders of work or state that a task reads and writes."""
+    fields = getattr(task, "__dataclass_fields__", {})
+    return [value.folder for value in (getattr(task, name) for name in fields) if isinstance(value, Workspace)]
+
+
+def _refuse_other(host: str, said: Mapping[str, str], expected: Mapping[str, str]) -> None:
+    other = [name for name in expected if said.get(name) != expected[name]]
+    folders = [name for name in other if expected[name] == "seen"]
+    if folders:
+        raise ConfigError(f"The executor on {host} does not see {', '.join(folders)}", hint=_SHARED)
+    if other:
+        found = ", ".join(f"{name} {said.get(name)} in place of {expected[name]}" for name in other)
+        raise ConfigError(f"The executor on {host} is not as the driver: {found}", hint=_SAME)
 
 
 class _Worker:
     """What an executor does: unpack the tasks whose places it was given, and pack what comes of each."""
 
-    def __init__(self, tasks: Sequence[bytes]) -> None:
-        self._tasks = tasks
+    def __init__(self, sent: Any) -> None:
+        self._sent = sent
 
     def __call__(self, batches: Iterable[Any]) -> Iterator[Any]:
         # Before the first library with threads of its own is loaded, which unpacking a task does.
@@ -100,10 +176,11 @@ class _Worker:
             os.environ.setdefault(name, "1")
         arrow = import_module("pyarrow")
         schema = arrow.schema([("place", arrow.int64()), ("outcome", arrow.binary())])
+        sent: bytes = self._sent if isinstance(self._sent, bytes) else self._sent.value
         for batch in batches:
             places: list[int] = batch.column(0).to_pylist()
             for place in places:
-                outcome = pickle.dumps(_outcome(self._tasks[place]))
+                outcome = pickle.dumps(_outcome(sent, place))
                 yield arrow.RecordBatch.from_pydict({"place": [place], "outcome": [outcome]}, schema=schema)
 
 
@@ -111,10 +188,10 @@ class _Failed(Exception):  # noqa: N818 - never raised: it carries the name of a
     """An error that cannot travel: its class may be unknown where it arrives, and its text could carry a value."""
 
 
-def _outcome(sent: bytes) -> object:
+def _outcome(sent: bytes, place: int) -> object:
     try:
-        work, task = pickle.loads(sent)  # noqa: S301 - packed by `run`
-        return work(task)
+        work, tasks = pickle.loads(sent)  # noqa: S301 - packed by `run`
+        return work(tasks[place])
     except EwsError as error:
         return error
     except Exception as error:  # noqa: BLE001 - the boundary of the process: a failing task must not end the others

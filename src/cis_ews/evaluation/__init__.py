@@ -1,1 +1,1 @@
-"""How good the answers are: accuracy."""
+"""How good the answers are: accuracy, equity; and whether a night is like those before it."""

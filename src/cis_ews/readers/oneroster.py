@@ -79,7 +79,7 @@ def _frames(tables: dict[str, pl.DataFrame], config: OneRosterConfig, ledger: Le
     )
     frames = {
         "schools": schools,
-        "calendar_days": derived_calendar(schools, used, sessions=sessions, ledger=ledger),
+        "calendar_days": derived_calendar(schools, used, sessions, ledger=ledger),
         "students": students,
         "demographics": demographics,
         "enrollments": with_grade_of_now(pl.concat([spells, others]), ledger),

@@ -42,7 +42,7 @@ def line_items_of(
     items = ledger.keep(
         items, pl.col("school_id").is_not_null(), table=TABLE, rule="class_known", column="classSourcedId"
     )
-    items = _with_term(items, terms, sessions=sessions, ledger=ledger)
+    items = _with_term(items, terms, sessions, ledger=ledger)
     items = ledger.keep(
         items, pl.col("term").is_not_null(), table=TABLE, rule="session_known", column="academicSessionSourcedId"
     )
@@ -84,7 +84,7 @@ def _classes(tables: Tables, schools: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-def _with_term(items: pl.DataFrame, terms: pl.DataFrame, *, sessions: pl.DataFrame, ledger: Ledger) -> pl.DataFrame:
+def _with_term(items: pl.DataFrame, terms: pl.DataFrame, sessions: pl.DataFrame, *, ledger: Ledger) -> pl.DataFrame:
     """The session that a line item names; else the term of its class that holds its due date, else the first one."""
     named = sessions.select("session", "term", "school_year")
     items = items.join(named, left_on="academicSessionSourcedId", right_on="session", how="left", maintain_order="left")

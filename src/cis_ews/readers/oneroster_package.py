@@ -160,7 +160,7 @@ def _standing(file: str, packages: Sequence[Package], *, options: ReadOptions, l
         if mode is None:
             continue
         if mode == BULK and parts:
-            _reduce(file, sum(part.height for part in parts), "rows replaced by a later bulk", ledger=ledger)
+            _reduce(ledger, file, sum(part.height for part in parts), what="rows replaced by a later bulk")
             parts = []
         part = _read(file, package.files[file], options=options, ledger=ledger)
         parts.append(part.with_columns(pl.lit(number, dtype=pl.Int32).alias(PACKAGE)))
@@ -205,7 +205,7 @@ def _latest(file: str, rows: pl.DataFrame, ledger: Ledger) -> pl.DataFrame:
     rest = ordered.join(standing.select("_at"), on="_at", how="anti", maintain_order="left")
     again = rest.join(standing.select(ID, PACKAGE), on=[ID, PACKAGE], how="semi", maintain_order="left")
     ledger.reject(again.sort("_at"), table=SERVES[file], rule="duplicate_row", column=ID)
-    _reduce(file, rest.height - again.height, "rows replaced by a row of another package", ledger=ledger)
+    _reduce(ledger, file, rest.height - again.height, what="rows replaced by a row of another package")
     return standing.sort("_at").drop("_at")
 
 
@@ -215,13 +215,13 @@ def _active(file: str, rows: pl.DataFrame, ledger: Ledger) -> pl.DataFrame:
         return rows
     marked = rows.with_columns(word(STATUS).alias("_status"))
     for status in (DELETED, INACTIVE):
-        _reduce(file, int((marked["_status"] == status).sum()), f"rows withdrawn ({status})", ledger=ledger)
+        _reduce(ledger, file, int((marked["_status"] == status).sum()), what=f"rows withdrawn ({status})")
     other = int((~marked["_status"].is_in(["", "active", DELETED, INACTIVE])).sum())
     ledger.note(f"{file}: status: {other:,} cells with an unknown word; the rows were taken for active", other)
     return marked.filter(~pl.col("_status").fill_null("").is_in([DELETED, INACTIVE])).drop("_status")
 
 
-def _reduce(file: str, count: int, what: str, *, ledger: Ledger) -> None:
+def _reduce(ledger: Ledger, file: str, count: int, *, what: str) -> None:
     """Rows of a file that do not stand. Those of files that only explain others are noted and no row of a table."""
     ledger.note(f"{file}: {count:,} {what}", count)
     if file in ("orgs", "users", "enrollments", "demographics", "results"):

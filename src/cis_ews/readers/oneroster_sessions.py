@@ -63,7 +63,7 @@ def terms_of_classes(classes: pl.DataFrame, sessions: pl.DataFrame) -> pl.DataFr
 
 
 def derived_calendar(
-    schools: pl.DataFrame, used: pl.DataFrame, *, sessions: pl.DataFrame, ledger: Ledger
+    schools: pl.DataFrame, used: pl.DataFrame, sessions: pl.DataFrame, *, ledger: Ledger
 ) -> pl.DataFrame:
     """Calendar days: every day of the sessions of a school, Monday to Friday instructional.
 

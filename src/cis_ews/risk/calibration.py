@@ -62,35 +62,42 @@ class Calibrator:
 IDENTITY = Calibrator("identity", 0.0, (1.0,), ())
 
 
-def choose_calibrator(margin: Vector, label: Vector, *, folds: NDArray[np.int64]) -> tuple[Calibrator, float]:
+def choose_calibrator(
+    margin: Vector, label: Vector, *, folds: NDArray[np.int64], weights: Vector | None = None
+) -> tuple[Calibrator, float]:
     """The simplest calibrator among those with near least log loss on folds held out from their fit, and that loss."""
-    best, least = IDENTITY, log_loss(label, margin)
+    best, least = IDENTITY, log_loss(label, margin, weights=weights)
     for kind in _KINDS:
-        loss = _held_out_loss(kind, margin, label, folds=folds)
+        loss = _held_out_loss(kind, margin, label, folds=folds, weights=weights)
         if loss < least - NEAR_TIE:
-            best, least = _fit(kind, margin, label), loss
+            best, least = _fit(kind, margin, label, weights=weights), loss
     return best, least
 
 
-def log_loss(label: Vector, margin: Vector) -> float:
+def log_loss(label: Vector, margin: Vector, *, weights: Vector | None = None) -> float:
     """Mean log loss in nats of the probabilities that margins stand for."""
-    return float(np.mean(np.logaddexp(0.0, margin) - label * margin))
+    return float(np.average(np.logaddexp(0.0, margin) - label * margin, weights=weights))
 
 
-def _held_out_loss(kind: _Kind, margin: Vector, label: Vector, *, folds: NDArray[np.int64]) -> float:
+def _held_out_loss(
+    kind: _Kind, margin: Vector, label: Vector, *, folds: NDArray[np.int64], weights: Vector | None
+) -> float:
     log_odds = np.empty_like(margin)
     for fold in np.unique(folds):
         held = folds == fold
-        log_odds[held] = _fit(kind, margin[~held], label[~held]).log_odds(margin[held])
-    return log_loss(label, log_odds)
+        known = None if weights is None else weights[~held]
+        log_odds[held] = _fit(kind, margin[~held], label[~held], weights=known).log_odds(margin[held])
+    return log_loss(label, log_odds, weights=weights)
 
 
-def _fit(kind: _Kind, margin: Vector, label: Vector) -> Calibrator:
+def _fit(kind: _Kind, margin: Vector, label: Vector, *, weights: Vector | None) -> Calibrator:
     knots = np.unique(np.quantile(margin, kind.bends)) if kind.bends else np.empty(0)
     columns = np.column_stack(list(_segments(margin, tuple(knots.tolist()))))
     # Changes of the slope 1 are what is penalised: without evidence a margin stays what it is.
     lower, upper = np.full(columns.shape[1], LEAST_SLOPE - 1.0), np.full(columns.shape[1], np.inf)
-    intercept, changes = solve_logistic(columns, label, penalty=kind.penalty, lower=lower, upper=upper, offset=margin)
+    intercept, changes = solve_logistic(
+        columns, label, weights=weights, penalty=kind.penalty, lower=lower, upper=upper, offset=margin
+    )
     return Calibrator(kind.name, intercept, tuple((1.0 + changes).tolist()), tuple(knots.tolist()))
 
 

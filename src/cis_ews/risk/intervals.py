@@ -47,14 +47,19 @@ class Band:
         return low, high
 
 
-def fit_band(margin: Vector, label: Vector, *, groups: NDArray[np.int64] | None = None) -> Band:
+def fit_band(
+    margin: Vector, label: Vector, *, groups: NDArray[np.int64] | None = None, weights: Vector | None = None
+) -> Band:
     """The band of held-out margins, with CONFIDENCE at each margin by itself.
 
-    `groups`: rows of one group are one student at several dates, and count as one student together.
+    `groups`: rows of one group are one student at several dates, and count as one student together. `weights`: how much
+    each row counts beside others; none counts for more than itself, so that weights never feign certainty.
     """
     order = np.argsort(margin, kind="stable")
     sorted_margin, sorted_label = margin[order], label[order]
     weight = np.ones(margin.size) if groups is None else 1.0 / np.bincount(groups)[groups][order]
+    if weights is not None:
+        weight = weight * (weights / weights.max())[order]
     steps = np.unique(np.quantile(sorted_margin, np.linspace(0.0, 1.0, STEPS), method="inverted_cdf"))
     low = _lower_bounds(sorted_margin, sorted_label, weight=weight, at=steps)
     # An upper bound for the share off track, from above, is a lower bound for the share on track, from below.

@@ -29,6 +29,7 @@ from cis_ews.risk.model_checks import (
     checked_monotone,
     checked_seed,
     checked_threads,
+    checked_weights,
 )
 from cis_ews.risk.model_encoding import UnseenCategoryWarning
 from cis_ews.risk.model_file import read_model, read_tables, sealed, write_model, write_tables
@@ -58,6 +59,7 @@ class RiskModel:
         *,
         seed: int,
         groups: Values | None = None,
+        weights: Values | None = None,
         monotone: Mapping[str, int] | None = None,
         about: Mapping[str, object] | None = None,
         threads: int | None = None,
@@ -65,6 +67,7 @@ class RiskModel:
         """Fit on one row a student and as-of date; every column of `features` is a feature.
 
         `label` is 0 or 1 a row; rows of one group of `groups` never stand on both sides of a held-out split;
+        `weights` are positive numbers, how much each row counts, of which only the proportions matter;
         `monotone` gives features that may only raise (1) or lower (-1) the risk, 0 for neither; `about` is kept with
         the model, as plain JSON values. The same data and seed give the same model, whatever the number of threads.
         Raises ModelError for whatever no model can be learned from.
@@ -76,7 +79,16 @@ class RiskModel:
         seed, threads = checked_seed(seed), checked_threads(threads) or available_cores()
         of_group = checked_groups(groups, rows=known.height)
         folds = assign_folds(truth, of_group, seed=seed)
-        parts = fit_parts(known, truth, folds=folds, groups=of_group, directions=directions, seed=seed, threads=threads)
+        parts = fit_parts(
+            known,
+            truth,
+            folds=folds,
+            groups=of_group,
+            weights=checked_weights(weights, rows=known.height),
+            directions=directions,
+            seed=seed,
+            threads=threads,
+        )
         return cls(parts, kept)
 
     def __repr__(self) -> str:

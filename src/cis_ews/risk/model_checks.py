@@ -11,7 +11,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from cis_ews.errors import ModelError
-from cis_ews.risk.model_encoding import check_finite, check_frame, kind_of, some
+from cis_ews.risk.model_encoding import LARGEST, check_finite, check_frame, kind_of, some
 from cis_ews.risk.model_file import as_kept
 from cis_ews.wording import counted
 
@@ -71,6 +71,24 @@ def checked_groups(groups: Values | None, *, rows: int) -> NDArray[np.int64] | N
             f"the group is missing in {counted(series.null_count(), 'row')}", hint="give every row its group"
         )
     return (series.cast(pl.String).rank("dense") - 1).cast(pl.Int64).to_numpy()
+
+
+def checked_weights(weights: Values | None, *, rows: int) -> NDArray[np.float64] | None:
+    """The weights with a mean of 1, or None. Raises ModelError unless there is one positive number a row."""
+    if weights is None:
+        return None
+    series = _series(weights, "weights")
+    _check_length(series, "weights", rows=rows)
+    known = series.cast(pl.Float64).fill_null(np.nan) if series.dtype.is_numeric() else pl.Series([np.nan] * rows)
+    values = known.to_numpy()
+    wrong = int((~(np.isfinite(values) & (values > 0.0) & (values <= LARGEST))).sum())
+    if wrong:
+        raise ModelError(
+            f"the weight is no positive number in {counted(wrong, 'row')}",
+            hint="leave out rows that should not count",
+            wrong=wrong,
+        )
+    return values / values.mean()
 
 
 def checked_monotone(monotone: Mapping[str, int] | None, features: pl.DataFrame) -> dict[str, int]:

@@ -28,6 +28,7 @@ def fit_parts(
     *,
     folds: NDArray[np.int64],
     groups: NDArray[np.int64] | None,
+    weights: Vector | None = None,
     directions: Mapping[str, int],
     seed: int,
     threads: int,
@@ -36,13 +37,13 @@ def fit_parts(
     encoding = Encoding.learn(features)
     matrix = encoding.matrix(features)
     signs = np.array([directions.get(name, 0) for name in encoding.names], dtype=np.int64)[encoding.owners]
-    trees = fit_trees(matrix, label, folds=folds, directions=signs, seed=seed, threads=threads)
-    linear = fit_linear(matrix, label, directions=signs, penalty=RIDGE)
-    held_out = _linear_held_out(matrix, label, folds=folds, signs=signs)
+    trees = fit_trees(matrix, label, folds=folds, weights=weights, directions=signs, seed=seed, threads=threads)
+    linear = fit_linear(matrix, label, weights=weights, directions=signs, penalty=RIDGE)
+    held_out = _linear_held_out(matrix, label, folds=folds, weights=weights, signs=signs)
     margins = {share: share * trees.held_out + (1.0 - share) * held_out for share in TREE_SHARES}
-    losses = {share: log_loss(label, margin) for share, margin in margins.items()}
+    losses = {share: log_loss(label, margin, weights=weights) for share, margin in margins.items()}
     share = simplest(losses)
-    calibrator, calibrated = choose_calibrator(margins[share], label, folds=folds)
+    calibrator, calibrated = choose_calibrator(margins[share], label, folds=folds, weights=weights)
     held_out_losses = {"trees": losses[1.0], "linear": losses[0.0], "blend": losses[share], "calibrated": calibrated}
     return ModelParts(
         encoding,
@@ -50,7 +51,7 @@ def fit_parts(
         linear=linear if share < 1.0 else None,
         trees_share=share,
         calibrator=calibrator,
-        band=fit_band(margins[share], label, groups=groups),
+        band=fit_band(margins[share], label, groups=groups, weights=weights),
         summary={
             "rows": label.size,
             "positives": int(label.sum()),
@@ -71,11 +72,14 @@ def simplest(losses: Mapping[float, float]) -> float:
     return next(share for share, loss in losses.items() if loss <= least + (NEAR_TIE if share in (0.0, 1.0) else 0.0))
 
 
-def _linear_held_out(matrix: Vector, label: Vector, *, folds: NDArray[np.int64], signs: NDArray[np.int64]) -> Vector:
+def _linear_held_out(
+    matrix: Vector, label: Vector, *, folds: NDArray[np.int64], weights: Vector | None, signs: NDArray[np.int64]
+) -> Vector:
     held_out = np.empty_like(label)
     for fold in np.unique(folds):
         held = folds == fold
-        part: LinearPart = fit_linear(matrix[~held], label[~held], directions=signs, penalty=RIDGE)
+        known = None if weights is None else weights[~held]
+        part: LinearPart = fit_linear(matrix[~held], label[~held], weights=known, directions=signs, penalty=RIDGE)
         held_out[held] = part.margin(matrix[held])
     return held_out
 

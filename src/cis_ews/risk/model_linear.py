@@ -52,8 +52,16 @@ class LinearPart:
         return said
 
 
-def fit_linear(matrix: Vector, label: Vector, *, directions: NDArray[np.int64], penalty: float) -> LinearPart:
-    """Fit on all rows. `directions` (1, -1 or 0 a column) bound the signs; `penalty` is scikit-learn's 1/C."""
+def fit_linear(
+    matrix: Vector,
+    label: Vector,
+    *,
+    weights: Vector | None = None,
+    directions: NDArray[np.int64],
+    penalty: float,
+) -> LinearPart:
+    """Fit on all rows. `directions` (1, -1 or 0 a column) bound the signs; `penalty` is scikit-learn's 1/C; `weights`:
+    how much each row counts."""
     # A column without any value (in a fold it can happen) is at zero all along.
     low, high = (np.nan_to_num(ends.reduce(matrix, axis=0)) for ends in (np.fmin, np.fmax))
     columns, mean, missing_share = _distances(matrix)
@@ -62,8 +70,8 @@ def fit_linear(matrix: Vector, label: Vector, *, directions: NDArray[np.int64], 
     scale[scale == 0.0] = 1.0
     columns /= scale
     lower, upper = bounds_of(np.concatenate([directions, np.zeros(incomplete.size, dtype=np.int64)]))
-    base_value, weights = solve_logistic(columns, label, penalty=penalty, lower=lower, upper=upper)
-    coefficient = weights / scale
+    base_value, found = solve_logistic(columns, label, weights=weights, penalty=penalty, lower=lower, upper=upper)
+    coefficient = found / scale
     missing_coefficient = np.zeros(matrix.shape[1])
     missing_coefficient[incomplete] = coefficient[matrix.shape[1] :]
     return LinearPart(base_value, low, high, mean, coefficient[: matrix.shape[1]], missing_share, missing_coefficient)
@@ -91,21 +99,29 @@ def bounds_of(directions: NDArray[np.int64]) -> tuple[Vector, Vector]:
 
 
 def solve_logistic(
-    columns: Vector, label: Vector, *, penalty: float, lower: Vector, upper: Vector, offset: Vector | float = 0.0
+    columns: Vector,
+    label: Vector,
+    *,
+    weights: Vector | None = None,
+    penalty: float,
+    lower: Vector,
+    upper: Vector,
+    offset: Vector | float = 0.0,
 ) -> tuple[float, Vector]:
     """The intercept and coefficients of least penalised log loss, by L-BFGS-B within the bounds."""
     from scipy import optimize, special
     from threadpoolctl import threadpool_limits
 
     solver, expit, rows = cast("Any", optimize), cast("Any", special).expit, label.size
+    counts = 1.0 if weights is None else weights
 
     def loss(point: Vector) -> tuple[float, Vector]:
-        weights = point[1:]
-        margin = columns @ weights + point[0] + offset
-        residual: Vector = expit(margin) - label
-        lost: Vector = np.logaddexp(0.0, margin) - label * margin
-        value = float(lost.mean()) + penalty * float(weights @ weights) / (2 * rows)
-        slope = (columns.T @ residual + penalty * weights) / rows
+        slopes = point[1:]
+        margin = columns @ slopes + point[0] + offset
+        residual: Vector = counts * (expit(margin) - label)
+        lost: Vector = counts * (np.logaddexp(0.0, margin) - label * margin)
+        value = float(lost.mean()) + penalty * float(slopes @ slopes) / (2 * rows)
+        slope = (columns.T @ residual + penalty * slopes) / rows
         return value, np.concatenate([[residual.mean()], slope])
 
     bounds = solver.Bounds(np.concatenate([[-np.inf], lower]), np.concatenate([[np.inf], upper]))

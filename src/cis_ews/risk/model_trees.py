@@ -132,7 +132,14 @@ class TreeFit:
 
 
 def fit_trees(
-    matrix: Vector, label: Vector, *, folds: NDArray[np.int64], directions: NDArray[np.int64], seed: int, threads: int
+    matrix: Vector,
+    label: Vector,
+    *,
+    folds: NDArray[np.int64],
+    weights: Vector | None = None,
+    directions: NDArray[np.int64],
+    seed: int,
+    threads: int,
 ) -> TreeFit:
     """Stop where the held-out log loss of all folds together is least, then fit on all rows for as many rounds."""
     # Read by OpenMP when LightGBM is loaded: threads that wait by spinning make a busy machine many times slower.
@@ -146,7 +153,7 @@ def fit_trees(
     if directions.any():
         parameters["monotone_constraints"] = directions.tolist()
     typical = _typical(matrix)
-    data = library.Dataset(np.ascontiguousarray(matrix), label, params=parameters, free_raw_data=False)
+    data = library.Dataset(np.ascontiguousarray(matrix), label, weight=weights, params=parameters, free_raw_data=False)
     splits = [(np.flatnonzero(folds != fold), np.flatnonzero(folds == fold)) for fold in np.unique(folds)]
     tried: Any = library.cv(
         parameters,

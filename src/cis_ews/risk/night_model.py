@@ -24,6 +24,9 @@ DECLARED = "features"
 """Where a model keeps what its features were when it learned: name -> hash of the declaration."""
 GRADES = "grades"
 """Where a model keeps the grades that its label is asked of; null for all."""
+FEWEST_DAYS = "fewest_days"
+"""Where a model keeps from how many days enrolled on it is asked, as measured when it learned; null where it was not,
+and then the policy's minimum counts alone."""
 _HASH_LENGTH = 16
 _GROUP = ("student_id", "direction")
 
@@ -86,7 +89,8 @@ class NightModel:
         """Ask the trained model about the students of a frame of indicators; None in a night by rules.
 
         `sums`: the `school_sums` of all students, where `indicators` holds a part of them. Students of grades that the
-        model's label is not asked of have no estimate, and are left to the rules.
+        model's label is not asked of, or enrolled for fewer days than those from which it was measured to be worth
+        telling, have no estimate, and are left to the rules.
         """
         if self.trained is None:
             return None
@@ -102,10 +106,12 @@ class NightModel:
         )
 
     def _asked_of(self, indicators: pl.DataFrame) -> pl.DataFrame:
-        grades = None if self.trained is None else cast("list[str] | None", self.trained.about.get(GRADES))
-        if grades is None:
-            return indicators.select("student_id")
-        return indicators.filter(pl.col("grade_level").cast(pl.String).is_in(grades)).select("student_id")
+        about: Mapping[str, object] = {} if self.trained is None else self.trained.about
+        grades = cast("list[str] | None", about.get(GRADES))
+        days = cast("int | None", about.get(FEWEST_DAYS))
+        asked = [] if grades is None else [pl.col("grade_level").cast(pl.String).is_in(grades)]
+        asked += [] if days is None else [pl.col("days_enrolled_ytd").fill_null(0) >= days]
+        return indicators.filter(asked).select("student_id") if asked else indicators.select("student_id")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

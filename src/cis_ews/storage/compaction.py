@@ -29,7 +29,7 @@ def compact_run(store: RunStore, run: Run) -> int:
     """
     with store.lock():
         now = verify_run(run)
-        if now.manifest_sha256 != run.manifest_sha256 or now.away != run.away:
+        if (now.manifest, now.away) != (run.manifest, run.away):
             raise StorageError(f"the run {run.run_id} was changed meanwhile", hint="do it again")
         away = compactable(now)
         freed = sum(now.manifest["files"][name]["bytes"] for name in away)

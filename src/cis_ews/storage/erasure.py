@@ -22,7 +22,7 @@ from cis_ews.storage.files import disk_errors, json_bytes, leftover_beside, remo
 from cis_ews.storage.frames import write_table
 from cis_ews.storage.manifest import MANIFEST, TIMINGS, counts_of, described_files, sealed
 from cis_ews.storage.runs import Run, open_run, verify_run
-from cis_ews.storage.state import forget_in_state, rows_of_student
+from cis_ews.storage.state import clear_unused, forget_in_state, rows_of_student
 from cis_ews.storage.store import RunStore
 from cis_ews.storage.workspace import clear_work
 
@@ -36,18 +36,21 @@ _KEY = "student_id"
 class ErasureReport:
     """What was taken away: runs rewritten, rows of the database, files of corrections, rows of the kept state.
 
-    `similar`: where nothing was held, how many ids that are held differ only by leading zeros, case or spaces.
+    `unfinished`: what nights that did not end had left of school data, in folders of `work/` and `state/`; it was
+    removed whole, whoever it was about. `similar`: where nothing was held, how many ids that are held differ only by
+    leading zeros, case or spaces.
     """
 
     runs_rewritten: tuple[str, ...] = ()
     database_rows: int = 0
     corrections: int = 0
     state_rows: int = 0
+    unfinished: int = 0
     similar: int = 0
 
     @property
     def found_nothing(self) -> bool:
-        """Whether nothing was held about the id."""
+        """Whether nothing was held about the id, as far as is known: nobody looks into what is unfinished."""
         return not (self.runs_rewritten or self.database_rows or self.corrections or self.state_rows)
 
 
@@ -64,13 +67,19 @@ def forget_student(store: RunStore, database: Database | None, student_id: str, 
         if database is not None:
             database.check_erasures(store.erased())  # a new list in place of a lost one would hide that it was lost
         write_erased(store.root, store.erased().adding(student_id))
-        clear_work(store.root)
+        unfinished = clear_work(store.root) + clear_unused(store.root)
         state_rows = forget_in_state(store.root, frozenset({student_id}))
         rewritten, damaged = _rewrite_all(store, database, only=student_id, today=today)
         corrections = _remove_corrections(store, student_id)
         rows = 0 if database is None else database.forget_student(student_id)
     _refuse_damaged(store, damaged)
-    report = ErasureReport(runs_rewritten=rewritten, database_rows=rows, corrections=corrections, state_rows=state_rows)
+    report = ErasureReport(
+        runs_rewritten=rewritten,
+        database_rows=rows,
+        corrections=corrections,
+        state_rows=state_rows,
+        unfinished=unfinished,
+    )
     return replace(report, similar=_similar(store, database, student_id)) if report.found_nothing else report
 
 

@@ -163,12 +163,12 @@ class Run:
             return json.loads((self.path / f"{name}.json").read_bytes())
 
     def _scan(self, table: str) -> pl.LazyFrame:
-        if f"{table}.parquet" in self.away:
+        if f"{table}.parquet" in _away(self.path):  # of now: this run may have been opened before it was compacted
             raise RunCompactedError(
                 f"run {self.run_id} is compacted: its {table} are not kept",
                 hint=f"bring them back with cis-ews replay {self.path} --restore",
             )
-        if not self.has(table):
+        if f"{table}.parquet" not in self.manifest["files"]:
             raise RunNotFoundError(f"run {self.run_id} has no table {table}", hint=f"it has {', '.join(self.tables)}")
         return pl.scan_parquet(self.path / f"{table}.parquet", glob=False, cache=False)
 
@@ -296,8 +296,12 @@ def open_run(path: str | Path) -> Run:
         raise StorageError(
             f"the run in {folder} is of format {known}, this version reads {FORMAT}", hint="update cis_ews"
         )
+    return Run(folder, manifest, away=_away(folder))
+
+
+def _away(folder: Path) -> frozenset[str]:
     try:
-        return Run(folder, manifest, away=files_away(folder))
+        return files_away(folder)
     except ValueError:
         raise _damaged(folder, [COMPACTED]) from None
 

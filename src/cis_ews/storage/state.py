@@ -127,17 +127,18 @@ def replace_state(root: Path, state: KeptState) -> None:
         _clear(root, keep=state.pieces)
 
 
-def clear_unused(root: Path) -> None:
-    """Remove the pieces of a load that was refused."""
+def clear_unused(root: Path) -> int:
+    """Remove the pieces of a load that was refused or killed; how many there were."""
     current = read_state(root)
     with disk_errors(root / STATE, "clear leftovers in"):
-        _clear(root, keep=() if current is None else current.pieces)
+        return _clear(root, keep=() if current is None else current.pieces)
 
 
-def _clear(root: Path, *, keep: tuple[str, ...]) -> None:
-    for path in (root / STATE).glob("*"):
-        if path.name not in (*keep, _CURRENT):
-            remove(path)
+def _clear(root: Path, *, keep: tuple[str, ...]) -> int:
+    unused = [path for path in (root / STATE).glob("*") if path.name not in (*keep, _CURRENT)]
+    for path in unused:
+        remove(path)
+    return len(unused)
 
 
 def drop_state(root: Path) -> None:

@@ -146,7 +146,9 @@ class Piece:
         frame.write_ipc(self.folder / f"{table}.arrow", compression="lz4")
 
 
-def clear_work(root: Path) -> None:
-    """Remove the work of every night of a store: what is left of nights that did not end."""
+def clear_work(root: Path) -> int:
+    """Remove the work of every night of a store: what is left of nights that did not end, and of how many."""
     with disk_errors(root, "remove the work of nights in"):
+        nights = len(list((root / WORK).glob("*")))
         remove(root / WORK)
+    return nights

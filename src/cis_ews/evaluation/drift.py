@@ -1,0 +1,162 @@
+"""Whether a night is like the nights before it: each school beside itself a week ago, and beside its usual changes.
+
+A night is measured against the newest night at least a week older, of the same school year. How large a change is usual
+is not guessed: the same is measured between the earlier nights of the store. A finding is a change that lies far beyond
+those (`FACTOR`) and is large enough to matter (`Check.least`). The checks: `cis_ews.evaluation.drift_checks`; the page:
+docs/monitoring.md.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import date, timedelta
+from statistics import NormalDist
+
+import polars as pl
+
+from cis_ews.errors import ModelError
+from cis_ews.evaluation.drift_checks import BY_CODE, Check
+from cis_ews.evaluation.drift_measures import FEWEST_STUDENTS, NightFacts, measured
+from cis_ews.storage.store import RunStore
+
+LAG = timedelta(days=7)
+OLDEST = timedelta(days=35)
+"""A night older than this (after a summer, say) is not compared with."""
+EARLIER = 20
+"""So many earlier comparisons at most say what is usual."""
+FEWEST_EARLIER = 4
+FACTOR = 3.0
+"""A finding is this many times what nine in ten earlier changes stayed below (docs/monitoring.md says how chosen)."""
+_USUAL = 0.9
+_LEAST_SPREAD = 1e-6
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finding:
+    """A change that is unusual and matters.
+
+    `school_id`: None where it is about the whole extract. `value`: the measure of the check, `usual` what nine in ten
+    earlier changes stayed below. `then`, `now`: the figure then and tonight. `distance`: the Jensen-Shannon distance,
+    of values.
+    """
+
+    check: Check
+    school_id: str | None
+    feature: str
+    value: float
+    usual: float
+    then: float | None
+    now: float | None
+    distance: float | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Monitoring:
+    """What came of it.
+
+    `compared_with`: the as-of date; None where no night is old enough. `earlier`: how many comparisons say what is
+    usual; with fewer than 4 nothing is judged but what needs no usual (`EWS011`).
+    """
+
+    as_of: date
+    compared_with: date | None
+    earlier: int
+    findings: tuple[Finding, ...]
+
+
+def monitor(now: NightFacts, earlier: Sequence[NightFacts]) -> Monitoring:
+    """Compare a night with earlier ones, in any order; those of another school year are passed over."""
+    nights = sorted((each for each in earlier if each.as_of < now.as_of), key=lambda each: each.as_of)
+    by_day = {each.as_of: each for each in nights if each.school_year == now.school_year}
+    days = list(by_day)
+    olds = {day: by_day.get(old) for day in (*days, now.as_of) if (old := _a_week_before(day, days)) is not None}
+    before = olds.pop(now.as_of, None)
+    pairs = [(then, by_day[day]) for day, then in olds.items() if then is not None][-EARLIER:]
+    found = list(_old_extract(now, list(by_day.values())))
+    if before is not None and len(pairs) >= FEWEST_EARLIER:
+        found += unusual(measured(before, now), pl.concat([measured(*pair) for pair in pairs]))
+    return Monitoring(
+        as_of=now.as_of,
+        compared_with=None if before is None else before.as_of,
+        earlier=len(pairs),
+        findings=tuple(sorted(found, key=lambda each: (each.check.code, each.school_id or "", each.feature))),
+    )
+
+
+def monitor_store(store: RunStore, as_of: date | None = None) -> Monitoring:
+    """The newest night of a store, or that of a date, beside its earlier ones; compacted runs are passed over.
+
+    Raises RunNotFoundError where there is none.
+    """
+    newest = store.latest(as_of)
+    whole = [run for run in store.runs() if run.has("indicators") and run.as_of < newest.as_of]
+    by_day = {run.as_of: run for run in sorted(whole, key=lambda run: (run.as_of, run.created_at))}
+    days = list(by_day)
+    judged = [newest.as_of, *days[-EARLIER:]]
+    needed = {*judged, *(_a_week_before(day, days) for day in judged)} - {newest.as_of, None}
+    return monitor(NightFacts.of(newest), [NightFacts.of(run) for day, run in by_day.items() if day in needed])
+
+
+def _a_week_before(day: date, days: Sequence[date]) -> date | None:
+    """The newest of some days, in order, that is old enough to compare with, and not too old."""
+    return next((each for each in reversed(days) if LAG <= day - each <= OLDEST), None)
+
+
+def unusual(tonight: pl.DataFrame, history: pl.DataFrame) -> list[Finding]:
+    """The measures of tonight that are far beyond the earlier ones, and large enough to matter."""
+    usual = history.group_by("code", "feature").agg(usual=pl.col("value").quantile(_USUAL))
+    joined = tonight.join(usual, on=["code", "feature"], how="left").with_columns(pl.col("usual").fill_null(0.0))
+    return [
+        Finding(
+            check=check,
+            school_id=row["school_id"] or None,
+            **{name: row[name] for name in ("feature", "value", "usual", "then", "now", "distance")},
+        )
+        for row in joined.filter("matters").iter_rows(named=True)
+        if row["value"] >= max((check := BY_CODE[row["code"]]).least, FACTOR * row["usual"])
+    ]
+
+
+def _old_extract(now: NightFacts, nights: Sequence[NightFacts]) -> Iterator[Finding]:
+    same = [each.as_of for each in nights if each.inputs and each.inputs == now.inputs]
+    if same:
+        check = BY_CODE["EWS011"]
+        days = float((now.as_of - same[-1]).days)
+        yield Finding(
+            check=check, school_id=None, feature="files", value=1.0, usual=0.0, then=None, now=days, distance=None
+        )
+
+
+def outcomes_beside_risks(scores: pl.DataFrame, outcomes: pl.DataFrame) -> tuple[Finding, ...]:
+    """Whether the risks of a past night meant what they said, now that outcomes are known (`EWS012`).
+
+    `scores`: `student_id`, `school_id`, `risk`; students without a risk are left out. `outcomes`: `student_id`, `label`
+    (0 or 1; null where it is not known). Each school with ten students and all together are judged; of all these
+    findings one night in twenty errs at most (Bonferroni). Raises ModelError where no student has both.
+    """
+    known = scores.join(outcomes, on="student_id").drop_nulls(["risk", "label"])
+    if known.is_empty():
+        raise ModelError("no student has a risk and an outcome", hint="give the outcomes of the students of that night")
+    schools = known.group_by("school_id").len().filter(pl.col("len") >= FEWEST_STUDENTS)["school_id"].sort().to_list()
+    judged = {None: known} | {school: known.filter(pl.col("school_id") == school) for school in schools}
+    check = BY_CODE["EWS012"]
+    least = max(check.least, NormalDist().inv_cdf(1.0 - 0.05 / (2 * len(judged))))
+    found = [_calibration(check, school, rows) for school, rows in judged.items()]
+    return tuple(each for each in found if each.value >= least)
+
+
+def _calibration(check: Check, school: str | None, rows: pl.DataFrame) -> Finding:
+    label, risk = (rows[name].cast(pl.Float64).to_numpy() for name in ("label", "risk"))
+    deviation = math.sqrt(max(float((risk * (1.0 - risk)).sum()), _LEAST_SPREAD))
+    return Finding(
+        check=check,
+        school_id=school,
+        feature="risk",
+        value=abs(float((label - risk).sum())) / deviation,
+        usual=1.0,
+        then=float(risk.mean()),
+        now=float(label.mean()),
+        distance=None,
+    )

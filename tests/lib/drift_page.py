@@ -1,0 +1,99 @@
+"""The page of the checks of a night, made from them: `python -m tests.lib.drift_page` writes docs/monitoring.md."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from cis_ews.cli.monitoring import FAULTY
+from cis_ews.evaluation.drift import EARLIER, FACTOR, FEWEST_EARLIER, LAG, OLDEST
+from cis_ews.evaluation.drift_checks import CHECKS
+from cis_ews.evaluation.drift_measures import COUNTS, FEWEST_STUDENTS, TIMES, VALUES
+from cis_ews.evaluation.shift import BINS
+
+PAGE = Path(__file__).parents[2] / "docs" / "monitoring.md"
+
+
+def render_page() -> str:
+    """The page."""
+    rows = [
+        f"| {check.code} | {check.title} | {check.severity} | {check.measure} | {check.least:g} | {check.what_to_do} |"
+        for check in CHECKS
+    ]
+    names = [", ".join(f"`{name}`" for name in group) for group in (VALUES, COUNTS)]
+    return f"""# Monitoring: is tonight like the nights before?
+
+Made from the checks in `cis_ews.evaluation.drift_checks` by `python -m tests.lib.drift_page`; a test fails when the
+page is stale.
+
+    cis-ews score EXTRACT --as-of yesterday --out store
+    cis-ews monitor --store store
+
+A list that is made of wrong records looks like any other list. After each night `cis-ews monitor` holds every school
+beside itself, names the schools where something changed that usually does not, and says what to do. It names no
+student.
+
+**Exit code.** 0: nothing, or warnings alone. {FAULTY}: an error among the findings (or, with `--strict`, any
+finding): lists may be wrong today. 5: the store. `--json` writes one line a finding. Nothing is stored: the same
+store says the same again ([ADR 19](adr/0019-drift-from-the-runs.md)).
+
+## How it judges
+
+1. **Beside what.** The newest night that is at least {LAG.days} and at most {OLDEST.days} days older, of the same
+   school year. So a fault that came in on one night is told for a week.
+2. **What is usual.** The same is measured between the earlier nights of the store, up to {EARLIER} comparisons, all
+   schools together. With fewer than {FEWEST_EARLIER} nothing is judged but `EWS011`, and the command says so.
+3. **A finding** is a change that is at least {FACTOR:g} times what nine in ten of these changes stayed below, **and**
+   at least as large as the column *least* below. Schools with fewer than {FEWEST_STUDENTS} students are not measured.
+
+Values that are compared (as {BINS} bins, fifths of the earlier night; the Jensen-Shannon distance is told beside the
+index): {names[0]}, and the risk. Records that are counted, of students who stayed at the school, beside the school's
+pace of the year so far: {names[1]}; "dried up" also asks for fewer than one in {TIMES:g} of those expected,
+"multiplied" for more than {TIMES:g} times as many. That values come in, at the end of a term, is no fault; only that
+they go.
+
+## The checks
+
+A code is never given to another check.
+
+| code | what | severity | measure | least | what to do |
+|---|---|---|---|---|---|
+{chr(10).join(rows)}
+
+`EWS012` is not part of the night: outcomes come later. `cis_ews.evaluation.drift.outcomes_beside_risks(scores,
+outcomes)` takes the scores of a past run and a table of `student_id` and `label`.
+
+## How often it is wrong
+
+Measured on made-up districts of 1,200 students in four schools, a night a week from September to May (flagged there:
+who missed a tenth of the days). Six years were for choosing: with *least* at 4 deviations for `EWS003`, 7 of 186
+clean nights had a finding, the largest at 4.3; it was set to 5. The other *least* are conventions (a stability index
+of .25) or what a coordinator would call a change. On six further years:
+
+| times the usual | nights judged | nights with a finding |
+|---|---|---|
+| 1.5 | 186 | 0 |
+| {FACTOR:g} | 186 | 0 |
+| 4 | 186 | 0 |
+
+With 95 % confidence fewer than one clean night in 60 has a finding; a district with more schools has more chances. On
+made-up schools *least* decides, and not the factor: it is there for districts whose records are less even than
+made-up ones.
+
+The exam (`tests/integration/test_drift_exam.py`) plants in one school: percents told as shares; a school that reports
+no more, with and without a statement of how far it reports; an attendance code that now means another; every incident
+twice under new ids; a holiday that the calendar counts as school days; and last night's extract once more. Each is
+found, and no other school is named.
+
+## What it cannot tell
+
+- A slow change of all schools together: each is compared with itself a week ago.
+- A fault that was there in the first nights of the year: it is what is usual.
+- In a store of two schools, which of the two lacks school days: both are named (`EWS001`, `EWS002`). In a store of
+  one, neither check speaks; `EWS003` does.
+- Summer, and the first five weeks of a school year.
+- Compacted runs are passed over: their indicators are not kept.
+"""
+
+
+if __name__ == "__main__":
+    PAGE.write_text(render_page(), encoding="utf-8")

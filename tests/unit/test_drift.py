@@ -1,0 +1,148 @@
+"""Measures of drift by hand, what is judged and what is not, and risks beside their outcomes."""
+
+from __future__ import annotations
+
+import math
+from datetime import date, timedelta
+
+import numpy as np
+import polars as pl
+import pytest
+
+from cis_ews.errors import ModelError
+from cis_ews.evaluation.drift import monitor, outcomes_beside_risks
+from cis_ews.evaluation.drift_checks import CHECKS
+from cis_ews.evaluation.drift_measures import COUNTS, DAYS, VALUES, NightFacts, measured
+from cis_ews.evaluation.shift import binned, jensen_shannon, poisson_distance, population_stability_index
+
+MONDAY = date(2025, 10, 6)
+STUDENTS = 40
+
+
+def test_shares_that_moved_by_hand() -> None:
+    before, now = np.array([0.5, 0.5]), np.array([0.25, 0.75])
+    assert population_stability_index(before, now) == pytest.approx(-0.25 * math.log(0.5) + 0.25 * math.log(1.5))
+    middle = np.array([0.375, 0.625])
+    parts = [float((each * np.log2(each / middle)).sum()) for each in (before, now)]
+    assert jensen_shannon(before, now) == pytest.approx(math.sqrt(sum(parts) / 2))
+    assert population_stability_index(before, before) == jensen_shannon(before, before) == 0.0
+    assert jensen_shannon(np.array([1 - 1e-12, 1e-12]), np.array([1e-12, 1 - 1e-12])) == pytest.approx(1.0)
+
+
+def test_bins_are_fifths_of_what_was_and_half_a_student_is_added_to_each() -> None:
+    before, now = binned(np.arange(10.0), np.full(10, 99.0))
+    assert before.tolist() == pytest.approx([2.5 / 12.5] * 5)
+    assert now.tolist() == pytest.approx([0.5 / 12.5] * 4 + [10.5 / 12.5])
+    assert binned(np.zeros(10), np.array([0.0, 1.0]))[1].tolist() == pytest.approx([1.5 / 3, 1.5 / 3])
+
+
+def test_a_count_beside_what_was_expected() -> None:
+    assert poisson_distance(0.0, 9.0) == -6.0
+    assert poisson_distance(16.0, 9.0) == 2.0
+    assert poisson_distance(-3.0, 4.0) == -4.0  # records were withdrawn
+
+
+def test_every_check_says_what_to_do_under_a_code_of_its_own() -> None:
+    assert [check.code for check in CHECKS] == [f"EWS{number:03}" for number in range(1, len(CHECKS) + 1)]
+    assert all(check.least > 0.0 and check.what_to_do and check.measure for check in CHECKS)
+
+
+def _night(week: int, **changed: object) -> NightFacts:
+    """Three schools of 40, one of each record a student and day; `changed` replaces what the first school has."""
+    days = 10 + 5 * week
+    rows: dict[str, object] = {
+        "tier": 1,
+        "risk": None,
+        DAYS: days,
+        **dict.fromkeys(COUNTS, days),
+        **dict.fromkeys(VALUES, 0.5),
+    }
+    students = [
+        {"student_id": f"{school}{number}", "school_id": school, **rows, **(changed if school == "north" else {})}
+        for school in ("north", "south", "east")
+        for number in range(STUDENTS)
+    ]
+    schema = {"risk": pl.Float64, "tier": pl.Int8}
+    frame = pl.DataFrame(students, schema_overrides=schema)
+    return NightFacts(as_of=MONDAY + timedelta(weeks=week), school_year=2026, students=frame)
+
+
+def test_the_first_nights_are_not_judged_and_a_steady_year_is_silent() -> None:
+    nights = [_night(week) for week in range(7)]
+    assert [monitor(each, nights).earlier for each in nights] == [0, 0, 1, 2, 3, 4, 5]
+    assert monitor(nights[0], nights).compared_with is None
+    assert all(monitor(each, nights).findings == () for each in nights)
+    early = _night(3, tardies_ytd=500)
+    assert monitor(early, nights).findings == ()
+
+
+def test_nights_of_another_year_of_the_same_week_and_of_long_ago_are_passed_over() -> None:
+    nights = [_night(week) for week in range(6)]
+    tonight = _night(6)
+    other_year = [NightFacts(as_of=each.as_of, school_year=2025, students=each.students) for each in nights]
+    assert monitor(tonight, other_year).compared_with is None
+    yesterday = NightFacts(as_of=tonight.as_of - timedelta(days=1), school_year=2026, students=tonight.students)
+    assert monitor(tonight, [*nights, yesterday]).compared_with == nights[-1].as_of
+    assert monitor(_night(12), nights).compared_with is None
+
+
+@pytest.mark.parametrize(
+    ("changed", "code", "feature"),
+    [
+        ({DAYS: 35}, "EWS001", DAYS),
+        ({DAYS: 45}, "EWS002", DAYS),
+        ({"tardies_ytd": 35}, "EWS003", "tardies_ytd"),
+        ({"tardies_ytd": 80}, "EWS004", "tardies_ytd"),
+        ({"gpa_latest_term": 5.0}, "EWS005", "gpa_latest_term"),
+        ({"gpa_latest_term": None}, "EWS006", "gpa_latest_term"),
+        ({"tier": 2}, "EWS008", "flagged"),
+    ],
+)
+def test_each_check_finds_its_fault_at_its_school(changed: dict[str, object], code: str, feature: str) -> None:
+    found = monitor(_night(6, **changed), [_night(week) for week in range(6)]).findings
+    assert (code, "north", feature) in {(each.check.code, each.school_id, each.feature) for each in found}
+    assert {each.school_id for each in found} == {"north"}
+
+
+def test_students_who_are_gone_and_rows_that_are_rejected() -> None:
+    nights = [_night(week) for week in range(6)]
+    rest = _night(6).students.filter((pl.col("school_id") != "north") | pl.col("student_id").str.ends_with("1"))
+    tonight = NightFacts(
+        as_of=nights[-1].as_of + timedelta(days=7), school_year=2026, students=rest, rejected={"incidents": 0.2}
+    )
+    found = monitor(tonight, nights).findings
+    assert [(each.check.code, each.school_id, each.then, each.now) for each in found] == [
+        ("EWS009", "north", 40.0, 4.0),
+        ("EWS010", None, 0.0, 0.2),
+    ]
+
+
+def test_a_school_of_fewer_than_ten_is_not_measured() -> None:
+    few = pl.col("student_id").str.contains("1$")
+    nights = [_night(week) for week in (0, 1)]
+    small = [NightFacts(as_of=each.as_of, school_year=2026, students=each.students.filter(few)) for each in nights]
+    assert measured(*small).is_empty()
+
+
+def _risks(seed: int, *, factor: float = 1.0, students: int = 1_000) -> tuple[pl.DataFrame, pl.DataFrame]:
+    draw = np.random.default_rng(seed)
+    risk = draw.beta(2.0, 8.0, students)
+    schools = np.array(["north", "south"])[np.arange(students) % 2]
+    met = draw.random(students) < np.where(schools == "north", np.clip(risk * factor, 0.0, 1.0), risk)
+    ids = [str(number) for number in range(students)]
+    scores = pl.DataFrame({"student_id": ids, "school_id": schools, "risk": risk})
+    return scores, pl.DataFrame({"student_id": ids, "label": met.astype(int)})
+
+
+def test_risks_that_no_longer_mean_what_they_say() -> None:
+    assert sum(bool(outcomes_beside_risks(*_risks(seed))) for seed in range(40)) <= 3
+    for seed in range(10):
+        found = outcomes_beside_risks(*_risks(seed, factor=1.8))
+        assert "north" in {each.school_id for each in found}
+        assert "south" not in {each.school_id for each in found}
+
+
+def test_outcomes_of_nobody() -> None:
+    scores, outcomes = _risks(1)
+    with pytest.raises(ModelError, match="no student has a risk and an outcome"):
+        outcomes_beside_risks(scores, outcomes.with_columns(label=pl.lit(None, pl.Int64)))
