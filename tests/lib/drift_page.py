@@ -7,7 +7,7 @@ from pathlib import Path
 from cis_ews.cli.monitoring import FAULTY
 from cis_ews.evaluation.drift import EARLIER, FACTOR, FEWEST_EARLIER, LAG, OLDEST
 from cis_ews.evaluation.drift_checks import CHECKS
-from cis_ews.evaluation.drift_measures import COUNTS, FEWEST_STUDENTS, TIMES, VALUES
+from cis_ews.evaluation.drift_measures import COUNTS, FEWEST_MOVED, FEWEST_STUDENTS, TIMES, VALUES
 from cis_ews.evaluation.shift import BINS
 
 PAGE = Path(__file__).parents[2] / "docs" / "monitoring.md"
@@ -43,7 +43,9 @@ store says the same again ([ADR 19](adr/0019-drift-from-the-runs.md)).
 2. **What is usual.** The same is measured between the earlier nights of the store, up to {EARLIER} comparisons, all
    schools together. With fewer than {FEWEST_EARLIER} nothing is judged but `EWS011`, and the command says so.
 3. **A finding** is a change that is at least {FACTOR:g} times what nine in ten of these changes stayed below, **and**
-   at least as large as the column *least* below. Schools with fewer than {FEWEST_STUDENTS} students are not measured.
+   at least as large as the column *least* below. Schools with fewer than {FEWEST_STUDENTS} students are not measured;
+   at small schools an index has to be beyond chance too (one in a thousand), and a share has to be that of
+   {FEWEST_MOVED} students at least.
 
 Values that are compared (as {BINS} bins, fifths of the earlier night; the Jensen-Shannon distance is told beside the
 index): {names[0]}, and the risk. Records that are counted, of students who stayed at the school, beside the school's
@@ -90,6 +92,7 @@ found, and no other school is named.
 - A fault that was there in the first nights of the year: it is what is usual.
 - In a store of two schools, which of the two lacks school days: both are named (`EWS001`, `EWS002`). In a store of
   one, neither check speaks; `EWS003` does.
+- Nights worked out one after the other from a single extract: each is told to be of an old one (`EWS011`).
 - Summer, and the first five weeks of a school year.
 - Compacted runs are passed over: their indicators are not kept.
 """

@@ -13,7 +13,7 @@ from cis_ews.errors import ModelError
 from cis_ews.evaluation.drift import monitor, outcomes_beside_risks
 from cis_ews.evaluation.drift_checks import CHECKS
 from cis_ews.evaluation.drift_measures import COUNTS, DAYS, VALUES, NightFacts, measured
-from cis_ews.evaluation.shift import binned, jensen_shannon, poisson_distance, population_stability_index
+from cis_ews.evaluation.shift import binned, chance_index, jensen_shannon, poisson_distance, population_stability_index
 
 MONDAY = date(2025, 10, 6)
 STUDENTS = 40
@@ -40,6 +40,14 @@ def test_a_count_beside_what_was_expected() -> None:
     assert poisson_distance(0.0, 9.0) == -6.0
     assert poisson_distance(16.0, 9.0) == 2.0
     assert poisson_distance(-3.0, 4.0) == -4.0  # records were withdrawn
+
+
+def test_chance_alone_seldom_exceeds_its_index() -> None:
+    draw = np.random.default_rng(5)
+    for students in (12, 40, 300):
+        pairs = [draw.normal(size=(2, students)) for _ in range(1_000)]
+        above = [population_stability_index(*binned(*pair)) > chance_index(students, students) for pair in pairs]
+        assert sum(above) <= 6
 
 
 def test_every_check_says_what_to_do_under_a_code_of_its_own() -> None:

@@ -19,6 +19,7 @@ import polars as pl
 from cis_ews.errors import ModelError
 from cis_ews.evaluation.drift_checks import BY_CODE, Check
 from cis_ews.evaluation.drift_measures import FEWEST_STUDENTS, NightFacts, measured
+from cis_ews.storage.runs import verify_run
 from cis_ews.storage.store import RunStore
 
 LAG = timedelta(days=7)
@@ -88,7 +89,7 @@ def monitor(now: NightFacts, earlier: Sequence[NightFacts]) -> Monitoring:
 def monitor_store(store: RunStore, as_of: date | None = None) -> Monitoring:
     """The newest night of a store, or that of a date, beside its earlier ones; compacted runs are passed over.
 
-    Raises RunNotFoundError where there is none.
+    Raises RunNotFoundError where there is none, RunDamagedError where a hash differs.
     """
     newest = store.latest(as_of)
     whole = [run for run in store.runs() if run.has("indicators") and run.as_of < newest.as_of]
@@ -96,7 +97,8 @@ def monitor_store(store: RunStore, as_of: date | None = None) -> Monitoring:
     days = list(by_day)
     judged = [newest.as_of, *days[-EARLIER:]]
     needed = {*judged, *(_a_week_before(day, days) for day in judged)} - {newest.as_of, None}
-    return monitor(NightFacts.of(newest), [NightFacts.of(run) for day, run in by_day.items() if day in needed])
+    earlier = [NightFacts.of(verify_run(run)) for day, run in by_day.items() if day in needed]
+    return monitor(NightFacts.of(verify_run(newest)), earlier)
 
 
 def _a_week_before(day: date, days: Sequence[date]) -> date | None:

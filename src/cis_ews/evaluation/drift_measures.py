@@ -5,17 +5,19 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import date
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 import numpy as np
 import polars as pl
 
 from cis_ews.evaluation.outcomes import Vector
-from cis_ews.evaluation.shift import binned, jensen_shannon, poisson_distance, population_stability_index
+from cis_ews.evaluation.shift import binned, chance_index, jensen_shannon, poisson_distance, population_stability_index
 from cis_ews.storage.runs import Run
 
 FEWEST_STUDENTS = 10
 """Of fewer students of a school nothing is measured: chance alone moves them."""
+FEWEST_MOVED = 5
+"""A change of fewer students than this is never told, whatever share of a small school they are."""
 TIMES = 3.0
 DAYS = "days_enrolled_ytd"
 COUNTS = (
@@ -73,7 +75,7 @@ class NightFacts:
         counts = dict(rejections.group_by("table").len().iter_rows())
         return cls(
             as_of=run.as_of,
-            school_year=int(indicators["school_year"].drop_nulls().max() or 0),  # type: ignore[arg-type]
+            school_year=cast("int", indicators["school_year"].max()),
             students=scores.join(indicators.drop("school_year"), on=_KEY),
             rejected={table: counts.get(table, 0) / rows for table, rows in read.items() if rows},
             inputs=frozenset(str(file["sha256"]) for file in run.manifest["inputs"]),
@@ -160,7 +162,16 @@ def _values(before: NightFacts, now: NightFacts) -> Iterator[_Row]:
                     shares = binned(*known)
                     psi, distance = population_stability_index(*shares), jensen_shannon(*shares)
                     then_mean, now_mean = (float(each.mean()) for each in known)
-                    yield _Row(code, school, name, psi, then=then_mean, now=now_mean, distance=distance)
+                    yield _Row(
+                        code,
+                        school,
+                        name,
+                        psi,
+                        then=then_mean,
+                        now=now_mean,
+                        distance=distance,
+                        matters=psi >= chance_index(*(each.size for each in known)),
+                    )
 
 
 def _by_school(students: pl.DataFrame) -> dict[str, pl.DataFrame]:
@@ -177,24 +188,27 @@ def _missing(both: pl.DataFrame) -> Iterator[_Row]:
     shares = (
         both.filter(_enough())
         .group_by("school_id")
-        .agg(pl.col(*names, *(f"{name}_now" for name in names)).is_null().mean())
+        .agg(pl.len().alias("students"), pl.col(*names, *(f"{name}_now" for name in names)).is_null().mean())
         .sort("school_id")
     )
     for school in shares.iter_rows(named=True):
         for name in names:
             then, tonight = school[name], school[f"{name}_now"]
-            yield _Row("EWS006", school["school_id"], name, tonight - then, then, tonight)
+            many = (tonight - then) * school["students"] >= FEWEST_MOVED
+            yield _Row("EWS006", school["school_id"], name, tonight - then, then=then, now=tonight, matters=many)
 
 
 def _flags(before: NightFacts, now: NightFacts) -> Iterator[_Row]:
     then, tonight = (
         each.students.filter(pl.col("tier").is_not_null() & _enough())
         .group_by("school_id")
-        .agg(share=(pl.col("tier") > 1).mean())
+        .agg(share=(pl.col("tier") > 1).mean(), students=pl.len())
         for each in (before, now)
     )
-    for school, share, share_now in then.join(tonight, on="school_id").sort("school_id").iter_rows():
-        yield _Row("EWS008", school, "flagged", abs(share_now - share), share, share_now)
+    for school, share, _, share_now, students in then.join(tonight, on="school_id").sort("school_id").iter_rows():
+        change = abs(share_now - share)
+        many = change * students >= FEWEST_MOVED
+        yield _Row("EWS008", school, "flagged", change, then=share, now=share_now, matters=many)
 
 
 def _students(before: NightFacts, now: NightFacts) -> Iterator[_Row]:
@@ -203,7 +217,8 @@ def _students(before: NightFacts, now: NightFacts) -> Iterator[_Row]:
     for school, count, count_now in sizes.iter_rows():
         if max(count, count_now) >= FEWEST_STUDENTS:
             change = abs(count_now - count) / max(count, 1)
-            yield _Row("EWS009", school, "students", change, float(count), float(count_now))
+            many = abs(count_now - count) >= FEWEST_MOVED
+            yield _Row("EWS009", school, "students", change, then=float(count), now=float(count_now), matters=many)
 
 
 def _rejected(before: NightFacts, now: NightFacts) -> Iterator[_Row]:

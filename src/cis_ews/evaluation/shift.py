@@ -10,6 +10,8 @@ from cis_ews.evaluation.outcomes import Vector
 
 BINS = 5
 _SMOOTH = 0.5
+_CHI_SQUARE = 18.47
+"""One in a thousand, of four degrees of freedom."""
 
 
 def binned(before: Vector, now: Vector) -> tuple[Vector, Vector]:
@@ -31,6 +33,15 @@ def population_stability_index(before: Vector, now: Vector) -> float:
     By convention below .1 is stable and above .25 a shift (Siddiqi 2006, Credit Risk Scorecards).
     """
     return float(((now - before) * np.log(now / before)).sum())
+
+
+def chance_index(before: int, now: int) -> float:
+    """The stability index that chance alone exceeds one time in a thousand, of so many students before and now.
+
+    Over (1 / before + 1 / now) the index is about chi-square, of a degree of freedom less than there are bins
+    (Yurdakul 2018).
+    """
+    return _CHI_SQUARE * (1.0 / before + 1.0 / now)
 
 
 def jensen_shannon(before: Vector, now: Vector) -> float:
