@@ -1,6 +1,6 @@
 """The files and columns of OneRoster 1.2.1 CSV, and those of 1.0 and 1.1 that differ.
 
-Source: 1EdTech OneRoster 1.2.1 CSV Binding, section 4; OneRoster 1.1 CSV Tables. Headings are matched without regard to
+Source: 1EdTech OneRoster 1.2.1 CSV Binding; OneRoster 1.1 CSV Tables. Headings are matched without regard to
 case, spaces and punctuation; near misses (`dataLastModified`) are taken where only one column can be meant.
 """
 
