@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import date
 
+from cis_ews.evaluation.abstention import NOBODY
 from cis_ews.risk.feature_catalog import FEATURES
 from cis_ews.risk.labels import LABELS
 from cis_ews.risk.night_model import FEWEST_DAYS
@@ -45,7 +46,7 @@ LIMITS = """## What to mind
 - The figures are of one held-back year of the same schools. Another year, and other schools, will differ.
 - A label says what the records say: an unrecorded absence or incident does not exist for it, and a support that nobody
   wrote down was not given.
-- Accuracy for groups of students by who they are, probability intervals and stability are not measured here."""
+- How stable reasons are from one training to the next is not measured here."""
 
 
 def model_card(trained: Trained) -> str:
@@ -108,9 +109,11 @@ def _accuracy(trained: Trained) -> str:
 def _days_enrolled(trained: Trained) -> str:
     days = trained.model.about[FEWEST_DAYS]
     said = (
-        "It was not measured: of no group did the risk err less than one number for all of it, beyond chance; the tier "
-        "policy's minimum of days counts alone."
+        "It was not measured: too few students; the tier policy's minimum of days counts alone."
         if days is None
+        else "Of no group did the risk err less than one number for all of it, beyond chance: the model is asked about "
+        "nobody, and everybody is left to the rules."
+        if days == NOBODY
         else f"From {days} days on the risk errs less than one number for everybody with as many days, beyond chance "
         "(95 %). Whoever has fewer days, or fewer than the tier policy's minimum, is left to the rules."
     )

@@ -43,7 +43,7 @@ class TrainingConfig(BaseModel, frozen=True, extra="forbid", hide_input_in_error
     as_of: tuple[str, ...] = Field(min_length=1)
     test_years: int = Field(ge=1, le=10)
     seed: int = Field(ge=0, lt=2**31)
-    supported: Supported = Supported.AS_RECORDED
+    supported: Supported = Supported.CENSOR
     validation: ValidationConfig = ValidationConfig()
 
     @field_validator("label")

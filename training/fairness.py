@@ -1,4 +1,4 @@
-"""Whom the model errs about on the newest held-back date, and whether it does more than naming schools."""
+"""Whom the model errs about in the middle of a held-back year, and whether it does more than naming schools."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ class Fairness:
     """The audit of one as-of date. `audit`, `curve`: None and empty where the source has no demographics.
 
     `beyond_school`: how much more of those whom the outcome met a list of all schools together finds by risk than by
-    the rate of each school in earlier years.
+    the rate of each school in earlier years. All are None where the outcome met everybody or nobody.
     """
 
     as_of: date
     students: int
-    beyond_school: Estimate
+    beyond_school: Estimate | None
     audit: Audit | None
     curve: tuple[TradeOff, ...]
 
@@ -38,7 +38,7 @@ class Fairness:
         return {
             "as_of": self.as_of.isoformat(),
             "students": self.students,
-            "beyond_school": asdict(self.beyond_school),
+            "beyond_school": None if self.beyond_school is None else asdict(self.beyond_school),
             "figures": None if self.audit is None else [asdict(one) for one in self.audit.figures],
             "curve": [asdict(one) for one in self.curve],
         }
@@ -47,24 +47,27 @@ class Fairness:
 def audit_fairness(
     told: pl.DataFrame, demographics: pl.DataFrame, *, config: TrainingConfig, policy: TierPolicy
 ) -> Fairness:
-    """Audit the newest date of a held-back year.
+    """Audit the middle one of the dates of a held-back year: late enough to know the students, and in time to help.
 
     `told`: a row a student and date with `student_id`, `school_id`, `as_of`, `label`, `risk` of a model that did not
     learn from that year, and `school_rate`, that of the school in earlier years.
     """
-    newest = told.filter(pl.col("as_of") == pl.col("as_of").max())
-    label, risk, rate = (newest[name].to_numpy() for name in ("label", "risk", "school_rate"))
-    lists = (newest["school_id"].rank("dense").cast(pl.Int64) - 1).to_numpy()
-    bootstrap = Bootstrap.of(newest["school_id"].to_numpy(), draws=config.validation.draws, seed=config.seed)
-    beyond = beyond_school_average(label, risk, rate, schools=newest["school_id"], share=SHARE, bootstrap=bootstrap)
+    days = told["as_of"].unique().sort()
+    day: date = days[days.len() // 2]
+    rows = told.filter(pl.col("as_of") == day)
+    if rows["label"].n_unique() < 2:
+        return Fairness(as_of=day, students=rows.height, beyond_school=None, audit=None, curve=())
+    label, risk, rate = (rows[name].to_numpy() for name in ("label", "risk", "school_rate"))
+    lists = (rows["school_id"].rank("dense").cast(pl.Int64) - 1).to_numpy()
+    bootstrap = Bootstrap.of(rows["school_id"].to_numpy(), draws=config.validation.draws, seed=config.seed)
+    beyond = beyond_school_average(label, risk, rate, schools=rows["school_id"], share=SHARE, bootstrap=bootstrap)
     found, curve = None, ()
     if demographics.height:
-        rows = newest.select("student_id", "label", "risk", list="school_id").with_columns(
+        decided = rows.select("student_id", "label", "risk", list="school_id").with_columns(
             pl.Series(AT_THRESHOLD, (risk >= policy.tier_2_risk).astype(np.float64)),
             pl.Series(AT_CAPACITY, chosen(risk, lists, SHARE)),
         )
-        groups = groups_of(demographics, newest["student_id"])
-        found = audit(rows, groups, decisions=[AT_THRESHOLD, AT_CAPACITY])
-        curve = trade_off(rows, groups)
-    day: date = newest["as_of"][0]
-    return Fairness(as_of=day, students=newest.height, beyond_school=beyond, audit=found, curve=curve)
+        groups = groups_of(demographics, rows["student_id"])
+        found = audit(decided, groups, decisions=[AT_THRESHOLD, AT_CAPACITY])
+        curve = trade_off(decided, groups)
+    return Fairness(as_of=day, students=rows.height, beyond_school=beyond, audit=found, curve=curve)

@@ -15,6 +15,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from cis_ews.errors import ModelError
 from training.baselines import Array, matrix
 from training.fitting import usable_features
 from training.matrices import LABEL
@@ -74,8 +75,14 @@ def null_control(train: pl.DataFrame, test: pl.DataFrame, *, shuffles: int, seed
 
 
 def one_date_a_year(rows: pl.DataFrame) -> pl.DataFrame:
-    """The rows of the middle as-of date of each school year: one a student and year."""
-    dates = rows.group_by("school_year").agg(pl.col("as_of").unique().sort())
+    """The rows of the middle as-of date of each school year, of those on which both outcomes occur: one a student and
+    year. Raises ModelError where there is no such date."""
+    both = rows.filter((pl.col(LABEL).n_unique() == 2).over("as_of"))
+    if both.is_empty():
+        raise ModelError(
+            "on no as-of date did the outcome meet some students and not others", hint="choose another label or dates"
+        )
+    dates = both.group_by("school_year").agg(pl.col("as_of").unique().sort())
     middle = [days[len(days) // 2] for days in dates["as_of"].to_list()]
     return rows.filter(pl.col("as_of").is_in(middle))
 

@@ -112,13 +112,18 @@ def validation_page(trained: Trained) -> str:
 def found(trained: Trained) -> dict[str, object]:
     """What the page tells, as plain values."""
     return {
-        "validation": asdict(trained.validation),
+        "validation": {**asdict(trained.validation), "groups": [_told_group(one) for one in trained.validation.groups]},
         "contrasts": [asdict(one) for one in trained.contrasts],
         "not_measured": {one.name: one.why for one in trained.not_measured},
         "fairness": trained.fairness.to_dict(),
         "null_control": asdict(trained.null),
         "leakage": asdict(trained.leakage),
     }
+
+
+def _told_group(group: Group) -> dict[str, object]:
+    """A group as plain values; its name alone, where it has too few of either kind to be told."""
+    return asdict(group) if group.found else {"by": group.by, "name": group.name, "found": {}}
 
 
 def _figure(name: str, found: Estimate) -> str:
@@ -230,7 +235,7 @@ def _of_groups(validation: Validation, by: str) -> Section:
 def _group_row(group: Group, table: Mapping[str, Compared]) -> list[str]:
     figures = [f"{group.found[who].recall['10']:.2f}" if who in group.found else NONE for who in table]
     share = f"{group.positives / group.rows:.0%}" if group.positives >= FEWEST_POSITIVES else NONE
-    return [group.name, f"{group.rows:,}", share, *figures]
+    return [group.name, f"{group.rows:,}" if group.found else NONE, share, *figures]
 
 
 def _rules(validation: Validation) -> Section:
@@ -263,11 +268,19 @@ def fairness(found: Fairness) -> list[Section]:
         brief=rows[:GAPS_SHOWN],
         notes=[
             *_audited(found),
-            f"a list of one in ten finds {_interval(found.beyond_school, sign=True)} more of those whom the outcome "
-            "met by risk than by the rate of their school in earlier years",
+            *_beyond_school(found),
         ],
     )
     return [audited, *([_trade_off(found)] if found.curve else [])]
+
+
+def _beyond_school(found: Fairness) -> list[str]:
+    if found.beyond_school is None:
+        return ["the outcome met everybody or nobody on this date: there is nothing to compare"]
+    return [
+        f"a list of one in ten finds {_interval(found.beyond_school, sign=True)} more of those whom the outcome met by "
+        "risk than by the rate of their school in earlier years"
+    ]
 
 
 def _trade_off(found: Fairness) -> Section:
@@ -294,7 +307,7 @@ def _who(gap: GroupFigure) -> str:
 
 def _audited(found: Fairness) -> list[str]:
     if found.audit is None:
-        return ["the source has no demographics: groups cannot be compared"]
+        return ["the source has no demographics: groups cannot be compared"] * (found.beyond_school is not None)
     told = len(found.audit.figures) - found.audit.suppressed
     gaps = counted(len(found.audit.gaps), "gap")
     return [

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from cis_ews.evaluation.abstention import FEWEST, STARTS, fewest_days, risk_coverage
+from cis_ews.evaluation.abstention import FEWEST, NOBODY, STARTS, fewest_days, risk_coverage
 
 
 def _simulated(*, knows_from: int, rows: int = 24_000, seed: int = 4) -> dict[str, Any]:
@@ -30,7 +30,7 @@ def test_the_days_are_found_from_which_a_risk_knows_something(knows_from: int) -
 
 
 def test_a_risk_that_knows_nothing_is_told_of_nobody() -> None:
-    assert fewest_days(_curve(_simulated(knows_from=1_000))) is None
+    assert fewest_days(_curve(_simulated(knows_from=1_000))) == NOBODY
 
 
 def test_every_row_is_counted_once_and_coverage_falls_with_the_days() -> None:

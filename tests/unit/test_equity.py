@@ -198,7 +198,13 @@ def test_nothing_is_told_of_fewer_than_ten() -> None:
     # With false alarms and the size told, the eight who went off track would be.
     for measure in ("false_negative_rate", "false_positive_rate"):
         assert _figure(few_positives, "F", measure).value is None
-    assert few_positives.suppressed == 2
+    # And those of the other group, or the eight would be what is missing from all who went off track.
+    assert _figure(few_positives, "M", "false_negative_rate").value is None
+    assert few_positives.suppressed == 4
+    pairs = _rows({"F": (1, 1, 0, 1), "M": (30, 10, 10, 22), "X": (5, 5, 2, 8)})
+    groups = pairs[1].with_columns(disability=pl.Series(["no"] * pairs[1].height))
+    found = audit(pairs[0], groups, decisions=["flagged"], attributes=["gender", "disability"])
+    assert {one.group for one in found.figures if one.students is not None} == {"M", "no", "M x no"}
 
 
 Sizes = st.dictionaries(

@@ -8,6 +8,7 @@ import numpy as np
 import polars as pl
 import pytest
 
+from cis_ews.errors import ModelError
 from training.null_control import null_control, one_date_a_year
 
 
@@ -73,5 +74,12 @@ def test_shuffling_keeps_the_positives_of_every_school_and_the_seed_repeats() ->
 
 def test_one_row_a_student_and_year_is_that_of_the_middle_date() -> None:
     days = [date(2024, 10, 1), date(2025, 1, 15), date(2025, 5, 1), date(2025, 11, 1)]
-    rows = pl.DataFrame({"student_id": ["a"] * 4, "school_year": [2025, 2025, 2025, 2026], "as_of": days})
-    assert one_date_a_year(rows)["as_of"].to_list() == [days[1], days[3]]
+    rows = pl.DataFrame(
+        {"student_id": ["a", "b"] * 4, "as_of": [day for day in days for _ in "ab"], "label": [0, 1] * 4}
+    ).with_columns(school_year=pl.when(pl.col("as_of") < date(2025, 7, 1)).then(2025).otherwise(2026))
+    assert one_date_a_year(rows)["as_of"].unique().sort().to_list() == [days[1], days[3]]
+    nobody = (pl.col("as_of") == days[1]) | (pl.col("as_of") == days[3])
+    alone = rows.with_columns(label=pl.when(nobody).then(0).otherwise("label"))
+    assert one_date_a_year(alone)["as_of"].unique().to_list() == [days[2]]
+    with pytest.raises(ModelError, match="on no as-of date"):
+        one_date_a_year(rows.with_columns(label=pl.lit(1)))

@@ -343,6 +343,13 @@ def test_a_standing_weighs_categories_as_a_gradebook_does(tmp_path: Path, packag
     assert all_accounted(data)
 
 
+def test_a_category_that_weighs_nothing_counts_nothing(tmp_path: Path, package: Package) -> None:
+    book = gradebook(package, {"lineItemSourcedId": "h1", "score": "1"}, {"lineItemSourcedId": "h3", "score": "45"})
+    weights = pl.when(pl.col("title") == "Homework").then(pl.lit("0")).otherwise("weight")
+    book["categories"] = book["categories"].with_columns(weight=weights)
+    assert grade_of(read(write_package(tmp_path, book)))[0] == 90.0
+
+
 def test_without_weights_points_are_added_up(tmp_path: Path, package: Package) -> None:
     book = gradebook(package, {"lineItemSourcedId": "h1", "score": "5"}, {"lineItemSourcedId": "h3", "score": "40"})
     book["categories"] = book["categories"].with_columns(weight=pl.lit(None, dtype=pl.String))

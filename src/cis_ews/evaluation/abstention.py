@@ -18,6 +18,8 @@ from numpy.typing import NDArray
 
 STARTS = (0, 5, 10, 15, 20, 30, 40, 60, 90)
 """Days from which groups of students begin."""
+NOBODY = 1_000
+"""More days than a school year has: of nobody is a risk worth telling."""
 FEWEST = 100
 """A group needs so many positives, and so many negatives, or chance decides: a smaller one is joined to fewer days."""
 Z = 1.645
@@ -56,8 +58,11 @@ def risk_coverage(days: NDArray[np.int64], label: Vector, risk: Vector, *, stude
 
 
 def fewest_days(curve: Sequence[DaysStep]) -> int | None:
-    """The days from which every group is worth telling; None where not even the group with the most days is."""
-    found: int | None = None
+    """The days from which every group is worth telling; NOBODY where not even the group with the most days is, and None
+    where too few students are known to measure it."""
+    if all(step.gain is None for step in curve):
+        return None
+    found = NOBODY
     for step in reversed(curve):
         if not step.is_worth_telling:
             break

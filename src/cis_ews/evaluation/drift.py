@@ -24,6 +24,9 @@ from cis_ews.storage.store import RunStore
 
 LAG = timedelta(days=7)
 OLDEST = timedelta(days=35)
+LONG_WEEKEND = timedelta(days=3)
+NORMAL_FROM = 5.0
+"""From this variance on the number of those whom an outcome meets is told apart by a normal law."""
 """A night older than this (after a summer, say) is not compared with."""
 EARLIER = 20
 """So many earlier comparisons at most say what is usual."""
@@ -122,7 +125,9 @@ def unusual(tonight: pl.DataFrame, history: pl.DataFrame) -> list[Finding]:
 
 
 def _old_extract(now: NightFacts, nights: Sequence[NightFacts]) -> Iterator[Finding]:
-    same = [each.as_of for each in nights if each.inputs and each.inputs == now.inputs]
+    # A weekend of three days brings no new records.
+    same = [each.as_of for each in nights if each.inputs == now.inputs and now.as_of - each.as_of > LONG_WEEKEND]
+    same = same if now.inputs else []
     if same:
         check = BY_CODE["EWS011"]
         days = float((now.as_of - same[-1]).days)
@@ -135,13 +140,16 @@ def outcomes_beside_risks(scores: pl.DataFrame, outcomes: pl.DataFrame) -> tuple
     """Whether the risks of a past night meant what they said, now that outcomes are known (`EWS012`).
 
     `scores`: `student_id`, `school_id`, `risk`; students without a risk are left out. `outcomes`: `student_id`, `label`
-    (0 or 1; null where it is not known). Each school with ten students and all together are judged; of all these
-    findings one night in twenty errs at most (Bonferroni). Raises ModelError where no student has both.
+    (0 or 1; null where it is not known). Each school with ten students, and as many whom the outcome could have met or
+    spared that a normal law holds, and all together are judged; about one night in twenty errs (Bonferroni). Raises
+    ModelError where no student has both.
     """
     known = scores.join(outcomes, on="student_id").drop_nulls(["risk", "label"])
     if known.is_empty():
         raise ModelError("no student has a risk and an outcome", hint="give the outcomes of the students of that night")
-    schools = known.group_by("school_id").len().filter(pl.col("len") >= FEWEST_STUDENTS)["school_id"].sort().to_list()
+    sized = known.group_by("school_id").agg(pl.len(), spread=(pl.col("risk") * (1.0 - pl.col("risk"))).sum())
+    enough = (pl.col("len") >= FEWEST_STUDENTS) & (pl.col("spread") >= NORMAL_FROM)
+    schools = sized.filter(enough)["school_id"].sort().to_list()
     judged = {None: known} | {school: known.filter(pl.col("school_id") == school) for school in schools}
     check = BY_CODE["EWS012"]
     least = max(check.least, NormalDist().inv_cdf(1.0 - 0.05 / (2 * len(judged))))

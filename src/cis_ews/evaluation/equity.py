@@ -17,7 +17,7 @@ false-negative rate, and is not taken for a perfect one.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import combinations
 from typing import cast
@@ -51,7 +51,8 @@ class GroupFigure:
     `attribute`, `group`: "gender", "F"; of a pair "gender x disability", "F x yes". `students`: in the group. `of`: in
     the denominator. `value` with its 95 % interval; None, all of them, where fewer than 10 students would stand behind
     a figure. `gap`: the value less that of all other students, `gap_low` to `gap_high` its interval. `p`: how likely a
-    gap as large is by chance, adjusted for all gaps of the audit (Holm); `is_gap`: it is below one in twenty.
+    gap as large is by chance among students who have nothing to do with each other, adjusted for all gaps of the audit
+    (Holm); `is_gap`: it is below one in twenty.
     """
 
     decision: str
@@ -152,8 +153,9 @@ def audit(
     known = _checked(rows, decisions)
     texts = known.select(_KEY).join(groups, on=_KEY, how="left", maintain_order="left").fill_null(NOT_RECORDED)
     every = [(name,) for name in attributes] + (list(combinations(attributes, 2)) if pairs else [])
-    cells = {by: _cells(known, texts, by, decisions=decisions) for by in every}
-    figures = [figure for by in every for figure in _figures(cells[by], by, texts)]
+    figures, told_alone = list[GroupFigure](), dict[_Told, frozenset[str]]()
+    for by in every:
+        figures += _figures(_cells(known, texts, by, decisions=decisions), by, texts, told_alone=told_alone)
     told = [figure for figure in figures if figure.p is not None]
     adjusted = iter(holm([cast("float", figure.p) for figure in told]))
     figures = [figure if figure.p is None else replace(figure, p=next(adjusted)) for figure in figures]
@@ -236,6 +238,8 @@ class _Cell:
         return _Cell(self.total - other.total, self.of - other.of, self.spread - other.spread)
 
 
+_Told = tuple[str, str, str]
+"""(decision, measure, attribute)"""
 _Cells = Mapping[tuple[str, str, tuple[str, ...]], _Cell]
 """(decision, measure, values of the attributes) -> the cell; the empty group is everybody."""
 
@@ -273,29 +277,51 @@ def _parts(decision: str, *, has_served: bool) -> dict[str, pl.Expr]:
     }
 
 
-def _figures(cells: _Cells, by: tuple[str, ...], texts: pl.DataFrame) -> list[GroupFigure]:
+def _figures(
+    cells: _Cells, by: tuple[str, ...], texts: pl.DataFrame, *, told_alone: dict[_Told, frozenset[str]]
+) -> list[GroupFigure]:
+    """The figures of an attribute or pair. `told_alone`: which groups of each attribute by itself are told."""
     sizes: dict[tuple[str, ...], int] = {
         tuple(values): count for *values, count in texts.group_by(by).len().sort(by).iter_rows()
     }
-    told = told_cells(sizes)
-    attribute = BETWEEN.join(by)
     figures = list[GroupFigure]()
-    for (decision, measure, values), cell in sorted(cells.items()):
-        if values:
-            group = BETWEEN.join(values)
-            blank = GroupFigure(decision=decision, attribute=attribute, group=group, measure=measure, students=None)
-            everybody = cells[decision, measure, ()]
+    for decision, measure in sorted({(decision, measure) for decision, measure, _ in cells}):
+        here = {values: cell for (*of, values), cell in cells.items() if tuple(of) == (decision, measure)}
+        everybody = here.pop(())
+        told = _told({values: cell.of for values, cell in here.items()}, sizes)
+        if len(by) == 1:
+            told_alone[decision, measure, by[0]] = frozenset(group for (group,) in told)
+        else:  # a group that is not told by itself could be added up from its pairs
+            known = [told_alone[decision, measure, name] for name in by]
+            told = {values for values in told if all(value in of for value, of in zip(values, known, strict=True))}
+        for values, cell in sorted(here.items()):
+            blank = GroupFigure(
+                decision=decision,
+                attribute=BETWEEN.join(by),
+                group=BETWEEN.join(values),
+                measure=measure,
+                students=None,
+            )
             figures.append(_figure(blank, cell, everybody, students=sizes[values]) if values in told else blank)
     return figures
 
 
+def _told(of: Mapping[tuple[str, ...], float], sizes: Mapping[tuple[str, ...], int]) -> Collection[tuple[str, ...]]:
+    """Groups of which neither the size, nor those in the denominator, nor the others are few, or come out by
+    subtraction."""
+    inside = {values: round(number) for values, number in of.items()}
+    outside = {values: sizes[values] - number for values, number in inside.items()}
+    told = told_cells(sizes)
+    for counts in (inside, outside):  # of whom there is nobody, nobody is found
+        told &= told_cells({values: count for values, count in counts.items() if count}) | {
+            values for values, count in counts.items() if not count
+        }
+    return {values for values in told if inside[values]}
+
+
 def _figure(blank: GroupFigure, cell: _Cell, everybody: _Cell, *, students: int) -> GroupFigure:
-    """A figure with its interval and its gap, unless fewer than 10 students stand behind it or behind its rest."""
-    named = replace(blank, students=students)
-    outside = students - cell.of
-    if cell.of < FEWEST or 0.0 < outside < FEWEST:
-        return named
-    rest = everybody.without(cell)
+    """A figure with its interval and its gap, unless fewer than 10 students stand behind its rest."""
+    named, rest = replace(blank, students=students), everybody.without(cell)
     interval, test = (_mean_gap, _mean_gap_p) if named.measure == "calibration" else (_share_gap, _share_gap_p)
     low, high = _mean(cell) if named.measure == "calibration" else wilson(cell.value, cell.of)
     figure = replace(named, of=round(cell.of), value=cell.value, low=low, high=high)

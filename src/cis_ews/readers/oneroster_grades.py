@@ -54,10 +54,11 @@ def line_items_of(
     )
 
 
-def _number(column: str, *, least: float, most: float) -> pl.Expr:
-    """A number above the least, null for any other cell."""
+def _number(column: str, *, least: float, most: float, is_least_known: bool = False) -> pl.Expr:
+    """A number above the least, or it itself if that is a value of its own, as a weight of nothing is; else null."""
     value = pl.col(column).str.strip_chars().cast(pl.Float64, strict=False)
-    return pl.when((value > least) & (value <= most)).then(value)
+    above = value >= least if is_least_known else value > least
+    return pl.when(above & (value <= most)).then(value)
 
 
 def _classes(tables: Tables, schools: pl.DataFrame) -> pl.DataFrame:
@@ -136,7 +137,7 @@ def _grouped(
     kinds = categories.with_row_index("category").select(
         "category",
         pl.col(ID).alias("categorySourcedId"),
-        weight=(_number("weight", least=0, most=MOST_WEIGHT) * MILLI).round().cast(pl.Int64),
+        weight=(_number("weight", least=0, most=MOST_WEIGHT, is_least_known=True) * MILLI).round().cast(pl.Int64),
         is_final=pl.col("title").str.to_lowercase().str.strip_chars().is_in(final).fill_null(value=False),
     )
     groups = (
@@ -172,7 +173,10 @@ def _linked(results: pl.DataFrame, items: pl.DataFrame, *, people: pl.DataFrame,
     rows = rows.join(items, on="lineItemSourcedId", how="left", maintain_order="left")
     return ledger.keep(
         rows, pl.col("group").is_not_null(), table=TABLE, rule="line_item_known", column="lineItemSourcedId"
-    ).with_columns(on=pl.coalesce("scoreDate", "dueDate"))
+    ).with_columns(
+        # A final mark is not known on the day that it is due; a result that is missing is.
+        on=pl.coalesce("scoreDate", pl.when(~pl.col("is_final")).then("dueDate"))
+    )
 
 
 def _scales(scales: pl.DataFrame) -> pl.DataFrame:
