@@ -101,6 +101,12 @@ def build_matrices(
             hint="bring an extract with past school years in whole, or choose other dates or another label",
         )
     rows = pl.concat([rows for rows, _, _ in parts])
+    if rows.is_empty():
+        days = [summary.as_of for *_, summary in parts]
+        raise DataError(
+            f"Of no student is it known what came of {config.label} after {min(days)} to {max(days)}",
+            hint="see through which day schools reported (cis-ews check), or choose earlier dates",
+        )
     return Matrices(
         rows=_weighed(rows, config.supported),
         indicators=_those_learned(pl.concat([indicators for _, indicators, _ in parts]), rows, config.supported),

@@ -6,7 +6,6 @@ recipe and manifest -> what is gone or was changed -> the night in a store of it
 from __future__ import annotations
 
 import shutil
-import tempfile
 from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -14,14 +13,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cis_ews.errors import DataError, EwsError, ModelNotFoundError, StorageError
+from cis_ews.night.earlier import COMPACTED_THEN
 from cis_ews.risk.rules import RulesModel
 from cis_ews.risk.tier_policy import TierPolicy
 from cis_ews.scoring import score_night
+from cis_ews.storage.compacted import COMPACTABLE, mark_compacted
 from cis_ews.storage.compaction import restore_run
 from cis_ews.storage.corrected import copy_corrected
 from cis_ews.storage.erased import ERASED
 from cis_ews.storage.files import disk_errors, sha256_of
 from cis_ews.storage.manifest import MANIFEST, TIMINGS, package_versions
+from cis_ews.storage.passing import passing_folder
 from cis_ews.storage.recipes import Recipe, copy_recipe, model_path, read_recipe
 from cis_ews.storage.runs import Run, run_folder
 from cis_ews.storage.store import RunStore
@@ -110,8 +112,8 @@ def made_again(
     place = Path(source or recipe.source)
     _check_inputs(run, place, are_files=recipe.state is None, hash_of=hash_of)
     model = _model(store, recipe)
-    with tempfile.TemporaryDirectory(prefix="cis_ews-replay-") as folder:
-        made_in = RunStore(Path(folder) / "store")
+    with passing_folder() as folder:
+        made_in = RunStore(folder / "store")
         _with_lists_of(store, made_in, recipe)
         if prepare is not None:
             prepare(made_in)
@@ -121,7 +123,7 @@ def made_again(
             policy=TierPolicy.model_validate_json(recipe.policy),
             store=made_in,
             as_of=run.as_of,
-            format=_format(recipe, Path(folder)),
+            format=_format(recipe, folder),
             tolerance=recipe.tolerance,
             progress=progress,
             engine=engine,
@@ -259,7 +261,9 @@ def _with_earlier_of(
         return {CHANGES: f"{named} was rewritten since"}
     place = run_folder(made_in.root, earlier.as_of, earlier.run_id)
     try:
-        if earlier.away:
+        if then.get("causes_untold") == COMPACTED_THEN:
+            _put_compacted(earlier, place)
+        elif earlier.away:
             with made_again(earlier, store, engine=engine, progress=progress) as made:
                 _put_whole(earlier, made, place)
         else:
@@ -277,6 +281,13 @@ def _put_whole(compacted: Run, made: Run, place: Path) -> None:
     _put_linked(compacted.files, compacted.path, place)
     for name in compacted.away:
         shutil.copyfile(made.path / name, place / name)
+
+
+def _put_compacted(earlier: Run, place: Path) -> None:
+    """Put a run into a folder as it is compacted, as it was when the night was compared with it."""
+    names = earlier.manifest["files"]
+    _put_linked([name for name in names if name not in COMPACTABLE], earlier.path, place)
+    mark_compacted(place, frozenset(names).intersection(COMPACTABLE))
 
 
 def _put_linked(files: Sequence[str], folder: Path, place: Path) -> None:

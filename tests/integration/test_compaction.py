@@ -261,6 +261,13 @@ def test_whoever_asks_for_what_is_away_is_told_how_to_bring_it_back(
 def test_a_night_beside_a_compacted_one_says_why_causes_are_not_told(source: Path, compacted: RunStore) -> None:
     between = _night(source, compacted, DAY + timedelta(days=1))
     assert between.run.manifest["compared_with"]["causes_untold"] == "it is compacted"
+    earlier = compacted.find(between.run.manifest["compared_with"]["run_id"])
+    assert earlier is not None
+    for restored in (False, True):  # it is made again beside the run as it was then
+        if restored:
+            replay(earlier, compacted, restore=True)
+        found = replay(between.run, compacted)
+        assert (found.differing, found.not_compared) == ((), {})
 
 
 def test_forgetting_a_student_of_a_compacted_run_ends_what_could_be_brought_back(compacted: RunStore) -> None:

@@ -22,6 +22,8 @@ from cis_ews.storage.store import RunStore
 
 NEEDED = ("scores", "indicators", "rules")
 """The tables of a run without which causes cannot be told apart."""
+COMPACTED_THEN = "it is compacted"
+"""Why causes are not told beside a run that was compacted then."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,7 +109,7 @@ def _described(store: RunStore, run: Run) -> Earlier:
 def _why_untold(run: Run) -> str | None:
     then, now = run.manifest["versions"]["cis_ews"], package_versions()["cis_ews"]
     if run.away:
-        return "it is compacted"
+        return COMPACTED_THEN
     missing = [table for table in NEEDED if not run.has(table)]
     if then != now:
         return f"it was made by cis_ews {then}"

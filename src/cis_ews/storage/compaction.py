@@ -7,6 +7,7 @@ a process that is killed in between leaves files that no reader looks at, which 
 from __future__ import annotations
 
 import shutil
+from contextlib import suppress
 from pathlib import Path
 
 from cis_ews.errors import RunDamagedError, StorageError
@@ -65,7 +66,8 @@ def restore_run(store: RunStore, run: Run, made: Path) -> tuple[str, ...]:
 def clear_compacted(store: RunStore) -> None:
     """Remove what a killed compaction or restoration left in compacted runs; call it under the store's lock."""
     for mark in store.root.glob(f"runs/*/*/{COMPACTED}"):
-        with disk_errors(mark.parent, "clear leftovers in"):
+        # A mark that cannot be read is told by whoever opens the run; the other runs are cleared all the same.
+        with disk_errors(mark.parent, "clear leftovers in"), suppress(ValueError):
             _clear(mark.parent)
 
 

@@ -21,6 +21,7 @@ from cis_ews.storage.erased import write_erased
 from cis_ews.storage.files import disk_errors, json_bytes, leftover_beside, remove, sync, write_durably
 from cis_ews.storage.frames import write_table
 from cis_ews.storage.manifest import MANIFEST, TIMINGS, counts_of, described_files, sealed
+from cis_ews.storage.passing import clear_passing
 from cis_ews.storage.runs import Run, open_run, verify_run
 from cis_ews.storage.state import clear_unused, forget_in_state, rows_of_student
 from cis_ews.storage.store import RunStore
@@ -67,7 +68,7 @@ def forget_student(store: RunStore, database: Database | None, student_id: str, 
         if database is not None:
             database.check_erasures(store.erased())  # a new list in place of a lost one would hide that it was lost
         write_erased(store.root, store.erased().adding(student_id))
-        unfinished = clear_work(store.root) + clear_unused(store.root)
+        unfinished = clear_work(store.root) + clear_unused(store.root) + clear_passing()
         state_rows = forget_in_state(store.root, frozenset({student_id}))
         rewritten, damaged = _rewrite_all(store, database, only=student_id, today=today)
         corrections = _remove_corrections(store, student_id)
@@ -214,6 +215,8 @@ def _exported(run: Run, student_id: str) -> dict[str, Any]:
         "as_of": run.manifest["as_of"],
         "model_version": run.model_version,
         "tables": tables,
+        # What a compacted run does not hold, and a replay would make again.
+        **({"not_kept": sorted(run.away)} if run.away else {}),
     }
 
 

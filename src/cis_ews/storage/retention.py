@@ -14,6 +14,7 @@ from cis_ews.errors import ConfigError
 from cis_ews.storage.compaction import clear_compacted
 from cis_ews.storage.corrected import clear_superseded
 from cis_ews.storage.files import disk_errors, remove
+from cis_ews.storage.passing import clear_passing
 from cis_ews.storage.recipes import clear_recipes
 from cis_ews.storage.runs import run_date
 from cis_ews.storage.state import drop_state, state_loaded_on
@@ -23,6 +24,8 @@ from cis_ews.wording import mistakes
 if TYPE_CHECKING:
     from cis_ews.storage.database import Database
 
+MOST_DAYS = 365_000
+"""A thousand years: dates go no further back."""
 DEFAULTS = Path(__file__).parents[1] / "defaults" / "retention.toml"
 
 
@@ -32,12 +35,12 @@ class RetentionPolicy(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, hide_input_in_errors=True)
 
     config_version: Literal[1]
-    runs_days: int = Field(ge=1)
+    runs_days: int = Field(ge=1, le=MOST_DAYS)
     keep_latest: bool
-    compact_after_days: int = Field(ge=0)
-    state_days: int = Field(ge=1)
-    corrections_days: int = Field(ge=1)
-    jobs_days: int = Field(ge=1)
+    compact_after_days: int = Field(ge=0, le=MOST_DAYS)
+    state_days: int = Field(ge=1, le=MOST_DAYS)
+    corrections_days: int = Field(ge=1, le=MOST_DAYS)
+    jobs_days: int = Field(ge=1, le=MOST_DAYS)
 
     @classmethod
     def load(cls, path: str | Path | None = None) -> Self:
@@ -85,6 +88,7 @@ def apply_retention(
             if is_old_state:
                 drop_state(store.root)
             clear_compacted(store)
+            clear_passing()
             clear_recipes(store)
             clear_superseded(store)
     names = tuple(str(folder.relative_to(store.root)) for folder in runs)
