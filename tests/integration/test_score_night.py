@@ -136,7 +136,7 @@ def test_a_refused_extract_leaves_no_run_and_no_flags(extract: Path, tmp_path: P
 
 def test_an_unknown_format_is_refused(extract: Path, tmp_path: Path) -> None:
     with pytest.raises(ConfigError):
-        _night(extract, tmp_path / "store", format="oneroster")
+        _night(extract, tmp_path / "store", format="no_such_format")
 
 
 def test_a_database_of_another_version_stops_the_night_before_the_work(extract: Path, tmp_path: Path) -> None:
