@@ -14,6 +14,7 @@ from cis_ews.risk.feature_catalog.feature import (
     Feature,
     Largest,
     Ratio,
+    Shift,
     Slope,
     Term,
     Told,
@@ -245,6 +246,26 @@ THROUGH_THE_YEAR = (
         risk=(Told(sentence="Misses more school as the year goes on", at_least=0.02),),
         strength=(Told(sentence="Misses less school as the year goes on", at_most=-0.02),),
     ),
+    _attendance(
+        name="absence_shift",
+        topic=THIS_YEAR,
+        value=Enough(
+            Shift(
+                parts=tuple(f"days_absent_{month}" for month in MONTHS),
+                days=tuple(f"days_enrolled_{month}" for month in MONTHS),
+                minimum=FEW_DAYS,
+            ),
+            40,
+        ),
+        window="the months so far",
+        unit="difference of rates",
+        definition="Absence rate from the month on at which it moved most (least squares), less that before it; "
+        f"{FEW_DAYS} days enrolled or more on either side.",
+        indicator="absence_rate_ytd",
+        missing=f"fewer than 40 days enrolled, or no month with {FEW_DAYS} of them before it and from it on",
+        risk=(Told(sentence="Began to miss more school in the course of this year", at_least=AT_RISK),),
+        strength=(Told(sentence="Began to come to school more often in the course of this year", at_most=-AT_RISK),),
+    ),
     _rate(
         name="absence_rate_worst_month",
         topic=THIS_YEAR,
@@ -424,6 +445,34 @@ BEFORE = (
         strength=(
             Told(
                 sentence="Misses less school than last year: {absence_rate_ytd:%}, down from "
+                "{absence_rate_last_year:%}",
+                at_most=-AT_RISK,
+            ),
+        ),
+        unknown=NOT_KNOWN_LAST_YEAR,
+    ),
+    _attendance(
+        name="absence_first_20_from_last_year",
+        topic=CHANGE,
+        value=Difference(
+            Enough(Column("absence_rate_first_20"), 20),
+            Enough(Column("absence_rate_last_year"), 20, days="days_enrolled_last_year"),
+        ),
+        window="the student's first 20 days and last school year",
+        unit="difference of rates",
+        definition="Absence rate of the first 20 days of this year less that of last year.",
+        indicator="absence_rate_first_20",
+        missing="fewer than 20 days enrolled in one of the years",
+        risk=(
+            Told(
+                sentence="Missed {absence_rate_first_20:%} of the first 20 school days, up from "
+                "{absence_rate_last_year:%} last year",
+                at_least=AT_RISK,
+            ),
+        ),
+        strength=(
+            Told(
+                sentence="Missed less of the first 20 school days than last year: {absence_rate_first_20:%}, down from "
                 "{absence_rate_last_year:%}",
                 at_most=-AT_RISK,
             ),
