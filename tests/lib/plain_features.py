@@ -12,10 +12,12 @@ from cis_ews.risk.feature_catalog.feature import (
     DaysSince,
     Difference,
     Enough,
+    Larger,
     Largest,
     OthersRate,
     Position,
     Ratio,
+    Shift,
     Slope,
     Term,
     Total,
@@ -78,6 +80,12 @@ def _(term: Largest, student: Row, students: Students) -> Fraction | None:
 
 
 @_value.register
+def _(term: Larger, student: Row, students: Students) -> Fraction | None:
+    one, other = _value(term.one, student, students), _value(term.other, student, students)
+    return None if one is None or other is None else max(one, other)
+
+
+@_value.register
 def _(term: Enough, student: Row, students: Students) -> Fraction | None:
     days = student[term.days]
     return _value(term.term, student, students) if days is not None and days >= term.minimum else None
@@ -98,6 +106,28 @@ def _(term: Slope, student: Row, students: Students) -> Fraction | None:
     mean = sum(rate * days for _, rate, days in points) / weight
     spread = sum(days * (month - middle) ** 2 for month, _, days in points)
     return sum(days * (month - middle) * (rate - mean) for month, rate, days in points) / spread
+
+
+@_value.register
+def _(term: Shift, student: Row, students: Students) -> Fraction | None:
+    """One point a day, at the rate of its month: the two levels that are nearest to all of them together."""
+    points = [
+        (month, Fraction(student[part]) / student[days], student[days])
+        for month, (part, days) in enumerate(zip(term.parts, term.days, strict=True))
+        if student[days]
+    ]
+    found: list[tuple[Fraction, Fraction]] = []
+    for first in range(1, len(term.days)):
+        sides = [[point for point in points if (point[0] >= first) == later] for later in (False, True)]
+        counts = [sum(days for *_, days in side) for side in sides]
+        if min(counts) < term.minimum:
+            continue
+        means = [sum(rate * days for _, rate, days in side) / count for side, count in zip(sides, counts, strict=True)]
+        middle = sum(mean * count for mean, count in zip(means, counts, strict=True)) / sum(counts)
+        between = sum(count * (mean - middle) ** 2 for mean, count in zip(means, counts, strict=True))
+        found.append((Fraction(between), Fraction(means[1] - means[0])))
+    most = max((between for between, _ in found), default=Fraction(0))
+    return next((shift for between, shift in found if between >= most * (1 - Fraction(1, 10**9))), None)
 
 
 @_value.register

@@ -110,6 +110,9 @@ def test_no_value_is_a_risk_and_a_strength_at_once() -> None:
         ("unexcused_share", {"days_unexcused_ytd": 1.0, "days_absent_ytd": 4.0}, 0.25),
         ("gpa_change_from_last_year", {"gpa_ytd": 2.5, "gpa_last_year": 3.0}, -0.5),
         ("gpa_change_from_last_year", {"gpa_ytd": 2.5}, None),
+        ("gpa_better_step", {"gpa_trend": -0.5, "gpa_ytd": 2.5, "gpa_last_year": 3.25}, -0.5),
+        ("gpa_better_step", {"gpa_trend": -0.5, "gpa_ytd": 2.5, "gpa_last_year": 2.25}, 0.25),
+        ("gpa_better_step", {"gpa_trend": -0.5}, None),
         ("failing_english", {"failing_english": True}, 1.0),
         ("failing_english", {"failing_english": False}, 0.0),
         ("grade", {"grade_level": "K"}, 0.0),
@@ -169,6 +172,29 @@ def test_one_month_has_no_slope() -> None:
 def test_the_worst_month_leaves_out_months_of_a_few_days() -> None:
     worst = months(september=(20, 2.0), october=(10, 3.0), november=(9, 9.0))
     assert value_of("absence_rate_worst_month", **worst) == pytest.approx(0.3)
+
+
+def test_a_shift_is_at_the_month_where_absence_moved_most() -> None:
+    rose = months(september=(20, 1.0), october=(20, 1.0), november=(10, 4.0), december=(10, 2.0))
+    assert value_of("absence_shift", **rose) == pytest.approx(6 / 20 - 2 / 40)
+    fell = months(september=(20, 8.0), october=(20, 2.0), november=(20, 2.0))
+    assert value_of("absence_shift", **fell) == pytest.approx(0.1 - 0.4)
+    assert value_of("absence_shift", **months(september=(30, 0.0), october=(30, 0.0))) == 0.0
+
+
+def test_of_equal_shifts_the_earliest_counts() -> None:
+    there_and_back = months(september=(20, 1.0), october=(20, 3.0), november=(20, 1.0))
+    assert value_of("absence_shift", **there_and_back) == pytest.approx(4 / 40 - 1 / 20)
+
+
+def test_a_few_days_are_no_side_of_a_shift() -> None:
+    assert value_of("absence_shift", **months(september=(9, 9.0), october=(51, 0.0))) is None
+
+
+def test_the_first_days_stand_beside_last_year_where_both_are_known() -> None:
+    first = {"days_enrolled_ytd": 30, "absence_rate_first_20": 0.2, "absence_rate_last_year": 0.05}
+    assert value_of("absence_first_20_from_last_year", **first, days_enrolled_last_year=170) == pytest.approx(0.15)
+    assert value_of("absence_first_20_from_last_year", **first, days_enrolled_last_year=19) is None
 
 
 def school(students: int, **of_the_first: Any) -> pl.DataFrame:

@@ -9,10 +9,11 @@ import hashlib
 import json
 from collections.abc import Iterable, Sequence
 from dataclasses import fields, is_dataclass
-from functools import reduce, singledispatch
+from functools import partial, reduce, singledispatch
 from operator import add
 from typing import cast
 
+import numpy as np
 import polars as pl
 
 from cis_ews.errors import ModelError
@@ -23,10 +24,12 @@ from cis_ews.risk.feature_catalog.feature import (
     DaysSince,
     Difference,
     Enough,
+    Larger,
     Largest,
     OthersRate,
     Position,
     Ratio,
+    Shift,
     Slope,
     Term,
     Total,
@@ -45,6 +48,8 @@ __all__ = [
 
 EVALUATION = 1
 """Raised when this module works a term out differently, so that a model does not take one for the other."""
+AS_MUCH = 1 - 1e-9
+"""Of two partings that differ by less, rounding does not choose: they are equal."""
 _BY_NAME = {feature.name: feature for feature in FEATURES}
 _OTHERS = tuple(feature.value for feature in FEATURES if isinstance(feature.value, OthersRate))
 SUMMED = tuple(sorted({name for term in _OTHERS for name in term.reads}))
@@ -160,6 +165,12 @@ def _largest(term: Largest) -> pl.Expr:
 
 
 @_value.register
+def _larger(term: Larger) -> pl.Expr:
+    one, other = evaluated(term.one), evaluated(term.other)
+    return pl.when(one.is_not_null() & other.is_not_null()).then(pl.max_horizontal(one, other))
+
+
+@_value.register
 def _enough(term: Enough) -> pl.Expr:
     return pl.when(pl.col(term.days) >= term.minimum).then(evaluated(term.term))
 
@@ -174,6 +185,31 @@ def _slope(term: Slope) -> pl.Expr:
     product = pl.sum_horizontal([place * each for place, each in enumerate(parts)])
     spread = weight * square - month * month
     return pl.when(spread > 0).then((weight * product - month * rate) / spread)
+
+
+@_value.register
+def _shift(term: Shift) -> pl.Expr:
+    # Eleven partings of twelve months: as expressions, planning them alone would take longer than all other features.
+    columns = [pl.col(name).cast(pl.Float64).fill_null(0.0) for name in (*term.days, *term.parts)]
+    return pl.map_batches(
+        columns, partial(_largest_shift, minimum=term.minimum), return_dtype=pl.Float64, is_elementwise=True
+    )
+
+
+def _largest_shift(columns: Sequence[pl.Series], *, minimum: int) -> pl.Series:
+    """The shift of each student; `columns`: the days of each month, then the parts."""
+    months = len(columns) // 2
+    days, parts = (
+        np.cumsum([each.to_numpy() for each in half], axis=0) for half in (columns[:months], columns[months:])
+    )
+    before, since = days[:-1], days[-1] - days[:-1]
+    possible = (before >= minimum) & (since >= minimum)
+    shift = (parts[-1] - parts[:-1]) / np.maximum(since, 1.0) - parts[:-1] / np.maximum(before, 1.0)
+    # Of all days together there are as many at any parting: they need not divide it.
+    squares = np.where(possible, shift * shift * before * since, -1.0)
+    first = np.argmax(squares >= squares.max(axis=0) * AS_MUCH, axis=0)
+    found = pl.Series(np.take_along_axis(shift, first[np.newaxis], axis=0)[0])
+    return pl.select(pl.when(pl.Series(possible.any(axis=0))).then(found)).to_series()
 
 
 @_value.register

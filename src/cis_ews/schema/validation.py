@@ -146,7 +146,7 @@ def check_part(frames: Frames, shared: Frames, *, events: Iterable[pl.DataFrame]
         return _checked(checking, given, facts=CoverageFacts.of(checking.tables), ids=ids)
     ids = known_and_unknown_ids(checking.tables)
     checking.check_links(given)
-    plain = sort_out(events, Enrolled.of(checking.tables["enrollments"], shared["schools"], shared["calendar_days"]))
+    plain = sort_out(events, Enrolled.of(checking.tables["enrollments"], shared["calendar_days"]))
     rows = pl.concat(events, how="vertical_relaxed") if plain is None else plain.doubtful
     doubtful = {EVENTS: rows.with_columns(pl.col("file").cast(pl.String))}
     checking.check_alone(doubtful)

@@ -6,6 +6,7 @@ The design matrix, its hash, the model's constraints, the documentation page and
 from __future__ import annotations
 
 from cis_ews.risk.feature_catalog.attendance import ATTENDANCE
+from cis_ews.risk.feature_catalog.attendance_history import ATTENDANCE_BEFORE
 from cis_ews.risk.feature_catalog.behavior import BEHAVIOR
 from cis_ews.risk.feature_catalog.context import CONTEXT
 from cis_ews.risk.feature_catalog.coursework import COURSEWORK
@@ -13,7 +14,7 @@ from cis_ews.risk.feature_catalog.feature import Feature
 
 __all__ = ["FEATURES", "SAME_EARLY", "Feature"]
 
-FEATURES: tuple[Feature, ...] = (*ATTENDANCE, *BEHAVIOR, *COURSEWORK, *CONTEXT)
+FEATURES: tuple[Feature, ...] = (*ATTENDANCE, *ATTENDANCE_BEFORE, *BEHAVIOR, *COURSEWORK, *CONTEXT)
 """Every feature, in the order of the matrix; among reasons of equal weight the first topic is told first."""
 
 SAME_EARLY = {

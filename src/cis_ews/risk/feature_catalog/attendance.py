@@ -14,6 +14,7 @@ from cis_ews.risk.feature_catalog.feature import (
     Feature,
     Largest,
     Ratio,
+    Shift,
     Slope,
     Term,
     Told,
@@ -37,15 +38,13 @@ MONTHS = (
 FEW_DAYS = 10
 """A share of days says little before this many."""
 LONG_AGO = 45
-YTD, LAST_YEAR = "year to date", "last school year"
+YTD = "year to date"
 LATELY, THIS_YEAR, FALL = "absence lately", "absence this year", "absence in fall"
 UNEXCUSED, LATE, RUNS = "unexcused absence", "late arrivals", "days missed in a row"
-PREVIOUS, CHANGE = "absence last year", "absence beside last year"
 AT_RISK, CHRONIC = 0.05, 0.1
 """The published bands of absence: at risk from 5 % on, chronic from 10 % on."""
 NEARLY_ALWAYS = 0.04
 NOT_KNOWN = "We do not know enough about attendance this year"
-NOT_KNOWN_LAST_YEAR = "We do not know last year's attendance"
 HALF = "half of the grade {grade_level:text} students here"
 
 
@@ -63,7 +62,8 @@ def _days_missed(value: Term) -> Comparison:
     )
 
 
-def _share_missed(value: Term) -> Comparison:
+def share_missed(value: Term) -> Comparison:
+    """Shares of their days that others missed."""
     return Comparison(
         value=value,
         fewer=f"{HALF} missed {{median:%}} or less",
@@ -197,7 +197,7 @@ THROUGH_THE_YEAR = (
             ),
         ),
         unknown=NOT_KNOWN,
-        comparison=_share_missed(Enough(Column("absence_rate_ytd"), FEW_DAYS)),
+        comparison=share_missed(Enough(Column("absence_rate_ytd"), FEW_DAYS)),
     ),
     _rate(
         name="full_day_absence_rate_ytd",
@@ -244,6 +244,26 @@ THROUGH_THE_YEAR = (
         missing="fewer than 40 days enrolled, or all in one month",
         risk=(Told(sentence="Misses more school as the year goes on", at_least=0.02),),
         strength=(Told(sentence="Misses less school as the year goes on", at_most=-0.02),),
+    ),
+    _attendance(
+        name="absence_shift",
+        topic=THIS_YEAR,
+        value=Enough(
+            Shift(
+                parts=tuple(f"days_absent_{month}" for month in MONTHS),
+                days=tuple(f"days_enrolled_{month}" for month in MONTHS),
+                minimum=FEW_DAYS,
+            ),
+            40,
+        ),
+        window="the months so far",
+        unit="difference of rates",
+        definition="Absence rate from the month on at which it moved most (least squares), less that before it; "
+        f"{FEW_DAYS} days enrolled or more on either side.",
+        indicator="absence_rate_ytd",
+        missing=f"fewer than 40 days enrolled, or no month with {FEW_DAYS} of them before it and from it on",
+        risk=(Told(sentence="Began to miss more school in the course of this year", at_least=AT_RISK),),
+        strength=(Told(sentence="Began to come to school more often in the course of this year", at_most=-AT_RISK),),
     ),
     _rate(
         name="absence_rate_worst_month",
@@ -377,59 +397,4 @@ BEGINNINGS = (
     ),
 )
 
-BEFORE = (
-    _rate(
-        name="absence_rate_last_year",
-        topic=PREVIOUS,
-        value=Enough(Column("absence_rate_last_year"), 20, days="days_enrolled_last_year"),
-        window=LAST_YEAR,
-        definition="Days absent over days enrolled.",
-        indicator="absence_rate_last_year",
-        missing="fewer than 20 days enrolled last year, or the extract does not reach back",
-        monotone=1,
-        risk=(
-            Told(
-                sentence="Missed {absence_rate_last_year:%} of {days_enrolled_last_year:day|days} last year",
-                at_least=CHRONIC,
-            ),
-        ),
-        strength=(
-            Told(sentence="Did not miss a day last year", at_most=0),
-            Told(
-                sentence="Missed {absence_rate_last_year:%} of {days_enrolled_last_year:day|days} last year",
-                at_most=NEARLY_ALWAYS,
-            ),
-        ),
-        unknown=NOT_KNOWN_LAST_YEAR,
-        comparison=_share_missed(Enough(Column("absence_rate_last_year"), 20, days="days_enrolled_last_year")),
-    ),
-    _attendance(
-        name="absence_change_from_last_year",
-        topic=CHANGE,
-        value=Difference(
-            Enough(Column("absence_rate_ytd"), 20),
-            Enough(Column("absence_rate_last_year"), 20, days="days_enrolled_last_year"),
-        ),
-        window="this and the last school year",
-        unit="difference of rates",
-        definition="Absence rate of this year less that of last year.",
-        indicator="absence_rate_ytd",
-        missing="fewer than 20 days enrolled in one of the years",
-        risk=(
-            Told(
-                sentence="Has missed {absence_rate_ytd:%} of this year, up from {absence_rate_last_year:%} last year",
-                at_least=AT_RISK,
-            ),
-        ),
-        strength=(
-            Told(
-                sentence="Misses less school than last year: {absence_rate_ytd:%}, down from "
-                "{absence_rate_last_year:%}",
-                at_most=-AT_RISK,
-            ),
-        ),
-        unknown=NOT_KNOWN_LAST_YEAR,
-    ),
-)
-
-ATTENDANCE = (*RECENT, *THROUGH_THE_YEAR, *KINDS_OF_ABSENCE, *BEGINNINGS, *BEFORE)
+ATTENDANCE = (*RECENT, *THROUGH_THE_YEAR, *KINDS_OF_ABSENCE, *BEGINNINGS)

@@ -10,6 +10,7 @@ from cis_ews.risk.feature_catalog.feature import (
     Comparison,
     Difference,
     Feature,
+    Larger,
     Ratio,
     Term,
     Told,
@@ -251,6 +252,17 @@ CHANGES = (
             "Has a grade point average of {gpa_ytd}, down from {gpa_last_year} last year",
             "Has a grade point average of {gpa_ytd}, up from {gpa_last_year} last year",
         ),
+    ),
+    _coursework(
+        name="gpa_better_step",
+        topic=TREND,
+        value=Larger(Column("gpa_trend"), Difference(Column("gpa_ytd"), Column("gpa_last_year"))),
+        window="the latest and previous term, this and the last school year",
+        unit="grade points",
+        definition="The better of two steps, from term to term and from year to year: below zero where both fell.",
+        indicator="gpa_ytd",
+        missing="one of the two is not known",
+        risk=(Told(sentence="Has a lower grade point average than last term, and than last year", at_most=-0.3),),
     ),
 )
 

@@ -91,6 +91,19 @@ class Largest:
 
 
 @dataclass(frozen=True, slots=True)
+class Larger:
+    """The larger of the two; missing where one of them is."""
+
+    one: Term
+    other: Term
+
+    @property
+    def reads(self) -> tuple[str, ...]:
+        """The columns that it reads."""
+        return (*self.one.reads, *self.other.reads)
+
+
+@dataclass(frozen=True, slots=True)
 class Enough:
     """A term that is known only where a count of days is at least `minimum`."""
 
@@ -113,6 +126,24 @@ class Slope:
 
     parts: tuple[str, ...]
     days: tuple[str, ...]
+
+    @property
+    def reads(self) -> tuple[str, ...]:
+        """The columns that it reads."""
+        return (*self.parts, *self.days)
+
+
+@dataclass(frozen=True, slots=True)
+class Shift:
+    """By how much the rate (part over days) moved where it moved most: from a month on, less before it.
+
+    A least-squares change point: of the months so far, parted in two with `minimum` days on either side, the parting
+    with the greatest sum of squares between its sides (of equal ones the earliest). Missing where none is possible.
+    """
+
+    parts: tuple[str, ...]
+    days: tuple[str, ...]
+    minimum: int
 
     @property
     def reads(self) -> tuple[str, ...]:
@@ -157,7 +188,9 @@ class OthersRate:
         return ("school_id", "is_enrolled", self.part, *((self.whole,) if self.whole else ()))
 
 
-Term = Column | Position | Total | Ratio | Difference | Largest | Enough | Slope | DaysSince | OthersRate
+Term = (
+    Column | Position | Total | Ratio | Difference | Largest | Larger | Enough | Slope | Shift | DaysSince | OthersRate
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
