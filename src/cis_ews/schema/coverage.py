@@ -47,6 +47,11 @@ class Coverage:
     reporting_known: bool = False
     notes: tuple[str, ...] = ()
 
+    @property
+    def reported(self) -> dict[str, date]:
+        """`last_reported` where the source itself says so; else nothing."""
+        return self.last_reported if self.reporting_known else {}
+
     def of(self, domain: Domain) -> DomainCoverage:
         """Coverage of one of the three domains."""
         by_domain = {
