@@ -135,8 +135,10 @@ def read_delimited(
     raise ReadError(f"{entry.name}: the file is not {encoding or 'text'}", hint="write it as UTF-8", file=entry.name)
 
 
-def read_headings(entry: Entry, *, known_columns: Collection[str], limits: ReadLimits) -> tuple[str, ...]:
-    """The headings of a delimited text file; `known_columns` find the delimiter out."""
+def read_headings(
+    entry: Entry, *, known_columns: Collection[str], limits: ReadLimits, delimiter: str | None = None
+) -> tuple[str, ...]:
+    """The headings of a delimited text file; without a given `delimiter`, `known_columns` find it out."""
     if entry.suffix == ".parquet":
         raise ReadError(f"{entry.name}: the file is no delimited text", hint="export it as CSV", file=entry.name)
     for each in FALLBACKS:
@@ -145,7 +147,7 @@ def read_headings(entry: Entry, *, known_columns: Collection[str], limits: ReadL
                 head = Utf8Reader(opened.content, each).head
             except UnicodeDecodeError:
                 continue
-            return _header(entry.name, head, known_columns=known_columns, delimiter=None).names
+            return _header(entry.name, head, known_columns=known_columns, delimiter=delimiter).names
     raise ReadError(f"{entry.name}: the file is not text", hint="write it as UTF-8", file=entry.name)
 
 

@@ -9,10 +9,10 @@ import polars as pl
 
 from cis_ews.errors import SchemaError
 from cis_ews.readers.base import ReadOptions
-from cis_ews.readers.oneroster_cells import dates
+from cis_ews.readers.cells import dates
+from cis_ews.readers.ledger import Ledger
 from cis_ews.readers.oneroster_config import OneRosterConfig
 from cis_ews.readers.oneroster_grades import course_grades_of, line_items_of
-from cis_ews.readers.oneroster_ledger import Ledger
 from cis_ews.readers.oneroster_package import no_rows, read_packages
 from cis_ews.readers.oneroster_roster import (
     demographics_of,
@@ -71,7 +71,7 @@ def _frames(
     spells = enrollments_of(
         tables["enrollments"], people=people, schools=schools, terms=terms, sessions=sessions, ledger=ledger
     )
-    roles = dates(tables["roles"], "roles", ("beginDate",), ledger=ledger)
+    roles = dates(tables["roles"], "roles", ("beginDate",), table="students", ledger=ledger)
     others = without_classes(people, roles, spells, schools=schools, sessions=sessions)
     ledger.note(
         f"enrollments: {others.height:,} students are in no class; each is enrolled in the school of the role or user, "

@@ -12,11 +12,11 @@ from datetime import date
 
 import polars as pl
 
-from cis_ews.readers.oneroster_cells import dates, first_filled, truths, word
+from cis_ews.readers.cells import dates, first_filled, truths, word
+from cis_ews.readers.ledger import Ledger
 from cis_ews.readers.oneroster_config import OneRosterConfig
-from cis_ews.readers.oneroster_ledger import Ledger
-from cis_ews.readers.oneroster_subjects import subject_of
 from cis_ews.readers.oneroster_tables import ID
+from cis_ews.readers.subjects import subject_of
 
 TABLE = "course_grades"
 MILLI = 1000  # points and weights are added up in thousandths
@@ -36,7 +36,7 @@ def line_items_of(
     tables: Tables, *, schools: pl.DataFrame, terms: pl.DataFrame, sessions: pl.DataFrame, ledger: Ledger
 ) -> pl.DataFrame:
     """Line items, each with its course, school, subject, term, category and score scale."""
-    items = dates(tables["lineItems"], "lineItems", ("dueDate",), ledger=ledger)
+    items = dates(tables["lineItems"], "lineItems", ("dueDate",), table=TABLE, ledger=ledger)
     items = items.join(
         _classes(tables, schools), left_on="classSourcedId", right_on="class", how="left", maintain_order="left"
     )
@@ -178,7 +178,7 @@ def _grouped(
 
 def _linked(results: pl.DataFrame, items: pl.DataFrame, *, people: pl.DataFrame, ledger: Ledger) -> pl.DataFrame:
     """Results with their line item and the number of their student."""
-    rows = dates(results, "results", ("scoreDate",), ledger=ledger)
+    rows = dates(results, "results", ("scoreDate",), table=TABLE, ledger=ledger)
     rows = truths(rows, "results", FLAGS, ledger=ledger)
     known = people.with_row_index("student").select("student", pl.col(ID).alias("studentSourcedId"))
     rows = rows.join(known, on="studentSourcedId", how="left", maintain_order="left")

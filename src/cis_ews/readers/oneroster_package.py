@@ -14,9 +14,9 @@ import polars as pl
 
 from cis_ews.errors import ReadError
 from cis_ews.readers.base import RAGGED, ReadOptions, read_file
+from cis_ews.readers.cells import moments, word
 from cis_ews.readers.delimited import read_headings
-from cis_ews.readers.oneroster_cells import moments, word
-from cis_ews.readers.oneroster_ledger import Ledger
+from cis_ews.readers.ledger import Ledger
 from cis_ews.readers.oneroster_tables import (
     ID,
     KNOWN,

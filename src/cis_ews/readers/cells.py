@@ -1,11 +1,10 @@
-"""Cells of OneRoster files as they are written by others: dates, booleans and words in other forms, each counted."""
+"""Cells as they are written by others: dates, booleans and words in other forms, each counted."""
 
 from __future__ import annotations
 
 import polars as pl
 
-from cis_ews.readers.oneroster_ledger import Ledger
-from cis_ews.readers.oneroster_tables import SERVES
+from cis_ews.readers.ledger import Ledger
 from cis_ews.schema.parsing import BOOLEANS, DATE_FORMAT, EARLIEST_DATE
 
 # Month before day, as American systems write it: a day above 12 in the first place is no date then, and is rejected.
@@ -13,25 +12,39 @@ OTHER_DATES = ("%m/%d/%Y", "%Y/%m/%d", "%Y%m%d", "%m-%d-%Y")
 DATE_LENGTH = 10
 
 
-def dates(rows: pl.DataFrame, file: str, columns: tuple[str, ...], *, ledger: Ledger) -> pl.DataFrame:
-    """The rows with these columns as dates. A row with a cell that is no date is rejected."""
+def dates(rows: pl.DataFrame, file: str, columns: tuple[str, ...], *, table: str, ledger: Ledger) -> pl.DataFrame:
+    """The rows with these columns as dates. A row with a cell that is no date is rejected from its table."""
     for column in columns:
-        text = rows[column].str.strip_chars()
-        text = text.set(text == "", None)
-        day = _plausible(text.str.to_date(DATE_FORMAT, strict=False))
-        if day.null_count() > text.null_count():
-            other = _other_dates(text)
-            ledger.note(
-                f"{file}: {column}: {_more(other, day):,} cells were read as dates in another form than 2026-02-27, "
-                "the month before the day",
-                _more(other, day),
-            )
-            day = other
+        text, day = _read_dates(rows[column], file, ledger)
         rows = rows.with_columns(day.alias(column), (day.is_null() & text.is_not_null()).alias("_bad"))
         if rows["_bad"].any():
-            rows = ledger.keep(rows, ~pl.col("_bad"), table=SERVES[file], rule="unreadable_date", column=column)
+            rows = ledger.keep(rows, ~pl.col("_bad"), table=table, rule="unreadable_date", column=column)
         rows = rows.drop("_bad")
     return rows
+
+
+def iso_dates(rows: pl.DataFrame, file: str, columns: tuple[str, ...], *, ledger: Ledger) -> pl.DataFrame:
+    """The rows with these columns written 2026-02-27; a cell that is no date stays, for the contract to reject."""
+    for column in columns:
+        text, day = _read_dates(rows[column], file, ledger)
+        rows = rows.with_columns(pl.select(pl.coalesce(day.dt.to_string(DATE_FORMAT), text)).to_series().alias(column))
+    return rows
+
+
+def _read_dates(cells: pl.Series, file: str, ledger: Ledger) -> tuple[pl.Series, pl.Series]:
+    """The cells without spaces, null where empty; and their dates, null where they are none."""
+    text = cells.str.strip_chars()
+    text = text.set(text == "", None)
+    day = _plausible(text.str.to_date(DATE_FORMAT, strict=False))
+    if day.null_count() == text.null_count():
+        return text, day
+    other = _other_dates(text)
+    ledger.note(
+        f"{file}: {cells.name}: {_more(other, day):,} cells were read as dates in another form than 2026-02-27, "
+        "the month before the day",
+        _more(other, day),
+    )
+    return text, other
 
 
 def _other_dates(text: pl.Series) -> pl.Series:
