@@ -8,7 +8,6 @@ from pathlib import Path
 
 import polars as pl
 import pytest
-from cis_ews.readers.oneroster_subjects import subject_of
 from polars.testing import assert_frame_equal
 
 from cis_ews.enums import CoverageLevel
@@ -16,6 +15,7 @@ from cis_ews.errors import ConfigError, ReadError, SchemaError
 from cis_ews.readers import read_school_data
 from cis_ews.readers.cells import moments
 from cis_ews.readers.oneroster_tables import ID, KNOWN
+from cis_ews.readers.subjects import subject_of
 from cis_ews.schema.school_data import TABLES, SchoolData
 from tests.lib.dirt import accounted, clean_frames, leaks, rules_broken, zip_of
 from tests.lib.extracts import small_district, write_extract
