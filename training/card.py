@@ -31,7 +31,8 @@ It sees attendance, behavior and coursework, and what others in the school do on
 language, income, disability, housing, address, age or name."""
 _LEFT_OUT = (
     "Students who had targeted or intensive support between the as-of date and the end of the horizon are neither "
-    "learned from nor measured on, whatever came of them"
+    "learned from nor measured on, whatever came of them; support that began on the day of the outcome or later (a "
+    "suspension, a failed course, dropping out) leaves nobody out"
 )
 _WITHOUT = "The risk is that without further support."
 LEARNED_OF_SUPPORTED = {
