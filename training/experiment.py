@@ -32,6 +32,7 @@ from training.leakage import LeakageReport, find_later, find_leaks, refuse
 from training.matrices import Matrices, build_matrices
 from training.null_control import NullControl, null_control, one_date_a_year
 from training.splits import Part, Split, held_back_years, leave_future_out, rows_on
+from training.stability import Stability, measure_stability
 from training.validation import Validation, validate
 
 
@@ -42,6 +43,7 @@ class Trained:
     `model`: fitted on all past years. `matrices`: what it learned from. `leakage`: what was looked for, and not found.
     `validation`: how well a model that learned without them did on the held-back years. `fairness`: whom it
     errs about. `contrasts`: the same on other splits; `not_measured`: why not. `null`: what shuffled labels gain.
+    `stability`: whether its explanations hold.
     `twin`: the model that was measured on the newest held-back year. `gates`: whether it may become the champion.
     """
 
@@ -53,6 +55,7 @@ class Trained:
     validation: Validation
     fairness: Fairness
     null: NullControl
+    stability: Stability
     twin: RiskModel
     gates: GateRecord
     contrasts: tuple[Contrast, ...]
@@ -90,6 +93,8 @@ def train(
         fairness = audit_fairness(held.told, school_data.demographics, config=config, policy=policy)
     with progress.step("contrast"):
         found, missing = _contrasts(school_data, matrices, measured, splits=splits, config=config)
+    with progress.step("stability"):
+        stability = measure_stability(school_data, held, config=config)
     with progress.step("null control"):
         null = _null(matrices, measured, splits[-1], config=config)
     with progress.step("fit"):
@@ -109,7 +114,7 @@ def train(
             config=config,
             policy=policy,
         )
-        passed = gates(validation, beside, null=null, leakage=leakage, stability=None, bounds=config.promotion)
+        passed = gates(validation, beside, null=null, leakage=leakage, stability=stability, bounds=config.promotion)
     return Trained(
         model=model,
         config=config,
@@ -119,6 +124,7 @@ def train(
         validation=validation,
         fairness=fairness,
         null=null,
+        stability=stability,
         twin=as_twin(held.model, splits[-1], label=config.label),
         gates=GateRecord(
             model_version=model.version,
