@@ -26,7 +26,7 @@ def _gap(growth: float, *, p: float) -> Widened:
         attribute="english_learner",
         group="newcomer",
         measure="false_negative_rate",
-        before=-0.10,
+        before=0.10,
         now=0.10 + growth,
         p=p,
     )
@@ -69,7 +69,7 @@ REFUSED = [
     (
         "gaps_of_groups",
         passed(beside=replace(CHAMPION, widened=(_gap(0.12, p=0.01),))),
-        "gaps_of_groups: english learner: newcomer, false negative rate at 10 % of each school, gap -0.100 before, "
+        "gaps_of_groups: english learner: newcomer, false negative rate at 10 % of each school, gap +0.100 before, "
         "+0.220 now; 1 such gap beyond chance; asked is at most 0.05, missed by 0.07",
     ),
     (
@@ -140,7 +140,7 @@ def test_a_gap_that_chance_explains_is_told_and_refuses_nothing() -> None:
     gate = passed(beside=replace(CHAMPION, widened=(_gap(0.4, p=0.2), _gap(0.03, p=0.001))))["gaps_of_groups"]
     assert gate.state is State.PASSED
     assert gate.value == pytest.approx(0.03)
-    assert "gap -0.100 before, +0.500 now" in gate.found
+    assert "gap +0.100 before, +0.500 now" in gate.found
 
 
 def test_few_schools_are_said() -> None:

@@ -146,7 +146,7 @@ class Registry:
         with self._errors("write to"), self._alone(), tempfile.TemporaryDirectory() as folder:
             _write_model(model, Path(folder) / _PLACE)
             if record.twin is not None:
-                _write_model(record.twin, Path(folder) / _TWIN)
+                _write_twin(record.twin, Path(folder) / _TWIN)
             run_id = self._client.create_run(self._experiment(), run_name=model.version).info.run_id
             try:
                 self._log(run_id, record, folder)
@@ -401,6 +401,12 @@ class Registry:
         except known as error:
             found = f"Cannot {doing} the registry of models {self.place}: {cause(error)}"
             raise RegistryError(found, hint=HINTS[doing]) from None
+
+
+def _write_twin(model: RiskModel, folder: Path) -> None:
+    """Without checking the tables for contributions, of which nobody is ever told."""
+    folder.mkdir()
+    model.hand_over(folder / MODEL_FILE)
 
 
 def _write_model(model: RiskModel, folder: Path) -> None:
