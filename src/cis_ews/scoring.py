@@ -190,7 +190,8 @@ def _read(
                 workspace = night.workspace(runs, files, crew)
                 extract = read_in_parts(parted, corrections=corrections, workspace=workspace, crew=crew)
     if extract is None:
-        extract = read_whole(source, format=format, tolerance=tolerance, runs=runs, watch=crew.watch)
+        day = night.as_of
+        extract = read_whole(source, format=format, tolerance=tolerance, as_of=day, runs=runs, watch=crew.watch)
     check_reach(extract.whole, night.as_of)
     return extract
 

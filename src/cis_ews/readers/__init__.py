@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from datetime import date
 from pathlib import Path
 
 from cis_ews.errors import ConfigError
@@ -37,6 +38,7 @@ def read_school_data(
     *,
     format: str = "folder",  # noqa: A002  the word that callers know
     tolerance: float | None = None,
+    as_of: date | None = None,
     progress: Progress = SILENT,
     limits: ReadLimits | None = None,
 ) -> SchoolData:
@@ -46,10 +48,14 @@ def read_school_data(
     choices of one of the readers `WITH_CHOICES`.
 
     `tolerance`: the share of a table's rows that may be rejected; by default what the format says, else 5 %.
+    `as_of`: the day as of which will be scored. Rows of later days stay in the tables, and are ignored by whatever asks
+    as of a day; but where a format makes one grade of many results (OneRoster), later results must not hide what was
+    known on that day, and are left out.
+
     `limits`: how much a compressed file may unpack to. Raises ConfigError for an unknown format, and DataError
     (ReadError, SchemaError, UnmappedCodesError, ToleranceError) where the extract cannot be used.
     """
-    options = ReadOptions(tolerance=tolerance, limits=limits or ReadLimits(), progress=progress)
+    options = ReadOptions(tolerance=tolerance, as_of=as_of, limits=limits or ReadLimits(), progress=progress)
     with unchanged(Path(path)):
         return _reader(format)(Path(path), options)
 

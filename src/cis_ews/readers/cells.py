@@ -7,7 +7,7 @@ import re
 import polars as pl
 
 from cis_ews.readers.ledger import Ledger
-from cis_ews.schema.parsing import BOOLEANS, DATE_FORMAT
+from cis_ews.schema.parsing import BOOLEANS, DATE_FORMAT, EARLIEST_DATE
 
 # Month before day, as American systems write it: a day above 12 in the first place is no date then, and is rejected.
 OTHER_DATES = ("%m/%d/%Y", "%Y/%m/%d", "%Y%m%d", "%m-%d-%Y")
@@ -37,7 +37,7 @@ def _read_dates(cells: pl.Series, file: str, ledger: Ledger) -> tuple[pl.Series,
     """The cells without spaces, null where empty; and their dates, null where they are none."""
     text = cells.str.strip_chars()
     text = text.set(text == "", None)
-    day = text.str.to_date(DATE_FORMAT, strict=False)
+    day = _plausible(text.str.to_date(DATE_FORMAT, strict=False))
     if day.null_count() == text.null_count():
         return text, day
     other = _other_dates(text)
@@ -52,8 +52,31 @@ def _read_dates(cells: pl.Series, file: str, ledger: Ledger) -> tuple[pl.Series,
 def _other_dates(text: pl.Series) -> pl.Series:
     with_time = text.str.contains(r"^\d{4}-\d{2}-\d{2}[T ]")
     cut = pl.select(pl.when(with_time).then(text.str.head(DATE_LENGTH)).otherwise(text)).to_series()
-    forms = [cut.str.to_date(each, strict=False) for each in (DATE_FORMAT, *OTHER_DATES)]
+    forms = [_plausible(cut.str.to_date(each, strict=False)) for each in (DATE_FORMAT, *OTHER_DATES)]
     return pl.select(pl.coalesce(*forms)).to_series()
+
+
+def _plausible(days: pl.Series) -> pl.Series:
+    """The days without those of a year that is written with two digits, `1/05/23`: which century it is nobody says."""
+    return days.set(days < EARLIEST_DATE, None)
+
+
+def moments(text: pl.Series) -> pl.Series:
+    """Dates and times of ISO 8601 as moments, whatever zone and however many digits they are written in; null where a
+    cell says none. Without a zone a time is taken for UTC, without a time for the beginning of the day."""
+    parts = pl.select(
+        day=text.str.extract(r"^\s*(\d{4}-\d{2}-\d{2})"),
+        time=text.str.extract(r"[T ](\d{2}:\d{2}(?::\d{2})?)").fill_null("00:00"),
+        fraction=text.str.extract(r":\d{2}[.,](\d{1,6})").fill_null("0"),
+        zone=text.str.extract(r":\d{2}(?:[.,]\d+)?\s*([+-]\d{2}:?\d{2})\s*$").str.replace(":", "").fill_null("+0000"),
+    )
+    minutes = pl.col("zone").str.slice(1, 2).cast(pl.Int64) * 60 + pl.col("zone").str.slice(3, 2).cast(pl.Int64)
+    ahead = pl.when(pl.col("zone").str.starts_with("-")).then(-minutes).otherwise(minutes)
+    seconds = pl.when(pl.col("time").str.len_chars() == 5).then(pl.lit(":00")).otherwise(pl.lit(""))
+    said = pl.col("day") + "T" + pl.col("time") + seconds
+    moment = said.str.to_datetime("%Y-%m-%dT%H:%M:%S", time_unit="us", strict=False)
+    micro = pl.col("fraction").str.pad_end(6, "0").cast(pl.Int64)
+    return parts.select(moment + pl.duration(microseconds=micro) - pl.duration(minutes=ahead)).to_series()
 
 
 def _more(after: pl.Series, before: pl.Series) -> int:

@@ -313,9 +313,10 @@ class Whole:
             self.left_out[table] = f"{table} was left out whole: {said}: {words}"
             return
         hopeless = [note for note in self._notes[table] if note.startswith(_hopeless(table))]
-        raise ToleranceError(
+        error = ToleranceError(
             "; ".join([f"{table}: {said}: {words}", *hopeless]),
-            hint="correct the export, or allow more with a tolerance for this table",
+            hint="correct the export, or allow more: `tolerance` under [source] in the settings, or in a mapping that "
+            "of the table (docs/formats.md)",
             table=table,
             rows=rows,
             rejected=lost,
@@ -323,6 +324,8 @@ class Whole:
             by_rule=by_rule,
             places=_places(rejections),
         )
+        error.rejections = self.rejections
+        raise error
 
 
 def check_tables(
