@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import date
 from pathlib import Path
 
 import polars as pl
@@ -15,6 +16,7 @@ from cis_ews.readers.cedars_fields import COLUMNS, TITLES
 from cis_ews.readers.cedars_files import CedarsSource, find_files, read_letter
 from cis_ews.readers.cedars_grades import course_grades_of
 from cis_ews.readers.cedars_roster import (
+    as_day,
     bounds_of,
     derived_calendar,
     enrollments_of,
@@ -81,7 +83,7 @@ def _checked(
     config: CedarsConfig,
     ledger: Ledger,
 ) -> SchoolData:
-    frames, unmapped = _frames(rows, beside, config=config, ledger=ledger)
+    frames, unmapped = _frames(rows, beside, config=config, ledger=ledger, as_of=options.as_of or date.max)
     refuse_unmapped(
         unmapped, who="the reader", hint='give their meaning in a TOML with reader = "cedars": docs/cedars.md'
     )
@@ -122,8 +124,15 @@ def _partial(frames: Mapping[str, pl.DataFrame], beside: Mapping[str, pl.DataFra
 
 
 def _frames(
-    rows: Mapping[str, pl.DataFrame], beside: Mapping[str, pl.DataFrame], *, config: CedarsConfig, ledger: Ledger
+    rows: Mapping[str, pl.DataFrame],
+    beside: Mapping[str, pl.DataFrame],
+    *,
+    config: CedarsConfig,
+    ledger: Ledger,
+    as_of: date,
 ) -> tuple[dict[str, pl.DataFrame], list[UnmappedCodes]]:
+    """Tables of the contract, and the codes that are not known. What is derived of enrollments leaves out those that
+    begin after `as_of`."""
     locations = rows.get("A", _no_rows("A"))
     bounds = bounds_of(locations, ledger)
     begins = years_begin(bounds)
@@ -134,14 +143,17 @@ def _frames(
         if letter in rows
     }
     pupils = iso_dates(in_years["B"], "B", ("enrolled", "exited", "birth_date"), ledger=ledger)
-    spells = enrollments_of(in_years["C"], pupils, bounds, config=config, ledger=ledger)
+    graded = pupils.filter((as_day("enrolled") <= as_of).fill_null(value=True))
+    spells = enrollments_of(in_years["C"], graded, bounds, config=config, ledger=ledger)
+    begun = spells.filter((as_day("entry_date") <= as_of).fill_null(value=True))
     frames = {
-        "schools": schools_of(locations, rows["C"], spells, ledger),
-        "calendar_days": derived_calendar(bounds, config=config, ledger=ledger),
+        "schools": schools_of(locations, rows["C"], begun, ledger),
         "students": students_of(pupils, rows["C"], ledger),
         "enrollments": spells,
         **beside,
     }
+    if "calendar_days" not in beside:
+        frames["calendar_days"] = derived_calendar(bounds, config=config, ledger=ledger)
     unmapped: list[UnmappedCodes] = []
     if "N" in rows:
         ledger.note(SEATS)
@@ -153,7 +165,7 @@ def _frames(
         unmapped.extend(found)
     if "H" in rows:
         catalog = rows.get("D", _no_rows("D"))
-        frames["course_grades"] = course_grades_of(in_years["H"], catalog, spells, config=config, ledger=ledger)
+        frames["course_grades"] = course_grades_of(in_years["H"], catalog, begun, config=config, ledger=ledger)
     return frames, unmapped
 
 

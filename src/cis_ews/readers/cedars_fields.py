@@ -46,7 +46,7 @@ SERVES: Mapping[str, str] = {
 """File that is read -> the table of the contract for which it is read."""
 
 # Names of a column in any file; the first is its name in messages.
-_NAMES: Mapping[str, tuple[str, ...]] = {
+NAMES: Mapping[str, tuple[str, ...]] = {
     "school_year": ("School Year",),
     "district": ("Serving County District Code", "Serving CDC", "County District Code", "CDC", "Serving District Code"),
     "student": (
@@ -150,7 +150,7 @@ _ASIDE: Mapping[str, tuple[int, ...]] = {
     "R": (1, 2),
 }
 _ASIDE_NAMES = (
-    *(name for column in ("school_year", "district", "location", "ssid", "title") for name in _NAMES[column]),
+    *(name for column in ("school_year", "district", "location", "ssid", "title") for name in NAMES[column]),
     *("Home County District Code", "Legal Middle Name", "Middle Name", "Zip Code", "Primarily Responsible"),
     *("School Choice", "CIP Code", "Sequence", "Sequence Group", "Course Designation Code", "Work-Based Learning"),
     "Weapon Type",
@@ -194,7 +194,7 @@ class Headings:
 def name_of(letter: str, column: str) -> str:
     """A column in messages: `District Student ID (B04)`."""
     number = COLUMNS[letter][column]
-    return _NAMES[column][0] + (f" ({letter}{number:02d})" if number else "")
+    return NAMES[column][0] + (f" ({letter}{number:02d})" if number else "")
 
 
 def letter_by_name(stem: str) -> str | None:
@@ -241,7 +241,7 @@ def understood(file: str, letter: str, headings: Sequence[str], *, names: Names)
     aside = sum(_is_aside(letter, each) for each in others)
     return Headings(
         used=found,
-        tolerated=tuple(name_of(letter, column) for heading, column in found.items() if heading != _NAMES[column][0]),
+        tolerated=tuple(name_of(letter, column) for heading, column in found.items() if heading != NAMES[column][0]),
         aside=aside,
         unknown=len(others) - aside,
     )
@@ -252,7 +252,7 @@ def _by_name(letter: str, headings: Sequence[str], names: Names) -> dict[str, st
     known = {
         plain(name): column
         for column in COLUMNS[letter]
-        for name in (*_NAMES[column], *names.get(letter, {}).get(column, ()))
+        for name in (*NAMES[column], *names.get(letter, {}).get(column, ()))
     }
     found: dict[str, str] = {}
     for heading in headings:

@@ -11,7 +11,6 @@ import polars as pl
 from cis_ews.enums import GradeLevel
 from cis_ews.readers.cedars_config import CedarsConfig
 from cis_ews.readers.cedars_roster import grade_levels
-from cis_ews.readers.cells import first_filled
 from cis_ews.readers.ledger import Ledger
 from cis_ews.readers.subjects import subject_of
 
@@ -67,7 +66,7 @@ def _with_year(rows: pl.DataFrame, spells: pl.DataFrame, ledger: Ledger) -> pl.D
     )
     ledger.note(f"{TABLE}: {unknown:,} rows without a grade level are taken for the year reported", unknown)
     year = (pl.col("year") - back.fill_null(0)).cast(pl.String)
-    return rows.drop("place").with_columns(school_year=pl.coalesce(year, "school_year"))
+    return rows.with_columns(school_year=pl.coalesce(year, "school_year")).drop("place")
 
 
 def _place(column: str) -> pl.Expr:
@@ -100,12 +99,18 @@ def _with_school(rows: pl.DataFrame, spells: pl.DataFrame, ledger: Ledger) -> pl
 
 
 def _term(rows: pl.DataFrame, ledger: Ledger) -> pl.Expr:
-    """The term as it is written; without one, the number of the row among those of the same course and year."""
+    """The term as it is written; without one, the number of the row among those of the same course and year.
+
+    Marks of one course and term that differ are of two schools, or a course taken twice: the second has a number too.
+    """
     unsaid = rows["term"].null_count()
     ledger.note(
         f"{TABLE}: {unsaid:,} marks name no term, and CEDARS tells no day of a mark: each is known from the end of its "
         "school year, and marks of one course and year are numbered",
         unsaid,
     )
-    number = pl.int_range(1, pl.len() + 1).over("student_id", "course", "school_year")
-    return first_filled("term", number.cast(pl.String))
+    course = ("student_id", "course", "school_year")
+    number = pl.int_range(1, pl.len() + 1).over(course).cast(pl.String)
+    which = pl.struct("mark", "credits_attempted", "credits_earned").rank("dense").over(*course, "term")
+    more = pl.when(which > 1).then(pl.format(" ({})", which)).otherwise(pl.lit(""))
+    return pl.coalesce(pl.when(pl.col("term").str.strip_chars() != "").then(pl.col("term") + more), number)
