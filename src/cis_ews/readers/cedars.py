@@ -147,7 +147,7 @@ def _frames(
     spells = enrollments_of(in_years["C"], graded, bounds, config=config, ledger=ledger)
     begun = spells.filter((as_day("entry_date") <= as_of).fill_null(value=True))
     frames = {
-        "schools": schools_of(locations, rows["C"], begun, ledger),
+        "schools": schools_of(locations, rows["C"], begun, ledger=ledger),
         "students": students_of(pupils, rows["C"], ledger),
         "enrollments": spells,
         **beside,

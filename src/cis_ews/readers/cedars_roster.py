@@ -190,7 +190,9 @@ def students_of(pupils: pl.DataFrame, enrolled: pl.DataFrame, ledger: Ledger) ->
     )
 
 
-def schools_of(locations: pl.DataFrame, enrolled: pl.DataFrame, spells: pl.DataFrame, ledger: Ledger) -> pl.DataFrame:
+def schools_of(
+    locations: pl.DataFrame, enrolled: pl.DataFrame, spells: pl.DataFrame, *, ledger: Ledger
+) -> pl.DataFrame:
     """The locations of A, then those that C alone names. `spells`: the enrollments, for the level of a school."""
     table = "schools"
     first = pl.col("location").is_first_distinct() | pl.col("location").is_null()
