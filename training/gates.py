@@ -272,6 +272,8 @@ def _widest(beside: Beside, sure: Sequence[Widened], bound: float) -> str:
         return f"{_told(grown[0])}; {len(grown)} such {'gaps' if len(grown) > 1 else 'gap'} beyond chance"
     if not beside.widened:
         return "no group is large enough to be told"
+    if beside.widened[0].growth <= 0.0:
+        return f"none of {len(beside.widened)} gaps is wider than {than}"
     first = f"; beyond chance none is wider than {than} by more than {bound:.2f}"
     return f"the gap that grew most: {_told(beside.widened[0])}{first}"
 
