@@ -75,6 +75,7 @@ def train(
         python -m training extract --config configs/training.toml --store night
     """
     from cis_ews.risk.registry import Registry
+    from training.card import CARD_PAGE
     from training.champion import load_champion
 
     settings = TrainingConfig.load(config)
@@ -89,7 +90,8 @@ def train(
     with session.terminal.step("register"):
         registered = registry.register(trained.model, _record(trained), name=settings.name)
     session.terminal.say(f"\nRegistered {registered.uri} ({registered.model_version}) in {registry.place}")
-    session.terminal.say("Beside it: model_card.md, validation.md (every row), validation.json")
+    session.terminal.say("Beside it: validation.md (every row), validation.json, gates.json, model_card.md")
+    session.terminal.say(f"Its card: {registry.path_of(registered, CARD_PAGE) or f'{CARD_PAGE} of its run in MLflow'}")
     session.terminal.say(f"Next: {PROGRAM} promote --store {shlex.quote(str(runs.root))}")
     session.terminal.record("registered", uri=registered.uri, model_version=registered.model_version)
 
@@ -232,7 +234,8 @@ def _show_matrices(terminal: Terminal, trained: Trained) -> None:
 
 def _record(trained: Trained) -> TrainingRecord:
     from cis_ews.risk.registry import TrainingRecord
-    from training.card import model_card
+    from training.card import CARD_PAGE, CARD_TEXT, model_card
+    from training.card_page import card_page
     from training.gates import RECORD
     from training.page import found, validation_page
 
@@ -258,7 +261,8 @@ def _record(trained: Trained) -> TrainingRecord:
         },
         texts={
             RECORD: trained.gates.text(),
-            "model_card.md": model_card(trained),
+            CARD_TEXT: model_card(trained),
+            CARD_PAGE: card_page(trained),
             "validation.md": validation_page(trained),
             "validation.json": json.dumps(found(trained), default=str, indent=1) + "\n",
         },

@@ -16,10 +16,11 @@ from cis_ews.risk.labels import LABELS
 from cis_ews.risk.night_model import FEWEST_DAYS
 from cis_ews.wording import DEMONSTRATION
 from training.experiment import Trained
+from training.figures import Figure, calibration_figure, capacity_figure, spread_figure, subgroup_figure
 from training.gates import Gate
 from training.gates_page import gates_section
 from training.matrices import described
-from training.page import COLUMNS, accuracy_rows, controls, fairness
+from training.page import COLUMNS, accuracy_rows, sections
 from training.section import markdown_table
 from training.support import Supported
 
@@ -60,24 +61,38 @@ LIMITS = """## What to mind
 
 
 def model_card(trained: Trained) -> str:
-    """The card in Markdown."""
-    parts = [
+    """The card in Markdown; its plots are in the HTML one."""
+    shown = f"Plots: {CARD_PAGE} beside this file."
+    return "\n\n".join(part for part in (_text(part) for part in card_parts(trained)) if part) + f"\n\n{shown}\n"
+
+
+def _text(part: str | Figure) -> str:
+    return part if isinstance(part, str) else ""
+
+
+def card_parts(trained: Trained) -> list[str | Figure]:
+    """The card in order: Markdown, and plots."""
+    parts: list[str | Figure | None] = [
         f"# Model card: {trained.config.name}, {trained.model.version}",
         *([f"> **{DEMONSTRATION}.**"] if trained.model.about["made_up"] else []),
         OVERRIDES,
         USE,
+        gates_section(trained.gates).markdown(),
         _label(trained),
         _data(trained),
         _accuracy(trained),
-        *(section.markdown() for section in [*fairness(trained.fairness), *controls(trained)]),
-        gates_section(trained.gates).markdown(),
+        capacity_figure(trained),
+        calibration_figure(trained),
+        *(section.markdown() for section in sections(trained)[1:-1]),
+        subgroup_figure(trained),
         _days_enrolled(trained),
         _model(trained),
         _features(trained),
+        spread_figure(trained.spreads),
         LIMITS,
         _hashes(trained),
     ]
-    return "\n\n".join(parts) + "\n"
+    return [part for part in parts if part is not None]
 
 
 def _label(trained: Trained) -> str:

@@ -24,7 +24,7 @@ from training.champion import LEARNED_THROUGH, Champion, as_twin, beside_champio
 from training.config import TrainingConfig
 from training.contrasts import Contrast, NotMeasured, contrasts
 from training.dates import as_of_dates
-from training.fairness import Fairness, audit_fairness
+from training.fairness import Fairness, audit_fairness, on_middle_date
 from training.fitting import LeftOut, fit_model, usable_features
 from training.gates import GateRecord, gates
 from training.known import features_known_by
@@ -32,6 +32,7 @@ from training.leakage import LeakageReport, find_later, find_leaks, refuse
 from training.matrices import Matrices, build_matrices
 from training.null_control import NullControl, null_control, one_date_a_year
 from training.splits import Part, Split, held_back_years, leave_future_out, rows_on
+from training.spread import FeatureSpread, feature_spreads
 from training.stability import Stability, measure_stability
 from training.validation import Validation, validate
 
@@ -45,6 +46,7 @@ class Trained:
     errs about. `contrasts`: the same on other splits; `not_measured`: why not. `null`: what shuffled labels gain.
     `stability`: whether its explanations hold.
     `twin`: the model that was measured on the newest held-back year. `gates`: whether it may become the champion.
+    `spreads`: how far features move its risks.
     """
 
     model: RiskModel
@@ -58,6 +60,7 @@ class Trained:
     stability: Stability
     twin: RiskModel
     gates: GateRecord
+    spreads: tuple[FeatureSpread, ...]
     contrasts: tuple[Contrast, ...]
     not_measured: tuple[NotMeasured, ...]
     left_out: tuple[LeftOut, ...]
@@ -114,6 +117,7 @@ def train(
             config=config,
             policy=policy,
         )
+        spreads = feature_spreads(held.model, on_middle_date(held.rows))
         passed = gates(validation, beside, null=null, leakage=leakage, stability=stability, bounds=config.promotion)
     return Trained(
         model=model,
@@ -133,6 +137,7 @@ def train(
             gates=passed,
             notes=beside.notes,
         ),
+        spreads=spreads,
         contrasts=tuple(found),
         not_measured=tuple(missing),
         left_out=left_out,

@@ -17,7 +17,7 @@ TOLD = ("better_than_rules", "better_than_champion", "gaps_of_groups")
 def gates_section(record: GateRecord) -> Section:
     """Every gate, and what to do where one does not pass."""
     refused = record.refused
-    verdict = "all pass" if not refused else f"{counted(len(refused), 'gate')} of {len(record.gates)} do not pass"
+    verdict = "all pass" if not refused else f"{counted(len(refused), 'does', 'do')} not pass"
     return Section(
         title=f"Gates before the champion's place: {verdict}",
         columns=COLUMNS,

@@ -93,6 +93,7 @@ def found(trained: Trained) -> dict[str, object]:
         "stability": asdict(trained.stability),
         "null_control": asdict(trained.null),
         "leakage": asdict(trained.leakage),
+        "contributions": [asdict(one) for one in trained.spreads],
         "gates": {gate.name: {"state": gate.state.value, **asdict(gate)} for gate in trained.gates.gates},
     }
 

@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 
 from cis_ews.errors import ConfigError, PromotionRefusedError
 from cis_ews.risk.registry import Decision, Registered, Registry
+from cis_ews.wording import counted
 from training.card import CARD_PAGE, CARD_TEXT, with_override
 from training.gates import NAMES, RECORD, RECORD_HASH, TRAIN_AGAIN, Gate, GateRecord
 
@@ -117,9 +118,10 @@ def _current(record: GateRecord, champion: Registered | None) -> Gate:
 
 def _refusal(version: Registered, refused: Sequence[Gate]) -> PromotionRefusedError:
     said = "; ".join(f"({place}) {gate.refusal()}" for place, gate in enumerate(refused, start=1))
+    count = counted(len(refused), "gate does", "gates do")
     to_do = list(dict.fromkeys(gate.to_do for gate in refused))
     return PromotionRefusedError(
-        f"Version {version.number} of {version.name} was not promoted; of its gates {len(refused)} do not pass: {said}",
+        f"Version {version.number} of {version.name} was not promoted: {count} not pass: {said}",
         hint="; ".join([*to_do, 'or give a written reason, which is kept for good: --override "..."']),
         gates=[gate.name for gate in refused],
         missed_by={gate.name: gate.missed_by for gate in refused if gate.value is not None},
