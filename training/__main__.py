@@ -91,7 +91,10 @@ def train(
         registered = registry.register(trained.model, _record(trained), name=settings.name)
     session.terminal.say(f"\nRegistered {registered.uri} ({registered.model_version}) in {registry.place}")
     session.terminal.say("Beside it: validation.md (every row), validation.json, gates.json, model_card.md")
-    session.terminal.say(f"Its card: {registry.path_of(registered, CARD_PAGE) or f'{CARD_PAGE} of its run in MLflow'}")
+    card = registry.path_of(registered, CARD_PAGE)
+    session.terminal.say("Its card:" if card else f"Its card: {CARD_PAGE} of its run in MLflow")
+    if card:
+        session.terminal.say(str(card))
     session.terminal.say(f"Next: {PROGRAM} promote --store {shlex.quote(str(runs.root))}")
     session.terminal.record("registered", uri=registered.uri, model_version=registered.model_version)
 
@@ -201,7 +204,7 @@ def _show(terminal: Terminal, trained: Trained) -> None:
         terminal.table(section.title, section.columns, section.shown)
         if not section.shown:
             terminal.say(f"\n{section.title}")
-        for note in section.notes:
+        for note in (*section.notes, *section.brief_notes):
             terminal.item(note)
     for notice in model_notices({"about": trained.model.about}):
         terminal.item(notice, mark="!")

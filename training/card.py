@@ -20,7 +20,7 @@ from training.figures import Figure, calibration_figure, capacity_figure, spread
 from training.gates import Gate
 from training.gates_page import gates_section
 from training.matrices import described
-from training.page import COLUMNS, accuracy_rows, sections
+from training.page import COLUMNS, accuracy_rows, controls, sections
 from training.section import markdown_table
 from training.support import Supported
 
@@ -72,6 +72,9 @@ def _text(part: str | Figure) -> str:
 
 def card_parts(trained: Trained) -> list[str | Figure]:
     """The card in order: Markdown, and plots."""
+    _, *page, _ = sections(trained)  # the table and the gates stand elsewhere
+    after = len(page) - len(controls(trained)) - 1
+    measured, others = page[:after], page[after:]
     parts: list[str | Figure | None] = [
         f"# Model card: {trained.config.name}, {trained.model.version}",
         *([f"> **{DEMONSTRATION}.**"] if trained.model.about["made_up"] else []),
@@ -83,8 +86,9 @@ def card_parts(trained: Trained) -> list[str | Figure]:
         _accuracy(trained),
         capacity_figure(trained),
         calibration_figure(trained),
-        *(section.markdown() for section in sections(trained)[1:-1]),
+        *(section.markdown() for section in measured),
         subgroup_figure(trained),
+        *(section.markdown() for section in others),
         _days_enrolled(trained),
         _model(trained),
         _features(trained),
@@ -99,7 +103,8 @@ def _label(trained: Trained) -> str:
     label = LABELS[trained.config.label]
     return (
         f"## What it learned\n\n**{label.title}** (`{label.name}`): {label.definition}\n\n"
-        f"Horizon: {label.horizon}. Not judged: {label.censoring}.\n\n{LEARNED_OF_SUPPORTED[trained.config.supported]}"
+        f"Horizon: {label.horizon}. Not judged: {label.censoring.rstrip('.')}.\n\n"
+        f"{LEARNED_OF_SUPPORTED[trained.config.supported]}"
     )
 
 
@@ -128,7 +133,7 @@ def _accuracy(trained: Trained) -> str:
         f"Measured on the matrices of {test} ({found.rows:,} rows, {found.positives / found.rows:.1%} positive), by "
         f"a model that learned from {train} alone. Recall at 5 %: the share of those whom the outcome met who stand "
         f"on the list of their school, with places for 5 % of its students. The registered model then learned from all "
-        f"years. Intervals, groups and other splits: validation.md beside this card.\n\n"
+        f"years. Every measure with its interval: validation.md beside this card.\n\n"
         f"{markdown_table(COLUMNS, accuracy_rows(found.table))}"
     )
 

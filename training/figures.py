@@ -165,7 +165,7 @@ def spread_figure(spreads: Sequence[FeatureSpread]) -> Figure | None:
             plot.area((cell.low, row + half), (cell.high, row - half), css)
     caption = (
         "What moves risks: contributions (SHAP values) of the features that move them most, over "
-        f"{spreads[0].students:,} students of the held-back year. The thicker, the more students; right of nothing they "
+        f"{spreads[0].students:,} students of the held-back year. The thicker, the more students; right of 0 they "
         "raise the risk. No mark stands for fewer than 10 students, and no student's numbers are shown."
     )
     return Figure(name="contributions", svg=plot.svg(caption), caption=caption)

@@ -197,14 +197,15 @@ def _of_groups(validation: Validation, by: str) -> Section:
     hidden = sum(not group.found for group in groups)
     notes = [f"{counted(hidden, 'group')} with fewer than {FEWEST_POSITIVES} positives not told"] * bool(hidden)
     is_long = by == "school" and len(groups) > len(middle)
-    notes += [
-        "those where the model finds the smallest, a middling and the largest share; all are in validation.md"
-    ] * is_long
     return Section(
         title=f"Recall at 10 % of each school's list, by {by}",
         columns=(by, "rows", "share", *(SHORT[who] for who in validation.table)),
         rows=rows,
         brief=[_group_row(group, validation.table) for group in middle] if is_long else None,
+        brief_notes=[
+            "those where the model finds the smallest, a middling and the largest share; all are in validation.md"
+        ]
+        * is_long,
         notes=notes,
     )
 
@@ -223,7 +224,9 @@ def _rules(validation: Validation) -> Section:
         columns=("rule", "flags", "prec.", "recall", "model", "gain in recall"),
         rows=rows,
         brief=rows[:RULES_SHOWN],
-        notes=[f"the {min(RULES_SHOWN, len(rows))} with the highest recall of {counted(len(rows), 'rule')} that hold"],
+        brief_notes=[
+            f"the {min(RULES_SHOWN, len(rows))} with the highest recall of {counted(len(rows), 'rule')} that hold"
+        ],
     )
 
 

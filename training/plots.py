@@ -100,7 +100,8 @@ class Plot:
 
     def svg(self, title: str) -> str:
         """The drawing, with what it shows in words for those who hear it read."""
-        box = f'viewBox="0 0 {_n(self.width)} {_n(self.height)}"'
+        width, height = _n(self.width), _n(self.height)
+        box = f'viewBox="0 0 {width} {height}" width="{width}" height="{height}"'
         said = html.escape(title, quote=True)
         body = "\n".join([*self._axes(), *self.parts])
         return f'<svg class="plot" {box} role="img" aria-label="{said}">\n{body}\n</svg>'

@@ -8,13 +8,15 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Section:
-    """A table with a title and sentences below it. `brief`: the rows that a terminal shows, where not all."""
+    """A table with a title and sentences below it. `brief`: the rows that a terminal shows, where not all, and
+    `brief_notes`, which ones they are."""
 
     title: str
     columns: Sequence[str] = ()
     rows: Sequence[Sequence[str]] = ()
     notes: Sequence[str] = ()
     brief: Sequence[Sequence[str]] | None = None
+    brief_notes: Sequence[str] = ()
 
     @property
     def shown(self) -> Sequence[Sequence[str]]:

@@ -196,7 +196,8 @@ class Registry:
         if "://" in self._location:
             return None
         with self._errors("read"):
-            return self._artifact(str(self._version(version.uri).run_id), file)
+            path = self._artifact(str(self._version(version.uri).run_id), file)
+            return Path(self._location) / path.relative_to(self._folder)
 
     def versions(self, name: str = NAME) -> list[Registered]:
         """The versions of a name, oldest first."""
