@@ -10,6 +10,8 @@ from cis_ews.errors import ConfigError
 from cis_ews.progress import SILENT, Progress
 from cis_ews.readers.base import ReadOptions
 from cis_ews.readers.choices import reader_named_in
+from cis_ews.readers.edfi import read_edfi
+from cis_ews.readers.edfi_config import load_edfi
 from cis_ews.readers.folder import read_folder
 from cis_ews.readers.limits import ReadLimits
 from cis_ews.readers.mapping import read_mapped
@@ -19,8 +21,9 @@ from cis_ews.readers.unchanged import unchanged
 from cis_ews.schema.school_data import SchoolData
 
 Reader = Callable[[Path, ReadOptions], SchoolData]
-READERS: Mapping[str, Reader] = {"folder": read_folder, "oneroster": read_oneroster}
+READERS: Mapping[str, Reader] = {"folder": read_folder, "edfi": read_edfi, "oneroster": read_oneroster}
 WITH_CHOICES: Mapping[str, Callable[[Path], Reader]] = {
+    "edfi": lambda toml: lambda path, options: read_edfi(path, options, load_edfi(toml)),
     "oneroster": lambda toml: lambda path, options: read_oneroster(path, options, load_oneroster(toml)),
 }
 """Readers that a TOML of their own, with `reader = "..."`, tells what to do."""

@@ -107,15 +107,18 @@ def _grades(
     ends = sessions.select("school_id", session="name", __session_ends="ends").unique(
         ["school_id", "session"], keep="last"
     )
+    offered, of_code = (
+        courses.filter(each) for each in (pl.col("school_id").is_not_null(), pl.col("school_id").is_null())
+    )
     joined = (
         rows.join(ends, on=["school_id", "session"], how="left", maintain_order="left")
-        .join(
-            courses.filter(pl.col("school_id").is_not_null()),
-            on=["school_id", "local"],
-            how="left",
-            maintain_order="left",
+        .join(offered, on=["school_id", "local"], how="left", maintain_order="left")
+        .join(of_code.drop("school_id"), on="local", how="left", maintain_order="left", suffix="_of_code")
+        .with_columns(
+            is_final=pl.col("__kind").is_in(FINAL),
+            title=pl.coalesce("title", "title_of_code"),
+            subject=pl.coalesce("subject", "subject_of_code"),
         )
-        .with_columns(is_final=pl.col("__kind").is_in(FINAL))
     )
     return joined.select(
         "student_id",
