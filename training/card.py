@@ -47,7 +47,7 @@ LIMITS = """## What to mind
 - The figures are of one held-back year of the same schools. Another year, and other schools, will differ.
 - A label says what the records say: an unrecorded absence or incident does not exist for it, and a support that nobody
   wrote down was not given.
-- How stable reasons are from one training to the next is not measured here."""
+- A reason says what the model looked at, and not what causes the outcome."""
 
 
 def model_card(trained: Trained) -> str:

@@ -179,19 +179,19 @@ def _actions(package: Package, descriptors: Descriptors, incidents: pl.DataFrame
     rows = rows.with_columns(words.alias("action")).filter(words.is_not_null())
     rows = keep_readable(rows, "days", table=ACTIONS, ledger=ledger)
     silent = rows["days"].null_count()
-    ledger.note(f"discipline_actions: {silent:,} do not say for how many days; none were counted", silent)
+    ledger.note(f"discipline_actions: {silent:,} do not say for how many days; it is not known", silent)
     action = pl.col("action")
-    long = (action == "short_term_suspension") & (pl.col("days") > LONG_TERM)
+    long = ((action == "short_term_suspension") & (pl.col("days") > LONG_TERM)).fill_null(value=False)
     found = rows.select(
         _key().alias("incident_id"),
         "student_id",
         pl.when(long).then(pl.lit("long_term_suspension")).otherwise(action).alias("action"),
         pl.col("date").alias("start_date"),
-        pl.col("days").fill_null(0.0),
+        "days",
         *PLACE,
     )
     key = ["incident_id", "student_id", "action", "start_date"]
-    once = found.sort("days", descending=True, maintain_order=True).unique(key, keep="first", maintain_order=True)
+    once = found.sort("days", descending=True, nulls_last=True, maintain_order=True).unique(key, keep="first", maintain_order=True)
     further = "are further actions of the same kind, incident, student and day; the longest counts"
     ledger.reduce(ACTIONS, found.height - once.height, further)
     return once
