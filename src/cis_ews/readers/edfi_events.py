@@ -191,7 +191,9 @@ def _actions(package: Package, descriptors: Descriptors, incidents: pl.DataFrame
         *PLACE,
     )
     key = ["incident_id", "student_id", "action", "start_date"]
-    once = found.sort("days", descending=True, nulls_last=True, maintain_order=True).unique(key, keep="first", maintain_order=True)
+    once = found.sort("days", descending=True, nulls_last=True, maintain_order=True).unique(
+        key, keep="first", maintain_order=True
+    )
     further = "are further actions of the same kind, incident, student and day; the longest counts"
     ledger.reduce(ACTIONS, found.height - once.height, further)
     return once
