@@ -156,7 +156,7 @@ def discipline_of(package: Package, descriptors: Descriptors, *, ledger: Ledger)
         code_of(severest["behavior"]).alias("behavior"),
         *PLACE,
     )
-    return rows, _actions(package, descriptors, incidents, ledger)
+    return rows, _actions(package, descriptors, incidents=incidents, ledger=ledger)
 
 
 def _key() -> pl.Expr:
@@ -172,7 +172,7 @@ def _with_incident(rows: pl.DataFrame, incidents: pl.DataFrame) -> pl.DataFrame:
     return resolved(rows.with_columns(school.alias("school_id")), "incident", incidents, value="incident")
 
 
-def _actions(package: Package, descriptors: Descriptors, incidents: pl.DataFrame, ledger: Ledger) -> pl.DataFrame:
+def _actions(package: Package, descriptors: Descriptors, *, incidents: pl.DataFrame, ledger: Ledger) -> pl.DataFrame:
     rows = _with_incident(of_people(package, "DisciplineAction"), incidents)
     words = descriptors.word(rows, "action", kind="actions")
     ledger.reduce(ACTIONS, words.null_count(), "actions keep no student out of class")

@@ -27,7 +27,7 @@ def course_grades_of(
     course of a year, the final grades of the same course and year are not counted a second time.
     """
     courses = _courses(package, descriptors)
-    transcripts = _transcripts(package, descriptors, courses, ledger)
+    transcripts = _transcripts(package, descriptors, courses=courses, ledger=ledger)
     grades = _grades(package, courses, sessions=sessions, periods=periods, ledger=ledger)
     same = ["student_id", "course_id", "school_year"]
     in_transcript = grades.filter("is_final").join(transcripts, on=same, how="semi")
@@ -69,7 +69,7 @@ def _courses(package: Package, descriptors: Descriptors) -> pl.DataFrame:
     )
 
 
-def _transcripts(package: Package, descriptors: Descriptors, courses: pl.DataFrame, ledger: Ledger) -> pl.DataFrame:
+def _transcripts(package: Package, descriptors: Descriptors, *, courses: pl.DataFrame, ledger: Ledger) -> pl.DataFrame:
     rows = of_people(package, "CourseTranscript")
     rows = resolved(rows, "course", package.rows("Course"), value="course")
     rows = rows.with_columns(descriptors.word(rows, "subject", kind="subjects").alias("__subject"))

@@ -170,7 +170,7 @@ class _Reading:
         plan = _PLANS[record]
         values: list[str | None] = [None] * len(plan.columns)
         ranks = [99] * len(plan.columns)
-        self._walk(element, plan.places, values, ranks)
+        self._walk(element, plan.places, values=values, ranks=ranks)
         values[-1] = element.get("id")
         self.records += 1
         rows = self._rows.setdefault(record, [])
@@ -179,7 +179,7 @@ class _Reading:
         if len(rows) == ROWS_AT_ONCE:
             self._pack(record)
 
-    def _walk(self, element: Any, node: _Node, values: list[str | None], ranks: list[int]) -> None:
+    def _walk(self, element: Any, node: _Node, *, values: list[str | None], ranks: list[int]) -> None:
         for child in element:
             below = node.children.get(self._name(child.tag))
             if below is None:
@@ -190,7 +190,7 @@ class _Reading:
                 if said:
                     values[below.column], ranks[below.column] = said, below.rank
             if below.children:
-                self._walk(child, below, values, ranks)
+                self._walk(child, below, values=values, ranks=ranks)
 
     def _name(self, tag: str) -> str:
         name = self._local.get(tag)
