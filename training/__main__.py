@@ -76,6 +76,7 @@ def train(
     session = begin(context, as_json=as_json)
     runs = session.store(store)
     registry = Registry(session.registry(runs))
+    registry.check_ready()
     trained = _trained(session, source, settings, runs=runs, source_format=source_format)
     _show(session.terminal, trained)
     with session.terminal.step("register"):
