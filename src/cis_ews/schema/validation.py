@@ -48,6 +48,7 @@ class SourceNotes:
     `files`: what was read. `notes`: sentences for the coverage statement. `rejections`: rows that never became a row of
     a frame (a ragged line). `reduced`: table -> rows that the reader merged into others. `left_out`: optional table ->
     why the source has it and it is not used. `partial`: domain -> why the source speaks of it only in part.
+    `missing_kinds`: domain -> kinds of records that the source never has.
     """
 
     files: tuple[SourceFile, ...] = ()
@@ -56,6 +57,7 @@ class SourceNotes:
     reduced: Mapping[str, int] = field(default_factory=dict[str, int])
     left_out: Mapping[str, str] = field(default_factory=dict[str, str])
     partial: Mapping[str, str] = field(default_factory=dict[str, str])
+    missing_kinds: Mapping[str, Sequence[str]] = field(default_factory=dict[str, Sequence[str]])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -261,6 +263,7 @@ class Whole:
             reporting=shared.get("reporting"),
             left_out=self.left_out,
             partial=self.source.partial,
+            missing_kinds=self.source.missing_kinds,
             notes=(*self.source.notes, *(note for notes in self._notes.values() for note in notes), *spelling),
         )
 
