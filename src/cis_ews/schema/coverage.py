@@ -168,8 +168,8 @@ def describe_coverage(
     """The coverage statement of checked tables; `reporting` is None where the source has none.
 
     A table that is not among those of `facts` is absent from the source, or in `left_out` with the reason. `partial`:
-    domain -> why the source speaks of it only in part. `missing_kinds`: domain -> those of `DomainCoverage`. `notes` come
-    first; what is left out is noted too.
+    domain -> why the source speaks of it only in part. `missing_kinds`: domain -> those of `DomainCoverage`. `notes`
+    come first; what is left out is noted too.
     """
     missing = [reason for table, reason in left_out.items() if table not in facts.tables]
     return Coverage(
