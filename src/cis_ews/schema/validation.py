@@ -25,6 +25,7 @@ from cis_ews.errors import SchemaError, ToleranceError
 from cis_ews.schema.coverage import Coverage, CoverageFacts, describe_coverage
 from cis_ews.schema.links import LINK_RULES, ROW
 from cis_ews.schema.presence import Enrolled, Sorted, sort_out
+from cis_ews.schema.refusals import places_by_rule, rows_by_rule
 from cis_ews.schema.rows import PLACE, check_rows, no_rejections, rejected, sorted_by
 from cis_ews.schema.school_data import DOMAIN_TABLES, REQUIRED_TABLES, TABLES, SchoolData, SourceFile
 from cis_ews.schema.scores import Rejections
@@ -32,7 +33,6 @@ from cis_ews.schema.spelling import known_and_unknown_ids, spelling_notes
 from cis_ews.wording import counted
 
 DEFAULT_TOLERANCE = 0.05
-ROWS_NAMED = 5  # row numbers that a refusal names for each rule
 SHARED = tuple(table for table, schema in TABLES.items() if "student_id" not in schema.columns())
 """Tables that are not about students: whole beside each part."""
 OWNED = tuple(table for table in TABLES if table not in SHARED)
@@ -309,7 +309,7 @@ class Whole:
         if lost <= allowed * rows:
             return
         said = f"{lost:,} of {rows:,} rows break a rule ({lost / rows:.1%}, tolerance {allowed:.1%})"
-        by_rule = _by_rule(rejections)
+        by_rule = rows_by_rule(rejections)
         words = "; ".join(f"{rule}: {count:,}" for rule, count in by_rule.items())
         if table not in REQUIRED_TABLES:
             self._rejections[table] = [pl.concat([no_rejections(), *found]).filter(pl.col("table") == table)]
@@ -325,7 +325,7 @@ class Whole:
             rejected=lost,
             tolerance=allowed,
             by_rule=by_rule,
-            places=_places(rejections),
+            places=places_by_rule(rejections),
         )
         error.rejections = self.rejections
         raise error
@@ -445,21 +445,3 @@ def require_columns(table: str, given: Collection[str]) -> None:
             table=table,
             columns=required,
         )
-
-
-def _by_rule(rejections: pl.DataFrame) -> dict[str, int]:
-    counts = rejections.group_by("rule", "column").len().sort("len", "rule", "column", descending=[True, False, False])
-    return {_label(rule, column): count for rule, column, count in counts.iter_rows()}
-
-
-def _places(rejections: pl.DataFrame) -> dict[str, list[str]]:
-    """The first places of each rule: enough to find the mistake in the export."""
-    firsts = rejections.sort(*PLACE).group_by("rule", "column", maintain_order=True).head(ROWS_NAMED)
-    places: dict[str, list[str]] = {}
-    for rule, column, file, row in firsts.select("rule", "column", *PLACE).iter_rows():
-        places.setdefault(_label(rule, column), []).append(f"{file or 'row'}:{row}")
-    return places
-
-
-def _label(rule: str, column: str | None) -> str:
-    return f"{rule} ({column})" if column else rule
