@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from datetime import date
 from pathlib import Path
@@ -16,6 +17,7 @@ from cis_ews.storage.runs import Run
 from cis_ews.storage.store import RunStore
 from cis_ews.synthetic import is_made_up, write_district
 from tests.lib.command import Done, command, training
+from tests.lib.markup import Markup
 from training.config import DEFAULT
 from training.gates import NAMES, RECORD, RECORD_HASH, GateRecord
 
@@ -143,6 +145,43 @@ def test_every_gate_is_measured_told_and_kept(trained: Done, page: Done, place: 
     assert {gate.name: gate.state.value for gate in record.gates} == states
     twin = registry.load(version.uri, twin=True)
     assert twin.about["learned_through"] < "2024-09-30" <= registry.load(version.uri).about["learned_through"]
+
+
+def test_the_card_is_one_file_that_holds_all_of_the_page_and_no_student(page: Done, place: Path) -> None:
+    (kept,) = (place / "page" / "models").rglob("model_card.html")
+    assert str(kept) in page.out
+    text = kept.read_text(encoding="utf-8")
+    card = Markup(text)
+    # Nothing is fetched, run or linked to: whatever the page needs is in it.
+    assert not {"script", "link", "img", "a", "iframe"} & set(card.tags)
+    assert not {"src", "href", "srcset", "onload", "onclick"} & card.attributes
+    assert "url(" not in text
+    assert "http" not in text
+    assert "@import" not in text
+    assert re.findall(r'<figure id="(\w+)">', text) == ["capacity", "calibration", "subgroups", "contributions"]
+    assert card.tags.count("svg") == 4
+    for words in ("@media print", "prefers-color-scheme: dark", "max-width: 40rem", '<html lang="en">'):
+        assert words in text
+    titles = (
+        *("For demonstration only", "It must not be used", "Gates before the champion's place", "What it learned"),
+        *("Data", "How good it is", "In plain words", "Each published rule", "Whom it errs about"),
+        *("Explanations: ", "Null control", "Leakage: none found", "What to mind", "By what it can be checked"),
+    )
+    assert [words for words in titles if words not in card.text] == []
+    for who in COMPARED:
+        assert who in card.text
+    students = set(pl.read_csv(place / "extract" / "students.csv", infer_schema=False)["student_id"])
+    assert not students & set(re.findall(r"\w+", text))
+    (markdown,) = (place / "page" / "models").rglob("model_card.md")
+    said = markdown.read_text(encoding="utf-8")
+    assert [words for words in titles if words not in said] == []
+
+
+def test_the_same_training_makes_the_same_card(trained: Done, page: Done, place: Path) -> None:
+    assert trained.code == page.code == 0
+    for file in ("model_card.html", "model_card.md", "gates.json", "validation.md"):
+        first, second = (next((place / store / "models").rglob(file)).read_bytes() for store in ("store", "page"))
+        assert first == second, file
 
 
 def test_other_splits_stand_beside_the_later_year(trained: Done) -> None:
