@@ -159,7 +159,7 @@ def spread_figure(spreads: Sequence[FeatureSpread]) -> Figure | None:
     plot.row_names([spread.feature for spread in spreads])
     for row, spread in enumerate(spreads):
         densest = max(cell.students / (cell.high - cell.low) for cell in spread.cells)
-        for cell in spread.cells:
+        for cell in (cell for cell in spread.cells if cell.students):
             half = max(0.42 * cell.students / (cell.high - cell.low) / densest, 0.03)
             css = "raises" if cell.low + cell.high > 0.0 else "lowers"
             plot.area((cell.low, row + half), (cell.high, row - half), css)
