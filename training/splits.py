@@ -14,9 +14,9 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from cis_ews.errors import DataError
+from cis_ews.errors import DataError, ModelError
 from cis_ews.wording import counted
-from training.matrices import Matrices, MatrixSummary
+from training.matrices import LABEL, Matrices, MatrixSummary
 
 Rows = NDArray[np.bool_]
 HELD_OUT = 5
@@ -30,7 +30,8 @@ class Split:
 
     `between`: dates of the earlier years whose horizon reaches the later one, which are not learned from. `gap_days`:
     from the last date that is learned from to the first that is measured on. `horizon_days`: the longest horizon of
-    those that are learned from, which the gap is no shorter than.
+    those that are learned from, which the gap is no shorter than. `learned_through`: the last day that a label which
+    is learned from looks at.
     """
 
     school_year: int
@@ -39,6 +40,7 @@ class Split:
     between: tuple[date, ...] = ()
     gap_days: int = 0
     horizon_days: int = 0
+    learned_through: date | None = None
 
 
 def leave_future_out(learned: Matrices, measured: Matrices, *, label: str) -> tuple[Split, ...]:
@@ -48,6 +50,21 @@ def leave_future_out(learned: Matrices, measured: Matrices, *, label: str) -> tu
     """
     years = sorted({summary.school_year for summary in measured.summaries})
     return tuple(_before(year, learned, measured, label=label) for year in years)
+
+
+def check_both_outcomes(split: Split, learned: Matrices, measured: Matrices, *, label: str) -> None:
+    """Raise ModelError where the outcome met all students or none, of those that are learned from or measured on."""
+    for what, matrices, dates in (("learned from", learned, split.train), ("measured on", measured, split.test)):
+        outcomes = matrices.rows.filter(pl.Series(rows_on(matrices.rows, dates)))[LABEL]
+        if outcomes.n_unique() != 2:
+            met = "nobody" if outcomes.sum() == 0 else "everybody"
+            days = " to ".join(dict.fromkeys(str(day) for day in (min(dates), max(dates))))
+            raise ModelError(
+                f"The outcome {label} met {met} in the {counted(len(outcomes), 'row')} of {days} that are {what}; both "
+                "outcomes have to occur",
+                hint="see that the extract holds the records that the label is made of (docs/labels.md), or choose "
+                "another label",
+            )
 
 
 def held_back_years(learned: Matrices, test_years: int) -> list[int]:
@@ -74,6 +91,7 @@ def _before(year: int, learned: Matrices, measured: Matrices, *, label: str) -> 
         between=tuple(summary.as_of for summary in earlier if summary not in train),
         gap_days=(min(test) - max(summary.as_of for summary in train)).days,
         horizon_days=max((summary.horizon_end - summary.as_of).days for summary in train),
+        learned_through=max(summary.horizon_end for summary in train),
     )
 
 

@@ -9,7 +9,8 @@
     │   └── ToleranceError              too many rows were rejected
     ├── ModelError             exit 4   a model cannot be fitted, read or used
     │   ├── ModelNotFoundError          there is no such model
-    │   └── FeatureMismatchError        a model does not fit the features it is given
+    │   ├── FeatureMismatchError        a model does not fit the features it is given
+    │   └── PromotionRefusedError       a model does not pass the gates before the champion's place
     └── StorageError           exit 5   a run, the store, the database or the registry of models
         ├── RunNotFoundError            no such run or student in the store
         ├── RunDamagedError             a stored run does not match its manifest
@@ -23,7 +24,10 @@ message and no detail ever carries a cell value, a student's name or a student's
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
+
+if TYPE_CHECKING:
+    from polars import DataFrame
 
 
 class EwsError(Exception):
@@ -86,9 +90,13 @@ class UnmappedCodesError(DataError):
 
 
 class ToleranceError(DataError):
-    """More rows of a required table were rejected than its tolerance allows."""
+    """More rows of a required table were rejected than its tolerance allows.
+
+    `rejections`: every rejection so far, as a table; None where the error comes from another process.
+    """
 
     code = "data_tolerance"
+    rejections: DataFrame | None = None
 
 
 class ModelError(EwsError):
@@ -110,6 +118,12 @@ class FeatureMismatchError(ModelError):
     """A model does not fit the features that it is given; `details` list what is missing, unknown or changed."""
 
     code = "model_features"
+
+
+class PromotionRefusedError(ModelError):
+    """A version does not pass the gates before the champion's place; `details["gates"]` names them."""
+
+    code = "promotion_refused"
 
 
 class StorageError(EwsError):

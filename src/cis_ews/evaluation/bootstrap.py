@@ -60,9 +60,13 @@ class Bootstrap:
         drawn = np.random.default_rng(self.seed).integers(self.count, size=(self.draws, self.count))
         return np.stack([np.bincount(each, minlength=self.count) for each in drawn]).astype(np.float64)
 
-    def ratio(self, part: Vector, whole: Vector) -> Vector:
-        """The sum of one value a row over that of another, a draw; NaN where a draw has nothing to divide by."""
-        sums = [np.bincount(self.clusters, weights=values, minlength=self.count) for values in (part, whole)]
+    def ratio(self, part: Vector, whole: Vector, *, rows: NDArray[np.bool_] | None = None) -> Vector:
+        """The sum of one value a row over that of another, a draw; NaN where a draw has nothing to divide by.
+
+        `rows`: of which rows the values are, where not of all.
+        """
+        clusters = self.clusters if rows is None else self.clusters[rows]
+        sums = [np.bincount(clusters, weights=values, minlength=self.count) for values in (part, whole)]
         above, below = (self.weights @ each for each in sums)
         return np.divide(above, below, out=np.full(self.draws, np.nan), where=below > 0.0)
 
@@ -71,12 +75,19 @@ class Bootstrap:
 
         Rows are sorted once: a draw weighs them. Raises ModelError as `evaluate` does.
         """
+        from cis_ews.evaluation.ranking_kernel import rank_draws
+
         truth, values = checked_outcomes(label, score)
         order = np.argsort(-values, kind="stable")
-        ends = np.append(np.flatnonzero(np.diff(values[order])), values.size - 1)
-        clusters, positive = self.clusters[order], truth[order]
-        pairs = [_ranked(weights[clusters], positive, ends) for weights in self.weights]
-        return np.array([auroc for auroc, _ in pairs]), np.array([precision for _, precision in pairs])
+        found = np.empty((self.draws, 2))
+        rank_draws(
+            self.weights,
+            self.clusters[order],
+            positive=truth[order] > 0.0,
+            ends=np.append(np.diff(values[order]) != 0.0, True),
+            found=found,
+        )
+        return found[:, 0], found[:, 1]
 
     def estimate(self, value: float, drawn: Vector) -> Estimate:
         """A figure with its percentile interval; none with one cluster, nor where a draw in twenty has no figure."""
@@ -85,16 +96,3 @@ class Bootstrap:
             return Estimate(value=value)
         low, high = np.quantile(known, [(1.0 - LEVEL) / 2.0, (1.0 + LEVEL) / 2.0])
         return Estimate(value=value, low=float(low), high=float(high))
-
-
-def _ranked(weight: Vector, positive: Vector, ends: NDArray[np.intp]) -> tuple[float, float]:
-    """AUROC and average precision of weighted rows in the order of their score; `ends`: the last row of each tie."""
-    every = np.cumsum(weight)[ends]
-    hits = np.cumsum(weight * positive)[ends]
-    found, missed = hits[-1], every[-1] - hits[-1]
-    if found <= 0.0 or missed <= 0.0:
-        return np.nan, np.nan
-    false, gained = every - hits, np.diff(hits, prepend=0.0)
-    auroc = 1.0 - float(gained @ (false + np.append(0.0, false[:-1]))) / (2.0 * found * missed)
-    precision = np.divide(hits, every, out=np.zeros(every.size), where=every > 0.0)
-    return auroc, float(gained @ precision) / float(found)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass, replace
+from datetime import date
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -103,12 +104,13 @@ def read_whole(
     *,
     format: str,  # noqa: A002 - the public word for it
     tolerance: float | None,
+    as_of: date,
     runs: RunStore,
     watch: Stopwatch,
 ) -> Extract:
-    """Read and check an extract in memory."""
+    """Read and check an extract in memory, for a night as of a day."""
     with watch.step("read"):
-        school_data = read_school_data(source, format=format, tolerance=tolerance, progress=watch)
+        school_data = read_school_data(source, format=format, tolerance=tolerance, as_of=as_of, progress=watch)
     with watch.step("correct"):
         return Extract(whole=apply_corrections(school_data, runs))
 

@@ -30,6 +30,12 @@ def schools_in_use(enrollments: pl.DataFrame, as_of: date) -> list[str]:
     return enrollments.filter(current).get_column("school_id").unique().sort().to_list()
 
 
+def schools_of(schools: pl.DataFrame) -> dict[str, dict[str, str | None]]:
+    """School -> its district and its name."""
+    rows = schools.select("school_id", "district_id", "name").sort("school_id").iter_rows()
+    return {school: {"district_id": district, "name": name} for school, district, name in rows}
+
+
 def school_days_so_far(
     calendar_days: pl.DataFrame, as_of: date, *, reported: Mapping[str, date]
 ) -> dict[str, dict[str, int]]:
