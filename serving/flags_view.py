@@ -15,6 +15,7 @@ from cis_ews.storage.database import FlagRow, RunRow
 from cis_ews.storage.runs import open_run
 from cis_ews.wording import BY_RULES, decided_by, model_notices
 from serving.backend import Backend
+from serving.missing import MissingSchools, missing_schools
 
 LATE_DAYS = 4
 """From how many days on the page says that data are late: a long weekend is not."""
@@ -76,7 +77,8 @@ class FlagsView:
 def flags_view(backend: Backend, district_id: str, *, school_id: str | None, today: date | None = None) -> FlagsView:
     """Today's flags of a school of a district; of its first school if none is named or the name is not known."""
     database = backend.database
-    run = next((run for run in database.runs_of(district_id) if run.is_current), None)
+    runs = database.runs_of(district_id)
+    run = next((run for run in runs if run.is_current), None)
     schools = [
         School(school_id=row.school_id, name=row.name or row.school_id, beyond_list=row.beyond_list)
         for row in database.schools_of(district_id)
@@ -87,6 +89,9 @@ def flags_view(backend: Backend, district_id: str, *, school_id: str | None, tod
         return FlagsView(is_known=is_known)
     school = asked or schools[0]
     flags = database.flags_of_school(district_id, school.school_id)
+    listed = {school.school_id for school in schools}
+    missing = missing_schools(backend, district_id, runs=runs, listed=listed)
+    is_said = is_known or (missing is not None and school_id in missing.names)
     coverage = _statement(backend.store.root / run.path, "coverage")
     model = _statement(backend.store.root / run.path, "model") or _known_of_model(run)
     return FlagsView(
@@ -99,7 +104,8 @@ def flags_view(backend: Backend, district_id: str, *, school_id: str | None, tod
         decided_by=decided_by(model),
         notices=[
             *model_notices(model),
-            *_notices(run, coverage, school=school.school_id, is_known=is_known, today=today or date.today()),
+            *_notices_of_missing(missing, asked=school_id),
+            *_notices(run, coverage, school=school.school_id, is_known=is_said, today=today or date.today()),
         ],
         sections=_sections(flags),
         not_enough_data=[_flag(row) for row in flags if row.score.abstained],
@@ -175,6 +181,20 @@ def _reported(coverage: Mapping[str, Any], school_id: str) -> str:
     if through is None:
         return "Not stated by the source"
     return day(through) if coverage.get("reporting_known") else f"Not stated; the last entry is of {day(through)}"
+
+
+def _notices_of_missing(missing: MissingSchools | None, *, asked: str | None) -> list[str]:
+    """Which schools are not in the night; of the one that was asked for first."""
+    if missing is None:
+        return []
+    named = ", ".join(missing.names.values())
+    them = "It is" if len(missing.names) == 1 else "They are"
+    said = (
+        f"Missing from this night: {named}. {them} in the one of {day(missing.had_on)}; until the records come again, "
+        "nobody there is listed. Ask whoever sends the records."
+    )
+    asked_for = [name for school, name in missing.names.items() if school == asked]
+    return [*(f"{name} is missing from this night: this is the first other school." for name in asked_for), said]
 
 
 def _notices(run: RunRow, coverage: Mapping[str, Any], *, school: str, is_known: bool, today: date) -> list[str]:

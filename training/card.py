@@ -31,7 +31,8 @@ It sees attendance, behavior and coursework, and what others in the school do on
 language, income, disability, housing, address, age or name."""
 _LEFT_OUT = (
     "Students who had targeted or intensive support between the as-of date and the end of the horizon are neither "
-    "learned from nor measured on, whatever came of them"
+    "learned from nor measured on, whatever came of them; support that began on the day of the outcome or later (a "
+    "suspension, a failed course, dropping out) leaves nobody out"
 )
 _WITHOUT = "The risk is that without further support."
 LEARNED_OF_SUPPORTED = {
@@ -46,7 +47,7 @@ LIMITS = """## What to mind
 - The figures are of one held-back year of the same schools. Another year, and other schools, will differ.
 - A label says what the records say: an unrecorded absence or incident does not exist for it, and a support that nobody
   wrote down was not given.
-- How stable reasons are from one training to the next is not measured here."""
+- A reason says what the model looked at, and not what causes the outcome."""
 
 
 def model_card(trained: Trained) -> str:

@@ -30,6 +30,7 @@ from training.leakage import LeakageReport, find_later, find_leaks, refuse
 from training.matrices import Matrices, build_matrices
 from training.null_control import NullControl, null_control, one_date_a_year
 from training.splits import Part, Split, held_back_years, leave_future_out, rows_on
+from training.stability import Stability, measure_stability
 from training.validation import Validation, validate
 
 
@@ -40,6 +41,7 @@ class Trained:
     `model`: fitted on all past years. `matrices`: what it learned from. `leakage`: what was looked for, and not found.
     `validation`: how well a model that learned without them did on the held-back years. `fairness`: whom it
     errs about. `contrasts`: the same on other splits; `not_measured`: why not. `null`: what shuffled labels gain.
+    `stability`: whether its explanations hold.
     """
 
     model: RiskModel
@@ -50,6 +52,7 @@ class Trained:
     validation: Validation
     fairness: Fairness
     null: NullControl
+    stability: Stability
     contrasts: tuple[Contrast, ...]
     not_measured: tuple[NotMeasured, ...]
     left_out: tuple[LeftOut, ...]
@@ -79,11 +82,13 @@ def train(
     with progress.step("look for leaks"):
         leakage = _without_leaks(school_data, matrices, config=config, erased=erased)
     with progress.step("validate"):
-        validation, told = validate(matrices, everyone, splits, config=config, policy=policy)
+        validation, held = validate(matrices, everyone, splits, config=config, policy=policy)
     with progress.step("audit fairness"):
-        fairness = audit_fairness(told, school_data.demographics, config=config, policy=policy)
+        fairness = audit_fairness(held.told, school_data.demographics, config=config, policy=policy)
     with progress.step("contrast"):
         found, missing = _contrasts(school_data, matrices, measured, splits=splits, config=config)
+    with progress.step("stability"):
+        stability = measure_stability(school_data, held, config=config)
     with progress.step("null control"):
         null = _null(matrices, measured, splits[-1], config=config)
     with progress.step("fit"):
@@ -102,6 +107,7 @@ def train(
         validation=validation,
         fairness=fairness,
         null=null,
+        stability=stability,
         contrasts=tuple(found),
         not_measured=tuple(missing),
         left_out=left_out,

@@ -63,7 +63,7 @@ def audit_fairness(
     beyond = beyond_school_average(label, risk, rate, schools=rows["school_id"], share=SHARE, bootstrap=bootstrap)
     found, curve = None, ()
     if demographics.height:
-        decided = rows.select("student_id", "label", "risk", list="school_id").with_columns(
+        decided = rows.select("student_id", "school_id", "label", "risk", list="school_id").with_columns(
             pl.Series(AT_THRESHOLD, (risk >= policy.tier_2_risk).astype(np.float64)),
             pl.Series(AT_CAPACITY, chosen(risk, lists, SHARE)),
         )

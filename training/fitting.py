@@ -58,7 +58,30 @@ def fit_model(
         rows[LABEL],
         seed=config.seed,
         groups=rows["student_id"],
-        weights=rows[WEIGHT] if config.supported == Supported.WEIGHT else None,
-        monotone={name: way for name, way in monotone_constraints(names).items() if way},
+        weights=_weights(rows, config),
+        monotone=_directions(names),
         about=about,
     )
+
+
+def refit_model(
+    model: RiskModel, rows: pl.DataFrame, *, config: TrainingConfig, seed: int, trees_alone: bool = False
+) -> RiskModel:
+    """A model of the same kind and features from other rows, or by another seed (see `RiskModel.refit`)."""
+    names = model.features
+    return model.refit(
+        rows.select(names),
+        rows[LABEL],
+        seed=seed,
+        weights=_weights(rows, config),
+        monotone=_directions(names),
+        trees_alone=trees_alone,
+    )
+
+
+def _weights(rows: pl.DataFrame, config: TrainingConfig) -> pl.Series | None:
+    return rows[WEIGHT] if config.supported == Supported.WEIGHT else None
+
+
+def _directions(names: Sequence[str]) -> dict[str, int]:
+    return {name: way for name, way in monotone_constraints(names).items() if way}

@@ -13,7 +13,7 @@ from cis_ews.errors import DataError
 from cis_ews.indicators import compute_indicators
 from cis_ews.risk.cohort import build_cohort
 from cis_ews.risk.features import build_features
-from cis_ews.risk.labels import horizon_end, known_through, make_labels
+from cis_ews.risk.labels import happened_on, horizon_end, known_through, make_labels
 from cis_ews.schema.school_data import SchoolData
 from cis_ews.wording import counted
 from training.config import TrainingConfig
@@ -90,10 +90,11 @@ def build_matrices(
         try:
             end = _reached_end(school_data, as_of, config.label)
             labels = make_labels(school_data, as_of, label=config.label)
+            days = happened_on(school_data, as_of, label=config.label) if school_data.supports.height else None
         except DataError as error:
             skipped[as_of] = error.message
             continue
-        known = _Known(as_of=as_of, horizon_end=end, labels=labels, supported=config.supported)
+        known = _Known(as_of=as_of, horizon_end=end, labels=labels, happened_on=days, supported=config.supported)
         parts.append(_matrix(school_data, known, minimum_days=minimum_days, erased=erased))
     if not parts:
         raise DataError(
@@ -138,6 +139,7 @@ class _Known:
     as_of: date
     horizon_end: date
     labels: pl.DataFrame
+    happened_on: pl.DataFrame | None
     supported: Supported
 
 
@@ -167,7 +169,9 @@ def _matrix(
     features = build_features(indicators)
     told = labels.filter(pl.col(LABEL).is_not_null()).select("student_id", LABEL)
     enough = cohort.students.filter(pl.col("days_enrolled") >= minimum_days)
-    supported = supported_students(school_data.supports, as_of=as_of, horizon_end=known.horizon_end)
+    supported = supported_students(
+        school_data.supports, as_of=as_of, horizon_end=known.horizon_end, happened_on=known.happened_on
+    )
     kept = enough.select("student_id", "school_id").join(told, on="student_id").sort("student_id")
     school_year = school_year_at(school_data.calendar_days, as_of)
     about = kept.with_columns(

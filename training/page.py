@@ -16,6 +16,8 @@ from training.experiment import Trained
 from training.fairness import Fairness
 from training.leakage import Leak, LeakageReport
 from training.null_control import NullControl
+from training.stability import Stability
+from training.stability_page import notes, title
 from training.validation import FEWEST_POSITIVES, LAST_YEAR, MODEL, Group, Validation
 
 TITLES = {
@@ -98,8 +100,8 @@ def sections(trained: Trained) -> list[Section]:
 
 
 def controls(trained: Trained) -> list[Section]:
-    """What shuffled labels gain, and what was looked for that knows the outcome."""
-    return [_null(trained.null), _leaks(trained.leakage)]
+    """Whether explanations hold, what shuffled labels gain, and what was looked for that knows the outcome."""
+    return [_explanations(trained.stability), _null(trained.null), _leaks(trained.leakage)]
 
 
 def validation_page(trained: Trained) -> str:
@@ -116,6 +118,7 @@ def found(trained: Trained) -> dict[str, object]:
         "contrasts": [asdict(one) for one in trained.contrasts],
         "not_measured": {one.name: one.why for one in trained.not_measured},
         "fairness": trained.fairness.to_dict(),
+        "stability": asdict(trained.stability),
         "null_control": asdict(trained.null),
         "leakage": asdict(trained.leakage),
     }
@@ -346,6 +349,10 @@ def _contrasts(trained: Trained) -> Section:
 def _contrast_row(one: Contrast) -> list[str]:
     shown = ("auroc", "average_precision")
     return [one.name, f"{one.rows:,}", *(_interval(one.values[name]) for name in shown)]
+
+
+def _explanations(found: Stability) -> Section:
+    return Section(title=title(found), notes=notes(found))
 
 
 def _null(found: NullControl) -> Section:

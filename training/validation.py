@@ -113,16 +113,28 @@ class _Held:
     candidates: dict[str, Candidate]
     importance: dict[str, float]
     everyone: pl.DataFrame
+    model: RiskModel
+    learned: pl.DataFrame
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HeldBack:
+    """The newest held-back year: the `model` that was measured there, the rows that it `learned` from and the `rows`
+    that it was asked about, and what was `told` of them (see `fairness.audit_fairness`), a row a student and date."""
+
+    model: RiskModel
+    learned: pl.DataFrame
+    rows: pl.DataFrame
+    told: pl.DataFrame
 
 
 def validate(
     learned: Matrices, everyone: Matrices, splits: Sequence[Split], *, config: TrainingConfig, policy: TierPolicy
-) -> tuple[Validation, pl.DataFrame]:
+) -> tuple[Validation, HeldBack]:
     """Fit on the years before each held-back one, and measure there. Raises ModelError where no model can be fitted.
 
     `everyone`: rows to measure on, whatever the days enrolled; all figures but `by_days` are of those who are enrolled
-    for the policy's minimum of days, as a night judges them. Beside what was found: what the newest held-back year was
-    told, a row a student and date (see `fairness.audit_fairness`).
+    for the policy's minimum of days, as a night judges them. Beside what was found: the newest held-back year.
     """
     held = [_asked(learned, everyone, split, config=config, policy=policy) for split in splits]
     rows, indicators = pl.concat([each.rows for each in held]), pl.concat([each.indicators for each in held])
@@ -151,7 +163,8 @@ def validate(
         importance=held[-1].importance,
         by_days=_curve(pl.concat([each.everyone for each in held])),
     )
-    return found, _told(held[-1])
+    newest = held[-1]
+    return found, HeldBack(model=newest.model, learned=newest.learned, rows=newest.rows, told=_told(newest))
 
 
 def _told(held: _Held) -> pl.DataFrame:
@@ -184,7 +197,15 @@ def _asked(learned: Matrices, everyone: Matrices, split: Split, *, config: Train
         },
         SCHOOL: Candidate.of(school_rate(train, test["school_id"])),
     }
-    return _Held(test, now, candidates, _importance(model, test, names), _by_days(model, everyone, split))
+    return _Held(
+        test,
+        now,
+        candidates=candidates,
+        importance=_importance(model, test, names),
+        everyone=_by_days(model, everyone, split),
+        model=model,
+        learned=train,
+    )
 
 
 def _by_days(model: RiskModel, everyone: Matrices, split: Split) -> pl.DataFrame:

@@ -6,8 +6,12 @@ never counted as days, and are looked at for one thing only, the planned last da
 
 from __future__ import annotations
 
+import weakref
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date, timedelta
+from functools import wraps
+from typing import Any, Concatenate, ParamSpec, TypeVar
 
 import numpy as np
 import polars as pl
@@ -15,7 +19,34 @@ from numpy.typing import NDArray
 
 from cis_ews.errors import DataError
 
+Asked = ParamSpec("Asked")
+Made = TypeVar("Made")
 
+
+def once_a_calendar(
+    make: Callable[Concatenate[pl.DataFrame, Asked], Made],
+) -> Callable[Concatenate[pl.DataFrame, Asked], Made]:
+    """Remember what was made of a calendar for as long as that very frame is there.
+
+    The calendar of a state has more rows than a part of it has students, and every part asks the same of it. Frames are
+    never changed in place here, so the same frame says the same.
+    """
+    made: dict[int, tuple[weakref.ref[pl.DataFrame], dict[Any, Made]]] = {}
+
+    @wraps(make)
+    def remembered(calendar_days: pl.DataFrame, *given: Asked.args, **named: Asked.kwargs) -> Made:
+        key = id(calendar_days)
+        if key not in made or made[key][0]() is not calendar_days:
+            made[key] = weakref.ref(calendar_days, lambda _: made.pop(key, None)), {}
+        answers, asked = made[key][1], (given, tuple(sorted(named.items())))
+        if asked not in answers:
+            answers[asked] = make(calendar_days, *given, **named)
+        return answers[asked]
+
+    return remembered
+
+
+@once_a_calendar
 def school_year_at(calendar_days: pl.DataFrame, as_of: date) -> int:
     """The school year of the last calendar row on or before `as_of`: in summer, the one that ended.
 
@@ -39,21 +70,44 @@ def instructional_so_far(calendar_days: pl.DataFrame, as_of: date) -> pl.DataFra
     return calendar_days.filter(pl.col("school_year") == year, pl.col("date") <= as_of, pl.col("is_instructional"))
 
 
+@once_a_calendar
 def school_year_starts(calendar_days: pl.DataFrame, school_year: int) -> pl.DataFrame:
     """First calendar day of a school year: `school_id`, `starts`; a school without a calendar for it has no row."""
     year = calendar_days.filter(pl.col("school_year") == school_year)
     return year.group_by("school_id").agg(starts=pl.col("date").min())
 
 
+@once_a_calendar
 def term_ends(calendar_days: pl.DataFrame) -> pl.DataFrame:
     """Last calendar day of every term: `school_id`, `school_year`, `term`, `term_end`."""
     days = calendar_days.filter(pl.col("term").is_not_null())
     return days.group_by("school_id", "school_year", "term").agg(term_end=pl.col("date").max())
 
 
+@once_a_calendar
 def school_year_ends(calendar_days: pl.DataFrame) -> pl.DataFrame:
     """Last calendar day of every school year: `school_id`, `school_year`, `year_end`."""
     return calendar_days.group_by("school_id", "school_year").agg(year_end=pl.col("date").max())
+
+
+@once_a_calendar
+def last_days_of_years(calendar_days: pl.DataFrame) -> pl.DataFrame:
+    """Last day of every school year in any school's calendar: `school_year`, `known_on`."""
+    return calendar_days.group_by("school_year").agg(known_on=pl.col("date").max())
+
+
+@once_a_calendar
+def last_calendar_day(calendar_days: pl.DataFrame) -> date | None:
+    """The last day of any school's calendar: only a later date lies in the future."""
+    last = calendar_days["date"].max()
+    return last if isinstance(last, date) else None
+
+
+@once_a_calendar
+def all_instructional_days(calendar_days: pl.DataFrame) -> InstructionalDays:
+    """The instructional days of every school year of a calendar that has rows."""
+    first, last = calendar_days.select(first=pl.col("date").min(), last=pl.col("date").max()).row(0)
+    return _days_between(calendar_days, first - timedelta(days=1), last)
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,21 +131,32 @@ class InstructionalDays:
         place[place < 0] = self.schools.len()
         return place * _width(self.first, self.last) - day_number(self.first)
 
+    def has(self, school_ids: pl.Series, dates: pl.Series) -> NDArray[np.bool_]:
+        """Whether each date is an instructional day of the school beside it; dates are not null."""
+        day, (first, last) = dates.to_physical().to_numpy(), map(day_number, (self.first, self.last))
+        found = self.is_day[self.bases(school_ids) + np.clip(day, first, last)]
+        return found & (day > first) & (day <= last)
 
+
+@once_a_calendar
 def instructional_days(calendar_days: pl.DataFrame, *, school_year: int, as_of: date) -> InstructionalDays:
     """Number the instructional days of a school year, school by school, up to `as_of`."""
     year = calendar_days.filter(pl.col("school_year") == school_year, pl.col("date") <= as_of)
     begins, last = year.select(first=pl.col("date").min(), last=pl.col("date").max()).row(0)
     first = (begins or as_of) - timedelta(days=1)
-    schools = year.get_column("school_id").unique().sort()
-    is_day = np.zeros((schools.len() + 1, _width(first, last or first)), dtype=np.bool_)
-    days = year.filter("is_instructional")
+    return _days_between(year, first, last or first)
+
+
+def _days_between(days: pl.DataFrame, first: date, last: date) -> InstructionalDays:
+    schools = days.get_column("school_id").unique().sort()
+    is_day = np.zeros((schools.len() + 1, _width(first, last)), dtype=np.bool_)
+    days = days.filter("is_instructional")
     place = places_of(days.get_column("school_id"), schools)
     is_day[place, days.get_column("date").to_physical().to_numpy() - day_number(first)] = True
     return InstructionalDays(
         schools=schools,
         first=first,
-        last=last or first,
+        last=last,
         counts=is_day.cumsum(axis=1, dtype=np.int32).ravel(),
         is_day=is_day.ravel(),
     )

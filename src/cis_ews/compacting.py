@@ -5,15 +5,16 @@ old enough, whole, not the newest -> made again -> the same bytes -> its big fil
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import date, timedelta
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from cis_ews.errors import EwsError, StorageError
+from cis_ews.errors import EwsError, StorageError, StoreLockedError
 from cis_ews.replaying import CHANGES, changed_versions, made_again, were_forgotten_since
+from cis_ews.storage.attempts import failed_before, keep_attempt
 from cis_ews.storage.compaction import compact_run, compactable
 from cis_ews.storage.files import sha256_of
 from cis_ews.storage.retention import RetentionPolicy
@@ -31,12 +32,16 @@ _FILES_REMEMBERED = 4_096
 class CompactionReport:
     """What was compacted, or in a dry run would be tried; runs by folder below the store.
 
-    `freed`: bytes. `left_whole`: why a run stayed as it is.
+    `freed`: bytes. `left_whole`: why a run stayed as it is. `not_tried`: those of them that came out otherwise before,
+    with the same packages, and were not made again for nothing. `hindered`: runs that were left for the next time,
+    because another process took the store.
     """
 
     compacted: tuple[str, ...] = ()
     freed: int = 0
     left_whole: Mapping[str, str]
+    not_tried: tuple[str, ...] = ()
+    hindered: tuple[str, ...] = ()
     dry_run: bool
 
 
@@ -53,27 +58,38 @@ def compact_old_runs(
 
     A run is compacted only if its night was made again just now and every file but the changes came out as it is; else
     it stays whole, and the report says why. (Changes stay in the run, and depend on another one.) The store's lock is
-    held while a run is verified and while its files go, and not while its night is made again: nights go on meanwhile.
+    held for a moment before the night is made again, and while its files go, and no file is read under it: nights go on
+    meanwhile. Where another process holds it, the rest is left for the next time.
     """
-    old = _old_runs(store, policy, today)
-    compacted, left_whole, freed = list[str](), dict[str, str](), 0
+    old = {str(folder.relative_to(store.root)): folder for folder in _old_runs(store, policy, today)}
+    compacted, left_whole, not_tried, freed = list[str](), dict[str, str](), list[str](), 0
+    hindered = tuple[str, ...]()
     hash_of = lru_cache(_FILES_REMEMBERED)(sha256_of)  # nights of one extract ask for the same files
-    for folder in old:
-        name = str(folder.relative_to(store.root))
+    for at, (name, folder) in enumerate(old.items()):
         try:
             run = open_run(folder)
             if not compactable(run):
                 continue
+            if (why := failed_before(store, run)) is not None:
+                left_whole[name] = why
+                not_tried.append(name)
+                continue
             if not dry_run:
-                with store.lock():  # before the work: it would be in vain while another night is at it
-                    verify_run(run)
-                with made_again(run, store, engine=engine, progress=progress, hash_of=hash_of) as made:
-                    _check_same(run, made, store)
-                freed += compact_run(store, run)
+                freed += _compacted(run, store, engine=engine, progress=progress, hash_of=hash_of)
             compacted.append(name)
+        except StoreLockedError:
+            hindered = tuple(old)[at:]
+            break
         except EwsError as error:
             left_whole[name] = error.message
-    return CompactionReport(compacted=tuple(compacted), freed=freed, left_whole=left_whole, dry_run=dry_run)
+    return CompactionReport(
+        compacted=tuple(compacted),
+        freed=freed,
+        left_whole=left_whole,
+        not_tried=tuple(not_tried),
+        hindered=hindered,
+        dry_run=dry_run,
+    )
 
 
 def _old_runs(store: RunStore, policy: RetentionPolicy, today: date) -> list[Path]:
@@ -84,13 +100,28 @@ def _old_runs(store: RunStore, policy: RetentionPolicy, today: date) -> list[Pat
     return [folder for folder in folders if run_date(folder) < min(oldest, newest)]
 
 
-def _check_same(run: Run, made: Run, store: RunStore) -> None:
+def _compacted(
+    run: Run, store: RunStore, *, engine: Engine | None, progress: Progress | None, hash_of: Callable[[Path], str]
+) -> int:
+    """Make a night again and, if it came out the same, take its big files away; how many bytes that frees."""
+    with store.lock():  # for a moment: the work would be in vain while another night is at it
+        pass
+    verify_run(run)
+    with made_again(run, store, engine=engine, progress=progress, hash_of=hash_of) as made:
+        why = _why_otherwise(run, made, store)
+    if why is not None:
+        keep_attempt(store, run, why)
+        raise StorageError(why, hint="install the package versions of the run's manifest")
+    return compact_run(store, run)
+
+
+def _why_otherwise(run: Run, made: Run, store: RunStore) -> str | None:
     entries = made.manifest["files"]
     otherwise = [
         name for name, entry in run.manifest["files"].items() if name != CHANGES and entries.get(name) != entry
     ]
-    if otherwise:
-        since = [f"{package} was {then}" for package, (then, _) in changed_versions(run).items()]
-        since += ["students were forgotten since"] if were_forgotten_since(run, store) else []
-        found = "; ".join([f"{', '.join(otherwise)} would come out otherwise", *since])
-        raise StorageError(found, hint="install the package versions of the run's manifest")
+    if not otherwise:
+        return None
+    since = [f"{package} was {then}" for package, (then, _) in changed_versions(run).items()]
+    since += ["students were forgotten since"] if were_forgotten_since(run, store) else []
+    return "; ".join([f"{', '.join(otherwise)} would come out otherwise", *since])

@@ -23,7 +23,10 @@ message and no detail ever carries a cell value, a student's name or a student's
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
+
+if TYPE_CHECKING:
+    from polars import DataFrame
 
 
 class EwsError(Exception):
@@ -86,9 +89,13 @@ class UnmappedCodesError(DataError):
 
 
 class ToleranceError(DataError):
-    """More rows of a required table were rejected than its tolerance allows."""
+    """More rows of a required table were rejected than its tolerance allows.
+
+    `rejections`: every rejection so far, as a table; None where the error comes from another process.
+    """
 
     code = "data_tolerance"
+    rejections: DataFrame | None = None
 
 
 class ModelError(EwsError):

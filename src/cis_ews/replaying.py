@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING
 
 from cis_ews.errors import DataError, EwsError, ModelNotFoundError, StorageError
 from cis_ews.night.earlier import COMPACTED_THEN
+from cis_ews.readers.limits import ReadLimits
+from cis_ews.readers.sources import Entry, archive_entries, list_entries, open_entry
 from cis_ews.risk.rules import RulesModel
 from cis_ews.risk.tier_policy import TierPolicy
 from cis_ews.scoring import score_night
@@ -27,7 +29,7 @@ from cis_ews.storage.passing import passing_folder
 from cis_ews.storage.recipes import Recipe, copy_recipe, model_path, read_recipe
 from cis_ews.storage.runs import Run, run_folder
 from cis_ews.storage.store import RunStore
-from cis_ews.wording import counted
+from cis_ews.wording import counted, some
 
 if TYPE_CHECKING:
     from cis_ews.night.engine import Engine
@@ -35,7 +37,6 @@ if TYPE_CHECKING:
     from cis_ews.risk.model import RiskModel
 
 CHANGES = "changes.parquet"
-_NAMED = 5  # inputs that a message names
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -154,6 +155,12 @@ def _refuse_what_cannot_be(run: Run) -> None:
     if "cis_ews" in changed_versions(run):
         then, now = changed_versions(run)["cis_ews"]
         raise StorageError(f"the run is of cis_ews {then}, and this is {now}", hint=f"replay it with cis_ews {then}")
+    if run.lost:
+        raise StorageError(
+            f"what compaction took away of the run {run.run_id} cannot come back: one of its students was forgotten "
+            "since, and it cannot be made again with that student",
+            hint="move its folder away and score the night again: the student is left out",
+        )
     if run.manifest["rewritten"]:
         raise _forgotten(run)
 
@@ -171,13 +178,14 @@ def _made_by_a_delta(run: Run) -> DataError:
 
 
 def _check_inputs(run: Run, place: Path, *, are_files: bool, hash_of: Callable[[Path], str]) -> None:
-    """Raise DataError with the inputs that are gone or were changed; of an archive that is seen when it is read."""
+    """Raise DataError with the inputs that are gone or were changed, in a folder or inside of archives."""
     if not place.exists():
         found = f"the extract of the run is gone: it lay at {place}"
         raise DataError(found, hint="name where it lies now with --source")
-    if place.is_dir() and are_files:
+    if are_files:
         inputs = [file for file in run.manifest["inputs"] if _is_of_extract(file)]
-        _refuse_inputs([file["name"] for file in inputs if not _is_as_then(place, file, hash_of)])
+        lying = _lying_at(place)
+        _refuse_inputs([file["name"] for file in inputs if not _is_as_then(lying.get(file["name"]), file, hash_of)])
 
 
 def _is_of_extract(file: Mapping[str, str]) -> bool:
@@ -185,14 +193,27 @@ def _is_of_extract(file: Mapping[str, str]) -> bool:
     return not file["name"].startswith("corrections/")
 
 
-def _is_as_then(place: Path, file: Mapping[str, str], hash_of: Callable[[Path], str]) -> bool:
-    path = place / file["name"]
-    with disk_errors(path, "read"):
-        return path.is_file() and hash_of(path) == file["sha256"]
+def _lying_at(place: Path) -> dict[str, Entry]:
+    """The files of an extract by the names that a manifest has them under."""
+    limits = ReadLimits()
+    entries = list_entries(place, limits)
+    archives = [each for each in entries if each.suffix == ".zip" and not each.packed]
+    packed = [inner for one in archives for inner in archive_entries(one, limits)]
+    return {each.name: each for each in (*entries, *packed)}
+
+
+def _is_as_then(entry: Entry | None, file: Mapping[str, str], hash_of: Callable[[Path], str]) -> bool:
+    if entry is None:
+        return False
+    if entry.packed:
+        with open_entry(entry, ReadLimits()) as opened:
+            return opened.sha256() == file["sha256"]
+    with disk_errors(entry.path, "read"):
+        return hash_of(entry.path) == file["sha256"]
 
 
 def _check_same_night(run: Run, made: Run) -> None:
-    """Raise DataError where other inputs went in after all: corrections, or the content of an archive."""
+    """Raise DataError where other inputs went in after all."""
     then = {(file["name"], file["sha256"]) for file in run.manifest["inputs"]}
     now = {(file["name"], file["sha256"]) for file in made.manifest["inputs"]}
     _refuse_inputs(sorted({name for name, _ in then ^ now}))
@@ -204,14 +225,10 @@ def _check_same_night(run: Run, made: Run) -> None:
 def _refuse_inputs(names: list[str]) -> None:
     if names:
         raise DataError(
-            f"{counted(len(names), 'input')} of the run gone or changed: {_some(names)}",
+            f"{counted(len(names), 'input')} of the run gone or changed: {some(names)}",
             hint="bring the extract of that night back and name it with --source",
             inputs=names,
         )
-
-
-def _some(names: Sequence[str]) -> str:
-    return ", ".join(names[:_NAMED]) + (", ..." if len(names) > _NAMED else "")
 
 
 def _model(store: RunStore, recipe: Recipe) -> RulesModel | RiskModel:
@@ -242,7 +259,7 @@ def _with_lists_of(store: RunStore, made_in: RunStore, recipe: Recipe) -> None:
         if (store.root / ERASED).exists():
             shutil.copy2(store.root / ERASED, made_in.root / ERASED)
     if gone := copy_corrected(store, made_in, recipe.corrections):
-        found = f"{counted(len(gone), 'corrected table')} of the run gone or changed: {_some(gone)}"
+        found = f"{counted(len(gone), 'corrected table')} of the run gone or changed: {some(gone)}"
         raise DataError(found, hint="bring corrections/ back from a copy of the store", inputs=gone)
 
 

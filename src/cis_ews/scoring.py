@@ -35,7 +35,7 @@ from cis_ews.risk.cohort import CohortStep, whole_flow
 from cis_ews.risk.night_model import NightModel
 from cis_ews.risk.rules import RulesModel
 from cis_ews.risk.tiers import TierPolicy, place_students
-from cis_ews.schema.freshness import notes_of_the_day
+from cis_ews.schema.freshness import notes_of_the_day, school_days_so_far, schools_of
 from cis_ews.schema.school_data import SchoolData, SourceFile
 from cis_ews.storage.corrected import corrected_in_force
 from cis_ews.storage.recipes import Recipe, keep_model, keep_recipe
@@ -190,7 +190,8 @@ def _read(
                 workspace = night.workspace(runs, files, crew)
                 extract = read_in_parts(parted, corrections=corrections, workspace=workspace, crew=crew)
     if extract is None:
-        extract = read_whole(source, format=format, tolerance=tolerance, runs=runs, watch=crew.watch)
+        day = night.as_of
+        extract = read_whole(source, format=format, tolerance=tolerance, as_of=day, runs=runs, watch=crew.watch)
     check_reach(extract.whole, night.as_of)
     return extract
 
@@ -404,8 +405,11 @@ def coverage_statement(
         *notes_of_the_day(school_data.calendar_days, as_of, schools=in_use),
         *_capacity_notes(school_data, policy),
     ]
-    read = {"rows_read": dict(school_data.rows_read), "rows_reduced": dict(school_data.rows_reduced)}
-    return {**school_data.coverage.to_dict(), **read, "notes": notes, "rows_after_as_of": dict(later)}
+    coverage = school_data.coverage
+    said = {"rows_read": dict(school_data.rows_read), "rows_reduced": dict(school_data.rows_reduced)}
+    days = school_days_so_far(school_data.calendar_days, as_of, reported=coverage.reported)
+    said |= {"school_days": days, "schools": schools_of(school_data.schools)}
+    return {**coverage.to_dict(), **said, "notes": notes, "rows_after_as_of": dict(later)}
 
 
 def _capacity_notes(school_data: SchoolData, policy: TierPolicy) -> list[str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from difflib import get_close_matches
 from typing import Any
 
@@ -25,6 +25,14 @@ _PLAIN = {
 def counted(count: int, one: str, many: str | None = None) -> str:
     """A count with its noun: `1 run`, `2 runs`."""
     return f"{count:,} {one if count == 1 else many or one + 's'}"
+
+
+NAMED = 5
+
+
+def some(names: Sequence[str]) -> str:
+    """The first of some names."""
+    return ", ".join(names[:NAMED]) + (", ..." if len(names) > NAMED else "")
 
 
 BY_RULES = "Published rules; no trained model was used"

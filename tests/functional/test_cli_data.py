@@ -11,6 +11,7 @@ import pytest
 
 from tests.lib.command import command, process
 from tests.lib.extracts import AS_OF, STUDENTS, small_district, write_extract
+from tests.lib.oneroster import package_of, write_package
 
 
 @pytest.fixture
@@ -91,6 +92,20 @@ def test_check_refuses_data_with_code_3_and_counts_by_rule(extract: Path) -> Non
     as_json = command("check", extract, "--json")
     assert as_json.error["code"] == "data_tolerance"
     assert as_json.error["details"]["by_rule"] == {"unreadable_date (birth_date)": STUDENTS}
+
+
+def test_a_refused_check_names_file_and_row_and_writes_every_rejection(tmp_path: Path) -> None:
+    package = package_of(small_district())
+    package["enrollments"] = package["enrollments"].with_columns(beginDate=pl.lit("9/03/25"))
+    folder, out = write_package(tmp_path / "package", package), tmp_path / "rejections.csv"
+    done = command("check", folder, "--format", "oneroster", "--rejections", out)
+    assert done.code == 3
+    assert "24  unreadable_date (beginDate): enrollments.csv:2, enrollments.csv:3, enrollments.csv:4" in done.err
+    assert "`tolerance` under [source] in the settings" in done.err
+    assert str(out) in done.out
+    written = pl.read_csv(out).filter(pl.col("rule") == "unreadable_date")
+    assert (written.height, written["file"].unique().to_list()) == (24, ["enrollments.csv"])
+    assert "9/03/25" not in done.err + done.out + out.read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize("suffix", ["csv", "parquet"])

@@ -8,6 +8,8 @@ from pathlib import Path
 import polars as pl
 import pytest
 
+from cis_ews.storage.compaction import compact_run
+from cis_ews.storage.store import RunStore
 from tests.lib.builders import reported
 from tests.lib.command import command
 from tests.lib.extracts import small_district, write_extract
@@ -52,6 +54,7 @@ def test_a_school_that_stopped_reporting_is_named_with_what_to_do_and_no_student
     done = command("monitor", "--store", tmp_path / "store")
     assert done.code == 6
     assert "EWS001 error: School days are missing (school north, days_enrolled_ytd)" in done.out
+    assert "5 school days are not reported tonight; usually no more than 0 are not" in " ".join(done.out.split())
     assert "ask the school when it last entered attendance" in " ".join(done.out.split())
     assert "s0" not in done.out + done.err
     told = command("monitor", "--store", tmp_path / "store", "--json")
@@ -59,6 +62,54 @@ def test_a_school_that_stopped_reporting_is_named_with_what_to_do_and_no_student
     found = [event for event in told.events if event["event"] == "finding"]
     assert ("EWS001", "north") in {(each["code"], each["school_id"]) for each in found}
     assert told.event("monitored")["compared_with"] == "2026-02-06"
+
+
+def test_a_damaged_earlier_run_is_passed_over_and_named(store: Path, tmp_path: Path) -> None:
+    store = shutil.copytree(store, tmp_path / "store")
+    torn, unreadable = (next((store / "runs" / day).iterdir()) for day in (NIGHTS[0], NIGHTS[4]))
+    (torn / "manifest.json").write_text("{", encoding="utf-8")
+    (unreadable / "indicators.parquet").write_bytes(b"PAR1")
+    done = command("monitor", "--store", store)
+    assert done.code == 0, done.err
+    assert "2026-02-06 beside the night of 2026-01-23: 0 findings." in done.out
+    told = " ".join(done.out.split())
+    for folder in (torn, unreadable):
+        assert f"Passed over, since it is damaged: {folder} > What to do: restore it from a copy" in told
+
+
+def test_compacted_runs_are_named_with_how_to_bring_them_back(store: Path, tmp_path: Path) -> None:
+    store = shutil.copytree(store, tmp_path / "a store")
+    for run in RunStore(store).runs()[:4]:
+        compact_run(RunStore(store), run)
+    done = command("monitor", "--store", store)
+    told = " ".join(done.out.split())
+    assert "Too early to tell: 0 earlier comparisons" in told
+    assert "Passed over: 4 earlier runs that retention compacted" in told
+    assert f"cis-ews replay '{next((store / 'runs' / NIGHTS[3]).iterdir())}' --restore" in told
+    refused = command("monitor", "--store", store, "--as-of", NIGHTS[3])
+    assert refused.code == 5
+    assert f"the night of {NIGHTS[3]} cannot be held beside others" in refused.err
+    assert "bring its indicators back with cis-ews replay '" in refused.err
+
+
+def test_each_district_of_a_store_is_held_beside_its_own_nights(store: Path, tmp_path: Path) -> None:
+    shutil.copytree(store, tmp_path / "store")
+    other = small_district(prefix="t")
+    moved = {
+        name: table.with_columns(pl.col("school_id").replace({"north": "east", "south": "west"}))
+        for name, table in other.items()
+        if "school_id" in table.columns
+    }
+    for day in NIGHTS[-2:]:
+        through = moved["reporting"].with_columns(reported_through=pl.lit(day).str.to_date())
+        write_extract(tmp_path / f"other-{day}", other | moved | {"reporting": through})
+        assert command("score", tmp_path / f"other-{day}", "--as-of", day, "--out", tmp_path / "store").code == 0
+    done = command("monitor", "--store", tmp_path / "store", "--json")
+    assert done.code == 0
+    found = [event for event in done.events if event["event"] == "monitored"]
+    assert [(each["schools"], each["compared_with"], each["findings"]) for each in found] == [(2, NIGHTS[4], 0)] * 2
+    assert [each["earlier"] for each in found] == [0, 4]
+    assert "2 schools: east, west" in command("monitor", "--store", tmp_path / "store").out
 
 
 def test_a_store_that_is_not_there(tmp_path: Path) -> None:

@@ -46,6 +46,24 @@ def test_verify_names_a_damaged_run_with_code_5(store: Path) -> None:
     assert str(run.path) in done.err
 
 
+def test_the_list_names_a_damaged_run_and_shows_the_others(store: Path, tmp_path: Path) -> None:
+    store = shutil.copytree(store, tmp_path / "store")
+    run = RunStore(store).latest()
+    damaged = shutil.copytree(run.path, store / "runs/2026-02-20" / run.run_id)
+    (damaged / "manifest.json").write_text("{", encoding="utf-8")
+    done = command("runs", "list", "--store", store)
+    told = " ".join(done.out.split())
+    assert done.code == 0
+    assert f"{run.as_of} {run.run_id}" in told
+    assert f"! the run in {damaged} does not match its manifest: manifest.json" in told
+    assert "What to do: restore the folder from a backup, or move it away and score the night again" in told
+    assert [line for line in done.out.splitlines() if len(line) > 80 and str(damaged) not in line] == []
+    as_json = command("runs", "list", "--store", store, "--json")
+    assert as_json.event("refused_run")["path"] == str(damaged)
+    assert as_json.event("run")["run_id"] == run.run_id
+    assert command("runs", "verify", "--store", store).code == 5
+
+
 def test_an_empty_store_has_no_runs(tmp_path: Path) -> None:
     assert "There are no runs." in command("runs", "list", "--store", tmp_path).out
 

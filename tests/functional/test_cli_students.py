@@ -161,12 +161,14 @@ def test_what_a_killed_first_night_left_is_removed_and_told(scored: Path) -> Non
     assert process.returncode == -signal.SIGKILL
     assert list((store / "work").iterdir())
     done = command("student", "forget", "s00", "--store", store, "--yes")
-    assert "Removed: 1 folder of work/ and state/ that a night left which did not end" in done.out
-    assert "Nothing else was held about this id" in done.out
+    told = " ".join(done.out.split())
+    assert "Removed: 1 folder of work/ and state/ that a night left which did not end" in told
+    assert "Nothing else was held about this id; it is on the list from now on." in told
+    assert max(map(len, done.out.splitlines())) <= 80
     assert not (store / "work").exists()
     again = command("student", "forget", "s00", "--store", store, "--yes")
     assert "Removed" not in again.out
-    assert "Nothing was held about this id" in again.out
+    assert "Nothing was held about this id; it was on the list before." in " ".join(again.out.split())
 
 
 def test_forgetting_an_id_that_is_almost_held_warns(scored: Path) -> None:

@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import date
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 import pytest
 
 from cis_ews.risk.rules import RulesModel
+from cis_ews.risk.tiers import TierPolicy
+from cis_ews.scoring import score_night
 from cis_ews.settings import ModelSettings, NamedSourceSettings, PolicySettings, Settings
 from cis_ews.storage.database import Database, Job
 from cis_ews.storage.store import RunStore
@@ -17,7 +20,7 @@ from serving.auth import Sessions
 from serving.backend import Backend
 from serving.flags_view import flags_view
 from serving.jobs import KIND, WITHHELD, run_night
-from tests.lib.districts import AS_OF, LAKEVIEW, write_extract
+from tests.lib.districts import AS_OF, HARBOR, LAKEVIEW, write_extract
 from tests.lib.models import catalog_model
 
 
@@ -113,3 +116,26 @@ def test_where_a_model_should_lie_is_told_to_the_log_alone(
     assert (job.error_message or "").startswith(WITHHELD)
     assert str(backend.store.root) not in (job.error_message or "")
     assert use in caplog.text
+
+
+def test_a_school_that_is_missing_from_a_night_is_said(backend: Backend) -> None:
+    source = Path(backend.settings.sources[LAKEVIEW].path)
+
+    def scored(day: int) -> None:
+        options: dict[str, Any] = {"store": backend.store, "database": backend.database, "as_of": date(2026, 2, day)}
+        score_night(source, model=RulesModel(), policy=TierPolicy.load(), **options)
+
+    scored(26)
+    for table in ("schools", "students", "enrollments", "calendar_days", "attendance_events", "reporting"):
+        rows = pl.read_csv(source / f"{table}.csv", infer_schema=False)
+        column = "student_id" if table == "students" else "school_id"
+        rows.filter(~pl.col(column).str.starts_with("south")).write_csv(source / f"{table}.csv")
+    assert not [text for text in flags_view(backend, LAKEVIEW, school_id=None).notices if "issing" in text]
+    scored(27)
+    said = "Missing from this night: South School. It is in the one of Thursday, February 26, 2026;"
+    assert any(text.startswith(said) for text in flags_view(backend, LAKEVIEW, school_id="north").notices)
+    asked = flags_view(backend, LAKEVIEW, school_id="south")
+    assert (asked.school_id, asked.is_known) == ("north", False)
+    assert asked.notices[0] == "South School is missing from this night: this is the first other school."
+    assert "one of this district's" not in " ".join(asked.notices)
+    assert not [text for text in flags_view(backend, HARBOR, school_id=None).notices if "issing" in text]

@@ -100,6 +100,22 @@ def test_the_null_control_and_the_leakage_check_are_told(trained: Done, page: Do
     assert "Leakage: none found" in page.out
 
 
+def test_whether_explanations_hold_is_measured_and_told(trained: Done, page: Done, place: Path) -> None:
+    found = trained.event("trained")["stability"]
+    assert 0.5 < found["top3_overlap_across_seeds"] <= 1.0
+    assert found["identical_when_unchanged"] is True
+    assert found["additive"] is True
+    measured = found["measured"]
+    assert measured["absence.students"] > 0
+    assert measured["absence.features_beyond"] == 0
+    assert measured["absence.related_share"] > 0.8
+    assert measured["deletion.named"] > measured["deletion.by_lot"] + 0.1
+    assert measured["interventional.rank_correlation"] > 0.5
+    assert "\nExplanations: " in page.out
+    (kept,) = (place / "store" / "models").rglob("validation.json")
+    assert json.loads(kept.read_text(encoding="utf-8"))["stability"] == found
+
+
 def test_whom_it_errs_about_is_audited_and_told(trained: Done, page: Done) -> None:
     fairness = trained.event("trained")["fairness"]
     figures = fairness["figures"]

@@ -7,6 +7,7 @@ import os
 import shutil
 import signal
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
@@ -145,10 +146,24 @@ def test_a_correction_does_not_end_what_can_be_brought_back(source: Path, compac
 def test_while_another_process_writes_nothing_is_made_again(store: RunStore) -> None:
     with RunStore(store.root).lock():
         report = _compact(store)
-    assert report.compacted == ()
-    assert len(report.left_whole) == 2
-    assert all("another process is writing to" in why for why in report.left_whole.values())
+    assert (report.compacted, dict(report.left_whole)) == ((), {})
+    assert len(report.hindered) == 2
     assert len(_compact(store).compacted) == 2
+
+
+def test_a_night_can_write_while_files_are_compared(store: RunStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No file of a run is read under the lock, and the night is made again without it."""
+    free = list[bool]()
+
+    def hashed(path: Path) -> str:
+        with RunStore(store.root).lock():
+            free.append(True)
+        return sha256_of(path)
+
+    monkeypatch.setattr("cis_ews.storage.runs.sha256_of", hashed)
+    run = store.runs()[0]
+    compaction.compact_run(store, run)
+    assert len(free) >= len(run.manifest["files"])
 
 
 def test_a_run_changed_while_its_night_was_made_again_stays_whole(store: RunStore) -> None:
@@ -212,7 +227,9 @@ def _with_recipe_of(first: Run, second: Run, store: RunStore) -> Run:
     return second
 
 
-def test_a_run_whose_files_would_come_out_otherwise_stays_whole(store: RunStore) -> None:
+def test_a_run_whose_files_would_come_out_otherwise_stays_whole(
+    store: RunStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
     first = store.runs()[0]
     otherwise = first.path / "rules.parquet"
     pl.read_parquet(otherwise).write_parquet(otherwise, compression="snappy")  # as another version of polars might
@@ -222,7 +239,15 @@ def test_a_run_whose_files_would_come_out_otherwise_stays_whole(store: RunStore)
     (first.path / "manifest.json").write_bytes(json_bytes(sealed(manifest)))
     report = _compact(store)
     assert list(report.left_whole.values()) == ["rules.parquet would come out otherwise; polars was 1.0.0"]
+    assert report.not_tried == ()
     assert not verify_run(open_run(first.path)).away
+    with monkeypatch.context() as patched:  # once with the same packages is enough
+        patched.setattr("cis_ews.compacting.made_again", None)
+        again = _compact(store)
+    assert again == replace(report, compacted=(), freed=0, not_tried=tuple(report.left_whole))
+    assert _compact(store, dry_run=True).not_tried == again.not_tried
+    monkeypatch.setattr("cis_ews.storage.attempts.package_versions", lambda: versions)
+    assert _compact(store).not_tried == ()
     other = {**manifest, "versions": {**versions, "cis_ews": "0.0.1"}}
     (first.path / "manifest.json").write_bytes(json_bytes(sealed(other)))
     assert "does not match its manifest" in _compact(store).left_whole[str(first.path.relative_to(store.root))]
@@ -273,13 +298,21 @@ def test_a_night_beside_a_compacted_one_says_why_causes_are_not_told(source: Pat
 def test_forgetting_a_student_of_a_compacted_run_ends_what_could_be_brought_back(compacted: RunStore) -> None:
     first = compacted.runs()[0]
     students = first.table("scores")["student_id"]
-    assert forget_student(compacted, None, students[0], today=LATER).runs_rewritten
+    report = forget_student(compacted, None, students[0], today=LATER)
+    assert set(report.lost_runs) == {run.run_id for run in compacted.runs()[:2]} < set(report.runs_rewritten)
     rewritten = verify_run(open_run(first.path))
     assert rewritten.away == frozenset()
     assert rewritten.tables == ["changes", "rejections", "scores"]
     assert not rewritten.rows_of("scores", students[0]).height
-    with pytest.raises(StorageError, match="students were forgotten since"):
+    assert rewritten.lost == {"indicators.parquet", "reasons.parquet", "rules.parquet"}
+    with pytest.raises(
+        StorageError, match=r"cannot come back: one of its students was forgotten since.*move its folder"
+    ):
         replay(rewritten, compacted, restore=True)
+    with pytest.raises(RunNotFoundError, match="has no reasons any more: it was compacted when one of its students"):
+        rewritten.table("reasons")
+    again = forget_student(compacted, None, students[0], today=LATER)
+    assert (again.found_nothing, again.known_before, again.lost_runs) == (True, True, ())
     held = export_student(compacted, None, students[1])
     assert {name for run in held["runs"] if run["run_id"] == first.run_id for name in run["tables"]} <= {
         "scores",
@@ -382,9 +415,15 @@ def test_the_command_line_says_what_was_compacted_and_what_stayed(
     told = capsys.readouterr().out
     assert "Compacted 1 run, " in told
     assert "1 run left whole:" in told
+    assert max(map(len, told.splitlines())) <= 80
     assert "does not say how the run" in " ".join(told.split())
     assert command_line(["runs", "list", "--store", str(store.root)]) == 0
     told = capsys.readouterr().out
     assert f"Compacted: {store.runs()[0].run_id}" in told
+    assert max(map(len, told.splitlines())) <= 80
+    held = open_run(newest.path).table("scores")["student_id"][0]
+    assert command_line(["student", "forget", held, "--store", str(store.root), "--yes"]) == 0
+    told = capsys.readouterr().out
+    assert "1 compacted run can no longer be restored:" in told
     assert max(map(len, told.splitlines())) <= 80
     assert pl.read_parquet(newest.path / "reasons.parquet").height

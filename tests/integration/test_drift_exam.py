@@ -18,6 +18,7 @@ from cis_ews.evaluation.drift import FEWEST_EARLIER, Monitoring, monitor, unusua
 from cis_ews.evaluation.drift_measures import NightFacts, measured
 from cis_ews.risk.cohort import build_cohort
 from cis_ews.risk.tiers import assign_tiers
+from cis_ews.schema.freshness import school_days_so_far
 from cis_ews.schema.school_data import SchoolData
 from tests.lib.command import command
 
@@ -40,7 +41,9 @@ def _facts(school_data: SchoolData, as_of: date) -> NightFacts:
     students = scores.select("student_id", "school_id", "tier", "risk").join(
         indicators.drop("school_id"), on="student_id"
     )
-    return NightFacts(as_of=as_of, school_year=2026, students=students)
+    through = dict(school_data.reporting.select("school_id", "reported_through").iter_rows())
+    days = school_days_so_far(school_data.calendar_days, as_of, reported=through)
+    return NightFacts(as_of=as_of, school_year=2026, students=students, school_days=days)
 
 
 @pytest.fixture(scope="module")
@@ -65,7 +68,9 @@ def school(year: SchoolData) -> str:
 
 def test_a_clean_year_of_nights_is_silent(nights: list[NightFacts]) -> None:
     """The stated rate is at most one night in fifty, so that a year with more than two would be one in forty."""
-    history = [measured(before, now) for before, now in pairwise(nights)]
+    history = [
+        measured(before, now, since=nights[: number + 1]) for number, (before, now) in enumerate(pairwise(nights))
+    ]
     loud = [
         number
         for number in range(FEWEST_EARLIER, len(history))

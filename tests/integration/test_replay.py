@@ -78,13 +78,16 @@ def test_an_extract_that_was_moved_changed_or_lost(extract: Path, tmp_path: Path
         _replayed(night, source=moved)
 
 
-def test_an_archive_with_other_content_is_seen_when_it_is_read(extract: Path, tmp_path: Path) -> None:
+def test_an_archive_with_other_content_is_seen_before_it_is_read(
+    extract: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     archive = Path(shutil.make_archive(str(tmp_path / "extract"), "zip", extract))
     night = _night(archive)
     _same(_replayed(night), night)
     archive.unlink()
     (extract / "supports.parquet").unlink()
     shutil.make_archive(str(tmp_path / "extract"), "zip", extract)
+    monkeypatch.setattr("cis_ews.replaying.score_night", None)
     with pytest.raises(DataError, match=r"1 input of the run gone or changed: supports\.parquet"):
         _replayed(night)
 
@@ -202,3 +205,27 @@ def test_retention_takes_recipes_and_models_with_the_runs(extract: Path) -> None
     apply_retention(store, policy, today=date(2026, 6, 1))
     assert not place.exists()
     assert list((store.root / "recipes").glob("*.json")) == []
+
+
+def test_a_damaged_recipe_stops_no_retention_and_keeps_what_it_may_name(
+    extract: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    night = _night(extract, model=catalog_model())
+    store = RunStore(extract.parent / "store")
+    unused = model_path(store, "0" * 12)
+    unused.parent.mkdir()
+    unused.write_bytes(b"{}")
+    (store.root / "recipes/0123456789abcdef.json").write_bytes(b"{}")  # of a run that is gone
+    recipe = store.root / "recipes" / f"{night.run.run_id}.json"
+    content = recipe.read_bytes()
+    recipe.write_bytes(b"{")
+    report = apply_retention(store, RetentionPolicy.load(), today=DAY)
+    assert report.damaged_recipes == (night.run.run_id,)
+    assert unused.exists()
+    assert not (store.root / "recipes/0123456789abcdef.json").exists()
+    assert command_line(["retention", "--store", str(store.root), "--dry-run"]) == 0
+    assert f"Damaged: recipes/{night.run.run_id}.json." in capsys.readouterr().out
+    recipe.write_bytes(content)
+    assert apply_retention(store, RetentionPolicy.load(), today=DAY).damaged_recipes == ()
+    assert not unused.exists()
+    assert model_path(store, night.run.model_version).exists()

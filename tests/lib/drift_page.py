@@ -40,6 +40,7 @@ store says the same again ([ADR 19](adr/0019-drift-from-the-runs.md)).
 
 1. **Beside what.** The newest night that is at least {LAG.days} and at most {OLDEST.days} days older, of the same
    school year. So a fault that came in on one night is told for a week.
+   Where several districts share a store, each is held beside its own nights: those that scored students of its schools.
 2. **What is usual.** The same is measured between the earlier nights of the store, up to {EARLIER} comparisons, all
    schools together. With fewer than {FEWEST_EARLIER} nothing is judged but `EWS011`, and the command says so.
 3. **A finding** is a change that is at least {FACTOR:g} times what nine in ten of these changes stayed below, **and**
@@ -52,6 +53,11 @@ index): {names[0]}, and the risk. Records that are counted, of students who stay
 pace of the year so far: {names[1]}; "dried up" also asks for fewer than one in {TIMES:g} of those expected,
 "multiplied" for more than {TIMES:g} times as many. That values come in, at the end of a term, is no fault; only that
 they go.
+
+School days are counted by each school's calendar, so that a holiday is none. How late a school reports is held beside
+its own earlier nights (what nine in ten of them stayed within): a school that enters every week a week later is no
+finding, in the week after a holiday neither. Calendars of schools may differ: more school days than the others had are
+told only where they brought no more records than a holiday would.
 
 ## The checks
 
@@ -90,11 +96,13 @@ found, and no other school is named.
 
 - A slow change of all schools together: each is compared with itself a week ago.
 - A fault that was there in the first nights of the year: it is what is usual.
-- In a store of two schools, which of the two lacks school days: both are named (`EWS001`, `EWS002`). In a store of
-  one, neither check speaks; `EWS003` does.
+- In a store of one school, that its calendar counts holidays as school days (`EWS002`). Where calendars differ and one
+  school reports late, its further days, not reported yet, cannot be told from a holiday that is counted: it is named.
 - Nights worked out one after the other from a single extract: each is told to be of an old one (`EWS011`).
 - Summer, and the first five weeks of a school year.
-- Compacted runs are passed over: their indicators are not kept.
+- Compacted runs are passed over, since their indicators are not kept; where too few are left to judge, the command says
+  how to bring them back. Damaged runs are passed over too, and named.
+- A district without a night on the newest as-of date of the store: `--as-of` names its own.
 """
 
 

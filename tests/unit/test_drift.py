@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
+from dataclasses import replace
 from datetime import date, timedelta
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -55,9 +58,14 @@ def test_every_check_says_what_to_do_under_a_code_of_its_own() -> None:
     assert all(check.least > 0.0 and check.what_to_do and check.measure for check in CHECKS)
 
 
-def _night(week: int, **changed: object) -> NightFacts:
-    """Three schools of 40, one of each record a student and day; `changed` replaces what the first school has."""
+def _night(week: int, *, held: int | None = None, reported: int | None = None, **changed: Any) -> NightFacts:
+    """Three schools of 40, one of each record a student and day; the rest replaces what the first school has.
+
+    `held`: the school days of its calendar; `reported`: those of them that it has reported.
+    """
     days = 10 + 5 * week
+    whole = {"held": days, "reported": days}
+    first = {"held": held or days, "reported": reported or held or days}
     rows: dict[str, object] = {
         "tier": 1,
         "risk": None,
@@ -72,7 +80,12 @@ def _night(week: int, **changed: object) -> NightFacts:
     ]
     schema = {"risk": pl.Float64, "tier": pl.Int8}
     frame = pl.DataFrame(students, schema_overrides=schema)
-    return NightFacts(as_of=MONDAY + timedelta(weeks=week), school_year=2026, students=frame)
+    return NightFacts(
+        as_of=MONDAY + timedelta(weeks=week),
+        school_year=2026,
+        students=frame,
+        school_days={"north": first, "south": whole, "east": whole},
+    )
 
 
 def test_the_first_nights_are_not_judged_and_a_steady_year_is_silent() -> None:
@@ -97,8 +110,8 @@ def test_nights_of_another_year_of_the_same_week_and_of_long_ago_are_passed_over
 @pytest.mark.parametrize(
     ("changed", "code", "feature"),
     [
-        ({DAYS: 35}, "EWS001", DAYS),
-        ({DAYS: 45}, "EWS002", DAYS),
+        ({"reported": 35, DAYS: 35}, "EWS001", DAYS),
+        ({"held": 45, DAYS: 45}, "EWS002", DAYS),
         ({"tardies_ytd": 35}, "EWS003", "tardies_ytd"),
         ({"tardies_ytd": 80}, "EWS004", "tardies_ytd"),
         ({"gpa_latest_term": 5.0}, "EWS005", "gpa_latest_term"),
@@ -106,10 +119,72 @@ def test_nights_of_another_year_of_the_same_week_and_of_long_ago_are_passed_over
         ({"tier": 2}, "EWS008", "flagged"),
     ],
 )
-def test_each_check_finds_its_fault_at_its_school(changed: dict[str, object], code: str, feature: str) -> None:
+def test_each_check_finds_its_fault_at_its_school(changed: dict[str, Any], code: str, feature: str) -> None:
     found = monitor(_night(6, **changed), [_night(week) for week in range(6)]).findings
     assert (code, "north", feature) in {(each.check.code, each.school_id, each.feature) for each in found}
     assert {each.school_id for each in found} == {"north"}
+
+
+def _year_of_one_late(days_late: Callable[[int], int], *, weeks: int, holiday: int) -> list[NightFacts]:
+    """Nights a week apart with a week without school; the first school reports some school days late."""
+    nights = list[NightFacts]()
+    for week in range(weeks):
+        held = 10 + 5 * (week - (week >= holiday))
+        known = held - days_late(week)
+        night = _night(week)
+        students = night.students.with_columns(
+            pl.when(pl.col("school_id") == "north").then(known).otherwise(held).alias(name) for name in (DAYS, *COUNTS)
+        )
+        days = {"north": {"held": held, "reported": known}}
+        days |= {school: {"held": held, "reported": held} for school in ("south", "east")}
+        nights.append(replace(night, students=students, school_days=days))
+    return nights
+
+
+def test_a_school_that_is_always_late_is_no_finding_in_a_holiday_and_one_that_stops_is() -> None:
+    # A week late: in the week without school it catches up, and in the week after it is late again.
+    nights = _year_of_one_late(lambda week: 0 if week == 7 else 5, weeks=12, holiday=7)
+    assert [monitor(each, nights).findings for each in nights] == [()] * 12
+    stops = _year_of_one_late(lambda week: {7: 0, 11: 10}.get(week, 5), weeks=12, holiday=7)
+    [found, *_] = monitor(stops[-1], stops).findings
+    assert (found.check.code, found.school_id, found.then, found.now, found.value) == ("EWS001", "north", 5, 10, 5)
+
+
+def test_a_school_with_a_break_of_its_own_is_no_finding_and_the_others_are_none() -> None:
+    nights = [_night(week) for week in range(6)]
+    break_of_north = _night(6, held=35, **dict.fromkeys((DAYS, *COUNTS), 35))
+    assert monitor(break_of_north, nights).findings == ()
+    others_break = _night(5)
+    moved = others_break.students.with_columns(
+        pl.when(pl.col("school_id") == "north").then(pl.lit(40)).otherwise(name).alias(name) for name in (DAYS, *COUNTS)
+    )
+    days = dict(others_break.school_days) | {"north": {"held": 40, "reported": 40}}
+    tonight = replace(others_break, as_of=_night(6).as_of, students=moved, school_days=days)
+    assert monitor(tonight, nights).findings == ()
+
+
+def test_of_two_schools_the_late_one_is_named_and_a_lone_one_too() -> None:
+    for schools in (["north", "south"], ["north"]):
+        some = pl.col("school_id").is_in(schools)
+        every = [*(_night(week) for week in range(6)), _night(6, reported=35, **{DAYS: 35})]
+        nights = [
+            replace(
+                night,
+                students=night.students.filter(some),
+                school_days={school: night.school_days[school] for school in schools},
+            )
+            for night in every
+        ]
+        found = [each for each in monitor(nights[-1], nights).findings if each.check.code in ("EWS001", "EWS002")]
+        assert [(each.check.code, each.school_id) for each in found] == [("EWS001", "north")]
+
+
+def test_a_finding_is_told_in_words_without_a_usual_of_nothing() -> None:
+    for check in CHECKS:
+        said = check.sentence(value=0.5, usual=-1.0, then=3.0, now=5.0)
+        assert "0.00" not in said.replace("3.00", "").replace("5.00", "")
+        assert "-1" not in said
+        assert said == check.sentence(value=0.5, usual=0.0, then=3.0, now=5.0)
 
 
 def test_students_who_are_gone_and_rows_that_are_rejected() -> None:

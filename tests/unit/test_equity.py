@@ -15,6 +15,7 @@ from sklearn.metrics import precision_score
 
 from cis_ews.errors import ModelError
 from cis_ews.evaluation.bootstrap import Bootstrap
+from cis_ews.evaluation.clustering import Sums, clustered_gap
 from cis_ews.evaluation.equity import (
     ATTRIBUTES,
     Audit,
@@ -178,6 +179,76 @@ def test_served_against_flagged() -> None:
     assert _figure(found, "F", "served").is_gap
 
 
+def test_whoever_is_not_known_to_be_served_does_not_count_as_not_served() -> None:
+    rows, groups = _rows({"F": (60, 40, 10, 90), "M": (60, 40, 10, 90)})
+    place = pl.int_range(pl.len()).over("flagged", groups["gender"])
+    served = pl.when(place % 2 == 0).then(place % 4 == 0)
+    found = audit(rows.with_columns(served=served), groups, decisions=["flagged"], attributes=["gender"])
+    figure = _figure(found, "F", "served")
+    assert (figure.value, figure.of) == (0.5, 50)
+
+
+def test_of_two_groups_the_gaps_are_one_test() -> None:
+    rows, groups = _district(2, planted=0.05)
+    two = audit(rows, groups, decisions=["flagged"], attributes=["english_learner"])
+    ours, theirs = ([each for each in two.figures if each.group == group] for group in ("never", "newcomer"))
+    assert [each.p for each in ours] == pytest.approx([each.p for each in theirs])
+    alone = [
+        p_of_difference(each.value or 0.0, each.of or 1, other=other.value or 0.0, of_other=other.of or 1)
+        for each, other in zip(ours, theirs, strict=True)
+        if each.measure != "calibration"
+    ]
+    assert min(each.p or 1.0 for each in ours) == pytest.approx(min(alone) * len(ours))
+
+
+def _by_school(seed: int, *, schools: int = 40) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """No bias, but schools that flag in their own way, and of which each group has its own."""
+    rows, groups = _district(seed)
+    draw = np.random.default_rng(seed + 100)
+    school = draw.integers(schools, size=rows.height)
+    flagged = draw.random(rows.height) < draw.beta(1.0, 4.0, schools)[school]
+    lives = np.where(draw.random(rows.height) < 0.95, school % 2 == 0, draw.random(rows.height) < 0.5)
+    groups = groups.with_columns(english_learner=pl.Series(np.where(lives, "newcomer", "never")))
+    return rows.with_columns(flagged=pl.Series(flagged), school_id=pl.Series(school).cast(pl.String)), groups
+
+
+def test_schools_that_differ_are_no_bias() -> None:
+    loud = {True: 0, False: 0}
+    for seed in range(12):
+        rows, groups = _by_school(seed)
+        for clustered in loud:
+            known = rows if clustered else rows.drop("school_id")
+            found = audit(known, groups, decisions=["flagged"], attributes=["english_learner"])
+            loud[clustered] += bool(found.gaps)
+    assert loud[False] >= 6
+    assert loud[True] <= 2
+
+
+def test_a_gap_between_schools_is_as_uncertain_as_schools_drawn_again_say() -> None:
+    rows, groups = _by_school(4)
+    is_group = groups["english_learner"].to_numpy() == "newcomer"
+    flagged, schools = rows["flagged"].to_numpy().astype(float), rows["school_id"].to_numpy()
+    bootstrap = Bootstrap.of(schools, draws=2_000, seed=3)
+    drawn = [bootstrap.ratio(flagged * of, of.astype(float)) for of in (is_group, ~is_group)]
+    found = audit(rows, groups, decisions=["flagged"], attributes=["english_learner"])
+    figure = _figure(found, "newcomer", "selection_rate", attribute="english_learner")
+    assert figure.gap_low is not None
+    assert figure.gap_high is not None
+    width = 2.0 * 2.0227 * np.std(drawn[0] - drawn[1])  # Student's t of 39 degrees of freedom
+    assert figure.gap_high - figure.gap_low == pytest.approx(width, rel=0.15)
+
+
+def test_a_clustered_deviation_by_hand() -> None:
+    group, rest = Sums(np.array([2.0, 0.0]), np.array([2.0, 2.0])), Sums(np.array([1.0, 1.0]), np.array([4.0, 4.0]))
+    found = clustered_gap(group, rest)
+    assert found is not None
+    # The group's half moves by (2 - 1) / 4 and (0 - 1) / 4, the rest's quarter not at all; G / (G - 1) = 2.
+    assert found.deviation == pytest.approx(np.sqrt(2 * (0.25**2 + 0.25**2)))
+    assert (found.freedom, found.half_width) == (1, pytest.approx(12.7062 * found.deviation, rel=1e-4))
+    assert found.p_of(found.deviation) == pytest.approx(0.5)
+    assert clustered_gap(Sums(group.total[:1], group.of[:1]), Sums(rest.total[:1], rest.of[:1])) is None
+
+
 def test_pairs_and_both_decisions_are_audited() -> None:
     rows, groups = _district(5)
     rows = rows.with_columns(listed=pl.col("risk") >= pl.col("risk").quantile(0.9))
@@ -270,6 +341,8 @@ def test_how_much_better_than_the_average_of_the_school(tells_more: bool, low: f
     found = beyond_school_average(label, noisy, average, schools=schools, share=0.1, bootstrap=bootstrap)
     assert low <= found.value <= high
     assert found.excludes_zero == tells_more
+    with pytest.raises(ModelError, match="the bootstrap is not of these schools"):
+        beyond_school_average(label, noisy, average, schools=schools[::-1], share=0.1, bootstrap=bootstrap)
 
 
 def test_what_cannot_be_audited() -> None:

@@ -50,6 +50,12 @@ def test_encodings(tmp_path: Path, encoding: str, note: str | None) -> None:
     )
 
 
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16"])
+def test_a_byte_order_mark_twice_is_no_part_of_the_first_heading(tmp_path: Path, encoding: str) -> None:
+    _rewrite(write_plain(tmp_path), "students", f"\ufeff{_named(tmp_path, 'Zoë')}".encode(encoding))
+    assert read_school_data(tmp_path).students["student_id"][0] == "MARKERID000"
+
+
 def test_bytes_that_windows_does_not_know_are_latin_1(tmp_path: Path) -> None:
     _rewrite(write_plain(tmp_path), "students", _named(tmp_path, "Zo\x81ë").encode("latin-1"))
     data = read_school_data(tmp_path)

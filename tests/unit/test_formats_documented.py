@@ -9,8 +9,8 @@ import polars as pl
 import pytest
 
 from cis_ews.readers.base import RAGGED
+from cis_ews.readers.codes import MAX_DISTINCT, MIN_STUDENTS
 from cis_ews.readers.limits import MEBIBYTE, ReadLimits
-from cis_ews.readers.mapping_codes import MAX_DISTINCT, MIN_STUDENTS
 from cis_ews.readers.mapping_config import Derivation, SourceMapping, TableMapping, load_mapping
 from cis_ews.schema import parsing
 from cis_ews.schema.links import LINK_RULES

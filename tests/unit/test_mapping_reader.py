@@ -14,7 +14,7 @@ from cis_ews.enums import CoverageLevel
 from cis_ews.errors import ReadError, SchemaError, ToleranceError, UnmappedCodesError
 from cis_ews.indicators import compute_indicators
 from cis_ews.readers import read_school_data
-from cis_ews.readers.mapping_codes import MAX_DISTINCT
+from cis_ews.readers.codes import MAX_DISTINCT
 from cis_ews.schema.school_data import SchoolData
 from tests.lib.dirt import accounted, leaks, rules_broken
 from tests.lib.toml import write_toml

@@ -108,7 +108,7 @@ def test_the_trees_stay_small() -> None:
 def test_gaps_that_training_had_are_left_to_the_trees() -> None:
     part = TreePart("", np.array([np.nan, 3.0]))
     gaps = np.array([[np.nan, np.nan], [1.0, 1.0]])
-    completed = part._completed(gaps)  # pyright: ignore[reportPrivateUsage]
+    completed = part.completed(gaps)
     assert np.array_equal(completed, [[np.nan, 3.0], [1.0, 1.0]], equal_nan=True)
     assert np.isnan(gaps[0]).all()
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from datetime import date
+from datetime import date, datetime
 from pathlib import Path
 
 import polars as pl
@@ -13,7 +13,9 @@ from polars.testing import assert_frame_equal
 from cis_ews.enums import CoverageLevel
 from cis_ews.errors import ConfigError, ReadError, SchemaError
 from cis_ews.readers import read_school_data
+from cis_ews.readers.cells import moments
 from cis_ews.readers.oneroster_tables import ID, KNOWN
+from cis_ews.readers.subjects import subject_of
 from cis_ews.schema.school_data import TABLES, SchoolData
 from tests.lib.dirt import accounted, clean_frames, leaks, rules_broken, zip_of
 from tests.lib.extracts import small_district, write_extract
@@ -211,6 +213,74 @@ def test_dates_truths_and_words_in_other_forms_are_read_and_counted(tmp_path: Pa
     assert set(data.demographics["race_ethnicity"]) == {"Asian"}
     assert notes(data, "enrollments: beginDate: 24 cells were read as dates in another form")
     assert "demographics: asian: 24 cells say true or false in another form" in data.coverage.notes
+
+
+@pytest.mark.parametrize("cell", ["9/03/25", "25-09-03", "0025-09-03", "09-03-25"])
+def test_a_year_of_two_digits_is_refused(tmp_path: Path, package: Package, cell: str) -> None:
+    first = pl.int_range(pl.len()) == 0
+    entered = pl.when(first).then(pl.lit(cell)).otherwise("beginDate")
+    package["enrollments"] = package["enrollments"].with_columns(beginDate=entered)
+    data = read_school_data(write_package(tmp_path, package), format="oneroster", tolerance=0.1)
+    assert ("unreadable_date", 2, "beginDate") in rules_broken(data, "enrollments")
+    assert min(data.enrollments["entry_date"]) > date(2000, 1, 1)
+
+
+def test_moments_are_told_in_any_zone_and_precision() -> None:
+    said = [
+        "2026-02-01T00:00:00.000Z",
+        "2026-02-01T01:00:00+01:00",
+        "2026-02-01",
+        "2026-01-31 19:00:00-0500",
+        "2026-02-01T00:00Z",
+        "2026-02-01T00:00:00.5Z",
+        "2026-02-01T00:00:00.50+00:00",
+        "yesterday",
+        None,
+    ]
+    found = moments(pl.Series(said)).to_list()
+    assert found == [datetime(2026, 2, 1)] * 5 + [datetime(2026, 2, 1, microsecond=500_000)] * 2 + [None, None]
+
+
+@pytest.mark.parametrize(
+    ("earlier", "later"),
+    [
+        ("2026-03-01T00:00:00+02:00", "2026-02-28T23:00:00Z"),  # as texts they are the other way round
+        ("2026-03-01T00:00:00Z", "2026-03-01T00:00:00.5Z"),
+    ],
+)
+def test_the_row_that_was_modified_last_stands(tmp_path: Path, package: Package, earlier: str, later: str) -> None:
+    assert earlier > later
+    write_package(tmp_path / "1", package | {"users": package["users"].with_columns(dateLastModified=pl.lit(later))})
+    old = changed(package["users"], ["s03"], familyName="Old").with_columns(dateLastModified=pl.lit(earlier))
+    write_package(tmp_path / "2", {"users": old}, mode="delta")
+    assert set(read(tmp_path).students["last_name"]) == {"Family"}
+
+
+def test_a_comma_without_quotation_marks_is_no_shifted_row(tmp_path: Path, package: Package) -> None:
+    folder = write_package(tmp_path, package)
+    lines = (folder / "users.csv").read_text(encoding="utf-8").splitlines()
+    lines[3] = lines[3].replace("Given", "Given,Marker", 1)  # ends in an empty cell all the same
+    text = "\n".join([*lines[:5], f"{lines[5]},", *lines[6:]])
+    (folder / "users.csv").write_text(f"{text}\n", encoding="utf-8")
+    data = read_school_data(folder, format="oneroster", tolerance=0.1)
+    assert ("ragged_row", 4, None) in rules_broken(data, "students")
+    assert data.students.height == 23
+    assert set(data.students["last_name"]) == {"Family"}
+    assert notes(data, "users.csv: 1 row")
+    (folder / "users.csv").write_text("\n".join([lines[0], *(f"{line}," for line in lines[1:])]), encoding="utf-8")
+    assert read_school_data(folder, format="oneroster", tolerance=0.1).students.height == 23
+
+
+def test_a_package_without_a_student_says_so(tmp_path: Path, package: Package) -> None:
+    package["roles"] = package["roles"].with_columns(role=pl.lit("guardian"))
+    with pytest.raises(SchemaError, match=r"users\.csv: none of 25 users is a student"):
+        read(write_package(tmp_path, package))
+
+
+@pytest.mark.parametrize(("title", "subject"), [("Home Economics", "other"), ("Economics", "social_studies")])
+def test_home_economics_is_no_social_study(title: str, subject: str) -> None:
+    words = pl.DataFrame({"codes": pl.Series([None], dtype=pl.String), "title": [title]})
+    assert words.select(subject_of(("codes",), ("title",))).item() == subject
 
 
 def test_another_encoding_and_a_byte_order_mark_are_read(tmp_path: Path, package: Package) -> None:
@@ -416,3 +486,30 @@ def test_every_file_of_the_standard_is_known_and_the_unused_are_no_surprise(tmp_
     data = read(write_package(tmp_path, whole))
     assert not [note for note in data.coverage.notes if "unknown" in note or "passed over" in note]
     shutil.rmtree(tmp_path)
+
+
+def test_a_later_result_does_not_hide_what_was_known(tmp_path: Path, package: Package) -> None:
+    book = gradebook(
+        package,
+        {"lineItemSourcedId": "h1", "score": "5", "scoreDate": "2025-10-01"},
+        {"lineItemSourcedId": "h2", "score": "30"},  # known when it is due, on 2 October
+        {"lineItemSourcedId": "h3", "score": "50", "scoreDate": "2025-12-01"},
+    )
+    due = pl.when(pl.col(ID) != "h4").then("dueDate")
+    book["lineItems"] = book["lineItems"].with_columns(dueDate=due)
+    undated = {ID: "r9", "lineItemSourcedId": "h4", "studentSourcedId": "s00", "score": "0"}
+    book["results"] = pl.concat([book["results"], rows("results", [undated])])
+    folder = write_package(tmp_path, book)
+    for as_of, percent, graded_on, unknown in (
+        (date(2025, 9, 30), None, None, 4),
+        (date(2025, 10, 1), 50.0, date(2025, 10, 1), 3),
+        (date(2025, 11, 1), 87.5, date(2025, 10, 2), 2),
+        (date(2025, 12, 24), 97.5, date(2025, 12, 1), 1),
+        (date(2026, 1, 30), 57.5, date(2026, 1, 30), 0),  # without a date a result is known when its term is over
+        (None, 57.5, date(2026, 1, 30), 0),
+    ):
+        data = read_school_data(folder, format="oneroster", as_of=as_of)
+        said = [] if percent is None else [(percent, graded_on)]
+        assert data.course_grades.select("percent", "graded_on").rows() == said, as_of
+        assert bool(notes(data, f"course_grades: {unknown} results are not known on")) == bool(unknown)
+        assert all_accounted(data)

@@ -75,6 +75,30 @@ def test_a_second_process_is_told_that_the_store_is_locked(store: RunStore) -> N
     assert store.write(contents()).manifest["counts"]["students"] == 3
 
 
+def test_a_lock_that_is_held_for_a_moment_is_waited_for(store: RunStore) -> None:
+    with child(HOLD_THE_LOCK, str(store.root)) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "held\n"
+        ends = threading.Timer(0.2, process.communicate, args=("\n",))
+        ends.start()
+        assert store.write(contents()).run_id
+        ends.join()
+
+
+def test_a_run_that_cannot_be_opened_hides_no_other(store: RunStore) -> None:
+    kept, *torn = [store.write(contents(as_of=date(2026, 2, day))) for day in (3, 4, 5, 6)]
+    (torn[0].path / "manifest.json").write_text("{", encoding="utf-8")
+    (torn[1].path / "manifest.json").write_text('{"format": 1}', encoding="utf-8")
+    (torn[2].path / "manifest.json").write_text('{"format": 99}', encoding="utf-8")
+    opened = store.opened()
+    assert opened.runs == (kept,)
+    assert list(opened.refused) == [run.path for run in torn]
+    assert all(str(folder) in error.message and error.hint for folder, error in opened.refused.items())
+    assert store.latest(date(2026, 2, 3)) == kept
+    with pytest.raises(StorageError, match=r"format 99"):  # an older night is not taken for the newest
+        store.latest()
+
+
 def test_a_killed_process_holds_no_lock(store: RunStore) -> None:
     with child(HOLD_THE_LOCK, str(store.root)) as process:
         assert process.stdout is not None

@@ -12,7 +12,7 @@ import typer
 from cis_ews.cli.options import AsOf, Format, Json, OptionalAsOf, Source, Store, parse_day
 from cis_ews.cli.session import Session, begin, read_source
 from cis_ews.cli.show import show_coverage, show_rejections
-from cis_ews.errors import ConfigError, DataError
+from cis_ews.errors import ConfigError, DataError, ToleranceError
 from cis_ews.wording import counted
 
 
@@ -150,7 +150,13 @@ def check(
     from cis_ews.cli.summaries import write_table
 
     session = begin(context, as_json=as_json)
-    school_data = read_source(session, source, source_format)
+    try:
+        school_data = read_source(session, source, source_format, as_of=as_of)
+    except ToleranceError as error:
+        if rejections is not None and error.rejections is not None:
+            write_table(error.rejections, rejections)
+            session.terminal.say(f"Every rejection lies in {rejections}")
+        raise
     show_rejections(session.terminal, school_data)
     show_coverage(session.terminal, school_data, as_of)
     if rejections is not None:
@@ -210,7 +216,7 @@ def indicators(
     from cis_ews.scoring import check_reach
 
     session = begin(context, as_json=as_json)
-    school_data = read_source(session, source, source_format)
+    school_data = read_source(session, source, source_format, as_of=as_of)
     check_reach(school_data, as_of)
     with session.terminal.step("indicators"):
         measured = compute_indicators(school_data, as_of)

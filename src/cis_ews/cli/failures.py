@@ -21,6 +21,8 @@ from cis_ews.errors import EwsError, StorageError
 from cis_ews.logs import configure_logs, get_log, log_failure
 
 UNEXPECTED = 1
+PLACES = 3
+"""So many places (file and row) of each rule are told."""
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 INTERRUPTED = 130
 
@@ -105,7 +107,11 @@ def leave_quietly() -> int:
 
 
 def _counts(details: Mapping[str, object]) -> list[str]:
-    """Details that are counts, largest first: rejected rows by rule, unmapped codes."""
+    """Details that are counts, largest first: rejected rows by rule, with their first places; unmapped codes."""
     tables = [cast("Mapping[str, object]", value) for value in details.values() if isinstance(value, Mapping)]
     pairs = [(str(name), count) for table in tables for name, count in table.items() if isinstance(count, int)]
-    return [f"{count:>8,}  {name}" for name, count in sorted(pairs, key=lambda pair: (-pair[1], pair[0]))]
+    places = cast("Mapping[str, Sequence[str]]", details.get("places", {}))
+    return [
+        f"{count:>8,}  {name}" + (f": {', '.join(places[name][:PLACES])}" if name in places else "")
+        for name, count in sorted(pairs, key=lambda pair: (-pair[1], pair[0]))
+    ]

@@ -6,6 +6,7 @@ import sys
 from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import date
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -97,8 +98,8 @@ def begin(context: typer.Context, *, as_json: bool) -> Session:
     return Session(start.settings, Terminal(as_json=as_json))
 
 
-def read_source(session: Session, source: Path, source_format: str | None) -> SchoolData:
-    """Read an extract, with progress."""
+def read_source(session: Session, source: Path, source_format: str | None, *, as_of: date | None = None) -> SchoolData:
+    """Read an extract, with progress. `as_of`: as `read_school_data` has it."""
     from cis_ews.readers import read_school_data
 
     with session.terminal.step("read"):
@@ -106,6 +107,7 @@ def read_source(session: Session, source: Path, source_format: str | None) -> Sc
             source,
             format=session.format(source_format),
             tolerance=session.settings.source.tolerance,
+            as_of=as_of,
             progress=session.terminal,
         )
 

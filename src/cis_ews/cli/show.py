@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from datetime import date
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import polars as pl
@@ -17,9 +18,11 @@ from cis_ews.wording import counted, decided_by, model_notices
 
 if TYPE_CHECKING:
     from cis_ews.compacting import CompactionReport
+    from cis_ews.errors import StorageError
     from cis_ews.night.loaded import LoadReport
     from cis_ews.schema.school_data import SchoolData
     from cis_ews.scoring import ScoreRun
+    from cis_ews.storage.erasure import ErasureReport
     from cis_ews.storage.retention import RetentionReport
 
 REASONS_SHOWN = 2
@@ -140,12 +143,18 @@ def show_deleted(terminal: Terminal, report: RetentionReport) -> None:
     terminal.say(f"{verb} {', '.join([*counts, *(['the kept state'] if report.state else [])])}.")
     for name in report.runs:
         terminal.say(f"  {name}")
+    if damaged := [f"recipes/{run_id}.json" for run_id in report.damaged_recipes]:
+        terminal.line(
+            f"Damaged: {', '.join(damaged)}. Models and superseded corrections stay, since one may be named there. "
+            "Restore it from a copy; or remove it, and that night cannot be replayed."
+        )
     terminal.record(
         "retention",
         runs=list(report.runs),
         corrections=report.corrections,
         jobs=report.jobs,
         state=report.state,
+        damaged_recipes=list(report.damaged_recipes),
         dry_run=report.dry_run,
     )
 
@@ -160,14 +169,77 @@ def show_compacted(terminal: Terminal, report: CompactionReport) -> None:
     if report.left_whole:
         terminal.say(f"{counted(len(report.left_whole), 'run')} left whole:")
     for name, why in report.left_whole.items():
-        terminal.say(f"  {name}: {why}")
+        terminal.line(f"{name}:", indent="  ")
+        before = " (so it was before, with these packages; not tried again)" if name in report.not_tried else ""
+        terminal.line(f"{why}{before}", indent="    ")
+    if report.hindered:
+        left = counted(len(report.hindered), "run")
+        terminal.line(f"Another process is writing to the store: {left} left for the next retention.")
     terminal.record(
         "compacted",
         runs=list(report.compacted),
         freed=report.freed,
         left_whole=dict(report.left_whole),
+        not_tried=list(report.not_tried),
+        hindered=list(report.hindered),
         dry_run=report.dry_run,
     )
+
+
+def show_forgotten(terminal: Terminal, report: ErasureReport) -> None:
+    """What was taken away of a student, and what can no longer be done."""
+    if report.unfinished:
+        terminal.line(
+            f"Removed: {counted(report.unfinished, 'folder')} of work/ and state/ that a night left which did not end, "
+            "whoever they were about. Run that night again."
+        )
+    if report.found_nothing:
+        where = "else was held" if report.unfinished else "was held"
+        listed = "it was on the list before" if report.known_before else "it is on the list from now on"
+        terminal.line(f"Nothing {where} about this id; {listed}. Check that the id is right.")
+    if report.similar:
+        differ = "differ only by leading zeros, case or spaces"
+        terminal.line(f"Held and not forgotten, ids that {differ}: {report.similar}")
+    terminal.line(
+        f"Forgotten: {counted(len(report.runs_rewritten), 'run')} rewritten, "
+        f"{counted(report.database_rows, 'row')} of the database, "
+        f"{counted(report.state_rows, 'row')} of the kept state and "
+        f"{counted(report.corrections, 'file')} of corrections deleted. Later nights leave the student out."
+    )
+    if lost := len(report.lost_runs):
+        terminal.line(
+            f"{counted(lost, 'compacted run')} can no longer be restored: what retention took away of "
+            f"{'it' if lost == 1 else 'them'} could only be made again with the student. Scores and changes stay."
+        )
+    terminal.record(
+        "forgotten",
+        runs=len(report.runs_rewritten),
+        lost_runs=list(report.lost_runs),
+        known_before=report.known_before,
+        rows=report.database_rows,
+        files=report.corrections,
+        state_rows=report.state_rows,
+        unfinished=report.unfinished,
+        similar=report.similar,
+    )
+
+
+def show_refused(terminal: Terminal, refused: Mapping[Path, StorageError]) -> None:
+    """Runs that could not be opened, each with what is wrong and what to do."""
+    for folder, error in refused.items():
+        terminal.say()
+        terminal.item(error.message, mark="!")
+        terminal.item(f"What to do: {error.hint}", mark=">")
+        terminal.record("refused_run", path=str(folder), code=error.code, message=error.message, hint=error.hint)
+
+
+def show_damaged(terminal: Terminal, folders: Collection[Path]) -> None:
+    """Runs that were passed over."""
+    for folder in sorted(folders):
+        terminal.say()
+        terminal.item(f"Passed over, since it is damaged: {folder}", mark="!")
+        terminal.item("What to do: restore it from a copy, or move it away and score that night again", mark=">")
+        terminal.record("damaged_run", path=str(folder))
 
 
 def show_flags(terminal: Terminal, flags: Iterable[Mapping[str, Any]], *, school_id: str, total: int) -> None:

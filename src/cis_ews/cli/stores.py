@@ -11,8 +11,8 @@ import typer
 from cis_ews.cli.night import engine_of
 from cis_ews.cli.options import Json, Store
 from cis_ews.cli.session import begin
-from cis_ews.cli.show import show_compacted, show_deleted
-from cis_ews.errors import ConfigError, RunDamagedError, StorageError
+from cis_ews.cli.show import show_compacted, show_deleted, show_refused
+from cis_ews.errors import ConfigError, RunDamagedError, RunNotFoundError, StorageError
 from cis_ews.wording import counted
 
 if TYPE_CHECKING:
@@ -166,18 +166,23 @@ def revoke(
 def list_runs(context: typer.Context, *, store: Store = None, as_json: Json = False) -> None:
     """List the runs of a store, oldest first.
 
+    A run that cannot be opened is named, with what to do; see runs verify.
+
     Example:
 
         cis-ews runs list --store night
     """
     session = begin(context, as_json=as_json)
-    found = session.existing_store(store).runs()
+    opened = session.existing_store(store).opened()
+    found = opened.runs
     columns = ["as of", "run", "students", "Tier 3", "Tier 2", "model"]
     session.terminal.table("Runs", columns, [_row(run) for run in found])
-    if not found:
+    if not found and not opened.refused:
         session.terminal.say("There are no runs.")
     if compacted := [run.run_id for run in found if run.away]:
-        session.terminal.say(f"\nCompacted: {', '.join(compacted)}")
+        session.terminal.say()
+        session.terminal.line(f"Compacted: {', '.join(compacted)}")
+    show_refused(session.terminal, opened.refused)
     for run in found:
         session.terminal.record(
             "run",
@@ -210,7 +215,7 @@ def verify(context: typer.Context, *, store: Store = None, as_json: Json = False
         for folder in found:
             try:
                 compacted += bool(verify_run(open_run(folder)).away)
-            except RunDamagedError:
+            except (RunDamagedError, RunNotFoundError):
                 damaged.append(str(folder))
             session.terminal.advance()
     session.terminal.record("verified", runs=len(found), compacted=compacted, damaged=damaged)

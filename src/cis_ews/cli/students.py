@@ -13,7 +13,7 @@ import typer
 from cis_ews.cli.night import chosen_model, run_night
 from cis_ews.cli.options import Format, Json, Model, OptionalAsOf, Policy, Source, Store, StudentId
 from cis_ews.cli.session import begin, read_source
-from cis_ews.cli.show import show_night
+from cis_ews.cli.show import show_forgotten, show_night
 from cis_ews.errors import ConfigError, RunNotFoundError
 from cis_ews.wording import counted
 
@@ -131,33 +131,7 @@ def forget(
     _ask(yes=yes, as_json=as_json)
     with session.database_if_any(runs) as database:
         report = forget_student(runs, database, student_id, today=date.today())
-    terminal = session.terminal
-    if report.unfinished:
-        terminal.say(
-            f"Removed: {counted(report.unfinished, 'folder')} of work/ and state/ that a night left which did not end, "
-            "whoever they were about. Run that night again."
-        )
-    if report.found_nothing:
-        where = "else was held" if report.unfinished else "was held"
-        terminal.say(f"Nothing {where} about this id; it is on the list from now on. Check that the id is right.")
-    if report.similar:
-        differ = "differ only by leading zeros, case or spaces"
-        terminal.say(f"Held and not forgotten, ids that {differ}: {report.similar}")
-    terminal.say(
-        f"Forgotten: {counted(len(report.runs_rewritten), 'run')} rewritten, "
-        f"{counted(report.database_rows, 'row')} of the database, "
-        f"{counted(report.state_rows, 'row')} of the kept state and "
-        f"{counted(report.corrections, 'file')} of corrections deleted. Later nights leave the student out."
-    )
-    terminal.record(
-        "forgotten",
-        runs=len(report.runs_rewritten),
-        rows=report.database_rows,
-        files=report.corrections,
-        state_rows=report.state_rows,
-        unfinished=report.unfinished,
-        similar=report.similar,
-    )
+    show_forgotten(session.terminal, report)
 
 
 def _ask(*, yes: bool, as_json: bool) -> None:

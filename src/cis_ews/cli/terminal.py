@@ -43,8 +43,15 @@ class Terminal:
 
     def item(self, text: str, *, mark: str = "-") -> None:
         """A sentence for a person, indented, in lines that are easy to read."""
-        width = max(NARROWEST, min(WIDTH, self.out.width))
-        self.say(textwrap.fill(text, width, initial_indent=f"  {mark} ", subsequent_indent="    "))
+        self.say(wrapped(text, self._width, first=f"  {mark} ", rest="    "))
+
+    def line(self, text: str, *, indent: str = "") -> None:
+        """A sentence for a person that may be longer than a line; what was broken is indented."""
+        self.say(wrapped(text, self._width, first=indent, rest=f"{indent}  "))
+
+    @property
+    def _width(self) -> int:
+        return max(NARROWEST, min(WIDTH, self.out.width))
 
     def table(self, title: str, columns: Sequence[str], rows: Iterable[Row]) -> None:
         """A small table for a person: numbers to the right, and only the last column breaks into lines."""
@@ -108,6 +115,13 @@ class Terminal:
             self._bar = outer
 
 
+def wrapped(text: str, width: int, *, first: str = "", rest: str = "") -> str:
+    """A text in lines; a word, such as a path or a run's id, is never broken."""
+    return textwrap.fill(
+        text, width, initial_indent=first, subsequent_indent=rest, break_long_words=False, break_on_hyphens=False
+    )
+
+
 def print_json(fields: Mapping[str, object], *, to_stderr: bool = False) -> None:
     """One JSON object on a line of its own."""
     stream = sys.stderr if to_stderr else sys.stdout
@@ -115,8 +129,12 @@ def print_json(fields: Mapping[str, object], *, to_stderr: bool = False) -> None
 
 
 def print_error(message: str) -> None:
-    """A line for a person, on stderr."""
-    Console(stderr=True, highlight=False, markup=False, emoji=False).print(message, soft_wrap=True)
+    """A line for a person, on stderr; broken into several on a terminal alone, so that a log keeps it whole."""
+    console = Console(stderr=True, highlight=False, markup=False, emoji=False)
+    if console.is_terminal:
+        width = max(NARROWEST, min(WIDTH, console.width))
+        message = "\n".join(wrapped(line, width, rest="  ") for line in message.splitlines())
+    console.print(message, soft_wrap=True)
 
 
 def _plain(value: object) -> object:

@@ -26,6 +26,11 @@ THREADS = ("POLARS_MAX_THREADS", "OMP_NUM_THREADS", "NUMBA_NUM_THREADS", "OPENBL
 """What tells polars, LightGBM, numba and numpy how many threads to start; read when a process loads them."""
 
 
+ALLOCATION = {"_RJEM_MALLOC_CONF": "dirty_decay_ms:10000,muzzy_decay_ms:-1,narenas:1"}
+"""How a worker's polars keeps memory that it has used for what it needs next, as every part needs about the same: to
+give it back after half a second and ask for it again cost a tenth of a part's time (docs/benchmarks.md)."""
+
+
 class LocalEngine:
     """`workers` processes, one a core by default; a single task is done in this process.
 
@@ -98,9 +103,10 @@ def available_cores() -> int:
 
 @contextmanager
 def threads_a_worker(threads: int) -> Generator[None]:
-    """The environment that workers inherit; put back afterwards."""
-    before = {name: os.environ.get(name) for name in THREADS}
-    os.environ.update(dict.fromkeys(THREADS, str(threads)))
+    """The environment that workers inherit; put back afterwards. What is set for allocation already stays."""
+    given = {**ALLOCATION, **{name: os.environ[name] for name in ALLOCATION if name in os.environ}}
+    before = {name: os.environ.get(name) for name in (*THREADS, *given)}
+    os.environ.update({**dict.fromkeys(THREADS, str(threads)), **given})
     try:
         yield
     finally:

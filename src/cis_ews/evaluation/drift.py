@@ -9,25 +9,27 @@ docs/monitoring.md.
 from __future__ import annotations
 
 import math
+import shlex
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, timedelta
+from pathlib import Path
 from statistics import NormalDist
 
 import polars as pl
 
-from cis_ews.errors import ModelError
+from cis_ews.errors import ModelError, RunCompactedError, StorageError
 from cis_ews.evaluation.drift_checks import BY_CODE, Check
 from cis_ews.evaluation.drift_measures import FEWEST_STUDENTS, NightFacts, measured
-from cis_ews.storage.runs import verify_run
+from cis_ews.storage.runs import Run, run_date, verify_run
 from cis_ews.storage.store import RunStore
 
 LAG = timedelta(days=7)
 OLDEST = timedelta(days=35)
+"""A night older than this (after a summer, say) is not compared with."""
 LONG_WEEKEND = timedelta(days=3)
 NORMAL_FROM = 5.0
 """From this variance on the number of those whom an outcome meets is told apart by a normal law."""
-"""A night older than this (after a summer, say) is not compared with."""
 EARLIER = 20
 """So many earlier comparisons at most say what is usual."""
 FEWEST_EARLIER = 4
@@ -61,13 +63,18 @@ class Monitoring:
     """What came of it.
 
     `compared_with`: the as-of date; None where no night is old enough. `earlier`: how many comparisons say what is
-    usual; with fewer than 4 nothing is judged but what needs no usual (`EWS011`).
+    usual; with fewer than 4 nothing is judged but what needs no usual (`EWS011`). `schools`: those of the night.
+    `compacted`: earlier runs of them that were passed over because their indicators are not kept; `damaged`: the
+    folders of runs, whosever, that were passed over because they do not match their manifests.
     """
 
     as_of: date
     compared_with: date | None
     earlier: int
     findings: tuple[Finding, ...]
+    schools: tuple[str, ...] = ()
+    compacted: tuple[Run, ...] = ()
+    damaged: tuple[Path, ...] = ()
 
 
 def monitor(now: NightFacts, earlier: Sequence[NightFacts]) -> Monitoring:
@@ -80,7 +87,9 @@ def monitor(now: NightFacts, earlier: Sequence[NightFacts]) -> Monitoring:
     pairs = [(then, by_day[day]) for day, then in olds.items() if then is not None][-EARLIER:]
     found = list(_old_extract(now, list(by_day.values())))
     if before is not None and len(pairs) >= FEWEST_EARLIER:
-        found += unusual(measured(before, now), pl.concat([measured(*pair) for pair in pairs]))
+        this_year = list(by_day.values())
+        history = [measured(*pair, since=[each for each in this_year if each.as_of < pair[1].as_of]) for pair in pairs]
+        found += unusual(measured(before, now, since=this_year), pl.concat(history))
     return Monitoring(
         as_of=now.as_of,
         compared_with=None if before is None else before.as_of,
@@ -89,19 +98,96 @@ def monitor(now: NightFacts, earlier: Sequence[NightFacts]) -> Monitoring:
     )
 
 
-def monitor_store(store: RunStore, as_of: date | None = None) -> Monitoring:
-    """The newest night of a store, or that of a date, beside its earlier ones; compacted runs are passed over.
+def monitor_store(store: RunStore, as_of: date | None = None) -> tuple[Monitoring, ...]:
+    """The newest night of a store, or that of a date, beside its earlier ones.
 
-    Raises RunNotFoundError where there is none, RunDamagedError where a hash differs.
+    Runs are compared that are about the same schools. So where several districts have their nights in one store, each
+    is judged beside its own, in the order of their schools; of runs of one day that share a school the one made last.
+    Compacted and damaged earlier runs are passed over, and named.
+
+    Raises RunNotFoundError where there is no night, RunDamagedError where a hash of its files differs, and
+    RunCompactedError where its indicators are not kept.
     """
-    newest = store.latest(as_of)
-    whole = [run for run in store.runs() if run.has("indicators") and run.as_of < newest.as_of]
-    by_day = {run.as_of: run for run in sorted(whole, key=lambda run: (run.as_of, run.created_at))}
-    days = list(by_day)
-    judged = [newest.as_of, *days[-EARLIER:]]
-    needed = {*judged, *(_a_week_before(day, days) for day in judged)} - {newest.as_of, None}
-    earlier = [NightFacts.of(verify_run(run)) for day, run in by_day.items() if day in needed]
-    return monitor(NightFacts.of(verify_run(newest)), earlier)
+    tonight = list[Run]()
+    for run in sorted(map(verify_run, store.of_day(as_of)), key=_made, reverse=True):
+        if all(_schools_of(run).isdisjoint(_schools_of(each)) for each in tonight):
+            tonight.append(run)
+    opened = store.opened()
+    day = tonight[0].as_of
+    earlier = [each for each in opened.runs if each.as_of < day]
+    refused = [folder for folder in opened.refused if run_date(folder) < day]
+    return tuple(
+        _judged(run, earlier, damaged=refused)
+        for run in sorted(tonight, key=lambda run: min(_schools_of(run), default=""))
+    )
+
+
+def _made(run: Run) -> tuple[str, str]:
+    try:
+        return run.created_at, run.run_id
+    except StorageError:  # its timings, which no hash covers and no score hangs on
+        return "", run.run_id
+
+
+def _schools_of(run: Run) -> frozenset[str]:
+    return frozenset(run.table("scores", columns=["school_id"])["school_id"].unique())
+
+
+def _judged(now: Run, earlier: Sequence[Run], *, damaged: Sequence[Path]) -> Monitoring:
+    """One district's night. An earlier run that turns out to be damaged is left out, and another one is looked for."""
+    if not now.has("indicators"):
+        raise RunCompactedError(
+            f"the night of {now.as_of} cannot be held beside others: its run {now.run_id} is compacted",
+            hint=f"bring its indicators back with cis-ews replay {shlex.quote(str(now.path))} --restore",
+        )
+    schools, damaged = _schools_of(now), list(damaged)
+    newest_first = sorted(earlier, key=lambda run: (run.as_of, *_made(run)), reverse=True)
+    candidates = list(_about(schools, newest_first, damaged=damaged))
+    compacted = tuple(run for run in reversed(candidates) if not run.has("indicators"))
+    facts = dict[Path, NightFacts]()
+    while True:
+        whole = {run.as_of: run for run in reversed(candidates) if run.has("indicators") and run.path not in damaged}
+        days = list(whole)
+        judged = [now.as_of, *days[-EARLIER:]]
+        needed = {*judged, *(_a_week_before(day, days) for day in judged)} - {now.as_of, None}
+        wanted = [run for day, run in whole.items() if day in needed]
+        torn = [run.path for run in wanted if not _known(run, facts)]
+        if not torn:
+            break
+        damaged += torn
+    return replace(
+        monitor(NightFacts.of(now), [facts[run.path] for run in wanted]),
+        schools=tuple(sorted(schools)),
+        compacted=compacted,
+        damaged=tuple(sorted(damaged)),
+    )
+
+
+def _about(schools: frozenset[str], runs: Sequence[Run], *, damaged: list[Path]) -> Iterator[Run]:
+    """Those of the runs, newest first, that are about these schools: as many days as can be needed."""
+    days = list[date]()
+    for run in runs:
+        if len(days) > EARLIER and run.as_of < days[EARLIER] - OLDEST:
+            return
+        try:
+            others = schools.isdisjoint(_schools_of(run))
+        except StorageError:
+            damaged.append(run.path)
+            continue
+        if not others:
+            yield run
+            if run.has("indicators") and run.as_of not in days:
+                days.append(run.as_of)
+
+
+def _known(run: Run, facts: dict[Path, NightFacts]) -> bool:
+    """Read the facts of a run, unless they are known; False where it does not match its manifest."""
+    try:
+        if run.path not in facts:
+            facts[run.path] = NightFacts.of(verify_run(run))
+    except StorageError:
+        return False
+    return True
 
 
 def _a_week_before(day: date, days: Sequence[date]) -> date | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from typing import NamedTuple, cast
@@ -19,6 +19,8 @@ FEWEST_STUDENTS = 10
 FEWEST_MOVED = 5
 """A change of fewer students than this is never told, whatever share of a small school they are."""
 TIMES = 3.0
+_USUALLY = 0.9
+"""A school is usually late by no more than on nine in ten of its nights."""
 DAYS = "days_enrolled_ytd"
 COUNTS = (
     "days_excused_ytd",
@@ -54,13 +56,15 @@ _SCHEMA = {
 class NightFacts:
     """What of a night is compared.
 
-    `students`: one row each: `student_id`, `school_id`, `tier`, `risk`, and the indicators above. `rejected`: table ->
-    the rejected share of its rows. `inputs`: the hashes of its files.
+    `students`: one row each: `student_id`, `school_id`, `tier`, `risk`, and the indicators above. `school_days`:
+    school -> the school days of the year, `held` and `reported` of them; empty of a run that does not say. `rejected`:
+    table -> the rejected share of its rows. `inputs`: the hashes of its files.
     """
 
     as_of: date
     school_year: int
     students: pl.DataFrame = field(repr=False)
+    school_days: Mapping[str, Mapping[str, int]] = field(default_factory=dict[str, Mapping[str, int]])
     rejected: Mapping[str, float] = field(default_factory=dict[str, float])
     inputs: frozenset[str] = frozenset()
 
@@ -70,26 +74,30 @@ class NightFacts:
         wanted = [_KEY, "school_year", DAYS, *COUNTS, *VALUES]
         indicators = run.table("indicators", columns=wanted)
         scores = run.table("scores", columns=[_KEY, "school_id", "tier", "risk"])
-        read: Mapping[str, int] = run.statement("coverage").get("rows_read", {})
+        coverage = run.statement("coverage")
+        read: Mapping[str, int] = coverage.get("rows_read", {})
         rejections = run.table("rejections", columns=["table", "file", "row_number"]).unique()
         counts = dict(rejections.group_by("table").len().iter_rows())
         return cls(
             as_of=run.as_of,
             school_year=cast("int", indicators["school_year"].max()),
             students=scores.join(indicators.drop("school_year"), on=_KEY),
+            school_days=coverage.get("school_days", {}),
             rejected={table: counts.get(table, 0) / rows for table, rows in read.items() if rows},
             inputs=frozenset(str(file["sha256"]) for file in run.manifest["inputs"]),
         )
 
 
-def measured(before: NightFacts, now: NightFacts) -> pl.DataFrame:
+def measured(before: NightFacts, now: NightFacts, *, since: Sequence[NightFacts] = ()) -> pl.DataFrame:
     """Every measure between two nights: code, school (empty: the whole extract), feature, value, then, now, distance.
 
-    `matters`: false where a change is too small to be told, however unusual it is.
+    `since`: all nights before the later one, which say how late each school reports as a rule. `matters`: false where a
+    change is too small to be told, however unusual it is.
     """
     both = before.students.join(now.students, on=[_KEY, "school_id"], suffix="_now")
     rows = [
-        *_days(both),
+        *_unreported(both, (before, *since), now),
+        *_days_held(both, before, now),
         *_counts(both),
         *_values(before, now),
         *_missing(both),
@@ -116,20 +124,58 @@ def _enough() -> pl.Expr:
     return pl.len().over("school_id") >= FEWEST_STUDENTS
 
 
-def _days(both: pl.DataFrame) -> Iterator[_Row]:
-    """By how many school days each school moved on, the median of its students, beside the median school."""
-    moved = (
-        both.filter(_enough())
-        .group_by("school_id")
-        .agg(days=(pl.col(f"{DAYS}_now") - pl.col(DAYS)).median())
-        .sort("school_id")
-    )
-    if moved.height < 2:
-        return
-    usual = float(np.median(moved["days"].to_numpy()))
-    for school, days in moved.iter_rows():
-        yield _Row("EWS001", school, DAYS, usual - days, usual, days)
-        yield _Row("EWS002", school, DAYS, days - usual, usual, days)
+def _unreported(both: pl.DataFrame, earlier: Sequence[NightFacts], now: NightFacts) -> Iterator[_Row]:
+    """The school days that a school has not reported, beyond what is usual of it and of the other schools tonight.
+
+    A school that is a week late every week is late by as much as ever; and a holiday has no school day to report.
+    """
+    excess = dict[str, tuple[int, int]]()
+    for school in _measured_schools(both):
+        late = [days for each in earlier if (days := _late(each, school)) is not None]
+        tonight = _late(now, school)
+        if late and tonight is not None:
+            excess[school] = int(np.quantile(late, _USUALLY, method="higher")), tonight
+    for school, (usual, tonight) in excess.items():
+        others = [late - usually for each, (usually, late) in excess.items() if each != school]
+        value = tonight - usual - max(float(np.median(others)) if others else 0.0, 0.0)
+        yield _Row("EWS001", school, DAYS, value, usual, tonight)
+
+
+def _late(night: NightFacts, school: str) -> int | None:
+    days = night.school_days.get(school)
+    return None if days is None else days["held"] - days["reported"]
+
+
+def _measured_schools(both: pl.DataFrame) -> list[str]:
+    return both.filter(_enough())["school_id"].unique().sort().to_list()
+
+
+def _days_held(both: pl.DataFrame, before: NightFacts, now: NightFacts) -> Iterator[_Row]:
+    """The school days that each school's calendar has had since, beside those of the other schools.
+
+    More of them matter where they look like a holiday: they are reported, and without the records that the school's
+    days bring. Calendars of schools may differ; those of days that are not reported yet cannot be told from a holiday.
+    """
+    moved = dict[str, dict[str, int]]()
+    for school in _measured_schools(both):
+        if school in before.school_days and school in now.school_days:
+            then, tonight = before.school_days[school], now.school_days[school]
+            moved[school] = {kind: tonight[kind] - then[kind] for kind in ("held", "reported")}
+    for school, days in moved.items():
+        others = [each["held"] for name, each in moved.items() if name != school]
+        if others:
+            usual = float(np.median(others))
+            quiet = days["reported"] < days["held"] or _is_quiet(both, school, of_days=days["held"], beside=usual)
+            yield _Row("EWS002", school, DAYS, days["held"] - usual, usual, days["held"], matters=quiet)
+
+
+def _is_quiet(both: pl.DataFrame, school: str, *, of_days: int, beside: float) -> bool:
+    """Whether a school's new records are nearer to those of the other schools' days than to those of its own."""
+    rows = both.filter(pl.col("school_id") == school)
+    then, new = (int(sum(rows[f"{name}{of}"].sum() for name in COUNTS)) for of in ("", "_now"))
+    days, days_now = int(rows[DAYS].sum()), int(rows[f"{DAYS}_now"].sum())
+    expected = then * (days_now - days) / max(days, 1)
+    return new - then <= expected * (of_days + beside) / max(2 * of_days, 1)
 
 
 def _counts(both: pl.DataFrame) -> Iterator[_Row]:

@@ -9,7 +9,7 @@ What is measured in each group, and of whom:
     false-negative rate   of those off track how many are missed: help that does not come
     precision             of those flagged   how many went off track
     calibration           of all             how much more often they went off track than their risks said
-    served                of those flagged   how many had a support afterwards, where supports are known
+    served                of those flagged   how many had a support afterwards, of those of whom it is known
 
 Rates stand on the denominators named, never on the size of the group: a group of which nobody was off track has no
 false-negative rate, and is not taken for a perfect one.
@@ -29,6 +29,7 @@ from cis_ews.enums import EnglishLearner
 from cis_ews.errors import ModelError
 from cis_ews.evaluation.bootstrap import LEVEL, Bootstrap, Estimate
 from cis_ews.evaluation.capacity import chosen
+from cis_ews.evaluation.clustering import Sums, clustered_gap
 from cis_ews.evaluation.intervals import Z, difference, holm, p_of_difference, wilson
 from cis_ews.evaluation.outcomes import Values, checked_outcomes
 from cis_ews.evaluation.suppression import FEWEST, told_cells
@@ -41,7 +42,7 @@ LONG_TERM = "long-term"
 """An English learner who is no newcomer; they differ as much from each other as both from those who never were one."""
 BETWEEN = " x "
 """Between the attributes of a pair, and between its values."""
-_KEY = "student_id"
+_KEY, _SCHOOL = "student_id", "school_id"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,8 +52,8 @@ class GroupFigure:
     `attribute`, `group`: "gender", "F"; of a pair "gender x disability", "F x yes". `students`: in the group. `of`: in
     the denominator. `value` with its 95 % interval; None, all of them, where fewer than 10 students would stand behind
     a figure. `gap`: the value less that of all other students, `gap_low` to `gap_high` its interval. `p`: how likely a
-    gap as large is by chance among students who have nothing to do with each other, adjusted for all gaps of the audit
-    (Holm); `is_gap`: it is below one in twenty.
+    gap as large is by chance, adjusted for all gaps of the audit (Holm; the gaps of two groups are one); `is_gap`: it
+    is below one in twenty. Where schools are known, students of one school may be alike, as both then consider.
     """
 
     decision: str
@@ -145,21 +146,23 @@ def audit(
     """Measure each group of each attribute, and of each pair of them, at each decision.
 
     `rows`: one a student: `student_id`, `label` (0 or 1: what happened), `risk` (a probability), one column a decision
-    (from 0 to 1: whether the student was flagged, or the chance of it where students tie), and `served` (Boolean),
-    where supports are known. `groups`: as of `groups_of`; a student who is not in it is `not recorded`.
+    (from 0 to 1: whether the student was flagged, or the chance of it where students tie), `served` (Boolean; null of
+    whom it is not known), where supports are known, and `school_id`, where students of one school may be alike.
+    `groups`: as of `groups_of`; a student who is not in it is `not recorded`.
 
     Raises ModelError for a student of two rows, missing values, and one class alone.
     """
     known = _checked(rows, decisions)
     texts = known.select(_KEY).join(groups, on=_KEY, how="left", maintain_order="left").fill_null(NOT_RECORDED)
     every = [(name,) for name in attributes] + (list(combinations(attributes, 2)) if pairs else [])
-    figures, told_alone = list[GroupFigure](), dict[_Told, frozenset[str]]()
+    told_alone = dict[_Told, frozenset[str]]()
+    tested = list[tuple[GroupFigure, _Test]]()
     for by in every:
-        figures += _figures(_cells(known, texts, by, decisions=decisions), by, texts, told_alone=told_alone)
-    told = [figure for figure in figures if figure.p is not None]
-    adjusted = iter(holm([cast("float", figure.p) for figure in told]))
-    figures = [figure if figure.p is None else replace(figure, p=next(adjusted)) for figure in figures]
-    return Audit(figures=tuple(figures), suppressed=sum(figure.value is None for figure in figures))
+        tested += _figures(_cells(known, texts, by, decisions=decisions), by, texts, told_alone=told_alone)
+    tests = {test: figure.p for figure, test in tested if figure.p is not None}
+    adjusted = dict(zip(tests, holm(list(tests.values())), strict=True))
+    figures = tuple(figure if figure.p is None else replace(figure, p=adjusted[test]) for figure, test in tested)
+    return Audit(figures=figures, suppressed=sum(figure.value is None for figure in figures))
 
 
 def trade_off(
@@ -205,7 +208,7 @@ def beyond_school_average(
     averages = checked_outcomes(label, school_average)[1]
     one_list = np.zeros(truth.size, dtype=np.int64)
     by_risk, by_school = (truth * chosen(each, one_list, share) for each in (values, averages))
-    if len(np.unique(np.asarray(schools))) != bootstrap.count:
+    if not np.array_equal(Bootstrap.of(schools, draws=1, seed=0).clusters, bootstrap.clusters):
         raise ModelError("the bootstrap is not of these schools", hint="give Bootstrap.of(schools, ...)")
     drawn = bootstrap.ratio(by_risk - by_school, truth)
     return bootstrap.estimate(float((by_risk - by_school).sum() / truth.sum()), drawn)
@@ -224,22 +227,27 @@ def _checked(rows: pl.DataFrame, decisions: Sequence[str]) -> pl.DataFrame:
 
 @dataclass(frozen=True, slots=True)
 class _Cell:
-    """The sum of a measure in a group, of how many, and the spread of one student's part of it."""
+    """The sum of a measure in a group, of how many, and the spread of one student's part of it; and by school, where
+    schools are known."""
 
     total: float
     of: float
     spread: float = 0.0
+    schools: Sums | None = None
 
     @property
     def value(self) -> float:
         return self.total / self.of
 
     def without(self, other: _Cell) -> _Cell:
-        return _Cell(self.total - other.total, self.of - other.of, self.spread - other.spread)
+        rest = self.schools.without(other.schools) if self.schools and other.schools else None
+        return _Cell(self.total - other.total, self.of - other.of, self.spread - other.spread, rest)
 
 
 _Told = tuple[str, str, str]
 """(decision, measure, attribute)"""
+_Test = tuple[str, str, tuple[str, ...], tuple[str, ...]]
+"""(decision, measure, attributes, group): the same for both of two groups, since their gaps are one."""
 _Cells = Mapping[tuple[str, str, tuple[str, ...]], _Cell]
 """(decision, measure, values of the attributes) -> the cell; the empty group is everybody."""
 
@@ -247,15 +255,32 @@ _Cells = Mapping[tuple[str, str, tuple[str, ...]], _Cell]
 def _cells(rows: pl.DataFrame, texts: pl.DataFrame, by: tuple[str, ...], *, decisions: Sequence[str]) -> _Cells:
     """Totals and denominators of every group, and of everybody."""
     found = dict[tuple[str, str, tuple[str, ...]], _Cell]()
+    clustered = _SCHOOL in rows.columns
+    keys = texts.select(by).with_columns(rows[_SCHOOL].rank("dense").alias(_SCHOOL) - 1 if clustered else [])
+    count = keys[_SCHOOL].n_unique() if clustered else 0
     for decision in decisions:
-        parts = rows.select(**_parts(decision, has_served="served" in rows.columns))
-        for frame in (parts.sum(), parts.with_columns(texts.select(by)).group_by(by).sum()):
-            for said in frame.iter_rows(named=True):
-                values = tuple(said[name] for name in by if name in said)
+        parts = keys.hstack(rows.select(**_parts(decision, has_served="served" in rows.columns)))
+        for names in ((), by):
+            groups = {(): parts} if not names else parts.partition_by(names, as_dict=True)
+            for values, frame in groups.items():
+                said = frame.select(pl.exclude(by, _SCHOOL).sum()).row(0, named=True)
                 for measure in (measure for measure in MEASURES if measure in said):
-                    spread = said.get(f"{measure} spread", 0.0)
-                    found[decision, measure, values] = _Cell(said[measure], said[f"{measure} of"], spread)
+                    found[decision, measure, tuple(map(str, values))] = _Cell(
+                        said[measure],
+                        said[f"{measure} of"],
+                        said.get(f"{measure} spread", 0.0),
+                        _by_school(frame, measure, count) if clustered else None,
+                    )
     return found
+
+
+def _by_school(frame: pl.DataFrame, measure: str, count: int) -> Sums:
+    place = frame[_SCHOOL].to_numpy()
+    total, of = (
+        np.bincount(place, weights=frame[name].to_numpy(), minlength=count).astype(np.float64)
+        for name in (measure, f"{measure} of")
+    )
+    return Sums(total, of)
 
 
 def _parts(decision: str, *, has_served: bool) -> dict[str, pl.Expr]:
@@ -269,7 +294,8 @@ def _parts(decision: str, *, has_served: bool) -> dict[str, pl.Expr]:
         "calibration": (label - risk, one),
     }
     if has_served:
-        parts["served"] = (pl.col("served").cast(pl.Float64) * flagged, flagged)
+        known = flagged * pl.col("served").is_not_null()
+        parts["served"] = (pl.col("served").cast(pl.Float64).fill_null(0.0) * flagged, known)
     return {
         **{measure: part for measure, (part, _) in parts.items()},
         **{f"{measure} of": whole for measure, (_, whole) in parts.items()},
@@ -279,12 +305,13 @@ def _parts(decision: str, *, has_served: bool) -> dict[str, pl.Expr]:
 
 def _figures(
     cells: _Cells, by: tuple[str, ...], texts: pl.DataFrame, *, told_alone: dict[_Told, frozenset[str]]
-) -> list[GroupFigure]:
-    """The figures of an attribute or pair. `told_alone`: which groups of each attribute by itself are told."""
+) -> list[tuple[GroupFigure, _Test]]:
+    """The figures of an attribute or pair, each with its test. `told_alone`: which groups of each attribute by itself
+    are told."""
     sizes: dict[tuple[str, ...], int] = {
         tuple(values): count for *values, count in texts.group_by(by).len().sort(by).iter_rows()
     }
-    figures = list[GroupFigure]()
+    figures = list[tuple[GroupFigure, _Test]]()
     for decision, measure in sorted({(decision, measure) for decision, measure, _ in cells}):
         here = {values: cell for (*of, values), cell in cells.items() if tuple(of) == (decision, measure)}
         everybody = here.pop(())
@@ -302,7 +329,8 @@ def _figures(
                 measure=measure,
                 students=None,
             )
-            figures.append(_figure(blank, cell, everybody, students=sizes[values]) if values in told else blank)
+            figure = _figure(blank, cell, everybody, students=sizes[values]) if values in told else blank
+            figures.append((figure, (decision, measure, by, () if len(here) == 2 else values)))
     return figures
 
 
@@ -327,8 +355,13 @@ def _figure(blank: GroupFigure, cell: _Cell, everybody: _Cell, *, students: int)
     figure = replace(named, of=round(cell.of), value=cell.value, low=low, high=high)
     if rest.of < FEWEST:
         return figure
-    gap_low, gap_high = interval(cell, rest)
-    return replace(figure, gap=cell.value - rest.value, gap_low=gap_low, gap_high=gap_high, p=test(cell, rest))
+    gap, (gap_low, gap_high), p = cell.value - rest.value, interval(cell, rest), test(cell, rest)
+    clustered = clustered_gap(cell.schools, rest.schools) if cell.schools and rest.schools else None
+    if clustered is not None:  # never more certain than of students who have nothing to do with each other
+        half = clustered.half_width
+        gap_low, gap_high = max(-1.0, min(gap_low, gap - half)), min(1.0, max(gap_high, gap + half))
+        p = max(p, clustered.p_of(gap))
+    return replace(figure, gap=gap, gap_low=gap_low, gap_high=gap_high, p=p)
 
 
 def _share_gap(cell: _Cell, rest: _Cell) -> tuple[float, float]:

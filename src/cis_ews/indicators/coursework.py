@@ -21,6 +21,7 @@ from cis_ews.indicators.coursework_kernel import (
     COURSES,
     ENGLISH,
     FAILING,
+    FAILING_PERCENT,
     GROUPS,
     JUDGED,
     LAST_YEAR,
@@ -81,6 +82,14 @@ def coursework_indicators(
     )
     columns = _latest_term(sums, terms) | _this_year(sums) | _earlier_years(sums, first_year)
     return _derived(pl.DataFrame(columns).with_columns(roster["grade_level"]), this_year.school_year)
+
+
+def is_failed() -> pl.Expr:
+    """Whether a row of `course_grades` is failed: its mark decides where it is a grade, else its percent; null where
+    neither says."""
+    mark, percent = pl.col("mark").str.strip_chars().str.to_uppercase(), pl.col("percent")
+    is_grade = mark.is_in(GRADE_MARKS).fill_null(value=False)
+    return pl.when(is_grade).then(mark.is_in(FAILING_MARKS)).otherwise(percent < FAILING_PERCENT)
 
 
 def _codes(words: pl.Series, known: pl.Series) -> NDArray[np.int32]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass, replace
+from datetime import date
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -20,7 +21,7 @@ from cis_ews.corrections import (
 from cis_ews.night.engine import Engine, over_parts
 from cis_ews.night.facts import facts_of, plain
 from cis_ews.night.loaded import LoadReport
-from cis_ews.night.parts import Part, part_of, parts_of
+from cis_ews.night.parts import Part, part_of, parts_of, shared_tables
 from cis_ews.progress import Stopwatch
 from cis_ews.readers import read_school_data
 from cis_ews.readers.base import ReadOptions
@@ -103,12 +104,13 @@ def read_whole(
     *,
     format: str,  # noqa: A002 - the public word for it
     tolerance: float | None,
+    as_of: date,
     runs: RunStore,
     watch: Stopwatch,
 ) -> Extract:
-    """Read and check an extract in memory."""
+    """Read and check an extract in memory, for a night as of a day."""
     with watch.step("read"):
-        school_data = read_school_data(source, format=format, tolerance=tolerance, progress=watch)
+        school_data = read_school_data(source, format=format, tolerance=tolerance, as_of=as_of, progress=watch)
     with watch.step("correct"):
         return Extract(whole=apply_corrections(school_data, runs))
 
@@ -184,7 +186,8 @@ def check_task(task: CheckTask) -> list[int]:
 
 
 def _check(task: CheckTask) -> dict[str, Any]:
-    shared = {table: task.workspace.table(task.shared, table) for table in SHARED if table in task.tables}
+    every = shared_tables(task.workspace, task.shared)
+    shared = {table: every[table] for table in SHARED if table in task.tables}
     frames, events = task.folder.frames(task.number, task.tables)
     checked = check_part(frames, shared, events=events)
     del frames, events
@@ -205,7 +208,8 @@ def corrected_part(
     """The tables of a part with its corrections, what was rejected of these, and the places of those that were used."""
     if not corrections:
         return tables, no_rejections(), []
-    school_data = part_of({**with_empty(SHARED, shared), **tables}, Coverage())
+    beside = {table: TABLES[table].cast(rows) for table, rows in with_empty(SHARED, shared).items()}
+    school_data = part_of(tables, beside, Coverage())
     usable = usable_corrections(school_data, corrections)
     corrected = overlay(school_data, usable)
     places = [corrections.index(correction) for correction in usable]

@@ -56,11 +56,10 @@ class Part:
     def with_rows(self, tables: Mapping[str, pl.DataFrame]) -> SchoolData:
         """School data of these rows of students, beside what all parts share."""
         if self.held is not None:
-            return part_of({**{table: self.held.table(table) for table in SHARED}, **tables}, self.held.coverage)
+            return part_of(tables, {table: self.held.table(table) for table in SHARED}, self.held.coverage)
         if self.workspace is None or self.coverage is None:
             raise ValueError("a part has its data or knows where they lie")
-        shared = _shared(self.workspace, self.shared, self.workspace.stamp(self.shared))
-        return part_of({**shared, **tables}, self.coverage)
+        return part_of(tables, shared_tables(self.workspace, self.shared), self.coverage)
 
 
 def parts_of(school_data: SchoolData, workspace: Workspace, *, students_a_part: int) -> list[Part]:
@@ -85,10 +84,15 @@ def parts_of(school_data: SchoolData, workspace: Workspace, *, students_a_part: 
     return parts
 
 
-def part_of(tables: Mapping[str, Any], coverage: Coverage) -> SchoolData:
-    """School data of checked tables."""
+def part_of(tables: Mapping[str, Any], shared: Mapping[str, Any], coverage: Coverage) -> SchoolData:
+    """School data of checked tables; those that all parts share are taken as they are, typed and whole."""
     frames: dict[str, Any] = {table: TABLES[table].cast(rows) for table, rows in tables.items()}
-    return SchoolData(**frames, rejections=Rejections.cast(no_rejections()), coverage=coverage)
+    return SchoolData(**frames, **shared, rejections=Rejections.cast(no_rejections()), coverage=coverage)
+
+
+def shared_tables(workspace: Workspace, piece: str) -> Mapping[str, pl.DataFrame]:
+    """The tables that all parts share, loaded once a process: every part gets the very same frames."""
+    return _shared(workspace, piece, workspace.stamp(piece))
 
 
 def student_bounds(student_ids: pl.Series, *, students_a_part: int) -> list[str]:
@@ -107,6 +111,6 @@ def _by_part(rows: pl.DataFrame, bounds: Sequence[str]) -> list[pl.DataFrame]:
 
 
 @lru_cache(maxsize=1)
-def _shared(workspace: Workspace, piece: str, stamp: tuple[int, int]) -> dict[str, pl.DataFrame]:  # noqa: ARG001
-    """The tables that all parts share, loaded once a process; `stamp`: of that piece, and not of an earlier night's."""
-    return {table: workspace.table(piece, table) for table in SHARED}
+def _shared(workspace: Workspace, piece: str, stamp: tuple[int, int]) -> Mapping[str, pl.DataFrame]:  # noqa: ARG001
+    """`stamp`: of that piece, and not of an earlier night's."""
+    return {table: TABLES[table].cast(workspace.table(piece, table)) for table in SHARED}

@@ -17,6 +17,7 @@ import polars as pl
 from cis_ews.enums import AttendanceStatus
 from cis_ews.night.facts import facts_of, plain
 from cis_ews.night.loaded import Loaded
+from cis_ews.night.parts import shared_tables
 from cis_ews.night.state_days import count, extent, no_days, packed, together
 from cis_ews.night.state_pool import (
     WHO,
@@ -85,7 +86,8 @@ def load_part(task: LoadTask) -> Loaded:
     days = no_days()
     if EVENTS in tables and EVENTS in task.tables:
         pools[EVENTS], days = pool_of_events(before, changes.get(EVENTS), moved)
-    shared = {table: task.pieces.table(task.shared, table) for table in SHARED if table in task.tables}
+    every = shared_tables(task.pieces, task.shared)
+    shared = {table: every[table] for table in SHARED if table in task.tables}
     beside = {**shared, **_leant_upon(pools, before)}
     settled = settle(pools, lambda frames, events: check_part(frames, beside, events=events))
     with task.pieces.piece(task.made) as piece:
@@ -127,7 +129,8 @@ def check_again(task: AgainTask) -> None:
     days = no_days()
     if EVENTS in task.tables:
         pools[EVENTS], days = pool_of_events(before, None, pl.Series(dtype=pl.String))
-    shared = {table: task.workspace.table(task.shared, table) for table in SHARED if table in task.tables}
+    every = shared_tables(task.workspace, task.shared)
+    shared = {table: every[table] for table in SHARED if table in task.tables}
     settled = settle(pools, lambda frames, events: check_part(frames, shared, events=events))
     with task.workspace.piece(task.made) as piece:
         _write(piece, settled, days=days, shared=shared, before=None)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
+from datetime import date
 
 import polars as pl
 
@@ -23,9 +24,14 @@ RAGGED = "ragged_row"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReadOptions:
-    """How a source is read. `tolerance`: share of a table's rows that may be rejected, None for the reader's own."""
+    """How a source is read. `tolerance`: share of a table's rows that may be rejected, None for the reader's own.
+
+    `as_of`: the day as of which a night scores; a reader that makes one row of several needs it, so that a later one
+    changes nothing. None: everything is read.
+    """
 
     tolerance: float | None = None
+    as_of: date | None = None
     limits: ReadLimits = field(default_factory=ReadLimits)
     progress: Progress = SILENT
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import csv
 import importlib
+from collections import Counter
 from collections.abc import Collection
 from dataclasses import dataclass, field
 from typing import Any
@@ -46,7 +47,8 @@ class _Header:
 class _Ragged:
     """Collects the lines with a wrong number of cells; their text is looked at and never kept.
 
-    But for those of `surplus`, where it is asked for: lines that are right but for empty cells behind the last column.
+    But for those of `surplus`, where it is asked for: lines that are right but for empty cells behind the last column;
+    `behind`: how many these are.
     """
 
     delimiter: str
@@ -54,6 +56,7 @@ class _Ragged:
     rows: list[int] = field(default_factory=list[int])
     blank: list[int] = field(default_factory=list[int])
     surplus: dict[int, list[str | None]] = field(default_factory=dict[int, list[str | None]])
+    behind: dict[int, int] = field(default_factory=dict[int, int])
     lines_in_row: int = 0
 
     def __call__(self, row: Any) -> str:
@@ -64,6 +67,7 @@ class _Ragged:
             self.rows.append(row.number)
         else:
             self.surplus[row.number] = cells
+            self.behind[row.number] = row.actual_columns - row.expected_columns
         self.lines_in_row = max(self.lines_in_row, row.text.count("\n"))
         return "skip"
 
@@ -72,6 +76,26 @@ class _Ragged:
         if len(cells) != row.actual_columns or any(cell.strip() for cell in cells[row.expected_columns :]):
             return None
         return [cell or None for cell in cells[: row.expected_columns]]
+
+    def refuse_shifted(self, lines: pl.DataFrame) -> None:
+        """Take rows that a comma without quotation marks has shifted out of the surplus; `lines`: those of right width.
+
+        Where the last columns are empty, such a row ends in empty cells too. It shows by a cell in a column that no
+        other row fills, or one that begins with a blank as in no other row. Where most rows of the file end in as many
+        empty cells, that is how the file is written.
+        """
+        habit, count = Counter(self.behind.values()).most_common(1)[0] if self.behind else (0, 0)
+        is_habit = count > lines.height - 1  # the header is among them
+        filled = [lines[name].count() > 1 for name in lines.columns]
+        blank = [bool(lines[name].slice(1).str.starts_with(" ").any()) for name in lines.columns]
+        for number, cells in list(self.surplus.items()):
+            strange = any(
+                cell is not None and not (filled[at] and (blank[at] or not cell.startswith(" ")))
+                for at, cell in enumerate(cells)
+            )
+            if strange if not is_habit else self.behind[number] != habit:
+                del self.surplus[number]
+                self.rows.append(number)
 
 
 def read_delimited(
@@ -87,8 +111,8 @@ def read_delimited(
 
     `known_columns` are the headings that the caller looks for: without a given `delimiter`, the one of comma,
     semicolon, tab and bar that yields most of them is taken. Without a given `encoding`, a byte order mark decides,
-    then UTF-8, then Windows-1252, then Latin-1. `takes_surplus`: whether a row
-    may have empty cells behind its last column. Raises ReadError where the file is empty, damaged or no text.
+    then UTF-8, then Windows-1252, then Latin-1. `takes_surplus`: whether a row may have empty cells behind its last
+    column, unless it looks shifted. Raises ReadError where the file is empty, damaged or no text.
     """
     for each in (encoding,) if encoding else FALLBACKS:
         with open_entry(entry, limits) as opened:
@@ -111,8 +135,10 @@ def read_delimited(
     raise ReadError(f"{entry.name}: the file is not {encoding or 'text'}", hint="write it as UTF-8", file=entry.name)
 
 
-def read_headings(entry: Entry, *, known_columns: Collection[str], limits: ReadLimits) -> tuple[str, ...]:
-    """The headings of a delimited text file; `known_columns` find the delimiter out."""
+def read_headings(
+    entry: Entry, *, known_columns: Collection[str], limits: ReadLimits, delimiter: str | None = None
+) -> tuple[str, ...]:
+    """The headings of a delimited text file; without a given `delimiter`, `known_columns` find it out."""
     if entry.suffix == ".parquet":
         raise ReadError(f"{entry.name}: the file is no delimited text", hint="export it as CSV", file=entry.name)
     for each in FALLBACKS:
@@ -121,7 +147,7 @@ def read_headings(entry: Entry, *, known_columns: Collection[str], limits: ReadL
                 head = Utf8Reader(opened.content, each).head
             except UnicodeDecodeError:
                 continue
-            return _header(entry.name, head, known_columns=known_columns, delimiter=None).names
+            return _header(entry.name, head, known_columns=known_columns, delimiter=delimiter).names
     raise ReadError(f"{entry.name}: the file is not text", hint="write it as UTF-8", file=entry.name)
 
 
@@ -168,6 +194,8 @@ def _parsed(name: str, text: Utf8Reader, *, ragged: _Ragged, width: int) -> pl.D
             raise _too_long(name, text) from None
         raise ReadError(f"{name}: the file is no table of text", hint=_QUOTES, file=name) from None
     _refuse_open_quotes(name, lines, ragged=ragged, quotes=text.quotes)
+    if ragged.surplus:
+        ragged.refuse_shifted(lines)
     numbered = lines.with_columns(_numbers(lines.height, ragged))
     if not ragged.surplus:
         return numbered

@@ -30,6 +30,8 @@ class Utf8Reader(io.RawIOBase):
         mark, self.encoding = _detected(self.head, encoding)
         self._decoder = codecs.getincrementaldecoder(self.encoding)(errors="strict")
         self.head = self._decoded(self.head[len(mark) :], final=False)
+        while self.head.startswith(codecs.BOM_UTF8):  # a second mark, of a file that was written from one with a mark
+            self.head = self.head.removeprefix(codecs.BOM_UTF8)
         self._pending = self.head
         self._last = b"\n"
         self._ended = False

@@ -11,8 +11,8 @@ import polars as pl
 
 from cis_ews.errors import ReadError
 from cis_ews.readers.base import ReadOptions, TableRead, join_files, read_file
+from cis_ews.readers.codes import UnmappedCodes, refuse_unmapped
 from cis_ews.readers.derived import derive_tables
-from cis_ews.readers.mapping_codes import UnmappedCodes, refuse_unmapped
 from cis_ews.readers.mapping_config import DEFAULT, SourceMapping, TableMapping, load_mapping
 from cis_ews.readers.mapping_table import map_columns, merge_days
 from cis_ews.readers.sources import Entry, list_entries

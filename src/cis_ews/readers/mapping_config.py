@@ -16,11 +16,11 @@ import polars as pl
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from cis_ews.errors import ConfigError
+from cis_ews.readers.codes import Plain, plain_text
 from cis_ews.schema.parsing import BOOLEANS, DATE_FORMAT
 from cis_ews.schema.school_data import DOMAIN_TABLES, REQUIRED_TABLES, TABLES
 from cis_ews.wording import counted, mistakes
 
-Plain = str | int | float | bool
 Share = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
 DerivedTable = Literal["schools", "students", "enrollments", "calendar_days", "reporting"]
 DEFAULT = "default"  # the key of `tolerance` for tables that it does not name
@@ -236,8 +236,3 @@ def _allowed(dtype: pl.DataType | None) -> set[str]:
     if isinstance(dtype, pl.Enum):
         return {str(each) for each in dtype.categories}
     return set(BOOLEANS) if dtype == pl.Boolean else set()
-
-
-def plain_text(value: Plain) -> str:
-    """A value of the TOML as the text of a cell."""
-    return str(value).lower() if isinstance(value, bool) else str(value)

@@ -7,8 +7,8 @@ from collections.abc import Iterator, Mapping
 import polars as pl
 
 from cis_ews.errors import SchemaError
-from cis_ews.readers.mapping_codes import UnmappedCodes, translated, unmapped_codes
-from cis_ews.readers.mapping_config import TableMapping, plain_text
+from cis_ews.readers.codes import UnmappedCodes, plain_text, translated, unmapped_codes
+from cis_ews.readers.mapping_config import TableMapping
 from cis_ews.schema.parsing import DATE_FORMAT, EARLIEST_DATE, LATEST_DATE
 from cis_ews.schema.school_data import TABLES
 

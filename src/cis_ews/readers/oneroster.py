@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from datetime import date
 from pathlib import Path
 
 import polars as pl
 
+from cis_ews.errors import SchemaError
 from cis_ews.readers.base import ReadOptions
-from cis_ews.readers.oneroster_cells import dates
+from cis_ews.readers.cells import dates
+from cis_ews.readers.ledger import Ledger
 from cis_ews.readers.oneroster_config import OneRosterConfig
 from cis_ews.readers.oneroster_grades import course_grades_of, line_items_of
-from cis_ews.readers.oneroster_ledger import Ledger
 from cis_ews.readers.oneroster_package import no_rows, read_packages
 from cis_ews.readers.oneroster_roster import (
     demographics_of,
@@ -24,6 +26,7 @@ from cis_ews.readers.oneroster_sessions import derived_calendar, sessions_of, te
 from cis_ews.readers.oneroster_tables import USED
 from cis_ews.schema.school_data import TABLES, SchoolData
 from cis_ews.schema.validation import DEFAULT_TOLERANCE, SourceNotes, check_tables
+from cis_ews.wording import counted
 
 GRADES = "course_grades"
 SILENT = "OneRoster has no attendance and no discipline: a second source must tell of them"
@@ -39,7 +42,8 @@ def read_oneroster(path: Path, options: ReadOptions, config: OneRosterConfig | N
     ledger.note(SILENT)
     read = read_packages(path, options, ledger)
     with options.progress.step("check"):
-        frames = _frames({file: read.get(file, no_rows(file)) for file in USED}, config or OneRosterConfig(), ledger)
+        files = {file: read.get(file, no_rows(file)) for file in USED}
+        frames = _frames(files, config or OneRosterConfig(), ledger, as_of=options.as_of)
         unused = "no result of the package can be used" if "results" in read else "the package has no results"
         left_out = {} if frames[GRADES].height else {GRADES: f"{GRADES}: {unused}"}
         return check_tables(
@@ -55,15 +59,19 @@ def read_oneroster(path: Path, options: ReadOptions, config: OneRosterConfig | N
         )
 
 
-def _frames(tables: dict[str, pl.DataFrame], config: OneRosterConfig, ledger: Ledger) -> dict[str, pl.DataFrame]:
+def _frames(
+    tables: dict[str, pl.DataFrame], config: OneRosterConfig, ledger: Ledger, *, as_of: date | None
+) -> dict[str, pl.DataFrame]:
     sessions = sessions_of(tables["academicSessions"], ledger)
     schools = schools_of(tables["orgs"], config.school_id, ledger)
     terms = terms_of_classes(tables["classes"], sessions)
     people = people_of(tables["users"], tables["roles"], tables["enrollments"], order=config.student_id, ledger=ledger)
+    if people.is_empty():
+        raise _no_students(tables["users"].height)
     spells = enrollments_of(
         tables["enrollments"], people=people, schools=schools, terms=terms, sessions=sessions, ledger=ledger
     )
-    roles = dates(tables["roles"], "roles", ("beginDate",), ledger=ledger)
+    roles = dates(tables["roles"], "roles", ("beginDate",), table="students", ledger=ledger)
     others = without_classes(people, roles, spells, schools=schools, sessions=sessions)
     ledger.note(
         f"enrollments: {others.height:,} students are in no class; each is enrolled in the school of the role or user, "
@@ -83,11 +91,21 @@ def _frames(tables: dict[str, pl.DataFrame], config: OneRosterConfig, ledger: Le
         "students": students,
         "demographics": demographics,
         "enrollments": with_grade_of_now(pl.concat([spells, others]), ledger),
-        GRADES: course_grades_of(tables, items, people=people, config=config, ledger=ledger),
+        GRADES: course_grades_of(tables, items, people=people, config=config, ledger=ledger, as_of=as_of),
     }
     if demographics.is_empty():
         del frames["demographics"]
     return {table: _of_contract(table, frame) for table, frame in frames.items()}
+
+
+def _no_students(users: int) -> SchemaError:
+    where = "role of users.csv (1.1), or roles.csv (1.2), and who is enrolled as what where neither says it"
+    return SchemaError(
+        f"users.csv: none of {counted(users, 'user')} is a student" if users else "users.csv: it has no user",
+        hint=f"look at {where}; a student has the role student",
+        table="students",
+        rows=users,
+    )
 
 
 def _used_sessions(items: pl.DataFrame, terms: pl.DataFrame, schools: pl.DataFrame) -> pl.DataFrame:

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import tomllib
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field
 
-from cis_ews.errors import ConfigError
-from cis_ews.wording import mistakes
+from cis_ews.readers.choices import load_choices
 
 READER = "oneroster"
 Identifier = Annotated[str, Field(pattern=r"^(sourcedId|identifier|userMasterIdentifier|userIds:.+)$")]
@@ -36,19 +34,6 @@ class OneRosterConfig(BaseModel):
     missing_is_zero: bool = False
 
 
-def is_oneroster(path: Path) -> bool:
-    """Whether a TOML speaks of OneRoster; what is no TOML is for the reader of mappings to refuse."""
-    try:
-        return tomllib.loads(path.read_text(encoding="utf-8")).get("reader") == READER
-    except (OSError, ValueError):
-        return False
-
-
 def load_oneroster(path: Path) -> OneRosterConfig:
     """The choices of a TOML. Raises ConfigError that names the key of every mistake."""
-    stated: dict[str, Any] = tomllib.loads(path.read_text(encoding="utf-8"))
-    try:
-        return OneRosterConfig.model_validate(stated)
-    except ValidationError as error:
-        found = mistakes(error, names=set(OneRosterConfig.model_fields))
-        raise ConfigError(f"{path.name}: {'; '.join(found)}", hint="docs/oneroster.md explains every key") from None
+    return load_choices(path, OneRosterConfig, page="docs/oneroster.md")

@@ -8,14 +8,15 @@ where all have one. Sums are sums of whole numbers, so that their order does not
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import date
 
 import polars as pl
 
-from cis_ews.readers.oneroster_cells import dates, first_filled, truths, word
+from cis_ews.readers.cells import dates, first_filled, truths, word
+from cis_ews.readers.ledger import Ledger
 from cis_ews.readers.oneroster_config import OneRosterConfig
-from cis_ews.readers.oneroster_ledger import Ledger
-from cis_ews.readers.oneroster_subjects import subject_of
 from cis_ews.readers.oneroster_tables import ID
+from cis_ews.readers.subjects import subject_of
 
 TABLE = "course_grades"
 MILLI = 1000  # points and weights are added up in thousandths
@@ -35,7 +36,7 @@ def line_items_of(
     tables: Tables, *, schools: pl.DataFrame, terms: pl.DataFrame, sessions: pl.DataFrame, ledger: Ledger
 ) -> pl.DataFrame:
     """Line items, each with its course, school, subject, term, category and score scale."""
-    items = dates(tables["lineItems"], "lineItems", ("dueDate",), ledger=ledger)
+    items = dates(tables["lineItems"], "lineItems", ("dueDate",), table=TABLE, ledger=ledger)
     items = items.join(
         _classes(tables, schools), left_on="classSourcedId", right_on="class", how="left", maintain_order="left"
     )
@@ -86,8 +87,11 @@ def _classes(tables: Tables, schools: pl.DataFrame) -> pl.DataFrame:
 
 
 def _with_term(items: pl.DataFrame, terms: pl.DataFrame, sessions: pl.DataFrame, *, ledger: Ledger) -> pl.DataFrame:
-    """The session that a line item names; else the term of its class that holds its due date, else the first one."""
-    named = sessions.select("session", "term", "school_year")
+    """The session that a line item names; else the term of its class that holds its due date, else the first one.
+
+    `ends`: the last day of that term.
+    """
+    named = sessions.select("session", "term", "school_year", "ends")
     items = items.join(named, left_on="academicSessionSourcedId", right_on="session", how="left", maintain_order="left")
     unnamed = items.filter(pl.col("term").is_null()).select(ID, "classSourcedId", "dueDate")
     holds = pl.col("dueDate").is_between("starts", "ends").fill_null(value=False)
@@ -95,20 +99,31 @@ def _with_term(items: pl.DataFrame, terms: pl.DataFrame, sessions: pl.DataFrame,
         unnamed.join(terms, left_on="classSourcedId", right_on="class", how="inner")
         .sort(ID, ~holds, "starts", "session")
         .unique(ID, keep="first", maintain_order=True)
-        .select(ID, pl.col("term").alias("of_class"), pl.col("school_year").alias("year_of_class"))
+        .select(ID, *(pl.col(name).alias(f"{name}_of_class") for name in ("term", "school_year", "ends")))
     )
     ledger.note(f"lineItems: {found.height:,} name no session; their term is one of their class", found.height)
     return items.join(found, on=ID, how="left", maintain_order="left").with_columns(
-        pl.coalesce("term", "of_class").alias("term"), pl.coalesce("school_year", "year_of_class").alias("school_year")
+        pl.coalesce(name, f"{name}_of_class").alias(name) for name in ("term", "school_year", "ends")
     )
 
 
 def course_grades_of(
-    tables: Tables, items: pl.DataFrame, *, people: pl.DataFrame, config: OneRosterConfig, ledger: Ledger
+    tables: Tables,
+    items: pl.DataFrame,
+    *,
+    people: pl.DataFrame,
+    config: OneRosterConfig,
+    ledger: Ledger,
+    as_of: date | None = None,
 ) -> pl.DataFrame:
-    """The course grades. What is known of a result besides its score is counted in notes."""
+    """The course grades, as they were known on a day, or by all results. What is known of a result besides its score is
+    counted in notes."""
     items, groups = _grouped(items, tables["categories"], config)
     rows = _linked(tables["results"], items, people=people, ledger=ledger)
+    if as_of is not None:
+        known = rows.filter((pl.col("known_on") <= as_of).fill_null(value=True))
+        ledger.reduce(TABLE, rows.height - known.height, f"results are not known on {as_of} yet; not used")
+        rows = known
     read = rows.height
     rows = _scored(rows, _scales(tables["scoreScales"]), config=config, ledger=ledger)
     rejected = read - rows.height
@@ -153,7 +168,7 @@ def _grouped(
         .join(kinds, on="categorySourcedId", how="left", maintain_order="left")
         .select(
             pl.col(ID).alias("lineItemSourcedId"),
-            *("group", "points_possible", "dueDate", "scale", "weight"),
+            *("group", "points_possible", "dueDate", "scale", "weight", "ends"),
             pl.col("category").fill_null(categories.height),
             pl.col("is_final").fill_null(value=False),
         )
@@ -163,7 +178,7 @@ def _grouped(
 
 def _linked(results: pl.DataFrame, items: pl.DataFrame, *, people: pl.DataFrame, ledger: Ledger) -> pl.DataFrame:
     """Results with their line item and the number of their student."""
-    rows = dates(results, "results", ("scoreDate",), ledger=ledger)
+    rows = dates(results, "results", ("scoreDate",), table=TABLE, ledger=ledger)
     rows = truths(rows, "results", FLAGS, ledger=ledger)
     known = people.with_row_index("student").select("student", pl.col(ID).alias("studentSourcedId"))
     rows = rows.join(known, on="studentSourcedId", how="left", maintain_order="left")
@@ -171,11 +186,18 @@ def _linked(results: pl.DataFrame, items: pl.DataFrame, *, people: pl.DataFrame,
         rows, pl.col("student").is_not_null(), table=TABLE, rule="student_known", column="studentSourcedId"
     )
     rows = rows.join(items, on="lineItemSourcedId", how="left", maintain_order="left")
-    return ledger.keep(
-        rows, pl.col("group").is_not_null(), table=TABLE, rule="line_item_known", column="lineItemSourcedId"
-    ).with_columns(
-        # A final mark is not known on the day that it is due; a result that is missing is.
-        on=pl.coalesce("scoreDate", pl.when(~pl.col("is_final")).then("dueDate"))
+    return (
+        ledger.keep(
+            rows, pl.col("group").is_not_null(), table=TABLE, rule="line_item_known", column="lineItemSourcedId"
+        )
+        .with_columns(
+            # A final mark is not known on the day that it is due; a result that is missing is.
+            on=pl.coalesce("scoreDate", pl.when(~pl.col("is_final")).then("dueDate"))
+        )
+        .with_columns(
+            # Without any date a result is known when its term is over.
+            known_on=pl.coalesce("on", "ends")
+        )
     )
 
 
@@ -267,24 +289,23 @@ def _standing(rows: pl.DataFrame) -> pl.DataFrame:
     by = ["student", "group"]
     rows = (
         rows.filter(~pl.col("is_exempt"))
-        .select(*by, "category", "weight", "points", "points_possible", "on", *_PLACE)
+        .select(*by, "category", "weight", "points", "points_possible", "on", "known_on", *_PLACE)
         .with_row_index("at")
     )
-    categories = rows.group_by(*by, "category").agg(
-        pl.col("weight").first(), pl.col("points", "points_possible").sum(), pl.col("on").max(), pl.col("at").min()
-    )
+    latest = (pl.col("on").max(), pl.col("known_on").max(), pl.col("at").min())
+    sums = pl.col("points", "points_possible").sum()
+    categories = rows.group_by(*by, "category").agg(pl.col("weight").first(), sums, *latest)
     ratio = (pl.col("points") / pl.col("points_possible") * RATIO).round().cast(pl.Int64)
     is_scored = pl.col("points_possible") > 0
     standing = (
         categories.with_columns(ratio=pl.when(is_scored).then(ratio), weight=pl.when(is_scored).then("weight"))
         .group_by(by)
         .agg(
-            pl.col("points", "points_possible").sum(),
+            sums,
             (pl.col("ratio") * pl.col("weight")).sum().alias("weighted"),
             pl.col("weight").sum(),
             (pl.col("ratio").count() == pl.col("weight").count()).alias("all_weighted"),
-            pl.col("on").max(),
-            pl.col("at").min(),
+            *latest,
         )
         .sort("at")
     )
@@ -297,7 +318,7 @@ def _standing(rows: pl.DataFrame) -> pl.DataFrame:
     return standing.select(
         *by,
         (share * 100).round(2).alias("percent"),
-        pl.col("on").alias("graded_on"),
+        pl.when(pl.col("on").is_not_null()).then("known_on").alias("graded_on"),
         pl.lit(value=False).alias("is_final"),
         *(rows[name].gather(standing["at"]).alias(name) for name in _PLACE),
     )

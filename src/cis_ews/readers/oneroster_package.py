@@ -14,9 +14,9 @@ import polars as pl
 
 from cis_ews.errors import ReadError
 from cis_ews.readers.base import RAGGED, ReadOptions, read_file
+from cis_ews.readers.cells import moments, word
 from cis_ews.readers.delimited import read_headings
-from cis_ews.readers.oneroster_cells import word
-from cis_ews.readers.oneroster_ledger import Ledger
+from cis_ews.readers.ledger import Ledger
 from cis_ews.readers.oneroster_tables import (
     ID,
     KNOWN,
@@ -197,16 +197,17 @@ def _latest(file: str, rows: pl.DataFrame, ledger: Ledger) -> pl.DataFrame:
     """Of each id the row that stands. A repetition within a package is rejected; what a delta replaces is reduced."""
     if rows[ID].n_unique() == rows.height:
         return rows
-    # A date and time of ISO 8601 in one zone orders as its text does.
-    ordered = rows.with_row_index("_at").sort(
-        pl.col(MODIFIED).fill_null(""), PACKAGE, "_at", descending=[True, True, False]
-    )
+    modified = moments(rows[MODIFIED])
+    unread = modified.null_count() - rows[MODIFIED].null_count()
+    ledger.note(f"{file}: {MODIFIED}: {unread:,} cells say no moment; these rows are taken for the oldest", unread)
+    ordered = rows.with_row_index("_at").with_columns(modified.alias(MODIFIED))
+    ordered = ordered.sort(MODIFIED, PACKAGE, "_at", descending=[True, True, False], nulls_last=True)
     standing = ordered.unique(ID, keep="first", maintain_order=True)
     rest = ordered.join(standing.select("_at"), on="_at", how="anti", maintain_order="left")
     again = rest.join(standing.select(ID, PACKAGE), on=[ID, PACKAGE], how="semi", maintain_order="left")
     ledger.reject(again.sort("_at"), table=SERVES[file], rule="duplicate_row", column=ID)
     _reduce(ledger, file, rest.height - again.height, what="rows replaced by a row of another package")
-    return standing.sort("_at").drop("_at")
+    return rows.filter(pl.int_range(pl.len()).is_in(standing["_at"].implode()))
 
 
 def _active(file: str, rows: pl.DataFrame, ledger: Ledger) -> pl.DataFrame:

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 import polars as pl
 
-from cis_ews.readers.oneroster_cells import dates, first_filled, first_of_list, truths, word
-from cis_ews.readers.oneroster_ledger import Ledger
+from cis_ews.readers.cells import dates, first_filled, first_of_list, truths, word
+from cis_ews.readers.ledger import Ledger
 from cis_ews.readers.oneroster_sessions import YEAR_BEGINS
 from cis_ews.readers.oneroster_tables import HISPANIC, ID, RACES, TWO_OR_MORE
 
@@ -95,7 +95,7 @@ def _id_at(place: str) -> pl.Expr:
 
 def demographics_of(rows: pl.DataFrame, users: pl.DataFrame, people: pl.DataFrame, *, ledger: Ledger) -> pl.DataFrame:
     """One row a student, with `birth_date` beside the columns of the contract."""
-    rows = dates(rows, "demographics", ("birthDate",), ledger=ledger)
+    rows = dates(rows, "demographics", ("birthDate",), table="demographics", ledger=ledger)
     rows = truths(rows, "demographics", (*RACES, TWO_OR_MORE, HISPANIC), ledger=ledger)
     known = rows.join(users.select(ID), on=ID, how="semi", maintain_order="left")
     strangers = rows.join(users.select(ID), on=ID, how="anti", maintain_order="left")
@@ -138,7 +138,7 @@ def enrollments_of(
     students = rows.filter(~is_other)
     ledger.reduce(table, rows.height - students.height, "rows are of teachers and others")
     rows = students
-    rows = dates(rows, table, ("beginDate", "endDate"), ledger=ledger)
+    rows = dates(rows, table, ("beginDate", "endDate"), table=table, ledger=ledger)
     classes = terms.group_by("class").agg(
         pl.col("school").first(), pl.col("starts").min(), pl.col("ends").max(), pl.col("school_year").min()
     )

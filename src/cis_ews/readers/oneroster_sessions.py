@@ -6,8 +6,8 @@ from collections.abc import Mapping
 
 import polars as pl
 
-from cis_ews.readers.oneroster_cells import dates, first_filled, word
-from cis_ews.readers.oneroster_ledger import Ledger
+from cis_ews.readers.cells import dates, first_filled, word
+from cis_ews.readers.ledger import Ledger
 from cis_ews.readers.oneroster_tables import ID
 
 LONGEST = 800  # days of a session; a longer one is a mistyped year
@@ -25,7 +25,7 @@ def sessions_of(rows: pl.DataFrame, ledger: Ledger) -> pl.DataFrame:
     than the dates allow, a session that starts in July or later belongs to the year that ends next summer.
     """
     table = "calendar_days"
-    rows = dates(rows, "academicSessions", ("startDate", "endDate"), ledger=ledger)
+    rows = dates(rows, "academicSessions", ("startDate", "endDate"), table=table, ledger=ledger)
     rows = ledger.keep(rows, pl.col("startDate").is_not_null(), table=table, rule="missing", column="startDate")
     rows = ledger.keep(rows, pl.col("endDate").is_not_null(), table=table, rule="missing", column="endDate")
     days = (pl.col("endDate") - pl.col("startDate")).dt.total_days()

@@ -13,6 +13,8 @@ import polars as pl
 from cis_ews.enums import ExitType
 from cis_ews.errors import DataError
 from cis_ews.indicators import compute_indicators
+from cis_ews.indicators.behavior import SUSPENSIONS
+from cis_ews.indicators.coursework import is_failed
 from cis_ews.schema.behavior import DisciplineActions
 from cis_ews.schema.coursework import CourseGrades
 from cis_ews.schema.coverage import known_grades
@@ -83,6 +85,20 @@ def _marks(school_data: SchoolData, *, school_year: int, since: date, end: date)
     dated = known_grades(of_year, school_data.calendar_days).with_columns(graded_on=known_on)
     inside = dated.filter(known_on > since, known_on <= summer_ends(school_year))
     return inside.with_columns(graded_on=pl.min_horizontal("graded_on", pl.lit(end)))
+
+
+def first_failed(school_data: SchoolData, *, school_year: int, since: date, end: date) -> pl.DataFrame:
+    """When the first failed final mark of the year became known, of what came after `since`: `student_id`, `day`."""
+    marks = _marks(school_data, school_year=school_year, since=since, end=end)
+    return marks.filter("is_final", is_failed()).group_by("student_id").agg(day=pl.col("graded_on").min())
+
+
+def first_excluded(school_data: SchoolData, *, since: date, end: date) -> pl.DataFrame:
+    """When the first suspension or expulsion started, after `since` and by `end`: `student_id`, `day`."""
+    started = school_data.discipline_actions.filter(
+        pl.col("start_date") > since, pl.col("start_date") <= end, pl.col("action").is_in(SUSPENSIONS)
+    )
+    return started.group_by("student_id").agg(day=pl.col("start_date").min())
 
 
 def stays(school_data: SchoolData) -> pl.DataFrame:

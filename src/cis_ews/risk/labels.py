@@ -10,12 +10,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, timedelta
 from difflib import get_close_matches
 
 import polars as pl
 
-from cis_ews.calendars import school_year_at
+from cis_ews.calendars import school_year_at, school_year_starts
 from cis_ews.enums import Domain, ExitType, GradeLevel
 from cis_ews.errors import ConfigError, DataError
 from cis_ews.indicators.coverage import covers, covers_actions
@@ -23,6 +23,8 @@ from cis_ews.indicators.roster import HIGH_SCHOOL
 from cis_ews.risk.cohort import build_cohort
 from cis_ews.risk.label_catalog import FEWEST_DAYS, LABELS, Censored, Label, LooksAt, Outcome
 from cis_ews.risk.label_records import (
+    first_excluded,
+    first_failed,
     known_through,
     last_school_days,
     outlook,
@@ -32,7 +34,7 @@ from cis_ews.risk.label_records import (
 )
 from cis_ews.schema.school_data import SchoolData
 
-__all__ = ["LABELS", "Censored", "Label", "horizon_end", "known_through", "make_labels"]
+__all__ = ["LABELS", "Censored", "Label", "happened_on", "horizon_end", "known_through", "make_labels"]
 
 YEARS_TO_GRADUATE = 4
 _TRANSFERRED = (pl.col("exit_type") == ExitType.TRANSFER).fill_null(value=False)
@@ -68,16 +70,59 @@ def make_labels(school_data: SchoolData, as_of: date, *, label: str = "off_track
     Labels are listed in `LABELS`. Raises `ConfigError` for a name that is not there; `DataError` where the extract does
     not speak of the outcome, ends before any student's horizon, or has no school day left in it.
     """
-    question = _Question(_label_named(label), school_data, as_of)
-    _check_covered(question)
-    _check_reached(question)
-    students = build_cohort(school_data, as_of).students.select("student_id", "grade_level")
-    judged = _JUDGES[question.label.looks_at](question, students)
-    grades = question.label.grades
-    if grades is not None:
-        judged = _restricted(judged, grades)
+    judged = _judged(_Question(_label_named(label), school_data, as_of))
     value = pl.col("label")
     return judged.select("student_id", value, censored=pl.when(value.is_null()).then("censored")).sort("student_id")
+
+
+def _judged(question: _Question) -> pl.DataFrame:
+    _check_covered(question)
+    _check_reached(question)
+    students = build_cohort(question.school_data, question.as_of).students.select("student_id", "grade_level")
+    judged = _JUDGES[question.label.looks_at](question, students)
+    grades = question.label.grades
+    return judged if grades is None else _restricted(judged, grades)
+
+
+def happened_on(school_data: SchoolData, as_of: date, *, label: str = "off_track") -> pl.DataFrame:
+    """When an outcome happened: `student_id`, `happened_on`, of those to whom it did and of whom a record dates it.
+
+    The first suspension that started, the day on which the first failed mark became known, the last day of who dropped
+    out, whichever came first. An absence rate or a graduation that did not come is judged at the end of the horizon,
+    and has no day. Raises as `make_labels` does.
+    """
+    question = _Question(_label_named(label), school_data, as_of)
+    judged = _judged(question).filter("label").with_columns(pl.lit(None, pl.Date).alias("happened_on"))
+    for dates in _DATES.get(question.label.outcome, ()):
+        judged = judged.join(dates(question, judged), on="student_id", how="left").with_columns(
+            happened_on=pl.min_horizontal("happened_on", "day")
+        )
+        judged = judged.drop("day")
+    return judged.select("student_id", "happened_on").drop_nulls().sort("student_id")
+
+
+def _failed_on(question: _Question, _: pl.DataFrame) -> pl.DataFrame:
+    year = question.school_year
+    return first_failed(question.school_data, school_year=year, since=question.since, end=question.end)
+
+
+def _excluded_on(question: _Question, _: pl.DataFrame) -> pl.DataFrame:
+    starts = school_year_starts(question.school_data.calendar_days, question.school_year)["starts"].min()
+    since = max(question.since, starts - timedelta(days=1)) if isinstance(starts, date) else question.since
+    return first_excluded(question.school_data, since=since, end=question.end)
+
+
+def _dropped_on(_: _Question, judged: pl.DataFrame) -> pl.DataFrame:
+    dropped = judged.filter("dropped") if "dropped" in judged.columns else judged
+    return dropped.select("student_id", day="last_day")
+
+
+_DATES: Mapping[Outcome, tuple[Callable[[_Question, pl.DataFrame], pl.DataFrame], ...]] = {
+    Outcome.COURSE_FAILURE: (_failed_on,),
+    Outcome.EXCLUSION: (_excluded_on,),
+    Outcome.OFF_TRACK: (_failed_on, _excluded_on, _dropped_on),
+    Outcome.DROPPED_OUT: (_dropped_on,),
+}
 
 
 def horizon_end(school_data: SchoolData, as_of: date, *, label: str) -> date:

@@ -33,7 +33,7 @@ from cis_ews.risk.model_checks import (
 )
 from cis_ews.risk.model_encoding import UnseenCategoryWarning
 from cis_ews.risk.model_file import read_model, read_tables, sealed, write_model, write_tables
-from cis_ews.risk.model_fit import fit_parts
+from cis_ews.risk.model_fit import fit_parts, refit_parts
 from cis_ews.risk.model_folds import assign_folds
 from cis_ews.risk.model_linear import Vector
 from cis_ews.risk.model_parts import ModelParts
@@ -90,6 +90,35 @@ class RiskModel:
             threads=threads,
         )
         return cls(parts, kept)
+
+    def refit(
+        self,
+        features: pl.DataFrame,
+        label: Values,
+        *,
+        seed: int,
+        weights: Values | None = None,
+        monotone: Mapping[str, int] | None = None,
+        threads: int | None = None,
+        trees_alone: bool = False,
+    ) -> RiskModel:
+        """Another model of the same kind: as many trees, the same blend and calibrator, from other rows or seed.
+
+        For asking what of a model is chance; nothing is tried on held-out rows again. `trees_alone`: for the same rows
+        and another seed, on which the linear part does not hang. As `fit` otherwise.
+        """
+        known = self.parts.encoding.fitting(features, strict=False)
+        parts = refit_parts(
+            self.parts,
+            known,
+            checked_label(label, rows=known.height),
+            weights=checked_weights(weights, rows=known.height),
+            directions=checked_monotone(monotone, known),
+            seed=checked_seed(seed),
+            threads=checked_threads(threads) or available_cores(),
+            trees_alone=trees_alone,
+        )
+        return RiskModel(parts, self.about)
 
     def __repr__(self) -> str:
         return f"RiskModel({self.version}, {len(self.features)} features)"

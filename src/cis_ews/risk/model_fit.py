@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 import numpy as np
 import polars as pl
@@ -13,7 +14,7 @@ from cis_ews.risk.intervals import fit_band
 from cis_ews.risk.model_encoding import Encoding
 from cis_ews.risk.model_linear import LinearPart, Vector, fit_linear
 from cis_ews.risk.model_parts import ModelParts
-from cis_ews.risk.model_trees import TreeFit, fit_trees
+from cis_ews.risk.model_trees import TreeFit, fit_trees, grow_trees
 
 TREE_SHARES = (0.0, 1.0, *(tenth / 10 for tenth in range(1, 10)))
 """The shares of the trees that a blend is chosen from, one part alone first: it wins a near tie."""
@@ -36,7 +37,7 @@ def fit_parts(
     """Fit on checked features and label. The same for any number of threads."""
     encoding = Encoding.learn(features)
     matrix = encoding.matrix(features)
-    signs = np.array([directions.get(name, 0) for name in encoding.names], dtype=np.int64)[encoding.owners]
+    signs = _signs(encoding, directions)
     trees = fit_trees(matrix, label, folds=folds, weights=weights, directions=signs, seed=seed, threads=threads)
     linear = fit_linear(matrix, label, weights=weights, directions=signs, penalty=RIDGE, may_bend=True)
     held_out = _linear_held_out(matrix, label, folds=folds, weights=weights, signs=signs)
@@ -64,6 +65,44 @@ def fit_parts(
             **_size(trees, share),
         },
     )
+
+
+def refit_parts(
+    parts: ModelParts,
+    features: pl.DataFrame,
+    label: Vector,
+    *,
+    weights: Vector | None = None,
+    directions: Mapping[str, int],
+    seed: int,
+    threads: int,
+    trees_alone: bool = False,
+) -> ModelParts:
+    """The same kind of model from checked features and label: as many rounds, the same blend, calibrator and encoding.
+
+    What `seed` changes is which rows and which features each tree sees. The linear part hangs on the rows alone: for the
+    same rows and another seed it can be kept (`trees_alone`).
+    """
+    matrix, signs = parts.encoding.matrix(features), _signs(parts.encoding, directions)
+    trees = parts.trees and grow_trees(
+        matrix,
+        label,
+        rounds=parts.trees.trees,
+        weights=weights,
+        directions=signs,
+        seed=seed,
+        threads=threads,
+    )
+    if trees_alone or parts.linear is None:
+        return replace(parts, trees=trees)
+    may_bend = parts.linear.bends.at.size > 0
+    linear = fit_linear(matrix, label, weights=weights, directions=signs, penalty=RIDGE, may_bend=may_bend)
+    return replace(parts, trees=trees, linear=linear)
+
+
+def _signs(encoding: Encoding, directions: Mapping[str, int]) -> NDArray[np.int64]:
+    """The direction of each column of the matrix."""
+    return np.array([directions.get(name, 0) for name in encoding.names], dtype=np.int64)[encoding.owners]
 
 
 def simplest(losses: Mapping[float, float]) -> float:

@@ -73,11 +73,11 @@ class TreePart:
         """Log-odds of each row."""
         from cis_ews.risk.model_kernel import raw_scores
 
-        return raw_scores(self.arrays, self._completed(matrix))
+        return raw_scores(self.arrays, self.completed(matrix))
 
     def contributions(self, matrix: Vector) -> Vector:
         """Exact SHAP values a column of the matrix, the base value last."""
-        return explained(tables_of(self.text), self._completed(matrix))
+        return explained(tables_of(self.text), self.completed(matrix))
 
     def checked_tables(self) -> bytes:
         """The tables for contributions, as bytes to keep beside the model. Raises ModelError unless they give what
@@ -115,7 +115,7 @@ class TreePart:
             rows[:, column] = draw.choice(np.concatenate([known, np.nextafter(known, np.inf), [np.nan]]), SAMPLE)
         return rows
 
-    def _completed(self, matrix: Vector) -> Vector:
+    def completed(self, matrix: Vector) -> Vector:
         """The matrix without gaps that training did not have: LightGBM would take them for zero."""
         completed = matrix
         for column in np.flatnonzero(~np.isnan(self.typical)):
@@ -145,17 +145,7 @@ def fit_trees(
     threads: int,
 ) -> TreeFit:
     """Stop where the held-out log loss of all folds together is least, then fit on all rows for as many rounds."""
-    # Read by OpenMP when LightGBM is loaded: threads that wait by spinning make a busy machine many times slower.
-    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
-    import lightgbm
-
-    # Threads that wait for each other on small data cost more than they bring, most of all on a busy machine.
-    threads = threads if label.size >= THREADS_FROM else 1
-    library = cast("Any", lightgbm)
-    larger = _LARGER if label.size >= LARGER_FROM else {}
-    parameters = {**_PARAMETERS, **larger, "seed": seed, "num_threads": threads}
-    if directions.any():
-        parameters["monotone_constraints"] = directions.tolist()
+    library, parameters = _library(), _parameters(directions, rows=label.size, seed=seed, threads=threads)
     typical = _typical(matrix)
     data = library.Dataset(np.ascontiguousarray(matrix), label, weight=weights, params=parameters, free_raw_data=False)
     splits = [(np.flatnonzero(folds != fold), np.flatnonzero(folds == fold)) for fold in np.unique(folds)]
@@ -173,6 +163,37 @@ def fit_trees(
         held_out[held] = TreePart(_text(booster, rounds), typical).margin(matrix[held])
     booster = library.train(parameters, data, num_boost_round=rounds)
     return TreeFit(TreePart(_text(booster, rounds), typical), held_out)
+
+
+def grow_trees(
+    matrix: Vector,
+    label: Vector,
+    *,
+    rounds: int,
+    weights: Vector | None = None,
+    directions: NDArray[np.int64],
+    seed: int,
+    threads: int,
+) -> TreePart:
+    """Trees of so many rounds on all rows, as `fit_trees` makes them once it knows how many."""
+    library, parameters = _library(), _parameters(directions, rows=label.size, seed=seed, threads=threads)
+    data = library.Dataset(np.ascontiguousarray(matrix), label, weight=weights, params=parameters)
+    return TreePart(_text(library.train(parameters, data, num_boost_round=rounds), rounds), _typical(matrix))
+
+
+def _library() -> Any:
+    # Read by OpenMP when LightGBM is loaded: threads that wait by spinning make a busy machine many times slower.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    import lightgbm
+
+    return cast("Any", lightgbm)
+
+
+def _parameters(directions: NDArray[np.int64], *, rows: int, seed: int, threads: int) -> dict[str, object]:
+    # Threads that wait for each other on small data cost more than they bring, most of all on a busy machine.
+    larger = _LARGER if rows >= LARGER_FROM else {}
+    parameters = {**_PARAMETERS, **larger, "seed": seed, "num_threads": threads if rows >= THREADS_FROM else 1}
+    return parameters | ({"monotone_constraints": directions.tolist()} if directions.any() else {})
 
 
 def _text(booster: Any, rounds: int) -> str:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import date
-from functools import reduce, singledispatch
+from functools import lru_cache, reduce, singledispatch
 from operator import add, eq, ge, gt, le, lt
 
 import polars as pl
@@ -58,15 +58,30 @@ def truth(condition: Condition) -> pl.Expr:
 
 def with_truths(rows: pl.DataFrame, conditions: Sequence[Condition]) -> tuple[pl.DataFrame, Truths]:
     """Rows with the truth of the conditions and of all their parts, each worked out once; and where each one stands."""
+    layers, columns = _layers(tuple(conditions))
+    for layer in layers:
+        rows = rows.with_columns(layer)
+    return rows, columns
+
+
+@lru_cache(maxsize=16)
+def _layers(conditions: tuple[Condition, ...]) -> tuple[Sequence[Sequence[pl.Expr]], Truths]:
+    """The expressions of `with_truths`, those that others are made of first; put together once for all parts."""
     columns: dict[Condition, str] = {}
     layers: dict[int, list[Condition]] = {}
     for part in dict.fromkeys(part for condition in conditions for part in _parts(condition)):
         layers.setdefault(_depth(part), []).append(part)
+    expressions: list[list[pl.Expr]] = []
     for depth in sorted(layers):
         names = {part: f"__truth_{depth}_{number}" for number, part in enumerate(layers[depth])}
-        rows = rows.with_columns(_one_truth(part, columns).alias(name) for part, name in names.items())
+        expressions.append([_one_truth(part, columns).alias(name) for part, name in names.items()])
         columns |= names
-    return rows, columns
+    return expressions, columns
+
+
+def truths_of(conditions: Sequence[Condition]) -> Truths:
+    """Where `with_truths` puts the truth of each condition and of all its parts."""
+    return _layers(tuple(conditions))[1]
 
 
 def students_of(indicators: pl.DataFrame, rules: Sequence[FlagRule], *more: str) -> pl.DataFrame:

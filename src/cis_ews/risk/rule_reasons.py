@@ -8,13 +8,23 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
 from cis_ews.enums import Direction, RuleStatus
-from cis_ews.risk.rule_engine import ROW, Truths, deciding_leaves, is_true, outcome_column, students_of, with_truths
+from cis_ews.risk.rule_engine import (
+    ROW,
+    Truths,
+    deciding_leaves,
+    is_true,
+    outcome_column,
+    students_of,
+    truths_of,
+    with_truths,
+)
 from cis_ews.risk.rule_terms import FlagRule, Is, Level, Number, OneOf, Season, Share, inputs
 from cis_ews.risk.sentences import (
     FACTS_PLACE,
@@ -68,9 +78,8 @@ def rank_reasons(
     """
     asked = students_of(indicators, rules, "days_enrolled_ytd")
     conditions = [condition for rule in rules for condition in rule.conditions]
-    students, truths = with_truths(asked.with_columns(_outcomes(results, asked, rules)), conditions)
-    every = [statement for rule in rules for statement in _statements(rule, truths)]
-    statements = sorted(every, key=lambda statement: statement.turn)
+    students, _ = with_truths(asked.with_columns(_outcomes(results, asked, rules)), conditions)
+    statements = _in_turn(tuple(rules))
     first = [_first(students, statements, direction, limit=limit) for direction in DIRECTIONS]
     rows, columns = np.nonzero(np.hstack(first) != _NOTHING)
     shown = pl.DataFrame({ROW: rows.astype(np.uint32), _NUMBER: np.hstack(first)[rows, columns]})
@@ -106,6 +115,14 @@ def _rows_of(ids: pl.Series, students: pl.DataFrame) -> pl.Series:
     runs = ids.rle().struct.unnest()
     found = runs.join(students, left_on="value", right_on="student_id", how="left", maintain_order="left")
     return found.select(pl.col(ROW).repeat_by("len").explode()).to_series()
+
+
+@lru_cache(maxsize=16)
+def _in_turn(rules: tuple[FlagRule, ...]) -> Sequence[Statement]:
+    """What can be said by these rules, in the order in which it is; put together once for all parts of a night."""
+    truths = truths_of([condition for rule in rules for condition in rule.conditions])
+    every = [statement for rule in rules for statement in _statements(rule, truths)]
+    return sorted(every, key=lambda statement: statement.turn)
 
 
 def _statements(rule: FlagRule, truths: Truths) -> Iterator[Statement]:

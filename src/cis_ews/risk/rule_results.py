@@ -8,11 +8,21 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import polars as pl
 
 from cis_ews.enums import RuleStatus
-from cis_ews.risk.rule_engine import ROW, Truths, deciding_leaves, is_true, is_unknown, outcome_column, with_outcomes
+from cis_ews.risk.rule_engine import (
+    ROW,
+    Truths,
+    deciding_leaves,
+    is_true,
+    is_unknown,
+    outcome_column,
+    truths_of,
+    with_outcomes,
+)
 from cis_ews.risk.rule_terms import FlagRule, Leaf, Level, Share, inputs
 from cis_ews.risk.sentences import asks_for_facts, fact_of, fact_sentences, with_facts, worded
 from cis_ews.risk.templates import template_fields
@@ -49,9 +59,8 @@ class Case:
 
 def evaluate_rules(indicators: pl.DataFrame, rules: Sequence[FlagRule]) -> pl.DataFrame:
     """Whom a rule holds or abstains of, by student and rule: student_id, rule, status, level, missing, sentence."""
-    students, truths = with_outcomes(indicators, rules)
-    in_order = sorted(rules, key=lambda rule: rule.name)
-    cases = [case for rule in in_order for case in _cases(students, rule, truths)]
+    students, _ = with_outcomes(indicators, rules)
+    cases = [case for asked in _asked(tuple(rules)) for case in _cases(students, asked)]
     told = pl.concat([_told(students, case, number) for number, case in enumerate(cases)] or [_NOTHING_TOLD])
     # The rules stand in order, and a stable sort by student leaves them so.
     told = told.rechunk().sort(ROW, maintain_order=True)
@@ -67,17 +76,37 @@ def _told(students: pl.DataFrame, case: Case, number: int) -> pl.DataFrame:
     return pl.DataFrame([case.rows, numbers, case.sentences(students)])
 
 
-def _cases(students: pl.DataFrame, rule: FlagRule, truths: Truths) -> Iterator[Case]:
-    """The cases of a rule; the key of each has a bit for every fact that may be told and every input that may lack."""
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """A rule, every fact that it may tell and every input that it may lack, and the key of a case: its outcome and a
+    bit for each of them."""
+
+    rule: FlagRule
+    flags: Sequence[str]
+    key: pl.Expr
+
+
+@lru_cache(maxsize=16)
+def _asked(rules: tuple[FlagRule, ...]) -> Sequence[_Asked]:
+    """The rules by name; put together once for all parts of a night."""
+    truths = truths_of([condition for rule in rules for condition in rule.conditions])
+    return [_keyed(rule, truths) for rule in sorted(rules, key=lambda rule: rule.name)]
+
+
+def _keyed(rule: FlagRule, truths: Truths) -> _Asked:
     flags = {**_facts(rule, truths), **_gaps(rule, truths)}
-    outcome = pl.col(outcome_column(rule))
     bits = [flag.cast(pl.Int64) * (1 << place) for place, flag in enumerate(flags.values())]
-    key = pl.sum_horizontal([outcome.cast(pl.Int64) * (1 << len(flags)), *bits])
-    spoken_of = students.lazy().filter(outcome.is_not_null()).select(ROW, key.alias(_KEY)).collect()
-    for rows in spoken_of.partition_by(_KEY):
-        order, set_bits = divmod(rows.item(0, _KEY), 1 << len(flags))
-        true = [name for place, name in enumerate(flags) if set_bits >> place & 1]
-        yield _case(rule, order, true=true, rows=rows[ROW])
+    outcome = pl.col(outcome_column(rule)).cast(pl.Int64) * (1 << len(flags))
+    return _Asked(rule, tuple(flags), pl.sum_horizontal([outcome, *bits]))
+
+
+def _cases(students: pl.DataFrame, asked: _Asked) -> Iterator[Case]:
+    """The cases of a rule, by their keys."""
+    is_told = pl.col(outcome_column(asked.rule)).is_not_null()
+    for rows in students.lazy().filter(is_told).select(ROW, asked.key.alias(_KEY)).collect().partition_by(_KEY):
+        order, set_bits = divmod(rows.item(0, _KEY), 1 << len(asked.flags))
+        true = [name for place, name in enumerate(asked.flags) if set_bits >> place & 1]
+        yield _case(asked.rule, order, true=true, rows=rows[ROW])
 
 
 def _case(rule: FlagRule, order: int, *, true: Sequence[str], rows: pl.Series) -> Case:

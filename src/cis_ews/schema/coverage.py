@@ -9,6 +9,7 @@ from typing import Any, cast
 
 import polars as pl
 
+from cis_ews.calendars import last_days_of_years, school_year_ends, term_ends
 from cis_ews.enums import AttendanceStatus, CoverageLevel, Domain
 
 
@@ -45,6 +46,11 @@ class Coverage:
     last_reported: dict[str, date] = field(default_factory=dict[str, date])
     reporting_known: bool = False
     notes: tuple[str, ...] = ()
+
+    @property
+    def reported(self) -> dict[str, date]:
+        """`last_reported` where the source itself says so; else nothing."""
+        return self.last_reported if self.reporting_known else {}
 
     def of(self, domain: Domain) -> DomainCoverage:
         """Coverage of one of the three domains."""
@@ -222,10 +228,7 @@ def known_grades(grades: pl.DataFrame, calendar_days: pl.DataFrame) -> pl.DataFr
         return grades
     year = ["school_id", "school_year"]
     asked = grades.filter(undated).select(*year, "term")
-    # Of the schools in question alone: a state's calendar is large, and a part of it small.
-    days = calendar_days.join(asked.select(pl.col("school_id").unique()), on="school_id", how="semi")
-    for name, period in (("term_end", [*year, "term"]), ("year_end", year)):
-        ends = days.group_by(period).agg(pl.col("date").max().alias(name))
+    for ends, period in ((term_ends(calendar_days), [*year, "term"]), (school_year_ends(calendar_days), year)):
         asked = asked.join(ends, on=period, how="left", maintain_order="left")
     known_on = asked.select(pl.coalesce("term_end", "year_end")).to_series()
     return grades.with_columns(grades["graded_on"].scatter(undated.arg_true(), known_on))
@@ -236,8 +239,7 @@ def known_years(student_years: pl.DataFrame, calendar_days: pl.DataFrame) -> pl.
 
     That is the last day of its year in any school's calendar; null where the calendar does not reach back to it.
     """
-    ends = calendar_days.group_by("school_year").agg(known_on=pl.col("date").max())
-    return student_years.join(ends, on="school_year", how="left", maintain_order="left")
+    return student_years.join(last_days_of_years(calendar_days), on="school_year", how="left", maintain_order="left")
 
 
 def _last_reported(facts: CoverageFacts, reporting: pl.DataFrame | None) -> dict[str, date]:

@@ -1,8 +1,8 @@
-"""What must be said of an extract on one day: how old its calendar is, and which schools had no school day yet."""
+"""What must be said of an extract on one day: how old its calendar is, and which school days are held and reported."""
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from datetime import date
 
 import polars as pl
@@ -28,6 +28,27 @@ def schools_in_use(enrollments: pl.DataFrame, as_of: date) -> list[str]:
     """The ids of schools with a student enrolled on the day."""
     current = pl.col("entry_date").le(as_of) & pl.col("exit_date").fill_null(as_of).ge(as_of)
     return enrollments.filter(current).get_column("school_id").unique().sort().to_list()
+
+
+def schools_of(schools: pl.DataFrame) -> dict[str, dict[str, str | None]]:
+    """School -> its district and its name."""
+    rows = schools.select("school_id", "district_id", "name").sort("school_id").iter_rows()
+    return {school: {"district_id": district, "name": name} for school, district, name in rows}
+
+
+def school_days_so_far(
+    calendar_days: pl.DataFrame, as_of: date, *, reported: Mapping[str, date]
+) -> dict[str, dict[str, int]]:
+    """School -> the school days of the year up to a day (`held`), and those of them that it has reported (`reported`).
+
+    `reported`: through which day each school says that it has reported; days of a school that does not say count as
+    reported. Raises DataError where the calendar begins after the day.
+    """
+    through = pl.DataFrame(list(reported.items()), schema={"school_id": pl.String, "through": pl.Date}, orient="row")
+    days = instructional_so_far(calendar_days, as_of).join(through, on="school_id", how="left")
+    known = (pl.col("date") <= pl.col("through")).fill_null(value=True)
+    counts = days.group_by("school_id").agg(held=pl.len(), reported=known.sum()).sort("school_id")
+    return {school: {"held": held, "reported": known} for school, held, known in counts.iter_rows()}
 
 
 def _schools_without_days(calendar_days: pl.DataFrame, as_of: date, *, schools: Collection[str]) -> list[str]:

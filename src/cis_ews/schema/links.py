@@ -12,6 +12,8 @@ from datetime import date
 
 import polars as pl
 
+from cis_ews.calendars import all_instructional_days, last_calendar_day
+
 Tables = Mapping[str, pl.DataFrame]
 ROW = "row_index"  # tells the rows of one table apart while it is checked; no column of the contract has this name
 
@@ -37,15 +39,9 @@ def _known(key: tuple[str, ...], *, other: str) -> Callable[[pl.DataFrame, Table
     return broken
 
 
-def last_calendar_day(tables: Tables) -> date | None:
-    """The last day of any school's calendar: only a later date lies in the future."""
-    last = tables["calendar_days"]["date"].max()
-    return last if isinstance(last, date) else None
-
-
 def _not_after_calendar(column: str) -> Callable[[pl.DataFrame, Tables], pl.DataFrame]:
     def broken(rows: pl.DataFrame, tables: Tables) -> pl.DataFrame:
-        return rows.filter(pl.col(column) > pl.lit(last_calendar_day(tables), dtype=pl.Date))
+        return rows.filter(pl.col(column) > pl.lit(last_calendar_day(tables["calendar_days"]), dtype=pl.Date))
 
     return broken
 
@@ -109,10 +105,10 @@ def _numbered_day(number: pl.Series, day: pl.Series) -> pl.Series:
 
 def _not_instructional(rows: pl.DataFrame, tables: Tables) -> pl.DataFrame:
     """Events on a day that the school's calendar does not have, or has as not instructional."""
-    # Of the schools in question alone: a state's calendar is large, and a part of it small.
-    schools = rows.select(pl.col("school_id").unique())
-    days = tables["calendar_days"].filter("is_instructional").join(schools, on="school_id", how="semi")
-    return rows.join(days.select("school_id", "date"), on=["school_id", "date"], how="anti", maintain_order="left")
+    if rows.is_empty() or tables["calendar_days"].is_empty():
+        return rows
+    taught = all_instructional_days(tables["calendar_days"])
+    return rows.filter(~pl.Series(taught.has(rows.get_column("school_id"), rows.get_column("date"))))
 
 
 def _student_known(table: str) -> LinkRule:

@@ -16,6 +16,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from cis_ews.calendars import InstructionalDays, all_instructional_days, day_number
 from cis_ews.compiling import compiled
 from cis_ews.enums import AttendanceStatus
 from cis_ews.schema.coverage import DatedRows
@@ -50,43 +51,30 @@ class Sorted:
 class Enrolled:
     """Who was enrolled where, and which days were school days, in numbers.
 
-    `pairs`: of each student and school, where their enrollments begin (`low`) and end (`high`) in `entry` and `end`,
-    and where the days of the school begin in `instructional` (`base`), which count from `first`; days since 1970.
+    `pairs`: of each student and school, where their enrollments begin (`low`) and end (`high`) in `entry` and `end`
+    (days since 1970), and the `base` of the school in `taught`.
     """
 
     pairs: pl.DataFrame
     entry: NDArray[np.int64]
     end: NDArray[np.int64]
-    instructional: NDArray[np.bool_]
-    first: int
-    days: int
+    taught: InstructionalDays
 
     @classmethod
-    def of(cls, enrollments: pl.DataFrame, schools: pl.DataFrame, calendar_days: pl.DataFrame) -> Enrolled:
-        """From checked tables."""
-        first, last = calendar_days.select(
-            first=pl.col("date").min().to_physical(), last=pl.col("date").max().to_physical()
-        ).row(0)
-        days = last - first + 1
-        places = (
-            enrollments.select(pl.col("school_id").unique().sort())
-            .join(schools, on="school_id", how="semi", maintain_order="left")
-            .with_row_index("school")
-        )
-        instructional = np.zeros(places.height * days, dtype=np.bool_)
-        at = pl.col("school").cast(pl.Int64) * days + pl.col("date").to_physical() - first
-        taught = calendar_days.filter("is_instructional").join(places, on="school_id").select(at)
-        instructional[taught.to_series().to_numpy()] = True
-        entered = enrollments.sort(*PAIR, "entry_date").with_row_index("place")
+    def of(cls, enrollments: pl.DataFrame, calendar_days: pl.DataFrame) -> Enrolled:
+        """From checked tables, which stand by their keys."""
+        taught = all_instructional_days(calendar_days)
+        place = pl.int_range(pl.len(), dtype=pl.Int64)
+        begins = pl.any_horizontal(pl.col(name).ne_missing(pl.col(name).shift()) for name in PAIR) | (place == 0)
+        pairs = enrollments.select(*PAIR, low=place).filter(enrollments.select(begins).to_series())
         return cls(
-            pairs=entered.group_by(PAIR)
-            .agg(low=pl.col("place").min().cast(pl.Int64), high=pl.col("place").max().cast(pl.Int64) + 1)
-            .join(places.select("school_id", base=pl.col("school").cast(pl.Int64) * days), on="school_id"),
-            entry=entered.get_column("entry_date").to_physical().cast(pl.Int64).to_numpy(),
-            end=entered.get_column("exit_date").to_physical().cast(pl.Int64).fill_null(_FAR).to_numpy(),
-            instructional=instructional,
-            first=first,
-            days=days,
+            pairs=pairs.with_columns(
+                high=pl.col("low").shift(-1, fill_value=enrollments.height),
+                base=pl.Series(taught.bases(pairs.get_column("school_id"))).cast(pl.Int64),
+            ),
+            entry=enrollments.get_column("entry_date").to_physical().cast(pl.Int64).to_numpy(),
+            end=enrollments.get_column("exit_date").to_physical().cast(pl.Int64).fill_null(_FAR).to_numpy(),
+            taught=taught,
         )
 
 
@@ -169,7 +157,8 @@ def _sorted_batch(rows: pl.DataFrame, enrolled: Enrolled) -> _Batch:
         rows.select(status.cast(pl.UInt8).fill_null(_UNKNOWN)).to_series().to_numpy(),
         rows.get_column("fraction_absent").cast(pl.Float64).fill_null(-1.0).to_numpy(),
     )
-    known = _Known(enrolled.entry, enrolled.end, enrolled.instructional, enrolled.first, enrolled.days)
+    taught = enrolled.taught
+    known = _Known(enrolled.entry, enrolled.end, taught.is_day, day_number(taught.first), day_number(taught.last))
     _judge(given, known, _Verdicts(verdicts, spans))
     verdict = pl.Series(verdicts)
     return _Batch(
@@ -191,13 +180,13 @@ class _Rows(NamedTuple):
 
 
 class _Known(NamedTuple):
-    """What `Enrolled` knows, without its table."""
+    """What `Enrolled` knows, without its table; school days lie after `first` and until `last`."""
 
     entry: NDArray[np.int64]
     end: NDArray[np.int64]
-    instructional: NDArray[np.bool_]
+    is_day: NDArray[np.bool_]
     first: int
-    days: int
+    last: int
 
 
 class _Verdicts(NamedTuple):
@@ -220,15 +209,14 @@ def _judge(rows: _Rows, known: _Known, verdicts: _Verdicts) -> None:
         earliest, latest = 0, 0
         for row in range(begin, stop):
             today, part, kind = rows.day[row], rows.fraction[row], rows.status[row]
-            place = today - known.first
             while spell + 1 < high and known.entry[spell + 1] <= today:
                 spell += 1
-            if place < 0 or place >= known.days or today < known.entry[spell] or today > known.end[spell]:
+            if today <= known.first or today > known.last or today < known.entry[spell] or today > known.end[spell]:
                 continue
             if (row > begin and rows.day[row - 1] == today) or (row + 1 < stop and rows.day[row + 1] == today):
                 continue
             agrees = part == 0.0 if kind == _PRESENT else part > 0.0 or kind == _TARDY
-            if kind > _TARDY or not (0.0 <= part <= 1.0) or not agrees or not known.instructional[base + place]:
+            if kind > _TARDY or not (0.0 <= part <= 1.0) or not agrees or not known.is_day[base + today]:
                 continue
             verdicts.rows[row] = _PRESENCE if kind == _PRESENT else _EXCEPTION
             if latest == 0:

@@ -146,7 +146,7 @@ def check_part(frames: Frames, shared: Frames, *, events: Iterable[pl.DataFrame]
         return _checked(checking, given, facts=CoverageFacts.of(checking.tables), ids=ids)
     ids = known_and_unknown_ids(checking.tables)
     checking.check_links(given)
-    plain = sort_out(events, Enrolled.of(checking.tables["enrollments"], shared["schools"], shared["calendar_days"]))
+    plain = sort_out(events, Enrolled.of(checking.tables["enrollments"], shared["calendar_days"]))
     rows = pl.concat(events, how="vertical_relaxed") if plain is None else plain.doubtful
     doubtful = {EVENTS: rows.with_columns(pl.col("file").cast(pl.String))}
     checking.check_alone(doubtful)
@@ -313,9 +313,10 @@ class Whole:
             self.left_out[table] = f"{table} was left out whole: {said}: {words}"
             return
         hopeless = [note for note in self._notes[table] if note.startswith(_hopeless(table))]
-        raise ToleranceError(
+        error = ToleranceError(
             "; ".join([f"{table}: {said}: {words}", *hopeless]),
-            hint="correct the export, or allow more with a tolerance for this table",
+            hint="correct the export, or allow more: `tolerance` under [source] in the settings, or in a mapping that "
+            "of the table (docs/formats.md)",
             table=table,
             rows=rows,
             rejected=lost,
@@ -323,6 +324,8 @@ class Whole:
             by_rule=by_rule,
             places=_places(rejections),
         )
+        error.rejections = self.rejections
+        raise error
 
 
 def check_tables(

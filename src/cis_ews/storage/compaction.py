@@ -25,11 +25,13 @@ def compactable(run: Run) -> frozenset[str]:
 def compact_run(store: RunStore, run: Run) -> int:
     """Take the big files of a whole run away; how many bytes that frees.
 
-    Raises RunDamagedError if it does not match its manifest: what is damaged is not hidden. StorageError if it was
-    rewritten, compacted or restored since it was opened.
+    Every file is compared with the manifest before, without the lock: nights go on meanwhile. Raises RunDamagedError if
+    one differs: what is damaged is not hidden. StorageError if the run was rewritten, compacted or restored since it
+    was opened.
     """
+    verify_run(run)
     with store.lock():
-        now = verify_run(run)
+        now = open_run(run.path)
         if (now.manifest, now.away) != (run.manifest, run.away):
             raise StorageError(f"the run {run.run_id} was changed meanwhile", hint="do it again")
         away = compactable(now)

@@ -52,8 +52,14 @@ def copy_corrected(store: RunStore, target: RunStore, wanted: Mapping[str, str])
 
 
 def clear_superseded(store: RunStore) -> None:
-    """Remove superseded tables that no run was made with; call it under the store's lock."""
-    used = {sha256 for recipe in recipes_of_runs(store) for sha256 in recipe.corrections.values()}
+    """Remove superseded tables that no run was made with; call it under the store's lock.
+
+    Where a run's recipe is damaged, which may name any of them, all are kept.
+    """
+    known = recipes_of_runs(store)
+    if known.damaged:
+        return
+    used = {sha256 for recipe in known.recipes for sha256 in recipe.corrections.values()}
     with disk_errors(store.corrections, "clear"):
         for place in store.corrections.glob("*/*.csv"):
             if _is_superseded(place) and place.stem.rpartition(".")[2] not in used:

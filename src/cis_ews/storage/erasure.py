@@ -37,12 +37,15 @@ _KEY = "student_id"
 class ErasureReport:
     """What was taken away: runs rewritten, rows of the database, files of corrections, rows of the kept state.
 
-    `unfinished`: what nights that did not end had left of school data, in folders of `work/` and `state/`; it was
-    removed whole, whoever it was about. `similar`: where nothing was held, how many ids that are held differ only by
-    leading zeros, case or spaces.
+    `lost_runs`: of the runs rewritten those that were compacted: what was taken away of them never comes back.
+    `known_before`: the id was on the list already. `unfinished`: what nights that did not end had left of school data,
+    in folders of `work/` and `state/`; it was removed whole, whoever it was about. `similar`: where nothing was held,
+    how many ids that are held differ only by leading zeros, case or spaces.
     """
 
     runs_rewritten: tuple[str, ...] = ()
+    lost_runs: tuple[str, ...] = ()
+    known_before: bool = False
     database_rows: int = 0
     corrections: int = 0
     state_rows: int = 0
@@ -67,7 +70,8 @@ def forget_student(store: RunStore, database: Database | None, student_id: str, 
     with store.lock():
         if database is not None:
             database.check_erasures(store.erased())  # a new list in place of a lost one would hide that it was lost
-        write_erased(store.root, store.erased().adding(student_id))
+        erased = store.erased()
+        write_erased(store.root, erased.adding(student_id))
         unfinished = clear_work(store.root) + clear_unused(store.root) + clear_passing()
         state_rows = forget_in_state(store.root, frozenset({student_id}))
         rewritten, damaged = _rewrite_all(store, database, only=student_id, today=today)
@@ -75,7 +79,9 @@ def forget_student(store: RunStore, database: Database | None, student_id: str, 
         rows = 0 if database is None else database.forget_student(student_id)
     _refuse_damaged(store, damaged)
     report = ErasureReport(
-        runs_rewritten=rewritten,
+        runs_rewritten=tuple(run.run_id for run in rewritten),
+        lost_runs=tuple(run.run_id for run in rewritten if run.manifest["rewritten"][-1].get("lost")),
+        known_before=student_id in erased,
         database_rows=rows,
         corrections=corrections,
         state_rows=state_rows,
@@ -101,7 +107,7 @@ def reapply_erasures(store: RunStore, database: Database | None, *, today: date)
     with store.lock():
         rewritten, damaged = _rewrite_all(store, database, only=None, today=today)
     _refuse_damaged(store, damaged)
-    return ErasureReport(runs_rewritten=rewritten)
+    return ErasureReport(runs_rewritten=tuple(run.run_id for run in rewritten))
 
 
 def export_student(store: RunStore, database: Database | None, student_id: str) -> dict[str, Any]:
@@ -118,8 +124,8 @@ def export_student(store: RunStore, database: Database | None, student_id: str) 
 
 def _rewrite_all(
     store: RunStore, database: Database | None, *, only: str | None, today: date
-) -> tuple[tuple[str, ...], list[Path]]:
-    rewritten: list[str] = []
+) -> tuple[list[Run], list[Path]]:
+    rewritten: list[Run] = []
     damaged: list[Path] = []
     for folder in store.folders():
         try:
@@ -132,10 +138,10 @@ def _rewrite_all(
             continue
         if students:
             run = _rewritten(store, run, students=students, today=today)
-            rewritten.append(run.run_id)
+            rewritten.append(run)
             if database is not None:
                 database.record_rewritten(run)
-    return tuple(rewritten), damaged
+    return rewritten, damaged
 
 
 def _held(run: Run, store: RunStore, *, only: str | None) -> frozenset[str]:
@@ -179,12 +185,13 @@ def _copy(source: Path, target: Path, *, without: Collection[str]) -> None:
 
 def _write_manifest(run: Run, folder: Path, *, today: date) -> None:
     tables = {name: pl.read_parquet(folder / f"{name}.parquet", glob=False) for name in run.tables}
+    lost = {"lost": sorted(run.away)} if run.away else {}
     manifest = {
         **run.manifest,
         "counts": counts_of(tables["scores"]),
         "rows": {name: frame.height for name, frame in tables.items()},
         "files": described_files(folder),
-        "rewritten": [*run.manifest["rewritten"], {"on": today.isoformat(), "why": "erasure"}],
+        "rewritten": [*run.manifest["rewritten"], {"on": today.isoformat(), "why": "erasure", **lost}],
     }
     write_durably(folder / MANIFEST, json_bytes(sealed(manifest)))
 

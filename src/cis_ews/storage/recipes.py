@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -79,9 +79,24 @@ def _recipe(place: Path) -> Recipe:
     return Recipe(**stated, rules=tuple(rules))
 
 
-def recipes_of_runs(store: RunStore) -> Iterator[Recipe]:
-    """The recipes of the runs that are there."""
-    return (read_recipe(store, run.name) for run in store.folders() if _recipe_path(store, run.name).exists())
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KnownRecipes:
+    """The recipes of the runs that are there, and the ids of the runs whose recipe is damaged."""
+
+    recipes: tuple[Recipe, ...]
+    damaged: tuple[str, ...]
+
+
+def recipes_of_runs(store: RunStore) -> KnownRecipes:
+    """What is known of how the runs of a store were made."""
+    recipes, damaged = list[Recipe](), list[str]()
+    for run in store.folders():
+        if _recipe_path(store, run.name).exists():
+            try:
+                recipes.append(read_recipe(store, run.name))
+            except StorageError:
+                damaged.append(run.name)
+    return KnownRecipes(recipes=tuple(recipes), damaged=tuple(damaged))
 
 
 def copy_recipe(store: RunStore, target: RunStore, run_id: str) -> None:
@@ -116,17 +131,22 @@ def model_path(store: RunStore, version: str) -> Path:
     return _models(store) / version / _MODEL
 
 
-def clear_recipes(store: RunStore) -> None:
-    """Remove recipes of runs that are gone, and models that no run was made with; call it under the store's lock."""
+def clear_recipes(store: RunStore) -> tuple[str, ...]:
+    """Remove recipes of runs that are gone, and models that no run was made with; call it under the store's lock.
+
+    The ids of the runs whose recipe is damaged: it may name any model, so while it is there no model goes.
+    """
     runs = {folder.name for folder in store.folders()}
     with disk_errors(store.root / _FOLDER, "clear"):
         for place in (store.root / _FOLDER).glob("*.json"):
             if place.stem not in runs:
                 remove(place)
-        used = {recipe.model_version for recipe in recipes_of_runs(store)}
+        known = recipes_of_runs(store)
+        used = {recipe.model_version for recipe in known.recipes}
         for folder in _models(store).glob("*"):
-            if folder.name not in used:
+            if folder.name not in used and not known.damaged:
                 remove(folder)
+    return known.damaged
 
 
 def _models(store: RunStore) -> Path:

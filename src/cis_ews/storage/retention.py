@@ -11,11 +11,12 @@ from typing import TYPE_CHECKING, Any, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from cis_ews.errors import ConfigError
+from cis_ews.storage.attempts import clear_attempts
 from cis_ews.storage.compaction import clear_compacted
 from cis_ews.storage.corrected import clear_superseded
 from cis_ews.storage.files import disk_errors, remove
 from cis_ews.storage.passing import clear_passing
-from cis_ews.storage.recipes import clear_recipes
+from cis_ews.storage.recipes import clear_recipes, recipes_of_runs
 from cis_ews.storage.runs import run_date
 from cis_ews.storage.state import drop_state, state_loaded_on
 from cis_ews.storage.store import RunStore
@@ -56,12 +57,17 @@ class RetentionPolicy(BaseModel):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RetentionReport:
-    """What was deleted, or in a dry run would be: runs by folder below the store, the kept state, and two numbers."""
+    """What was deleted, or in a dry run would be: runs by folder below the store, the kept state, and two numbers.
+
+    `damaged_recipes`: ids of runs of which the store cannot read how they were made; models and superseded corrections,
+    which they may name, were kept.
+    """
 
     runs: tuple[str, ...]
     corrections: int
     jobs: int
     state: bool
+    damaged_recipes: tuple[str, ...] = ()
     dry_run: bool
 
 
@@ -74,7 +80,7 @@ def apply_retention(
         corrections = _old_corrections(store, policy, today)
         loaded = state_loaded_on(store.root)
         is_old_state = loaded is not None and loaded < today - timedelta(days=policy.state_days)
-        jobs = 0
+        jobs, damaged = 0, recipes_of_runs(store).damaged
         if database is not None:
             before = datetime.combine(today - timedelta(days=policy.jobs_days), datetime.min.time(), UTC)
             jobs = database.drop_jobs(before=before, dry_run=dry_run)
@@ -89,10 +95,18 @@ def apply_retention(
                 drop_state(store.root)
             clear_compacted(store)
             clear_passing()
-            clear_recipes(store)
+            damaged = clear_recipes(store)
+            clear_attempts(store)
             clear_superseded(store)
     names = tuple(str(folder.relative_to(store.root)) for folder in runs)
-    return RetentionReport(runs=names, corrections=len(corrections), jobs=jobs, state=is_old_state, dry_run=dry_run)
+    return RetentionReport(
+        runs=names,
+        corrections=len(corrections),
+        jobs=jobs,
+        state=is_old_state,
+        damaged_recipes=damaged,
+        dry_run=dry_run,
+    )
 
 
 def _old_runs(store: RunStore, policy: RetentionPolicy, today: date) -> list[Path]:

@@ -6,6 +6,7 @@ The files and their columns: docs/runs.md. Why this format: docs/adr/0003-run-fo
 from __future__ import annotations
 
 import json
+import shlex
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
@@ -53,6 +54,9 @@ __all__ = [
     "verify_run",
     "write_run",
 ]
+
+
+_STATED = {"run_id", "as_of", "model_version", "inputs", "versions", "counts", "rows", "files", "rewritten"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -127,6 +131,11 @@ class Run:
         return [name for name in self.manifest["files"] if name not in self.away]
 
     @property
+    def lost(self) -> frozenset[str]:
+        """The files that compaction had taken away when a student was forgotten: they never come back."""
+        return frozenset(name for entry in self.manifest["rewritten"] for name in entry.get("lost", ()))
+
+    @property
     def tables(self) -> list[str]:
         """The names of its tables that are there."""
         return [name.removesuffix(".parquet") for name in self.files if name.endswith(".parquet")]
@@ -160,13 +169,23 @@ class Run:
     def statement(self, name: str) -> Any:
         """One JSON file of the run: cohort_flow, coverage, model, timings."""
         with disk_errors(self.path, "read"):
-            return json.loads((self.path / f"{name}.json").read_bytes())
+            content = (self.path / f"{name}.json").read_bytes()
+        try:
+            return json.loads(content)
+        except ValueError:
+            raise _damaged(self.path, [f"{name}.json"]) from None
 
     def _scan(self, table: str) -> pl.LazyFrame:
         if f"{table}.parquet" in _away(self.path):  # of now: this run may have been opened before it was compacted
             raise RunCompactedError(
                 f"run {self.run_id} is compacted: its {table} are not kept",
-                hint=f"bring them back with cis-ews replay {self.path} --restore",
+                hint=f"bring them back with cis-ews replay {shlex.quote(str(self.path))} --restore",
+            )
+        if f"{table}.parquet" in self.lost:
+            raise RunNotFoundError(
+                f"run {self.run_id} has no {table} any more: it was compacted when one of its students was forgotten, "
+                "and cannot be made again with that student",
+                hint="move its folder away and score the night again: the student is left out",
             )
         if f"{table}.parquet" not in self.manifest["files"]:
             raise RunNotFoundError(f"run {self.run_id} has no table {table}", hint=f"it has {', '.join(self.tables)}")
@@ -284,6 +303,7 @@ def open_run(path: str | Path) -> Run:
     try:
         manifest = json.loads((folder / MANIFEST).read_bytes())
         known = manifest["format"]
+        whole = known != FORMAT or set(manifest) >= _STATED
     except (FileNotFoundError, NotADirectoryError):
         if folder.is_dir() and (folder / "scores.parquet").exists():
             raise _damaged(folder, [MANIFEST]) from None
@@ -296,6 +316,8 @@ def open_run(path: str | Path) -> Run:
         raise StorageError(
             f"the run in {folder} is of format {known}, this version reads {FORMAT}", hint="update cis_ews"
         )
+    if not whole:
+        raise _damaged(folder, [MANIFEST])
     return Run(folder, manifest, away=_away(folder))
 
 

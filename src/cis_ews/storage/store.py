@@ -5,8 +5,10 @@ from __future__ import annotations
 import fcntl
 import os
 import threading
+import time
 from collections.abc import Generator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 
@@ -14,14 +16,25 @@ from cis_ews.errors import RunNotFoundError, StorageError, StoreLockedError
 from cis_ews.storage.erased import ERASED, ErasedStudents, read_erased, write_erased
 from cis_ews.storage.files import LEFTOVER, discard, disk_errors, make_private_folder, remove, sync
 from cis_ews.storage.manifest import RUN_ID_LENGTH
-from cis_ews.storage.runs import Run, RunContents, WriteAll, open_run, write_one_by_one, write_run
+from cis_ews.storage.runs import Run, RunContents, WriteAll, open_run, run_date, write_one_by_one, write_run
 from cis_ews.storage.workspace import Workspace
 
 LOCK = ".lock"
 _DATE = "-".join(("[0-9]" * 4, "[0-9]" * 2, "[0-9]" * 2))
 _RUN_ID = "[0-9a-f]" * RUN_ID_LENGTH
+PATIENCE = 1.0
+"""For so many seconds whoever wants the lock waits: the last step of a compaction is shorter, a night is not."""
+_STEP = 0.05
 REPLACEMENT = ".replacement-"
 """What a hidden run begins with that is whole and waits to take the place of the one it was made from."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Opened:
+    """The runs of a store that can be opened; of the others, folder by folder, what is wrong and what to do."""
+
+    runs: tuple[Run, ...]
+    refused: Mapping[Path, StorageError]
 
 
 class RunStore:
@@ -57,8 +70,18 @@ class RunStore:
         return read_erased(self.root)
 
     def runs(self) -> list[Run]:
-        """All runs, by as-of date and then by id."""
+        """All runs, by as-of date and then by id. Raises RunDamagedError where one cannot be opened."""
         return [open_run(folder) for folder in self.folders()]
+
+    def opened(self) -> Opened:
+        """The runs that can be opened, as `runs` has them, and what is wrong with the others."""
+        runs, refused = list[Run](), dict[Path, StorageError]()
+        for folder in self.folders():
+            try:
+                runs.append(open_run(folder))
+            except StorageError as error:
+                refused[folder] = error
+        return Opened(runs=tuple(runs), refused=refused)
 
     def folders(self) -> list[Path]:
         """The folders of all runs, whether or not they can be opened."""
@@ -68,15 +91,22 @@ class RunStore:
     def latest(self, as_of: date | None = None) -> Run:
         """The newest run, or the newest of one as-of date; of several, the one written last.
 
-        Raises RunNotFoundError if there is none.
+        Raises RunNotFoundError if there is none, RunDamagedError if a run of that date cannot be opened: an older one
+        would be taken for the newest.
         """
-        runs = [run for run in self.runs() if as_of in (None, run.as_of)]
-        if not runs:
+        return max(self.of_day(as_of), key=lambda run: (run.created_at, run.run_id))
+
+    def of_day(self, as_of: date | None = None) -> list[Run]:
+        """The runs of an as-of date, or of the newest one; raises as `latest` does."""
+        folders = self.folders()
+        day = as_of or max(map(run_date, folders), default=None)
+        found = [open_run(folder) for folder in folders if run_date(folder) == day]
+        if not found:
             wanted = "" if as_of is None else f" for {as_of.isoformat()}"
             raise RunNotFoundError(
                 f"{self.root} holds no run{wanted}", hint="score a night into it with `cis-ews score`"
             )
-        return max(runs, key=lambda run: (run.as_of, run.created_at, run.run_id))
+        return found
 
     def find(self, run_id: str) -> Run | None:
         """The run with this id, or None."""
@@ -106,9 +136,10 @@ class RunStore:
     def lock(self) -> Generator[None]:
         """Be the only writer; the lock ends with the process, however that ends.
 
-        The first to enter also clears what a killed writer left behind. Raises StoreLockedError if another holds it.
+        The first to enter also clears what a killed writer left behind. Raises StoreLockedError if another holds it
+        for longer than `PATIENCE`.
         """
-        if not self._thread.acquire(blocking=False):
+        if not self._thread.acquire(timeout=PATIENCE):
             raise self._locked()
         try:
             if self._depth:
@@ -131,17 +162,16 @@ class RunStore:
             make_private_folder(self.root)
             handle = os.open(self.root / LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
         try:
-            try:
-                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                raise self._locked() from None
+            if not _flocked(handle):
+                raise self._locked()
             yield
         finally:
             os.close(handle)
 
     def _locked(self) -> StoreLockedError:
         return StoreLockedError(
-            f"another process is writing to {self.root}", hint="wait until it has ended, then run again"
+            f"another process is writing to {self.root}",
+            hint="wait until it has ended (a night, a correction, retention), then run again",
         )
 
     def _recover(self) -> None:
@@ -182,3 +212,17 @@ class RunStore:
             discard(folder)
             if not any(folder.parent.iterdir()):
                 folder.parent.rmdir()
+
+
+def _flocked(handle: int) -> bool:
+    """Take the lock of an open file; False where it was not free within `PATIENCE`."""
+    end = time.monotonic() + PATIENCE
+    while True:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if time.monotonic() >= end:
+                return False
+            time.sleep(_STEP)
+        else:
+            return True

@@ -13,9 +13,10 @@ import polars as pl
 from cis_ews.enums import Subject
 
 SCED = {"01": Subject.ENGLISH, "02": Subject.MATH, "03": Subject.SCIENCE, "04": Subject.SOCIAL_STUDIES}
-# In this order: "computer science" is none of the four, "social science" no science, "language arts" no art.
+# In this order: "computer science" and "home economics" are none of the four, "social science" no science, "language
+# arts" no art.
 WORDS = (
-    (r"computer|physical education|health|library|foreign", Subject.OTHER),
+    (r"computer|physical education|health|library|foreign|home ec|consumer science", Subject.OTHER),
     (r"social|history|geograph|civic|government|economic", Subject.SOCIAL_STUDIES),
     (r"english|language arts|\bela\b|reading|literature|writing", Subject.ENGLISH),
     (r"math|algebra|geometry|calculus|statistic|trigonometry", Subject.MATH),

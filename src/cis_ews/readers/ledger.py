@@ -1,4 +1,4 @@
-"""What becomes of the rows of a OneRoster package that are no rows of the contract: each is counted, none is shown."""
+"""What becomes of the rows of a source that are no rows of the contract: each is counted, none is shown."""
 
 from __future__ import annotations
 

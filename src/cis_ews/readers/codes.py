@@ -15,12 +15,18 @@ from dataclasses import dataclass
 import polars as pl
 
 from cis_ews.errors import UnmappedCodesError
-from cis_ews.readers.mapping_config import Plain, plain_text
 
+Plain = str | int | float | bool
+HINT = "add them under `codes` in the mapping"
 MAX_DISTINCT = 30
 MIN_STUDENTS = 3
 _SHORT = re.compile(r"[A-Za-z0-9_+/-]{1,8}")
 _WORDS = re.compile(r"[A-Za-z0-9 _+/&().,:-]{1,40}")
+
+
+def plain_text(value: Plain) -> str:
+    """A value of a TOML as the text of a cell."""
+    return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,13 +81,13 @@ def _may_show(code: str, students: int) -> bool:
     return bool(_SHORT.fullmatch(code) or (students >= MIN_STUDENTS and _WORDS.fullmatch(code)))
 
 
-def refuse_unmapped(found: list[UnmappedCodes]) -> None:
-    """Stop with every unmapped code of every table. Raises UnmappedCodesError."""
+def refuse_unmapped(found: list[UnmappedCodes], *, who: str = "the mapping", hint: str = HINT) -> None:
+    """Stop with every unmapped code of every table. `who` does not know them. Raises UnmappedCodesError."""
     if not found:
         return
     raise UnmappedCodesError(
-        f"{len(found)} columns hold codes that the mapping does not know: {'; '.join(str(each) for each in found)}",
-        hint="add them under `codes` in the mapping",
+        f"{len(found)} columns hold codes that {who} does not know: {'; '.join(str(each) for each in found)}",
+        hint=hint,
         codes={each.column: dict(each.shown) for each in found},
         not_shown={each.column: {"codes": each.hidden_codes, "rows": each.hidden_rows} for each in found},
     )

@@ -1,0 +1,67 @@
+"""How uncertain a gap between a group and all others is where students of one school are alike.
+
+A gap of two ratios, each a sum over a sum, is linearised: what each student moves it by. Students of a school are added
+up, and the schools, which have nothing to do with each other, say how far the gap may be off.
+
+    Liang, K.-Y. and Zeger, S. L. (1986), Longitudinal data analysis using generalized linear models. Biometrika 73,
+    13-22.
+    Cameron, A. C. and Miller, D. L. (2015), A practitioner's guide to cluster-robust inference. Journal of Human
+    Resources 50, 317-372 (the factor G / (G - 1), and Student's t of G - 1 degrees of freedom).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from cis_ews.evaluation.bootstrap import LEVEL
+from cis_ews.evaluation.outcomes import Vector
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Sums:
+    """Of each school the sum of a measure and of its denominator; the same schools in the same order everywhere."""
+
+    total: Vector
+    of: Vector
+
+    def without(self, other: Sums) -> Sums:
+        """Of everybody but a group."""
+        return Sums(self.total - other.total, self.of - other.of)
+
+    @property
+    def moved(self) -> Vector:
+        """By how much the students of each school move the ratio of the sums."""
+        whole = self.of.sum()
+        return (self.total - self.total.sum() / whole * self.of) / whole
+
+
+@dataclass(frozen=True, slots=True)
+class ClusteredGap:
+    """The deviation of a gap, and the degrees of freedom that it was told from."""
+
+    deviation: float
+    freedom: int
+
+    @property
+    def half_width(self) -> float:
+        """Half of the 95 % interval."""
+        from scipy.special import stdtrit
+
+        return float(stdtrit(self.freedom, (1.0 + LEVEL) / 2.0)) * self.deviation
+
+    def p_of(self, gap: float) -> float:
+        """How likely a gap as large would be by chance."""
+        from scipy.special import stdtr
+
+        return 1.0 if self.deviation == 0.0 else float(2.0 * stdtr(self.freedom, -abs(gap) / self.deviation))
+
+
+def clustered_gap(group: Sums, rest: Sums) -> ClusteredGap | None:
+    """How uncertain the ratio of a group less that of the rest is; None of a single school."""
+    schools = group.of.size
+    if schools < 2:
+        return None
+    moved = group.moved - rest.moved
+    return ClusteredGap(float(np.sqrt(schools / (schools - 1) * (moved @ moved))), schools - 1)

@@ -1,0 +1,116 @@
+"""Cells as they are written by others: dates, booleans and words in other forms, each counted."""
+
+from __future__ import annotations
+
+import polars as pl
+
+from cis_ews.readers.ledger import Ledger
+from cis_ews.schema.parsing import BOOLEANS, DATE_FORMAT, EARLIEST_DATE
+
+# Month before day, as American systems write it: a day above 12 in the first place is no date then, and is rejected.
+OTHER_DATES = ("%m/%d/%Y", "%Y/%m/%d", "%Y%m%d", "%m-%d-%Y")
+DATE_LENGTH = 10
+
+
+def dates(rows: pl.DataFrame, file: str, columns: tuple[str, ...], *, table: str, ledger: Ledger) -> pl.DataFrame:
+    """The rows with these columns as dates. A row with a cell that is no date is rejected from its table."""
+    for column in columns:
+        text, day = _read_dates(rows[column], file, ledger)
+        rows = rows.with_columns(day.alias(column), (day.is_null() & text.is_not_null()).alias("_bad"))
+        if rows["_bad"].any():
+            rows = ledger.keep(rows, ~pl.col("_bad"), table=table, rule="unreadable_date", column=column)
+        rows = rows.drop("_bad")
+    return rows
+
+
+def iso_dates(rows: pl.DataFrame, file: str, columns: tuple[str, ...], *, ledger: Ledger) -> pl.DataFrame:
+    """The rows with these columns written 2026-02-27; a cell that is no date stays, for the contract to reject."""
+    for column in columns:
+        text, day = _read_dates(rows[column], file, ledger)
+        rows = rows.with_columns(pl.select(pl.coalesce(day.dt.to_string(DATE_FORMAT), text)).to_series().alias(column))
+    return rows
+
+
+def _read_dates(cells: pl.Series, file: str, ledger: Ledger) -> tuple[pl.Series, pl.Series]:
+    """The cells without spaces, null where empty; and their dates, null where they are none."""
+    text = cells.str.strip_chars()
+    text = text.set(text == "", None)
+    day = _plausible(text.str.to_date(DATE_FORMAT, strict=False))
+    if day.null_count() == text.null_count():
+        return text, day
+    other = _other_dates(text)
+    ledger.note(
+        f"{file}: {cells.name}: {_more(other, day):,} cells were read as dates in another form than 2026-02-27, "
+        "the month before the day",
+        _more(other, day),
+    )
+    return text, other
+
+
+def _other_dates(text: pl.Series) -> pl.Series:
+    with_time = text.str.contains(r"^\d{4}-\d{2}-\d{2}[T ]")
+    cut = pl.select(pl.when(with_time).then(text.str.head(DATE_LENGTH)).otherwise(text)).to_series()
+    forms = [_plausible(cut.str.to_date(each, strict=False)) for each in (DATE_FORMAT, *OTHER_DATES)]
+    return pl.select(pl.coalesce(*forms)).to_series()
+
+
+def _plausible(days: pl.Series) -> pl.Series:
+    """The days without those of a year that is written with two digits, `1/05/23`: which century it is nobody says."""
+    return days.set(days < EARLIEST_DATE, None)
+
+
+def moments(text: pl.Series) -> pl.Series:
+    """Dates and times of ISO 8601 as moments, whatever zone and however many digits they are written in; null where a
+    cell says none. Without a zone a time is taken for UTC, without a time for the beginning of the day."""
+    parts = pl.select(
+        day=text.str.extract(r"^\s*(\d{4}-\d{2}-\d{2})"),
+        time=text.str.extract(r"[T ](\d{2}:\d{2}(?::\d{2})?)").fill_null("00:00"),
+        fraction=text.str.extract(r":\d{2}[.,](\d{1,6})").fill_null("0"),
+        zone=text.str.extract(r":\d{2}(?:[.,]\d+)?\s*([+-]\d{2}:?\d{2})\s*$").str.replace(":", "").fill_null("+0000"),
+    )
+    minutes = pl.col("zone").str.slice(1, 2).cast(pl.Int64) * 60 + pl.col("zone").str.slice(3, 2).cast(pl.Int64)
+    ahead = pl.when(pl.col("zone").str.starts_with("-")).then(-minutes).otherwise(minutes)
+    seconds = pl.when(pl.col("time").str.len_chars() == 5).then(pl.lit(":00")).otherwise(pl.lit(""))
+    said = pl.col("day") + "T" + pl.col("time") + seconds
+    moment = said.str.to_datetime("%Y-%m-%dT%H:%M:%S", time_unit="us", strict=False)
+    micro = pl.col("fraction").str.pad_end(6, "0").cast(pl.Int64)
+    return parts.select(moment + pl.duration(microseconds=micro) - pl.duration(minutes=ahead)).to_series()
+
+
+def _more(after: pl.Series, before: pl.Series) -> int:
+    return before.null_count() - after.null_count()
+
+
+def truths(rows: pl.DataFrame, file: str, columns: tuple[str, ...], *, ledger: Ledger) -> pl.DataFrame:
+    """The rows with these columns as booleans; a word for neither is taken as not said, and counted."""
+    return rows.with_columns(_truth(rows[column], file, ledger).alias(column) for column in columns)
+
+
+def _truth(cells: pl.Series, file: str, ledger: Ledger) -> pl.Series:
+    words = cells.unique().drop_nulls()
+    if words.is_in(["true", "false"]).all():
+        return (cells == "true") if len(words) else pl.repeat(None, len(cells), dtype=pl.Boolean, eager=True)
+    lowered = cells.str.strip_chars().str.to_lowercase()
+    truth = lowered.replace_strict(dict(BOOLEANS), default=None, return_dtype=pl.Boolean)
+    other = int((truth.is_not_null() & ~cells.is_in(["true", "false"])).sum())
+    ledger.note(f"{file}: {cells.name}: {other:,} cells say true or false in another form", other)
+    neither = int((truth.is_null() & (lowered.fill_null("") != "")).sum())
+    ledger.note(f"{file}: {cells.name}: {neither:,} cells say neither true nor false; taken as not said", neither)
+    return truth
+
+
+def word(column: str) -> pl.Expr:
+    """A word of a vocabulary without case, spaces and punctuation: `fully graded`, `FullyGraded`."""
+    return pl.col(column).str.to_lowercase().str.replace_all(r"[^a-z0-9]", "")
+
+
+def first_of_list(column: str) -> pl.Expr:
+    """The first of a comma-separated list."""
+    first = pl.col(column).str.split(",").list.first().str.strip_chars()
+    return pl.when(first != "").then(first)
+
+
+def first_filled(*columns: str | pl.Expr) -> pl.Expr:
+    """The first of these cells that is not empty."""
+    cells = [pl.col(each) if isinstance(each, str) else each for each in columns]
+    return pl.coalesce(pl.when(cell.str.strip_chars() != "").then(cell) for cell in cells)
