@@ -1,12 +1,14 @@
 """Bends: where the line of a column of numbers may change its slope, so that "twice as bad" need not be twice the risk.
 
 A column with bends is a broken line (a linear spline) in log-odds, still a function of that column alone: its SHAP
-value is the line's height above its mean. What is penalised is how much the slope changes at each bend, so that without
-evidence a line stays straight.
+value is the line's height above its mean. It is kept as one slope a piece: a sum of pieces that each rise is rising,
+to the last bit. What is penalised is how much the slope changes at each bend, so that without evidence a line stays
+straight.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -23,73 +25,55 @@ FEWEST_VALUES = 6
 
 @dataclass(frozen=True, eq=False)
 class Bends:
-    """Bends of all columns, by column and place. `rise`: what is above `at`, on average over the known values;
-    `change`: by how much the slope is higher from there on, in log-odds a unit."""
+    """Bends of all columns, by column and place; the first piece of a line ends at its first bend.
+
+    `slope`: in log-odds a unit, from `at` to the next bend; `rise`: how far values reach into that piece, on average
+    over the known ones.
+    """
 
     column: NDArray[np.int64]
     at: Vector
     rise: Vector
-    change: Vector
+    slope: Vector
 
-    def of(self, column: int) -> range:
-        """The places of a column's bends."""
-        return range(*np.searchsorted(self.column, [column, column + 1]).tolist())
+    def pieces(self, column: int) -> list[tuple[int, float, float]]:
+        """Of each bend of a column its place here, and where the piece from it on begins and ends."""
+        first, stop = np.searchsorted(self.column, [column, column + 1]).tolist()
+        edges = [*self.at[first:stop].tolist(), np.inf]
+        return [(first + number, *ends) for number, ends in enumerate(pairwise(edges))]
 
 
 NO_BENDS = Bends(np.empty(0, dtype=np.int64), *(np.empty(0) for _ in range(3)))
 
 
-def places_of_bends(matrix: Vector) -> tuple[NDArray[np.int64], Vector]:
-    """The column and the place of each bend that the columns of a matrix may have."""
-    columns: list[int] = []
-    places: list[float] = []
-    for column in range(matrix.shape[1]):
-        known = matrix[~np.isnan(matrix[:, column]), column]
-        values = np.unique(known)
-        if values.size < FEWEST_VALUES:
-            continue
-        inside = np.unique(np.quantile(known, QUANTILES))
-        inside = inside[(inside > values[0]) & (inside < values[-1])]
-        columns += [column] * inside.size
-        places += inside.tolist()
-    return np.array(columns, dtype=np.int64), np.array(places)
+def places_of_bends(values: Vector) -> list[float]:
+    """Where the line of a column may bend."""
+    known = values[~np.isnan(values)]
+    different = np.unique(known)
+    if different.size < FEWEST_VALUES:
+        return []
+    inside = np.unique(np.quantile(known, QUANTILES))
+    return inside[(inside > different[0]) & (inside < different[-1])].tolist()
 
 
-def above(matrix: Vector, column: NDArray[np.int64], at: Vector) -> tuple[Vector, Vector]:
-    """How far each value is above each bend, less the mean of the known values, 0 where missing; and the means."""
-    columns = np.empty((matrix.shape[0], at.size), order="F")
-    means = np.empty(at.size)
-    for place in range(at.size):
-        values = matrix[:, column[place]]
-        missing = np.isnan(values)
-        over = np.where(missing, 0.0, np.maximum(values - at[place], 0.0))
-        means[place] = over.sum() / max(int((~missing).sum()), 1)
-        over -= means[place]
-        over[missing] = 0.0
-        columns[:, place] = over
-    return columns, means
+def piece(values: Vector, begin: float, end: float) -> Vector:
+    """How far each value reaches into a piece of the line; NaN where it is missing."""
+    return np.clip(values, begin, end) - begin
 
 
-def as_slopes(
-    columns: Vector, scale: Vector, *, begins: int, bent: NDArray[np.int64], directed: NDArray[np.bool_]
-) -> Vector | None:
-    """Turn a column that has a direction, and its bends, into one column a piece of its line, in place.
+def from_mean(values: Vector) -> tuple[Vector, float]:
+    """Distances from the mean of the known values, 0 where missing; the mean."""
+    mean = float(np.nanmean(values))
+    return np.nan_to_num(values - mean), mean
 
-    The coefficient of a piece is its slope, whose sign can be bound. `columns`: scaled; those from `begins` on are the
-    bends of the columns `bent`. Returns the matrix that gives the changes of slope of the slopes; None: nothing is to
-    be turned.
+
+def changes_of_slope(straight: Vector, values: Vector, at: Sequence[float]) -> Vector:
+    """What is penalised of a line: a row for its first slope and for each change, of the slopes of its pieces.
+
+    `straight`: the column's distances from its mean. Slopes are those of a column scaled to a deviation of 1; a change
+    weighs as much as that of a column of its own, of what lies above the bend.
     """
-    if not directed[bent].any():
-        return None
-    changes = np.eye(columns.shape[1])
-    for column in np.unique(bent[directed[bent]]):
-        pieces = [int(column), *(begins + np.flatnonzero(bent == column)).tolist()]
-        unit = scale[column]
-        for here, after in zip(pieces, [*pieces[1:], None], strict=True):
-            columns[:, here] *= scale[here] / unit
-            if after is not None:
-                columns[:, here] -= columns[:, after] * (scale[after] / unit)
-        for before, here in pairwise(pieces):
-            changes[here, here] = scale[here] / unit
-            changes[here, before] = -scale[here] / unit
-    return changes
+    unit = straight.std()
+    above = [from_mean(np.maximum(values - bend, 0.0))[0].std() / unit for bend in at]
+    weights = np.array([1.0, *above])
+    return np.diag(weights) - np.diag(weights[1:], k=-1)

@@ -8,14 +8,15 @@ for features taken as independent (Lundberg and Lee, 2017, corollary 1), with th
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, cast
+from itertools import chain, pairwise
+from typing import Any, NamedTuple, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
-from cis_ews.risk.model_bends import NO_BENDS, Bends, above, as_slopes, places_of_bends
+from cis_ews.risk.model_bends import NO_BENDS, Bends, changes_of_slope, from_mean, piece, places_of_bends
 
 EXACT = 1e-12
 MOST_ROWS = 30_000
@@ -55,10 +56,12 @@ class LinearPart:
         # Column by column and without BLAS: a row's result does not depend on the rows beside it or on threads.
         missing = np.isnan(values)
         within = np.clip(values, self.low[column], self.high[column])
-        said = self.coefficient[column] * (within - self.mean[column])
-        for place in self.bends.of(column):
-            over = np.maximum(within - self.bends.at[place], 0.0)
-            said += self.bends.change[place] * (over - self.bends.rise[place])
+        pieces = self.bends.pieces(column)
+        first = np.minimum(within, pieces[0][1]) if pieces else within
+        said = self.coefficient[column] * (first - self.mean[column])
+        # Each term rises, or falls, where the line does, and so does a sum in floating point.
+        for place, begin, end in pieces:
+            said += self.bends.slope[place] * (piece(within, begin, end) - self.bends.rise[place])
         said[missing] = 0.0
         if self.missing_coefficient[column] != 0.0:
             said += self.missing_coefficient[column] * (missing - self.missing_share[column])
@@ -83,29 +86,57 @@ def fit_linear(
         matrix, label, weights = matrix[drawn], label[drawn], None if weights is None else weights[drawn]
     columns, mean, missing_share = _distances(matrix)
     width, incomplete = matrix.shape[1], np.flatnonzero(missing_share > 0.0)
-    bent, at = places_of_bends(matrix) if may_bend else (NO_BENDS.column, NO_BENDS.at)
-    over, rise = above(matrix, bent, at)
-    columns = np.concatenate([columns, over], axis=1)
     scale = columns.std(axis=0)
     scale[scale == 0.0] = 1.0
+    bent = {column: places_of_bends(matrix[:, column]) for column in range(width)} if may_bend else {}
+    lines = _broken(matrix, columns, mean, {column: at for column, at in bent.items() if at})
+    columns = np.concatenate([columns, lines.columns], axis=1)
+    scale = np.concatenate([scale, scale[lines.bent]])
     columns /= scale
-    begins = width + incomplete.size
-    changes = as_slopes(columns, scale, begins=begins, bent=bent, directed=directions != 0)
-    signs = np.concatenate([directions, np.zeros(incomplete.size, dtype=np.int64), directions[bent]])
+    signs = np.concatenate([directions, np.zeros(incomplete.size, dtype=np.int64), directions[lines.bent]])
     base_value, slopes = solve_logistic(
         columns,
         label,
         weights=weights,
         penalty=penalty,
         bounds=bounds_of(signs),
-        penalised=changes,
+        penalised=lines.penalised,
         tolerance=TOLERANCE if may_bend else EXACT,
     )
-    coefficient = (slopes if changes is None else changes @ slopes) / scale
+    coefficient = slopes / scale
+    begins = width + incomplete.size
     missing_coefficient = np.zeros(width)
     missing_coefficient[incomplete] = coefficient[width:begins]
-    bends = Bends(bent, at, rise, coefficient[begins:])
+    bends = Bends(lines.bent, lines.at, lines.rise, coefficient[begins:])
     return LinearPart(base_value, low, high, mean, coefficient[:width], missing_share, missing_coefficient, bends)
+
+
+class _Lines(NamedTuple):
+    """What bends add: a column for the piece from each on, and what is penalised in place of every slope."""
+
+    columns: Vector
+    bent: NDArray[np.int64]
+    at: Vector
+    rise: Vector
+    penalised: Vector | None
+
+
+def _broken(matrix: Vector, columns: Vector, mean: Vector, bent: Mapping[int, Sequence[float]]) -> _Lines:
+    """The pieces of broken lines; in `columns` and `mean` a line's first piece takes the place of the whole."""
+    begins, added = columns.shape[1], sum(map(len, bent.values()))
+    penalised = np.eye(begins + added)
+    pieces, rise = np.empty((matrix.shape[0], added), order="F"), np.empty(added)
+    begin = 0
+    for column, at in bent.items():
+        values, places = matrix[:, column], slice(begin, begin + len(at))
+        own = [column, *range(begins + places.start, begins + places.stop)]
+        penalised[np.ix_(own, own)] = changes_of_slope(columns[:, column], values, at)
+        columns[:, column], mean[column] = from_mean(np.minimum(values, at[0]))
+        for place, ends in zip(range(places.start, places.stop), pairwise([*at, np.inf]), strict=True):
+            pieces[:, place], rise[place] = from_mean(piece(values, *ends))
+        begin = places.stop
+    owners = np.repeat(np.array(list(bent), dtype=np.int64), [len(at) for at in bent.values()])
+    return _Lines(pieces, owners, np.array([*chain.from_iterable(bent.values())]), rise, penalised if bent else None)
 
 
 def _distances(matrix: Vector) -> tuple[Vector, Vector, Vector]:

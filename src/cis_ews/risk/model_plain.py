@@ -128,7 +128,7 @@ def _linear_arrays(said: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _bends(said: Mapping[str, Any]) -> Bends:
-    numbers = {name: np.array(said[name], dtype=np.float64) for name in ("at", "rise", "change")}
+    numbers = {name: np.array(said[name], dtype=np.float64) for name in ("at", "rise", "slope")}
     return Bends(np.array(said["column"], dtype=np.int64), **numbers)
 
 
