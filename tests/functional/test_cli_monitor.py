@@ -85,7 +85,9 @@ def test_compacted_runs_are_named_with_how_to_bring_them_back(store: Path, tmp_p
     told = " ".join(done.out.split())
     assert "Too early to tell: 0 earlier comparisons" in told
     assert "Passed over: 4 earlier runs that retention compacted" in told
-    assert f"cis-ews replay '{next((store / 'runs' / NIGHTS[3]).iterdir())}' --restore" in told
+    newest = next((store / "runs" / NIGHTS[3]).iterdir())
+    assert f"cis-ews \\ replay \\ '{newest}' \\ --restore" in told
+    assert [line for line in done.out.splitlines() if len(line) > 80 and str(store) not in line] == []
     refused = command("monitor", "--store", store, "--as-of", NIGHTS[3])
     assert refused.code == 5
     assert f"the night of {NIGHTS[3]} cannot be held beside others" in refused.err

@@ -150,15 +150,20 @@ def incident(
 
 
 def action(
-    student_id: str, start: Day, *, incident_id: str | None = None, kind: str = "short_term_suspension", days: float = 1
+    student_id: str,
+    start: Day,
+    *,
+    incident_id: str | None = None,
+    kind: str = "short_term_suspension",
+    days: float | None = 1,
 ) -> Row:
-    """A disciplinary action, by default for the student's incident of the same day."""
+    """A disciplinary action, by default for the student's incident of the same day; `days` None: not known."""
     return {
         "incident_id": incident_id or f"{student_id}-{day(start)}",
         "student_id": student_id,
         "action": kind,
         "start_date": day(start),
-        "days": float(days),
+        "days": None if days is None else float(days),
     }
 
 

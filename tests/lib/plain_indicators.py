@@ -273,17 +273,20 @@ class Child:
             "absence_band": band(absent, len(days)),
             "days_unreported_ytd": len(elapsed) - len(days),
         }
-        if self.extract.covers_actions():
-            row["days_absent_suspended_ytd"] = float(total(self.suspended(days), missed))
+        suspensions = self.suspensions()
+        if self.extract.covers_actions() and all(each["days"] is not None for each in suspensions):
+            row["days_absent_suspended_ytd"] = float(total(self.suspended(days, suspensions), missed))
         return row
 
-    def suspended(self, days: list[date]) -> list[date]:
-        """The student's days inside the days that suspensions of this year imposed."""
+    def suspensions(self) -> list[Row]:
         begins = min(self.extract.year_starts(self.extract.year).values())
+        return [row for row in self.actions() if row["action"] in SUSPENDED and row["start_date"] >= begins]
+
+    def suspended(self, days: list[date], suspensions: list[Row]) -> list[date]:
+        """The student's days inside the days that suspensions of this year imposed."""
         inside: set[date] = set()
-        for row in self.actions():
-            if row["action"] in SUSPENDED and row["start_date"] >= begins:
-                inside.update([each for each in days if each >= row["start_date"]][: math.ceil(row["days"])])
+        for row in suspensions:
+            inside.update([each for each in days if each >= row["start_date"]][: math.ceil(row["days"])])
         return sorted(inside)
 
     def months_of_full_days(self, days: list[date], missed: dict[date, tuple[Fraction, bool]]) -> Row:
@@ -539,7 +542,9 @@ def windows_of(rows: list[Row], days: list[date]) -> dict[str, list[Row]]:
     }
 
 
-def imposed(actions: list[Row]) -> float:
+def imposed(actions: list[Row]) -> float | None:
+    if any(row["days"] is None for row in actions):
+        return None
     return float(sum((exactly(row["days"]) for row in actions), Fraction(0)))
 
 

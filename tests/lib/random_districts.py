@@ -138,7 +138,7 @@ class Maker:
     def actions(self, happened: Row) -> Iterator[Row]:
         for _ in range(self.dice.choice([0, 1, 1, 2])):
             starts = happened["date"] + timedelta(days=self.dice.choice([0, 0, 1, 4, 20, -3]))
-            days = self.dice.choice([0.0, 0.5, 1.0, 2.5, 10.0])
+            days = self.dice.choice([0.0, 0.5, 1.0, 2.5, 10.0, None])
             kind, name = self.dice.choice(ACTIONS), happened["incident_id"]
             yield action(happened["student_id"], starts, incident_id=name, kind=kind, days=days)
 

@@ -328,6 +328,22 @@ def test_overlapping_suspensions_do_not_count_a_day_missed_twice() -> None:
     assert of(row_of(data), "suspensions_ytd", "out_of_school_days_ytd", "days_absent_suspended_ytd") == [2, 6.0, 1.0]
 
 
+def test_a_suspension_of_unknown_length_is_counted_and_its_days_are_not_known() -> None:
+    data = district(
+        calendar=WEEKS,
+        enrollments=[*ANN, enrollment("bob", entry=ANN[0]["entry_date"])],
+        attendance=[excused("ann", "2025-09-03"), excused("bob", "2025-09-03")],
+        incidents=[incident(each, "2025-09-02", incident_id=each) for each in ("ann", "bob")],
+        actions=[
+            action("ann", "2025-09-02", incident_id="ann", days=None),
+            action("bob", "2025-09-02", incident_id="bob", kind="classroom_exclusion", days=None),
+        ],
+    )
+    names = ["exclusion_days_ytd", "out_of_school_days_ytd", "days_absent_suspended_ytd"]
+    assert of(row_of(data), "suspensions_ytd", *names) == [1, None, None, None]
+    assert of(row_of(data, student_id="bob"), "suspensions_ytd", *names) == [0, None, 0.0, 0.0]
+
+
 def test_in_school_suspension_is_no_absence_from_school() -> None:
     data = district(
         calendar=WEEKS,

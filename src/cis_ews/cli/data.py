@@ -155,13 +155,14 @@ def check(
     except ToleranceError as error:
         if rejections is not None and error.rejections is not None:
             write_table(error.rejections, rejections)
-            session.terminal.say(f"Every rejection lies in {rejections}")
+            session.terminal.place("Every rejection lies in", rejections)
         raise
     show_rejections(session.terminal, school_data)
     show_coverage(session.terminal, school_data, as_of)
     if rejections is not None:
         write_table(school_data.rejections, rejections)
-        session.terminal.say(f"\nEvery rejection lies in {rejections}")
+        session.terminal.say()
+        session.terminal.place("Every rejection lies in", rejections)
 
 
 def _check_state(session: Session, source: Path, store: Path | None) -> None:
@@ -226,5 +227,6 @@ def indicators(
     wide = measured.join(by_rule, on="student_id", how="left", maintain_order="left")
     write_table(wide, out)
     show_rejections(session.terminal, school_data)
-    session.terminal.say(f"\n{counted(wide.height, 'student')}, {counted(wide.width, 'column')}: {out}")
+    session.terminal.say()
+    session.terminal.place(f"{counted(wide.height, 'student')}, {counted(wide.width, 'column')}:", out)
     session.terminal.record("indicators", path=str(out), students=wide.height, columns=wide.width)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated
 
@@ -53,7 +52,8 @@ def monitor(
     found = monitor_store(named, as_of)
     for each in found:
         if len(found) > 1:
-            session.terminal.say(f"\n{counted(len(each.schools), 'school')}: {some(each.schools)}")
+            session.terminal.say()
+            session.terminal.line(f"{counted(len(each.schools), 'school')}: {some(each.schools)}")
         show_monitoring(session.terminal, each)
     show_damaged(session.terminal, {folder for each in found for folder in each.damaged})
     findings = [finding for each in found for finding in each.findings]
@@ -94,7 +94,7 @@ def _show_compacted(terminal: Terminal, compacted: Sequence[Run]) -> None:
             "their indicators. Bring them back, the newest first:"
         )
         for run in reversed(compacted[-RUNS_NAMED:]):
-            terminal.line(f"cis-ews replay {shlex.quote(str(run.path))} --restore", indent="  ")
+            terminal.shell("cis-ews", "replay", str(run.path), "--restore")
 
 
 def _show_finding(terminal: Terminal, finding: Finding) -> None:
@@ -115,7 +115,8 @@ def _show_finding(terminal: Terminal, finding: Finding) -> None:
         what_to_do=check.what_to_do,
     )
     where = f"school {finding.school_id}" if finding.school_id else "the whole extract"
-    terminal.say(f"\n{check.code} {check.severity}: {check.title} ({where}, {finding.feature})")
+    terminal.say()
+    terminal.line(f"{check.code} {check.severity}: {check.title} ({where}, {finding.feature})")
     said = check.sentence(value=finding.value, usual=finding.usual, then=finding.then, now=finding.now)
     terminal.item(said[0].upper() + said[1:])
     terminal.item(f"What to do: {check.what_to_do}", mark=">")

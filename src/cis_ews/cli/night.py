@@ -163,7 +163,8 @@ def export(
     session = begin(context, as_json=as_json)
     report = export_files(open_named_run(run), out, by_school=by_school)
     session.terminal.table("Files", ["file", "rows"], list(report.rows.items()))
-    session.terminal.say(f"\nExported ({to}) to {out}")
+    session.terminal.say()
+    session.terminal.place(f"Exported ({to}) to", out)
     session.terminal.record("exported", to=to, out=str(out), rows=dict(report.rows))
 
 
@@ -206,7 +207,7 @@ def replay(
         )
     session.terminal.record("replayed", run_id=opened.run_id, **asdict(found))
     for name, why in found.not_compared.items():
-        session.terminal.say(f"{name} was not compared: {why}")
+        session.terminal.line(f"{name} was not compared: {why}")
     for package, (then, now) in found.versions.items():
         session.terminal.say(f"{package}: {then} then, {now} now")
     if found.differing:
@@ -218,7 +219,7 @@ def replay(
     session.terminal.say(f"Run {opened.run_id}: {counted(len(found.same), 'file')} made again, the same bytes.")
     if restore:
         back = ", ".join(found.restored)
-        session.terminal.say(f"Brought back: {back}" if back else "Nothing to bring back: the run is not compacted.")
+        session.terminal.line(f"Brought back: {back}" if back else "Nothing to bring back: the run is not compacted.")
 
 
 def chosen_model(session: Session, named: str | None, *, store: RunStore) -> RulesModel | RiskModel:

@@ -30,7 +30,7 @@ Format = Annotated[
     typer.Option(
         "--format",
         metavar="F",
-        help="How SOURCE is laid out: a format's name (folder, oneroster), or a TOML's path. Default: the settings'.",
+        help="How SOURCE is laid out: folder, oneroster, cedars, or a TOML's path. Default: the settings'.",
         show_default=False,
     ),
 ]

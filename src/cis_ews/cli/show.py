@@ -83,7 +83,8 @@ def show_night(terminal: Terminal, night: ScoreRun) -> None:
     kept = "compacted" if night.run.away else "whole"
     made = "New run" if night.is_new else f"The same night had been done before; its run is {kept}"
     show_changes(terminal, night.run, night.changes)
-    terminal.say(f"\n{made}: {night.run.path}")
+    terminal.say()
+    terminal.place(f"{made}:", night.run.path)
     if newer := night.published.kept_newer:
         terminal.say(f"{counted(len(newer), 'district')} with a newer as-of date in the database.")
     terminal.record(
@@ -259,7 +260,7 @@ def show_flags(terminal: Terminal, flags: Iterable[Mapping[str, Any]], *, school
 
 def show_student(terminal: Terminal, score: Mapping[str, Any], *, reasons: pl.DataFrame, rules: pl.DataFrame) -> None:
     """One student's tier, reasons, strengths, and the rules that could not speak."""
-    terminal.say(score["tier_reason"])
+    terminal.line(score["tier_reason"])
     listed = reasons.select("direction", "rank", "domain", "indicator", "value", "sentence").to_dicts()
     for direction, title in TITLES.items():
         said = [row["sentence"] for row in listed if row["direction"] == direction]

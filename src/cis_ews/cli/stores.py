@@ -106,7 +106,8 @@ def create(
         known = database.districts()
     session.terminal.say(f"Key {key_id} for district {district}. It is shown this once:\n\n{secret}")
     if district not in known:
-        session.terminal.say(f"\nNo run of that district is published yet; published are: {', '.join(known) or 'none'}")
+        session.terminal.say()
+        session.terminal.line(f"No run of that district is published yet; published are: {', '.join(known) or 'none'}")
     session.terminal.record("key_created", key_id=key_id, district_id=district, key=secret)
 
 

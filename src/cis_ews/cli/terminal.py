@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import shlex
 import sys
 import textwrap
 import time
 from collections.abc import Generator, Iterable, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from datetime import date
+from pathlib import Path
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
@@ -48,6 +50,16 @@ class Terminal:
     def line(self, text: str, *, indent: str = "") -> None:
         """A sentence for a person that may be longer than a line; what was broken is indented."""
         self.say(wrapped(text, self._width, first=indent, rest=f"{indent}  "))
+
+    def place(self, text: str, path: Path) -> None:
+        """A sentence that ends in a path: on a line of its own, and whole, where both do not fit into one."""
+        fits = len(f"{text} {path}") <= self._width
+        self.say(f"{text} {path}" if fits else f"{text}\n  {path}")
+
+    def shell(self, *words: str) -> None:
+        """A command to copy; where it does not fit into a line it goes on in the next, as a shell reads it."""
+        line = f"  {shlex.join(words)}"
+        self.say(line if len(line) <= self._width else "  " + " \\\n    ".join(map(shlex.quote, words)))
 
     @property
     def _width(self) -> int:

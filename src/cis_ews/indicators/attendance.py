@@ -36,11 +36,13 @@ def attendance_indicators(
     """Every attendance indicator of the catalog, one row a student in the order of the roster."""
     recorded = _recorded(school_data.attendance_events, roster)
     days = _enrolled(this_year).hstack(month_days(this_year.reported))
-    missed = add_up(_records(recorded, this_year, away=_away(school_data, roster, this_year)))
+    suspended = _suspended(school_data, roster, this_year)
+    missed = add_up(_records(recorded, this_year, away=_away(suspended, roster, this_year)))
+    is_known = np.bincount(suspended.filter(pl.col("imposed").is_null())["student"], minlength=roster.height) == 0
     covers_last_year = covers_before(school_data, Domain.ATTENDANCE, this_year)
     parts = [
         days,
-        _sums(missed, knows_suspensions=covers_actions(school_data)),
+        _sums(missed, knows_suspensions=pl.Series(is_known & covers_actions(school_data))),
         _last_year(recorded, last_year, is_covered=covers_last_year),
     ]
     return pl.concat(parts, how="horizontal").lazy().pipe(_derived).collect()
@@ -92,8 +94,11 @@ def _enrolled(year: EnrolledYear) -> pl.DataFrame:
     )
 
 
-def _sums(missed: Missed, *, knows_suspensions: bool) -> pl.DataFrame:
-    """Sums over the days missed, by window, month and kind; no absence is zero days missed."""
+def _sums(missed: Missed, *, knows_suspensions: pl.Series) -> pl.DataFrame:
+    """Sums over the days missed, by window, month and kind; no absence is zero days missed.
+
+    `knows_suspensions`: whether it is known of a student how long each suspension was.
+    """
     sums = {
         "absent_parts_ytd": missed.parts,
         "excused_parts_ytd": missed.excused_parts,
@@ -121,8 +126,8 @@ def _sums(missed: Missed, *, knows_suspensions: bool) -> pl.DataFrame:
     )
 
 
-def _away(school_data: SchoolData, roster: pl.DataFrame, year: EnrolledYear) -> Spans:
-    """The student's days that a suspension or expulsion of this year imposed, counted from its start date."""
+def _suspended(school_data: SchoolData, roster: pl.DataFrame, year: EnrolledYear) -> pl.DataFrame:
+    """Suspensions and expulsions of this year: `student`, `before` (the day before), `imposed` days or null."""
     known = school_data.incidents.lazy().filter(pl.col("date") <= year.as_of)
     started = pl.col("start_date").is_between(year.reported.calendar.first, year.as_of, closed="right")
     away = (
@@ -132,7 +137,12 @@ def _away(school_data: SchoolData, roster: pl.DataFrame, year: EnrolledYear) -> 
         .select("student_id", before=pl.col("start_date") - pl.duration(days=1), imposed=pl.col("days").ceil())
         .collect()
     )
-    placed = of_roster(away["student_id"], roster, before=away["before"], imposed=away["imposed"].cast(pl.Int32))
+    return of_roster(away["student_id"], roster, before=away["before"], imposed=away["imposed"].cast(pl.Int32))
+
+
+def _away(suspended: pl.DataFrame, roster: pl.DataFrame, year: EnrolledYear) -> Spans:
+    """The student's days that a suspension or expulsion of this year imposed, counted from its start date."""
+    placed = suspended.filter(pl.col("imposed").is_not_null())
     student = array_of(placed["student"])
     before = year.reported.number(DatedRows(student, array_of(placed["before"])))
     return Spans(

@@ -2,13 +2,15 @@
 
 An incident belongs to the school year that its school's calendar gives its date. One on a day without school counts
 with the student's school day before it (before the first one, with the first). Days of exclusion are days imposed by
-actions that started in a window, whether or not they are over. Definitions, units and sources: `catalog`.
+actions that started in a window, whether or not they are over; where one of them is of unknown length, so is their sum.
+Definitions, units and sources: `catalog`.
 """
 
 from __future__ import annotations
 
 import numpy as np
 import polars as pl
+import polars.selectors as cs
 
 from cis_ews.compiling import array_of
 from cis_ews.enums import DisciplineActionType, Domain, Severity
@@ -114,16 +116,22 @@ def _incident_sums(incidents: pl.LazyFrame) -> pl.LazyFrame:
 
 
 def _action_sums(actions: pl.LazyFrame) -> pl.LazyFrame:
-    parts, kind = pl.col("parts"), pl.col("action")
-    days = {f"exclusion_days_{window}": parts.filter(_inside(window)).sum() / DAY_PARTS for window in DAY_WINDOWS}
+    kind = pl.col("action")
+    days = {f"exclusion_days_{window}": _days_imposed(_inside(window)) for window in DAY_WINDOWS}
     return actions.group_by("student").agg(
         **days,
         suspensions_ytd=kind.is_in(SUSPENSIONS).sum(),
         in_school_suspensions_ytd=(kind == DisciplineActionType.IN_SCHOOL_SUSPENSION).sum(),
         classroom_exclusions_ytd=(kind == DisciplineActionType.CLASSROOM_EXCLUSION).sum(),
         expulsions_ytd=kind.is_in(EXPULSIONS).sum(),
-        out_of_school_days_ytd=parts.filter(kind.is_in(SUSPENSIONS)).sum() / DAY_PARTS,
+        out_of_school_days_ytd=_days_imposed(kind.is_in(SUSPENSIONS)),
     )
+
+
+def _days_imposed(of_which: pl.Expr) -> pl.Expr:
+    """Days of these actions, not a number where one of them is of unknown length: a student without any has zero."""
+    parts = pl.col("parts").filter(of_which)
+    return pl.when(parts.null_count() > 0).then(float("nan")).otherwise(parts.sum() / DAY_PARTS)
 
 
 def _last_year(rows: pl.DataFrame, name: str, year: EnrolledYear) -> pl.Series:
@@ -138,4 +146,5 @@ def _filled(joined: pl.DataFrame) -> pl.DataFrame:
     kinds = pl.when(pl.col("incidents_ytd") > 0).then("distinct_behaviors_ytd").otherwise(0)
     share = pl.when(pl.col("total") > 0).then(pl.col("days_with_incident") / pl.col("total"))
     counted = joined.with_columns(pl.exclude(STAYS_NULL).fill_null(0), distinct_behaviors_ytd=kinds)
+    counted = counted.with_columns(cs.float().fill_nan(None))
     return counted.with_columns(share_of_days_with_incident_ytd=share)

@@ -9,6 +9,8 @@ from pathlib import Path
 from cis_ews.errors import ConfigError
 from cis_ews.progress import SILENT, Progress
 from cis_ews.readers.base import ReadOptions
+from cis_ews.readers.cedars import read_cedars
+from cis_ews.readers.cedars_config import load_cedars
 from cis_ews.readers.choices import reader_named_in
 from cis_ews.readers.folder import read_folder
 from cis_ews.readers.limits import ReadLimits
@@ -19,9 +21,14 @@ from cis_ews.readers.unchanged import unchanged
 from cis_ews.schema.school_data import SchoolData
 
 Reader = Callable[[Path, ReadOptions], SchoolData]
-READERS: Mapping[str, Reader] = {"folder": read_folder, "oneroster": read_oneroster}
+READERS: Mapping[str, Reader] = {
+    "folder": read_folder,
+    "oneroster": read_oneroster,
+    "cedars": read_cedars,
+}
 WITH_CHOICES: Mapping[str, Callable[[Path], Reader]] = {
     "oneroster": lambda toml: lambda path, options: read_oneroster(path, options, load_oneroster(toml)),
+    "cedars": lambda toml: lambda path, options: read_cedars(path, options, load_cedars(toml)),
 }
 """Readers that a TOML of their own, with `reader = "..."`, tells what to do."""
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import polars as pl
 
 from cis_ews.readers.ledger import Ledger
@@ -97,6 +99,11 @@ def _truth(cells: pl.Series, file: str, ledger: Ledger) -> pl.Series:
     neither = int((truth.is_null() & (lowered.fill_null("") != "")).sum())
     ledger.note(f"{file}: {cells.name}: {neither:,} cells say neither true nor false; taken as not said", neither)
     return truth
+
+
+def plain(heading: str) -> str:
+    """A heading without case, spaces and punctuation."""
+    return re.sub(r"[^a-z0-9]", "", heading.casefold())
 
 
 def word(column: str) -> pl.Expr:

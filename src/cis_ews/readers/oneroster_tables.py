@@ -6,12 +6,12 @@ case, spaces and punctuation; near misses (`dataLastModified`) are taken where o
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 
 from cis_ews.errors import SchemaError
+from cis_ews.readers.cells import plain
 
 ID = "sourcedId"
 STATUS = "status"
@@ -113,11 +113,6 @@ class Headings:
     tolerated: tuple[str, ...]
     extensions: int
     unknown: int
-
-
-def plain(heading: str) -> str:
-    """A heading without case, spaces and punctuation."""
-    return re.sub(r"[^a-z0-9]", "", heading.casefold())
 
 
 def file_of(stem: str) -> str | None:

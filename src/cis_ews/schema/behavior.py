@@ -22,10 +22,13 @@ class Incidents(dy.Schema):
 
 
 class DisciplineActions(dy.Schema):
-    """One row an action taken; `days` is the length imposed, in school days, halves allowed."""
+    """One row an action taken.
+
+    `days`: the length imposed, in school days, halves allowed; null where the source does not say.
+    """
 
     incident_id = dy.String(primary_key=True, min_length=1)
     student_id = dy.String(primary_key=True, min_length=1)
     action = dy.Enum(DisciplineActionType, primary_key=True)
     start_date = dy.Date(primary_key=True)
-    days = dy.Float64(min=0.0, max=366.0)
+    days = dy.Float64(nullable=True, min=0.0, max=366.0)

@@ -107,7 +107,7 @@ YEAR_TO_DATE = (
         "days_absent_suspended_ytd",
         "Parts of days missed inside the days that a suspension or expulsion imposed: attendance and behavior overlap "
         "there by construction.",
-        null_when="behavior is not covered",
+        null_when="behavior is not covered, or a suspension is of unknown length",
         source="Ch. 392-401 WAC: suspension is an excused reason",
     ),
     _attendance(

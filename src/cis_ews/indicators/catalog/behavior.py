@@ -42,6 +42,7 @@ def _days(name: str, definition: str, *, window: str = YTD, source: str = "") ->
         unit="days",
         window=window,
         definition=definition,
+        null_when="one of these actions is of unknown length",
         source=source,
     )
 

@@ -1,0 +1,178 @@
+"""CEDARS files of a district in Washington, tab or comma, in a folder or a zip (docs/cedars.md)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import date
+from pathlib import Path
+
+import polars as pl
+
+from cis_ews.enums import Domain
+from cis_ews.readers.base import ReadOptions, join_files, read_file
+from cis_ews.readers.cedars_config import CedarsConfig
+from cis_ews.readers.cedars_events import absences_of, discipline_of
+from cis_ews.readers.cedars_fields import COLUMNS, TITLES
+from cis_ews.readers.cedars_files import CedarsSource, find_files, read_letter
+from cis_ews.readers.cedars_grades import course_grades_of
+from cis_ews.readers.cedars_roster import (
+    as_day,
+    bounds_of,
+    derived_calendar,
+    enrollments_of,
+    schools_of,
+    stated_year,
+    students_of,
+    years_begin,
+)
+from cis_ews.readers.cells import iso_dates
+from cis_ews.readers.codes import UnmappedCodes, refuse_unmapped
+from cis_ews.readers.ledger import Ledger
+from cis_ews.schema.school_data import TABLES, SchoolData
+from cis_ews.schema.validation import DEFAULT_TOLERANCE, SourceNotes, check_tables
+
+PARTIAL_BEHAVIOR = "exclusionary discipline alone: office referrals and other minor incidents are not in CEDARS"
+PARTIAL_COURSEWORK = "final marks of courses for high-school credit alone: none of grades K-8, none within a term"
+PARTIAL_CALENDAR = "the calendar is derived: days enrolled are weekdays between the first and the last school day"
+PARTIAL_DAYS = "the length of partial absences is not told"
+SEATS = "attendance_events: absences from seat time alone; courses online or of alternative learning have none"
+OF_FILES = {"N": "attendance_events", "R": "incidents", "H": "course_grades"}
+NEVER_EMPTY = ("N", "H")  # a district without one absence or mark is a failed export
+
+
+def read_cedars(path: Path, options: ReadOptions, config: CedarsConfig | None = None) -> SchoolData:
+    """School data from the CEDARS files A, B, C, D, H, N, R, with a calendar beside them where there is one.
+
+    Raises ReadError where a file is missing, damaged or unsafe, SchemaError where a header is no CEDARS,
+    UnmappedCodesError for codes of absences and actions that are not known, and ToleranceError where too many rows
+    break a rule.
+    """
+    chosen, ledger = config or CedarsConfig(), Ledger()
+    source = find_files(path, options, config=chosen, ledger=ledger)
+    with options.progress.step("read", total=len(source.files)):
+        rows: dict[str, pl.DataFrame] = {}
+        for letter, entries in source.files.items():
+            rows[letter] = read_letter(letter, entries, options, config=chosen, ledger=ledger)
+            options.progress.advance()
+        beside = _beside(source, options, ledger)
+    with options.progress.step("check"):
+        return _checked(rows, beside, options=options, config=chosen, ledger=ledger)
+
+
+def _beside(source: CedarsSource, options: ReadOptions, ledger: Ledger) -> dict[str, pl.DataFrame]:
+    """Tables of the plain format that lie beside the files, as they came."""
+    tables: dict[str, pl.DataFrame] = {}
+    for table, entries in source.beside.items():
+        known = list(TABLES[table].columns())
+        read = join_files(
+            table, entries, [read_file(entry, known_columns=known, limits=options.limits) for entry in entries]
+        )
+        ledger.files.extend(read.files)
+        ledger.rejections.append(read.rejections)
+        for note in read.notes:
+            ledger.note(note)
+        tables[table] = read.frame
+    return tables
+
+
+def _checked(
+    rows: Mapping[str, pl.DataFrame],
+    beside: Mapping[str, pl.DataFrame],
+    *,
+    options: ReadOptions,
+    config: CedarsConfig,
+    ledger: Ledger,
+) -> SchoolData:
+    frames, unmapped = _frames(rows, beside, config=config, ledger=ledger, as_of=options.as_of or date.max)
+    refuse_unmapped(
+        unmapped, who="the reader", hint='give their meaning in a TOML with reader = "cedars": docs/cedars.md'
+    )
+    left_out = {
+        OF_FILES[letter]: f"{OF_FILES[letter]}: file {letter} ({TITLES[letter]}) has a header and no rows"
+        for letter in NEVER_EMPTY
+        if letter in rows and rows[letter].is_empty() and not (letter == "N" and _has_reported(beside))
+    }
+    left_out |= {
+        table: f"{table}: there is no file {letter} ({TITLES[letter]})"
+        for letter, table in OF_FILES.items()
+        if letter not in rows
+    }
+    return check_tables(
+        {table: _of_contract(table, frame) for table, frame in frames.items()},
+        tolerance=DEFAULT_TOLERANCE if options.tolerance is None else options.tolerance,
+        source=SourceNotes(
+            files=tuple(ledger.files),
+            notes=tuple(ledger.notes),
+            rejections=pl.concat(ledger.rejections),
+            reduced=ledger.reduced,
+            left_out=left_out,
+            partial=_partial(frames, beside),
+        ),
+    )
+
+
+def _has_reported(beside: Mapping[str, pl.DataFrame]) -> bool:
+    return "reporting" in beside and not beside["reporting"].is_empty()
+
+
+def _partial(frames: Mapping[str, pl.DataFrame], beside: Mapping[str, pl.DataFrame]) -> dict[str, str]:
+    reasons = [] if "calendar_days" in beside else [PARTIAL_CALENDAR]
+    if "attendance_events" in frames and (frames["attendance_events"]["fraction_absent"] != "1.0").any():
+        reasons.append(PARTIAL_DAYS)
+    partial: dict[str, str] = {Domain.BEHAVIOR: PARTIAL_BEHAVIOR, Domain.COURSEWORK: PARTIAL_COURSEWORK}
+    return partial | ({Domain.ATTENDANCE: "; ".join(reasons)} if reasons else {})
+
+
+def _frames(
+    rows: Mapping[str, pl.DataFrame],
+    beside: Mapping[str, pl.DataFrame],
+    *,
+    config: CedarsConfig,
+    ledger: Ledger,
+    as_of: date,
+) -> tuple[dict[str, pl.DataFrame], list[UnmappedCodes]]:
+    """Tables of the contract, and the codes that are not known. What is derived of enrollments leaves out those that
+    begin after `as_of`."""
+    locations = rows.get("A", _no_rows("A"))
+    bounds = bounds_of(locations, ledger)
+    begins = years_begin(bounds)
+    ledger.note("school years are named by the calendar year in which they begin, as the days of A show", begins)
+    in_years = {
+        letter: rows[letter].with_columns(year=stated_year("school_year", begins=begins))
+        for letter in ("B", "C", "H")
+        if letter in rows
+    }
+    pupils = iso_dates(in_years["B"], "B", ("enrolled", "exited", "birth_date"), ledger=ledger)
+    graded = pupils.filter((as_day("enrolled") <= as_of).fill_null(value=True))
+    spells = enrollments_of(in_years["C"], graded, bounds, config=config, ledger=ledger)
+    begun = spells.filter((as_day("entry_date") <= as_of).fill_null(value=True))
+    frames = {
+        "schools": schools_of(locations, rows["C"], begun, ledger=ledger),
+        "students": students_of(pupils, rows["C"], ledger),
+        "enrollments": spells,
+        **beside,
+    }
+    if "calendar_days" not in beside:
+        frames["calendar_days"] = derived_calendar(bounds, config=config, ledger=ledger)
+    unmapped: list[UnmappedCodes] = []
+    if "N" in rows:
+        ledger.note(SEATS)
+        frames["attendance_events"], found = absences_of(rows["N"], config=config, ledger=ledger)
+        unmapped.extend(found)
+    if "R" in rows:
+        incidents, actions, found = discipline_of(rows["R"], config=config, ledger=ledger)
+        frames |= {"incidents": incidents, "discipline_actions": actions}
+        unmapped.extend(found)
+    if "H" in rows:
+        catalog = rows.get("D", _no_rows("D"))
+        frames["course_grades"] = course_grades_of(in_years["H"], catalog, begun, config=config, ledger=ledger)
+    return frames, unmapped
+
+
+def _no_rows(letter: str) -> pl.DataFrame:
+    columns = dict.fromkeys((*COLUMNS[letter], "file"), pl.String())
+    return pl.DataFrame(schema=columns | {"row_number": pl.Int64()})
+
+
+def _of_contract(table: str, frame: pl.DataFrame) -> pl.DataFrame:
+    return frame.select(name for name in (*TABLES[table].columns(), "file", "row_number") if name in frame.columns)
