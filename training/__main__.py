@@ -6,6 +6,7 @@ import json
 import shlex
 import sys
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -22,7 +23,10 @@ if TYPE_CHECKING:
     from cis_ews.risk.registry import TrainingRecord
     from cis_ews.schema.school_data import SchoolData
     from cis_ews.storage.store import RunStore
+    from training.champion import Champion
     from training.experiment import Trained
+    from training.gates import GateRecord
+    from training.promotion import Promoted
 
 PROGRAM = "python -m training"
 VERBS = ("train", "promote")
@@ -71,12 +75,16 @@ def train(
         python -m training extract --config configs/training.toml --store night
     """
     from cis_ews.risk.registry import Registry
+    from training.champion import load_champion
 
     settings = TrainingConfig.load(config)
     session = begin(context, as_json=as_json)
     runs = session.store(store)
     registry = Registry(session.registry(runs))
-    trained = _trained(session, source, settings, runs=runs, source_format=source_format)
+    # Read before anything is learned: a registry that is down is no reason to work for minutes first.
+    champion = load_champion(registry, settings.name)
+    learned = partial(_trained, session, source, settings, champion=champion)
+    trained = learned(runs=runs, source_format=source_format)
     _show(session.terminal, trained)
     with session.terminal.step("register"):
         registered = registry.register(trained.model, _record(trained), name=settings.name)
@@ -95,22 +103,37 @@ def promote(
     number: Annotated[
         int | None, typer.Option("--version", min=1, help="The version's number. Default: the newest.")
     ] = None,
+    override: Annotated[
+        str | None,
+        typer.Option("--override", metavar="REASON", help="Why, in spite of gates that do not pass. Kept for good."),
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Make a registered version the champion, which nights use by that name.
 
-    Example:
+    Only where its gates pass: no worse than the champion and the rules,
+    calibrated, fair, without leaks, with steady reasons. Exit code 4 says which
+    do not, and by how much. A reason given with --override is kept for good and
+    shown on the card: name no student in it.
+
+    Examples:
 
         python -m training promote --store night
+
+        python -m training promote --version 2 --override "back to the model of
+        last year: the newest one flags a whole school"
     """
     from cis_ews.risk.registry import CHAMPION, SCHEME, Registry
+    from training.promotion import promote as pass_gates
 
     settings = TrainingConfig.load(config)
     session = begin(context, as_json=as_json)
     registry = Registry(session.registry(session.store(store)))
     with session.terminal.step("promote"):
-        promoted = registry.promote(name=settings.name, number=number)
+        done = pass_gates(registry, name=settings.name, number=number, override=override)
+    promoted = done.version
     champion = f"{SCHEME}{promoted.name}@{CHAMPION}"
+    _show_gates(session.terminal, done)
     session.terminal.say(f"{champion} is version {promoted.number} now")
     session.terminal.say(f"It is {promoted.model_version} and learned {promoted.label}")
     session.terminal.record(
@@ -119,11 +142,31 @@ def promote(
         number=promoted.number,
         model_version=promoted.model_version,
         label=promoted.label,
+        gates={gate.name: gate.state.value for gate in done.gates},
+        override=done.override,
     )
 
 
+def _show_gates(terminal: Terminal, done: Promoted) -> None:
+    if not done.gates:
+        terminal.say("It is the champion already")
+        return
+    passed = len(done.gates) - len(done.refused)
+    terminal.say(f"{passed} of {counted(len(done.gates), 'gate')} pass")
+    for gate in done.refused:
+        terminal.item(gate.refusal(), mark="!")
+    if done.override is not None:
+        terminal.item(f"overridden, and kept for good: {done.override}")
+
+
 def _trained(
-    session: Session, source: Path, settings: TrainingConfig, *, runs: RunStore, source_format: str | None
+    session: Session,
+    source: Path,
+    settings: TrainingConfig,
+    *,
+    champion: Champion | None,
+    runs: RunStore,
+    source_format: str | None,
 ) -> Trained:
     from cis_ews.risk.tier_policy import TierPolicy
     from cis_ews.synthetic import is_made_up
@@ -136,6 +179,7 @@ def _trained(
         policy=TierPolicy.load(session.settings.policy.tiers),
         made_up=is_made_up(source),
         progress=session.terminal,
+        champion=champion,
         erased=runs.erased().among(school_data.students["student_id"]),
     )
 
@@ -189,6 +233,7 @@ def _show_matrices(terminal: Terminal, trained: Trained) -> None:
 def _record(trained: Trained) -> TrainingRecord:
     from cis_ews.risk.registry import TrainingRecord
     from training.card import model_card
+    from training.gates import RECORD
     from training.page import found, validation_page
 
     about = trained.model.about
@@ -204,13 +249,27 @@ def _record(trained: Trained) -> TrainingRecord:
             for who, compared in trained.validation.table.items()
             for name, estimate in compared.values.items()
         },
-        tags={**hashes, "label": trained.config.label, "made_up": str(about["made_up"]).lower()},
+        twin=trained.twin,
+        tags={
+            **hashes,
+            **_gate_tags(trained.gates),
+            "label": trained.config.label,
+            "made_up": str(about["made_up"]).lower(),
+        },
         texts={
+            RECORD: trained.gates.text(),
             "model_card.md": model_card(trained),
             "validation.md": validation_page(trained),
             "validation.json": json.dumps(found(trained), default=str, indent=1) + "\n",
         },
     )
+
+
+def _gate_tags(record: GateRecord) -> dict[str, str]:
+    from training.gates import RECORD_HASH, hash_of
+
+    refused = ", ".join(gate.name for gate in record.refused)
+    return {RECORD_HASH: hash_of(record.text()), "gates": f"refused: {refused}" if refused else "passed"}
 
 
 def run(arguments: Sequence[str]) -> int:

@@ -5,8 +5,10 @@ Made from the training, and not typed.
 
 from __future__ import annotations
 
+import html
+import re
 from collections.abc import Sequence
-from datetime import date
+from datetime import date, datetime
 
 from cis_ews.evaluation.abstention import NOBODY
 from cis_ews.risk.feature_catalog import FEATURES
@@ -14,11 +16,18 @@ from cis_ews.risk.labels import LABELS
 from cis_ews.risk.night_model import FEWEST_DAYS
 from cis_ews.wording import DEMONSTRATION
 from training.experiment import Trained
+from training.gates import Gate
+from training.gates_page import gates_section
 from training.matrices import described
-from training.page import COLUMNS, accuracy_rows, controls, fairness, markdown_table
+from training.page import COLUMNS, accuracy_rows, controls, fairness
+from training.section import markdown_table
 from training.support import Supported
 
 FEATURES_SHOWN = 15
+CARD_TEXT, CARD_PAGE = "model_card.md", "model_card.html"
+OVERRIDES = "<!-- overrides -->"
+"""Where the card tells of those who promoted the version in spite of its gates."""
+_MARKUP = re.compile(r"[\\`*_\[\]#|]")
 USE = """## What it is for
 
 It helps a site coordinator of Communities In Schools to see, among hundreds of students, who may need a conversation
@@ -55,11 +64,13 @@ def model_card(trained: Trained) -> str:
     parts = [
         f"# Model card: {trained.config.name}, {trained.model.version}",
         *([f"> **{DEMONSTRATION}.**"] if trained.model.about["made_up"] else []),
+        OVERRIDES,
         USE,
         _label(trained),
         _data(trained),
         _accuracy(trained),
         *(section.markdown() for section in [*fairness(trained.fairness), *controls(trained)]),
+        gates_section(trained.gates).markdown(),
         _days_enrolled(trained),
         _model(trained),
         _features(trained),
@@ -159,3 +170,21 @@ def _hashes(trained: Trained) -> str:
 
 def _days(dates: Sequence[date]) -> str:
     return f"{min(dates)} to {max(dates)}"
+
+
+def with_override(text: str, *, at: datetime, reason: str, refused: Sequence[Gate]) -> str:
+    """The card, Markdown or HTML, with what was decided in spite of its gates, the newest first; whatever the reason
+    says is text, and no markup."""
+    title, gates = f"Used in spite of its gates, {at:%Y-%m-%d %H:%M} UTC", [gate.refusal() for gate in refused]
+    if text.startswith("<!"):
+        rows = "".join(f"<li>{html.escape(gate)}</li>" for gate in gates)
+        told = f"<section class=override><h2>{title}</h2><p>Reason: {html.escape(reason)}</p><ul>{rows}</ul></section>"
+    else:
+        told = "\n".join([f"## {title}", "", f"Reason: {_plain(reason)}", "", *(f"- {_plain(gate)}" for gate in gates)])
+    before, mark, after = text.partition(OVERRIDES)
+    return f"{before}{mark}\n\n{told}{after}" if mark else text
+
+
+def _plain(text: str) -> str:
+    """Without what Markdown or HTML would read as markup."""
+    return html.escape(_MARKUP.sub(r"\\\g<0>", text), quote=False)

@@ -35,6 +35,17 @@ class ValidationConfig(BaseModel, frozen=True, extra="forbid", hide_input_in_err
         return _date_rules(dates)
 
 
+class PromotionConfig(BaseModel, frozen=True, extra="forbid", hide_input_in_errors=True):
+    """The bounds of the gates (docs/promotion.md). Keys: configs/training.toml, `[promotion]`."""
+
+    margin_champion: float = Field(default=0.02, ge=0.0, le=1.0)
+    margin_rules: float = Field(default=0.0, ge=0.0, le=1.0)
+    slope_low: float = Field(default=0.8, gt=0.0, le=1.0)
+    slope_high: float = Field(default=1.2, ge=1.0, le=5.0)
+    gap_growth: float = Field(default=0.05, ge=0.0, le=1.0)
+    top3_overlap: float = Field(default=0.8, ge=0.0, le=1.0)
+
+
 class TrainingConfig(BaseModel, frozen=True, extra="forbid", hide_input_in_errors=True):
     """What to learn, from which days of past school years, and how. Keys: configs/training.toml."""
 
@@ -46,6 +57,7 @@ class TrainingConfig(BaseModel, frozen=True, extra="forbid", hide_input_in_error
     seed: int = Field(ge=0, lt=2**31)
     supported: Supported = Supported.CENSOR
     validation: ValidationConfig = ValidationConfig()
+    promotion: PromotionConfig = PromotionConfig()
 
     @field_validator("label")
     @classmethod
@@ -74,7 +86,8 @@ class TrainingConfig(BaseModel, frozen=True, extra="forbid", hide_input_in_error
         except (tomllib.TOMLDecodeError, UnicodeDecodeError):
             raise ConfigError(f"The training file {path} is not TOML", hint="see configs/training.toml") from None
         except ValidationError as error:
-            wrong = "; ".join(mistakes(error, names={*cls.model_fields, *ValidationConfig.model_fields}))
+            names = {*cls.model_fields, *ValidationConfig.model_fields, *PromotionConfig.model_fields}
+            wrong = "; ".join(mistakes(error, names=names))
             raise ConfigError(f"{path.name}: {wrong}", hint="configs/training.toml explains every key") from None
 
 

@@ -20,11 +20,13 @@ from cis_ews.risk.model import RiskModel
 from cis_ews.risk.night_model import DECLARED, FEWEST_DAYS, GRADES, declared_features
 from cis_ews.risk.tier_policy import TierPolicy
 from cis_ews.schema.school_data import SchoolData
+from training.champion import LEARNED_THROUGH, Champion, as_twin, beside_champion
 from training.config import TrainingConfig
 from training.contrasts import Contrast, NotMeasured, contrasts
 from training.dates import as_of_dates
 from training.fairness import Fairness, audit_fairness
 from training.fitting import LeftOut, fit_model, usable_features
+from training.gates import GateRecord, gates
 from training.known import features_known_by
 from training.leakage import LeakageReport, find_later, find_leaks, refuse
 from training.matrices import Matrices, build_matrices
@@ -42,6 +44,7 @@ class Trained:
     `validation`: how well a model that learned without them did on the held-back years. `fairness`: whom it
     errs about. `contrasts`: the same on other splits; `not_measured`: why not. `null`: what shuffled labels gain.
     `stability`: whether its explanations hold.
+    `twin`: the model that was measured on the newest held-back year. `gates`: whether it may become the champion.
     """
 
     model: RiskModel
@@ -53,6 +56,8 @@ class Trained:
     fairness: Fairness
     null: NullControl
     stability: Stability
+    twin: RiskModel
+    gates: GateRecord
     contrasts: tuple[Contrast, ...]
     not_measured: tuple[NotMeasured, ...]
     left_out: tuple[LeftOut, ...]
@@ -66,8 +71,9 @@ def train(
     made_up: bool,
     progress: Progress,
     erased: Collection[str] = frozenset(),
+    champion: Champion | None = None,
 ) -> Trained:
-    """Learn from past school years, validated on the last of them.
+    """Learn from past school years, validated on the last of them, beside the champion if there is one.
 
     Raises:
         DataError: there are not enough past school years to hold one back, or nothing to learn from.
@@ -96,8 +102,19 @@ def train(
         about = {
             **_about(school_data, config, matrices, names=names, made_up=made_up),
             FEWEST_DAYS: fewest_days(validation.by_days),
+            LEARNED_THROUGH: max(summary.horizon_end for summary in matrices.summaries).isoformat(),
         }
         model = fit_model(matrices.rows, names, config=config, about=about)
+    with progress.step("compare with the champion"):
+        beside = beside_champion(
+            held,
+            champion,
+            demographics=school_data.demographics,
+            first_day=min(splits[-1].test),
+            config=config,
+            policy=policy,
+        )
+        passed = gates(validation, beside, null=null, leakage=leakage, stability=stability, bounds=config.promotion)
     return Trained(
         model=model,
         config=config,
@@ -108,6 +125,14 @@ def train(
         fairness=fairness,
         null=null,
         stability=stability,
+        twin=as_twin(held.model, splits[-1], label=config.label),
+        gates=GateRecord(
+            model_version=model.version,
+            champion=beside.number,
+            champion_version=beside.model_version,
+            gates=passed,
+            notes=beside.notes,
+        ),
         contrasts=tuple(found),
         not_measured=tuple(missing),
         left_out=left_out,

@@ -7,16 +7,19 @@ from datetime import date
 
 import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
 from cis_ews.evaluation.bootstrap import Bootstrap, Estimate
 from cis_ews.evaluation.capacity import chosen
 from cis_ews.evaluation.equity import Audit, TradeOff, audit, beyond_school_average, groups_of, trade_off
+from cis_ews.evaluation.widening import Widened, widened
 from cis_ews.risk.tier_policy import TierPolicy
 from training.config import TrainingConfig
 
 AT_THRESHOLD = "risk of Tier 2"
 AT_CAPACITY = "10 % of each school"
 SHARE = 0.10
+RULES_ORDER = "rules"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,13 +55,12 @@ def audit_fairness(
     `told`: a row a student and date with `student_id`, `school_id`, `as_of`, `label`, `risk` of a model that did not
     learn from that year, and `school_rate`, that of the school in earlier years.
     """
-    days = told["as_of"].unique().sort()
-    day: date = days[days.len() // 2]
-    rows = told.filter(pl.col("as_of") == day)
+    rows = on_middle_date(told)
+    day: date = rows["as_of"][0]
     if rows["label"].n_unique() < 2:
         return Fairness(as_of=day, students=rows.height, beyond_school=None, audit=None, curve=())
     label, risk, rate = (rows[name].to_numpy() for name in ("label", "risk", "school_rate"))
-    lists = (rows["school_id"].rank("dense").cast(pl.Int64) - 1).to_numpy()
+    lists = _lists(rows)
     bootstrap = Bootstrap.of(rows["school_id"].to_numpy(), draws=config.validation.draws, seed=config.seed)
     beyond = beyond_school_average(label, risk, rate, schools=rows["school_id"], share=SHARE, bootstrap=bootstrap)
     found, curve = None, ()
@@ -71,3 +73,37 @@ def audit_fairness(
         found = audit(decided, groups, decisions=[AT_THRESHOLD, AT_CAPACITY])
         curve = trade_off(decided, groups)
     return Fairness(as_of=day, students=rows.height, beyond_school=beyond, audit=found, curve=curve)
+
+
+def widened_gaps(
+    told: pl.DataFrame, demographics: pl.DataFrame, *, before: str, policy: TierPolicy
+) -> tuple[Widened, ...] | None:
+    """How gaps between groups changed from those who were told `before` (a column of `told`) to those with the highest
+    risk now, on the date of the audit; None without demographics, or where the outcome met everybody or nobody.
+
+    `before`: risks of another model, compared at the risk of Tier 2 as well; or the order of the rules, compared at
+    equally long lists alone, since their flags are as many as they are.
+    """
+    rows = on_middle_date(told)
+    if demographics.height == 0 or rows["label"].n_unique() < 2:
+        return None
+    columns = {name: rows[name].to_numpy() for name in (before, "risk")}
+    lists = {f"listed {name}": chosen(values, _lists(rows), SHARE) for name, values in columns.items()}
+    decisions = {AT_CAPACITY: (f"listed {before}", "listed risk")}
+    if before != RULES_ORDER:
+        flags = {f"flagged {name}": (values >= policy.tier_2_risk) * 1.0 for name, values in columns.items()}
+        lists, decisions = {**lists, **flags}, {**decisions, AT_THRESHOLD: (f"flagged {before}", "flagged risk")}
+    decided = rows.select("student_id", "school_id", "label", "risk").with_columns(
+        pl.Series(name, values) for name, values in lists.items()
+    )
+    return widened(decided, groups_of(demographics, rows["student_id"]), decisions=decisions)
+
+
+def on_middle_date(told: pl.DataFrame) -> pl.DataFrame:
+    """The rows of the middle one of the dates."""
+    days = told["as_of"].unique().sort()
+    return told.filter(pl.col("as_of") == days[days.len() // 2])
+
+
+def _lists(rows: pl.DataFrame) -> NDArray[np.int64]:
+    return (rows["school_id"].rank("dense").cast(pl.Int64) - 1).to_numpy()

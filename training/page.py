@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping
+from dataclasses import asdict
 
 from cis_ews.evaluation.bootstrap import FEW, LEVEL, Estimate
 from cis_ews.evaluation.comparison import AT, MEASURES, AtSameRate, Compared
@@ -14,8 +14,10 @@ from training.config import ValidationConfig
 from training.contrasts import CHANCE, LATER, Contrast
 from training.experiment import Trained
 from training.fairness import Fairness
+from training.gates_page import gates_section
 from training.leakage import Leak, LeakageReport
 from training.null_control import NullControl
+from training.section import Section
 from training.stability import Stability
 from training.stability_page import notes, title
 from training.validation import FEWEST_POSITIVES, LAST_YEAR, MODEL, Group, Validation
@@ -48,37 +50,6 @@ GAPS_SHOWN = 6
 NONE = "-"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Section:
-    """A table with a title and sentences below it. `brief`: the rows that a terminal shows, where not all."""
-
-    title: str
-    columns: Sequence[str] = ()
-    rows: Sequence[Sequence[str]] = ()
-    notes: Sequence[str] = ()
-    brief: Sequence[Sequence[str]] | None = None
-
-    @property
-    def shown(self) -> Sequence[Sequence[str]]:
-        """The rows for a terminal."""
-        return self.rows if self.brief is None else self.brief
-
-    def markdown(self) -> str:
-        """The section in Markdown, with all rows."""
-        parts = [f"## {self.title}"]
-        if self.rows:
-            parts.append(markdown_table(self.columns, self.rows))
-        if self.notes:
-            parts.append("\n".join(f"- {note}" for note in self.notes))
-        return "\n\n".join(parts)
-
-
-def markdown_table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """A table in Markdown."""
-    lines = [columns, ["---"] * len(columns), *rows]
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
-
-
 def accuracy_rows(table: Mapping[str, Compared]) -> list[list[str]]:
     """One row of figures for each that was measured."""
     return [[who, *(_figure(name, found.values[name]) for name in MEASURES[:6])] for who, found in table.items()]
@@ -96,6 +67,7 @@ def sections(trained: Trained) -> list[Section]:
         *fairness(trained.fairness),
         _contrasts(trained),
         *controls(trained),
+        gates_section(trained.gates),
     ]
 
 
@@ -121,6 +93,7 @@ def found(trained: Trained) -> dict[str, object]:
         "stability": asdict(trained.stability),
         "null_control": asdict(trained.null),
         "leakage": asdict(trained.leakage),
+        "gates": {gate.name: {"state": gate.state.value, **asdict(gate)} for gate in trained.gates.gates},
     }
 
 

@@ -30,7 +30,8 @@ class Split:
 
     `between`: dates of the earlier years whose horizon reaches the later one, which are not learned from. `gap_days`:
     from the last date that is learned from to the first that is measured on. `horizon_days`: the longest horizon of
-    those that are learned from, which the gap is no shorter than.
+    those that are learned from, which the gap is no shorter than. `learned_through`: the last day that a label which
+    is learned from looks at.
     """
 
     school_year: int
@@ -39,6 +40,7 @@ class Split:
     between: tuple[date, ...] = ()
     gap_days: int = 0
     horizon_days: int = 0
+    learned_through: date | None = None
 
 
 def leave_future_out(learned: Matrices, measured: Matrices, *, label: str) -> tuple[Split, ...]:
@@ -74,6 +76,7 @@ def _before(year: int, learned: Matrices, measured: Matrices, *, label: str) -> 
         between=tuple(summary.as_of for summary in earlier if summary not in train),
         gap_days=(min(test) - max(summary.as_of for summary in train)).days,
         horizon_days=max((summary.horizon_end - summary.as_of).days for summary in train),
+        learned_through=max(summary.horizon_end for summary in train),
     )
 
 

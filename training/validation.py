@@ -168,7 +168,11 @@ def validate(
 
 
 def _told(held: _Held) -> pl.DataFrame:
-    risks = {"risk": held.candidates[MODEL].probability, "school_rate": held.candidates[SCHOOL].probability}
+    risks = {
+        "risk": held.candidates[MODEL].probability,
+        "school_rate": held.candidates[SCHOOL].probability,
+        "rules": held.candidates[RULES].order,
+    }
     rows = held.rows.select("student_id", "school_id", "as_of", label=pl.col(LABEL).cast(pl.Float64))
     return rows.with_columns(pl.Series(name, values) for name, values in risks.items())
 

@@ -9,7 +9,8 @@
     │   └── ToleranceError              too many rows were rejected
     ├── ModelError             exit 4   a model cannot be fitted, read or used
     │   ├── ModelNotFoundError          there is no such model
-    │   └── FeatureMismatchError        a model does not fit the features it is given
+    │   ├── FeatureMismatchError        a model does not fit the features it is given
+    │   └── PromotionRefusedError       a model does not pass the gates before the champion's place
     └── StorageError           exit 5   a run, the store, the database or the registry of models
         ├── RunNotFoundError            no such run or student in the store
         ├── RunDamagedError             a stored run does not match its manifest
@@ -117,6 +118,12 @@ class FeatureMismatchError(ModelError):
     """A model does not fit the features that it is given; `details` list what is missing, unknown or changed."""
 
     code = "model_features"
+
+
+class PromotionRefusedError(ModelError):
+    """A version does not pass the gates before the champion's place; `details["gates"]` names them."""
+
+    code = "promotion_refused"
 
 
 class StorageError(EwsError):

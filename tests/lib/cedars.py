@@ -97,6 +97,20 @@ FIELDS: Mapping[str, Mapping[str, int | None]] = {
         "State Course Code": 15,
         "Term": None,
     },
+    "L": {
+        "School Year": 1,
+        "Serving County District Code": 2,
+        "District Student ID": 3,
+        "SSID": 4,
+        "Ethnicity Code": 5,
+    },
+    "M": {
+        "School Year": 1,
+        "Serving County District Code": 2,
+        "District Student ID": 3,
+        "SSID": 4,
+        "Race Code": 5,
+    },
     "N": {
         "School Year": 1,
         "Serving County District Code": 2,
@@ -124,7 +138,7 @@ FIELDS: Mapping[str, Mapping[str, int | None]] = {
 }
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, eq=False)
 class Vendor:
     """How one system writes the files: their names, headings, dates, school years and delimiter."""
 
@@ -156,6 +170,8 @@ COMMA = Vendor(
         "D": "CourseCatalog.csv",
         "E": "StudentSchedule.csv",
         "H": "StudentGradeHistory.csv",
+        "L": "StudentEthnicity.csv",
+        "M": "StudentRace.csv",
         "N": "StudentAbsence.csv",
         "R": "StudentExclusionaryDiscipline.csv",
     },
@@ -175,6 +191,8 @@ def cedars_of(tables: Mapping[str, pl.DataFrame]) -> Files:
     }
     if "attendance_events" in tables:
         files["N"] = _absences(tables["attendance_events"])
+    if "demographics" in tables:
+        files |= _origins(tables["demographics"])
     if "incidents" in tables:
         files["R"] = _exclusions(tables["incidents"], tables["discipline_actions"])
     if "course_grades" in tables:
@@ -272,6 +290,18 @@ def _absences(events: pl.DataFrame) -> pl.DataFrame:
         pl.col("date").alias("Absence Date"),
         (excuse + length).alias("Absence Code"),
     )
+
+
+def _origins(demographics: pl.DataFrame) -> Files:
+    """Everybody has one race and no ethnicity, by codes that mean nothing."""
+    columns = [
+        pl.lit(2026).alias("School Year"),
+        pl.col("student_id").alias("District Student ID"),
+        ssid("student_id").alias("SSID"),
+        pl.lit("0").alias("Ethnicity Code"),
+        pl.lit("1").alias("Race Code"),
+    ]
+    return dict.fromkeys(("L", "M"), demographics.select(columns))
 
 
 def _year_of(column: str) -> pl.Expr:

@@ -23,7 +23,7 @@ their progress; in a pipe or a cron job each step leaves a line on stderr. Resul
 | 1 | a fault of the program: an error id is shown, the log has it too |
 | 2 | usage: the command line, a setting or a policy is wrong |
 | 3 | the data were refused |
-| 4 | no model, or one that does not fit |
+| 4 | no model, one that does not fit, or one whose gates do not pass (`python -m training promote`) |
 | 5 | storage: the store, a run or the database |
 | 6 | `monitor` found that lists may be wrong |
 | 130 | interrupted |

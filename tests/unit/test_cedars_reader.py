@@ -9,6 +9,7 @@ import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
 
+from cis_ews import compute_indicators
 from cis_ews.enums import CoverageLevel
 from cis_ews.errors import ReadError, SchemaError, UnmappedCodesError
 from cis_ews.readers import read_school_data
@@ -380,3 +381,33 @@ def test_schools_have_the_level_of_their_grades(tmp_path: Path) -> None:
     )
     schools = read(write_cedars(tmp_path / "cedars", cedars_of(tables))).schools
     assert schools.filter(pl.col("school_id") != pl.col("level").cast(pl.String)).is_empty()
+
+
+def test_ethnicity_comes_first_then_several_races_then_the_one(tmp_path: Path) -> None:
+    folder = write_cedars(tmp_path / "cedars", cedars_of(small_district()))
+    ethnic = "School Year,Serving CDC,District Student ID,SSID,Ethnicity\n,,s00,,H1\n,,s01,,00\n,,s02,,00\n"
+    races = "District Student ID,Race Code\ns00,B1\ns01,a1\ns02,A1\ns02,B1\n,B1\n"
+    (folder / "L.csv").write_text(ethnic, encoding="utf-8")
+    (folder / "M.csv").write_text(races, encoding="utf-8")
+    data = read(folder, '[ethnicities]\nH1 = "Hispanic or Latino"\n[races]\nA1 = "Asian"\n')
+    assert data.demographics["race_ethnicity"].to_list() == ["Hispanic or Latino", "Asian", "Two or more races"]
+    assert notes(data, "demographics: 2 ethnicity codes without a meaning")
+    assert all_accounted(data)
+
+
+def test_what_is_dated_after_a_day_changes_nothing_as_of_that_day(tmp_path: Path) -> None:
+    as_of, files = date(2026, 1, 15), cedars_of(older_district())
+    moved = (
+        files["C"]
+        .tail(1)
+        .with_columns(pl.lit("south").alias("Location ID"), pl.lit(date(2026, 2, 2)).alias("Date Enrolled in School"))
+    )
+    days = {"N": "Absence Date", "R": "Incident Date", "C": "Date Enrolled in School", "B": "Date Enrolled in District"}
+    files["C"] = pl.concat([files["C"], moved])
+    files["N"] = pl.concat(
+        [files["N"], files["N"].tail(1).with_columns(pl.lit(date(2026, 1, 16)).alias("Absence Date"))]
+    )
+    known = files | {letter: files[letter].filter(pl.col(day) <= as_of) for letter, day in days.items()}
+    both = (write_cedars(tmp_path / name, each) for name, each in (("all", files), ("known", known)))
+    one, two = (compute_indicators(read(folder, as_of=as_of, tolerance=1.0), as_of) for folder in both)
+    assert_frame_equal(one, two)

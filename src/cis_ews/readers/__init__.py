@@ -12,6 +12,8 @@ from cis_ews.readers.base import ReadOptions
 from cis_ews.readers.cedars import read_cedars
 from cis_ews.readers.cedars_config import load_cedars
 from cis_ews.readers.choices import reader_named_in
+from cis_ews.readers.edfi import read_edfi
+from cis_ews.readers.edfi_config import load_edfi
 from cis_ews.readers.folder import read_folder
 from cis_ews.readers.limits import ReadLimits
 from cis_ews.readers.mapping import read_mapped
@@ -25,8 +27,10 @@ READERS: Mapping[str, Reader] = {
     "folder": read_folder,
     "oneroster": read_oneroster,
     "cedars": read_cedars,
+    "edfi": read_edfi,
 }
 WITH_CHOICES: Mapping[str, Callable[[Path], Reader]] = {
+    "edfi": lambda toml: lambda path, options: read_edfi(path, options, load_edfi(toml)),
     "oneroster": lambda toml: lambda path, options: read_oneroster(path, options, load_oneroster(toml)),
     "cedars": lambda toml: lambda path, options: read_cedars(path, options, load_cedars(toml)),
 }

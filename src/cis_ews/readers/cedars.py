@@ -11,6 +11,7 @@ import polars as pl
 from cis_ews.enums import Domain
 from cis_ews.readers.base import ReadOptions, join_files, read_file
 from cis_ews.readers.cedars_config import CedarsConfig
+from cis_ews.readers.cedars_demographics import demographics_of
 from cis_ews.readers.cedars_events import absences_of, discipline_of
 from cis_ews.readers.cedars_fields import COLUMNS, TITLES
 from cis_ews.readers.cedars_files import CedarsSource, find_files, read_letter
@@ -41,7 +42,7 @@ NEVER_EMPTY = ("N", "H")  # a district without one absence or mark is a failed e
 
 
 def read_cedars(path: Path, options: ReadOptions, config: CedarsConfig | None = None) -> SchoolData:
-    """School data from the CEDARS files A, B, C, D, H, N, R, with a calendar beside them where there is one.
+    """School data from the CEDARS files A, B, C, D, H, L, M, N, R, with a calendar beside them where there is one.
 
     Raises ReadError where a file is missing, damaged or unsafe, SchemaError where a header is no CEDARS,
     UnmappedCodesError for codes of absences and actions that are not known, and ToleranceError where too many rows
@@ -131,8 +132,10 @@ def _frames(
     ledger: Ledger,
     as_of: date,
 ) -> tuple[dict[str, pl.DataFrame], list[UnmappedCodes]]:
-    """Tables of the contract, and the codes that are not known. What is derived of enrollments leaves out those that
-    begin after `as_of`."""
+    """Tables of the contract, and the codes that are not known.
+
+    What is derived of a student's enrollments looks at those that begin by `as_of`, where there is one.
+    """
     locations = rows.get("A", _no_rows("A"))
     bounds = bounds_of(locations, ledger)
     begins = years_begin(bounds)
@@ -146,6 +149,7 @@ def _frames(
     graded = pupils.filter((as_day("enrolled") <= as_of).fill_null(value=True))
     spells = enrollments_of(in_years["C"], graded, bounds, config=config, ledger=ledger)
     begun = spells.filter((as_day("entry_date") <= as_of).fill_null(value=True))
+    begun = pl.concat([begun, spells.join(begun, on="student_id", how="anti", maintain_order="left")])
     frames = {
         "schools": schools_of(locations, rows["C"], begun, ledger=ledger),
         "students": students_of(pupils, rows["C"], ledger),
@@ -163,6 +167,10 @@ def _frames(
         incidents, actions, found = discipline_of(rows["R"], config=config, ledger=ledger)
         frames |= {"incidents": incidents, "discipline_actions": actions}
         unmapped.extend(found)
+    if "L" in rows or "M" in rows:
+        frames["demographics"] = demographics_of(
+            rows.get("L", _no_rows("L")), rows.get("M", _no_rows("M")), config=config, ledger=ledger
+        )
     if "H" in rows:
         catalog = rows.get("D", _no_rows("D"))
         frames["course_grades"] = course_grades_of(in_years["H"], catalog, begun, config=config, ledger=ledger)
@@ -170,7 +178,7 @@ def _frames(
 
 
 def _no_rows(letter: str) -> pl.DataFrame:
-    columns = dict.fromkeys((*COLUMNS[letter], "file"), pl.String())
+    columns = dict.fromkeys((*COLUMNS[letter], "student_id", "file"), pl.String())
     return pl.DataFrame(schema=columns | {"row_number": pl.Int64()})
 
 

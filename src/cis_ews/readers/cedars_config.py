@@ -15,6 +15,7 @@ from cis_ews.readers.choices import load_choices
 
 READER = "cedars"
 NO_ACTION = "none"
+CODES = ("full_absences", "partial_absences", "actions", "grade_levels", "withdrawals", "ethnicities", "races")
 Excuse = Literal["excused", "unexcused"]
 
 FULL_ABSENCES: Mapping[str, Excuse] = {"UF": "unexcused", "EF": "excused"}
@@ -57,6 +58,8 @@ class CedarsConfig(BaseModel):
     actions: Mapping[str, DisciplineActionType | Literal["none"]] = ACTIONS
     grade_levels: Mapping[str, GradeLevel] = GRADE_LEVELS
     withdrawals: Mapping[str, ExitType] = {}
+    ethnicities: Mapping[str, str] = {}
+    races: Mapping[str, str] = {}
 
     @field_validator("files")
     @classmethod
@@ -81,7 +84,9 @@ class CedarsConfig(BaseModel):
                 raise ValueError(f"{letter}: {', '.join(unknown)} is none of {', '.join(COLUMNS[letter])}")
         return headings
 
-    @field_validator("full_absences", "partial_absences", "actions", "grade_levels", "withdrawals")
+    @field_validator(
+        "full_absences", "partial_absences", "actions", "grade_levels", "withdrawals", "ethnicities", "races"
+    )
     @classmethod
     def _on_top(cls, codes: Mapping[str, Any], info: Any) -> Mapping[str, Any]:
         """A district's codes beside the shipped ones, which they outweigh."""

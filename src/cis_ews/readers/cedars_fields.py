@@ -40,6 +40,8 @@ SERVES: Mapping[str, str] = {
     "C": "enrollments",
     "D": "course_grades",
     "H": "course_grades",
+    "L": "demographics",
+    "M": "demographics",
     "N": "attendance_events",
     "R": "incidents",
 }
@@ -77,6 +79,8 @@ NAMES: Mapping[str, tuple[str, ...]] = {
     "credits_attempted": ("Credits Attempted",),
     "credits_earned": ("Credits Earned",),
     "term": ("Term", "Term Code"),
+    "ethnicity": ("Ethnicity Code", "Ethnicity"),
+    "race": ("Race Code", "Race"),
     "date": ("Absence Date", "Date of Absence"),
     "code": ("Absence Code", "Code", "Absence Type"),
     "incident": ("Incident ID", "Incident Number"),
@@ -125,6 +129,8 @@ _COLUMNS: Mapping[str, Mapping[str, int | None]] = {
         "state_course": 15,
         "term": None,
     },
+    "L": {"student!": 3, "ssid": 4, "ethnicity!": 5},
+    "M": {"student!": 3, "ssid": 4, "race!": 5},
     "N": {"student!": 3, "ssid": 4, "location!": 5, "date!": 6, "code!": 7},
     "R": {
         "student!": 3,
@@ -146,6 +152,8 @@ _ASIDE: Mapping[str, tuple[int, ...]] = {
     "C": (7, 10, 11),
     "D": (1, 2, 3, 10, 18, 19),
     "H": (2, 5, 6, 13, 32),
+    "L": (1, 2),
+    "M": (1, 2),
     "N": (1, 2),
     "R": (1, 2),
 }
@@ -169,6 +177,8 @@ _SIGNS: Mapping[str, tuple[str, ...]] = {
     "C": ("student", "location", "entry_date"),
     "D": ("course", "state_course", "designation"),
     "H": ("student", "credits_attempted", "mark"),
+    "L": ("student", "ethnicity"),
+    "M": ("student", "race"),
     "N": ("date", "code"),
     "R": ("incident", "behavior"),
 }

@@ -35,7 +35,7 @@ class Ledger:
         if rows.height:
             self.rejections.append(rejected(rows, table=table, rule=rule, columns=column))
 
-    def keep(self, rows: pl.DataFrame, holds: pl.Expr, *, table: str, rule: str, column: str) -> pl.DataFrame:
+    def keep(self, rows: pl.DataFrame, holds: pl.Expr, *, table: str, rule: str, column: str | None) -> pl.DataFrame:
         """The rows for which `holds` is true; the others are rejected."""
         kept = rows.select(holds.fill_null(value=False).alias("holds")).to_series()
         if kept.all():

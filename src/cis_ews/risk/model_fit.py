@@ -80,8 +80,8 @@ def refit_parts(
 ) -> ModelParts:
     """The same kind of model from checked features and label: as many rounds, the same blend, calibrator and encoding.
 
-    What `seed` changes is which rows and which features trees see. The linear part hangs on the rows alone: for the
-    same rows and another seed it can be kept (`trees_alone`).
+    What `seed` changes is which rows and which features each tree sees. The linear part hangs on the rows alone: for
+    the same rows and another seed it can be kept (`trees_alone`).
     """
     matrix, signs = parts.encoding.matrix(features), _signs(parts.encoding, directions)
     trees = parts.trees and grow_trees(

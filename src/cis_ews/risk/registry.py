@@ -7,11 +7,12 @@ model's own file, text and numbers: nothing in a registry is ever run as code. N
 from __future__ import annotations
 
 import fcntl
+import json
 import os
 import re
 import tempfile
 import time
-from collections.abc import Generator, Mapping
+from collections.abc import Callable, Generator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -20,6 +21,7 @@ from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import urlsplit
 
 from cis_ews.errors import ConfigError, ModelError, ModelNotFoundError, RegistryError
+from cis_ews.risk.registry_errors import HINTS, cause, failures
 from cis_ews.risk.rules import RulesModel
 from cis_ews.storage.files import LEFTOVER, written_beside
 
@@ -36,39 +38,39 @@ SCHEME = "models:/"
 FOLDER = "models"
 """The registry of a store, unless another one is named."""
 MODEL_FILE = "model.json"
+PROMOTIONS = "promotions.jsonl"
+"""In the folder of a registry: a line for each promotion that was decided, and one for each that was done."""
 _PLACE = "model"
+_TWIN = "twin"
+_TWIN_VERSION = "twin_version"
 _EXPERIMENT = "cis-ews"
 _DATABASE = "mlflow.db"
 _LOCK = ".lock"
 _ARTIFACTS = "artifacts"
 _REFERENCE = re.compile(r"models:/(?P<name>[^/@\s]+)(?:@(?P<alias>[^/@\s]+)|/(?P<number>\d{1,9}))")
 _SERVERS = ("http://", "https://", "sqlite://")
-_QUIET = {
-    "MLFLOW_DISABLE_TELEMETRY": "true",
-    # What MLflow logs on the way to an error repeats SQL and its values; the error itself is told in words of ours.
-    "MLFLOW_LOGGING_LEVEL": "CRITICAL",
-    "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
-    # Its own patience with a server that is down is many minutes.
-    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2",
-    "MLFLOW_HTTP_REQUEST_TIMEOUT": "30",
-}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrainingRecord:
-    """What is kept with a model: what was set, what was measured, hashes, and texts by file name (the model card)."""
+    """What is kept with a model: what was set, what was measured, hashes, and texts by file name (the model card).
+
+    `twin`: a model of the same kind that did not learn from the year on which both are judged.
+    """
 
     settings: Mapping[str, object] = field(default_factory=dict[str, object])
     measured: Mapping[str, float] = field(default_factory=dict[str, float])
     tags: Mapping[str, str] = field(default_factory=dict[str, str])
     texts: Mapping[str, str] = field(default_factory=dict[str, str])
+    twin: RiskModel | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Registered:
     """A version in the registry.
 
-    `number`: counted by the registry. `model_version`: that of the model itself. `label`: what it learned.
+    `number`: counted by the registry. `model_version`: that of the model itself. `label`: what it learned. `tags`: all
+    that is kept with the version by name.
     """
 
     name: str
@@ -76,11 +78,27 @@ class Registered:
     model_version: str
     label: str = ""
     is_champion: bool = False
+    tags: Mapping[str, str] = field(default_factory=dict[str, str])
 
     @property
     def uri(self) -> str:
         """By what it can be asked for, for ever."""
         return f"{SCHEME}{self.name}/{self.number}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Decision:
+    """What is kept of a promotion, before it is done: `tags` of the version, `texts` by file name that replace those of
+    its training run, and `entry`, a line of the registry's list of promotions, under the `key` of its time."""
+
+    key: str
+    entry: Mapping[str, object]
+    tags: Mapping[str, str] = field(default_factory=dict[str, str])
+    texts: Mapping[str, str] = field(default_factory=dict[str, str])
+
+
+Judge = Callable[[Registered, Registered | None], Decision | None]
+"""Given the version that is to be promoted and the champion of now; raises to refuse. None: nothing is kept of it."""
 
 
 def load_model(named: str, *, registry: str | Path) -> RulesModel | RiskModel:
@@ -126,7 +144,9 @@ class Registry:
         left in MLflow, marked so.
         """
         with self._errors("write to"), self._alone(), tempfile.TemporaryDirectory() as folder:
-            _write_model(model, Path(folder))
+            _write_model(model, Path(folder) / _PLACE)
+            if record.twin is not None:
+                _write_twin(record.twin, Path(folder) / _TWIN)
             run_id = self._client.create_run(self._experiment(), run_name=model.version).info.run_id
             try:
                 self._log(run_id, record, folder)
@@ -137,30 +157,66 @@ class Registry:
             self._client.set_terminated(run_id)
             return version
 
-    def promote(self, *, name: str = NAME, number: int | None = None) -> Registered:
-        """Make a version the champion: the one with the number, else the newest. Raises ModelNotFoundError."""
+    def promote(self, *, name: str = NAME, number: int | None = None, judge: Judge | None = None) -> Registered:
+        """Make a version the champion: the one with the number, else the newest. Raises ModelNotFoundError.
+
+        `judge` is asked while nobody else registers or promotes in the folder, and refuses by raising. What it decided
+        is kept first, the version becomes the champion last: by one write, or not at all.
+        """
         with self._errors("write to"):
-            found = self._newest(name) if number is None else self._version(f"{SCHEME}{name}/{number}")
-            self._client.set_registered_model_alias(name, CHAMPION, str(found.version))
-            return _registered(found, is_champion=True)
+            self._check_there(f"{SCHEME}{name}")
+            with self._alone():
+                found = self._newest(name) if number is None else self._version(f"{SCHEME}{name}/{number}")
+                decision = None if judge is None else judge(_registered(found), self._champion(name))
+                if decision is not None:
+                    self._keep(found, decision)
+                self._client.set_registered_model_alias(name, CHAMPION, str(found.version))
+                if decision is not None:
+                    self._note({**decision.entry, "event": "promoted"})
+                return _registered(found, is_champion=True)
+
+    def champion(self, name: str = NAME) -> Registered | None:
+        """The version that nights use by that name; None where there is none."""
+        with self._errors("read"):
+            return self._champion(name)
+
+    def text(self, version: Registered, file: str) -> str | None:
+        """A text that was kept with a version, by its file name; None where there is none."""
+        with self._errors("read"), tempfile.TemporaryDirectory() as folder:
+            run_id = str(self._version(version.uri).run_id)
+            if "://" not in self._location:
+                path = self._artifact(run_id, file)
+                return path.read_text(encoding="utf-8") if path.is_file() else None
+            if file not in {each.path for each in cast("Any", self._client).list_artifacts(run_id)}:
+                return None
+            return Path(self._client.download_artifacts(run_id, file, folder)).read_text(encoding="utf-8")
+
+    def path_of(self, version: Registered, file: str) -> Path | None:
+        """Where a text that was kept with a version lies; None behind the address of a server."""
+        if "://" in self._location:
+            return None
+        with self._errors("read"):
+            return self._artifact(str(self._version(version.uri).run_id), file)
 
     def versions(self, name: str = NAME) -> list[Registered]:
         """The versions of a name, oldest first."""
         with self._errors("read"):
             self._check_there(f"{SCHEME}{name}")
-            champion = self._champion_number(name)
+            champion = self._champion(name)
+            number = None if champion is None else champion.number
             found = self._client.search_model_versions(f"name='{name}'")
-            listed = [_registered(each, is_champion=int(each.version) == champion) for each in found]
+            listed = [_registered(each, is_champion=int(each.version) == number) for each in found]
             return sorted(listed, key=lambda version: version.number)
 
-    def load(self, uri: str) -> RiskModel:
-        """The model behind `models:/NAME@ALIAS` or `models:/NAME/NUMBER`, checked to be the one that was registered."""
+    def load(self, uri: str, *, twin: bool = False) -> RiskModel:
+        """The model behind `models:/NAME@ALIAS` or `models:/NAME/NUMBER`, checked to be the one that was registered; or
+        its twin, that which did not learn from the held-back year (see `TrainingRecord`)."""
         from cis_ews.risk.model import RiskModel
 
         with self._errors("read"), tempfile.TemporaryDirectory() as folder:
             found = self._version(uri)
-            model = RiskModel.load(self._model_file(str(found.run_id), folder))
-        if model.version != found.tags.get("model_version"):
+            model = RiskModel.load(self._model_file(str(found.run_id), _TWIN if twin else _PLACE, folder=folder))
+        if model.version != found.tags.get(_TWIN_VERSION if twin else "model_version"):
             raise ModelError(
                 f"The file behind {uri} is not the model that was registered under it",
                 hint="restore the registry's files, or train and register again",
@@ -193,12 +249,34 @@ class Registry:
         with written_beside(self._folder / _DATABASE) as beside:
             cast("Any", MlflowClient(f"sqlite:///{beside}")).search_experiments(max_results=1)
 
-    def _model_file(self, run_id: str, folder: str) -> str | Path:
+    def _artifact(self, run_id: str, file: str) -> Path:
+        return self._folder / _ARTIFACTS / run_id / "artifacts" / file
+
+    def _keep(self, found: ModelVersion, decision: Decision) -> None:
+        """A note of what was decided, whatever comes of it."""
+        self._note({**decision.entry, "event": "decided"})
+        for file, text in decision.texts.items():
+            self._client.log_text(str(found.run_id), text, file)
+        entry = json.dumps(decision.entry)
+        for name, value in {**decision.tags, decision.key: entry}.items():
+            self._client.set_model_version_tag(found.name, str(found.version), name, value)
+        cast("Any", self._client).set_registered_model_tag(found.name, decision.key, entry)
+
+    def _note(self, entry: Mapping[str, object]) -> None:
+        """A line more in the folder's list of promotions; behind the address of a server, tags alone tell them."""
+        if "://" in self._location:
+            return
+        with (self._folder / PROMOTIONS).open("a", encoding="utf-8") as lines:
+            lines.write(json.dumps(entry) + "\n")
+            lines.flush()
+            os.fsync(lines.fileno())
+
+    def _model_file(self, run_id: str, place: str, *, folder: str) -> str | Path:
         """Of a folder, its own file, wherever the folder lies now: MLflow noted where it was made."""
         if "://" in self._location:
             # The whole folder: beside the model's file lie the tables for its contributions.
-            return Path(self._client.download_artifacts(run_id, _PLACE, folder)) / MODEL_FILE
-        path = self._folder / _ARTIFACTS / run_id / "artifacts" / _PLACE / MODEL_FILE
+            return Path(self._client.download_artifacts(run_id, place, folder)) / MODEL_FILE
+        path = self._artifact(run_id, f"{place}/{MODEL_FILE}")
         if not path.is_file():
             raise RegistryError(
                 f"Cannot read the registry of models {self.place}: the file of a model in it is missing",
@@ -247,11 +325,12 @@ class Registry:
         )
         for name, text in record.texts.items():
             self._client.log_text(run_id, text, name)
-        self._client.log_artifacts(run_id, folder, _PLACE)
+        self._client.log_artifacts(run_id, folder)
 
     def _next_version(self, model: RiskModel, record: TrainingRecord, *, name: str, run_id: str) -> Registered:
         is_new = self._make_name(name)
-        tags = {**record.tags, "model_version": model.version}
+        twin = {} if record.twin is None else {_TWIN_VERSION: record.twin.version}
+        tags = {**record.tags, **twin, "model_version": model.version}
         try:
             return _registered(self._client.create_model_version(name, f"runs:/{run_id}/{_PLACE}", run_id, tags))
         except BaseException:
@@ -278,9 +357,9 @@ class Registry:
             raise self._no_model(f"{SCHEME}{name}")
         return max(found, key=lambda version: int(version.version))
 
-    def _champion_number(self, name: str) -> int | None:
+    def _champion(self, name: str) -> Registered | None:
         try:
-            return int(self._version(f"{SCHEME}{name}@{CHAMPION}").version)
+            return _registered(self._version(f"{SCHEME}{name}@{CHAMPION}"), is_champion=True)
         except ModelNotFoundError:
             return None
 
@@ -316,51 +395,18 @@ class Registry:
     @contextmanager
     def _errors(self, doing: str) -> Generator[None]:
         """Whatever MLflow, its database, its server or the disk raises becomes a RegistryError that names the place."""
-        failures = _failures()
+        known = failures()
         try:
             yield
-        except failures as error:
-            found = f"Cannot {doing} the registry of models {self.place}: {_cause(error)}"
-            raise RegistryError(found, hint=_HINTS[doing]) from None
+        except known as error:
+            found = f"Cannot {doing} the registry of models {self.place}: {cause(error)}"
+            raise RegistryError(found, hint=HINTS[doing]) from None
 
 
-_HINTS = {
-    "read": "see that it is there and running; --model rules scores without it",
-    "write to": "see that it is there, running and writable; nothing was registered or promoted",
-}
-_CAUSES = {
-    "readonly": "it is read-only",
-    "read-only": "it is read-only",
-    "Permission denied": "permission is denied",
-    "unable to open database file": "its database file cannot be opened",
-    "not a database": "its database file is damaged",
-    "malformed": "its database file is damaged",
-    "Connection": "it does not answer",
-    "timed out": "it does not answer in time",
-    "No such file": "a file of it is missing",
-    "Failed to download": "a file of it is missing",
-    "No space left": "the disk is full",
-}
-
-
-def _failures() -> tuple[type[Exception], ...]:
-    """What MLflow raises; it is loaded here, quietly, where it is needed first."""
-    for name, value in _QUIET.items():
-        os.environ.setdefault(name, value)
-    try:
-        from mlflow.exceptions import MlflowException
-    except ModuleNotFoundError as missing:
-        found = f"The registry of models needs the package {missing.name}"
-        raise ConfigError(found, hint="install it: pip install 'cis_ews[train]'") from None
-    from sqlalchemy.exc import SQLAlchemyError
-
-    return (MlflowException, SQLAlchemyError, OSError)
-
-
-def _cause(error: Exception) -> str:
-    """What happened, without the SQL and the values that the error's own text may carry."""
-    said = str(error)
-    return next((words for sign, words in _CAUSES.items() if sign in said), type(error).__name__)
+def _write_twin(model: RiskModel, folder: Path) -> None:
+    """Without checking the tables for contributions, of which nobody is ever told."""
+    folder.mkdir()
+    model.hand_over(folder / MODEL_FILE)
 
 
 def _write_model(model: RiskModel, folder: Path) -> None:
@@ -368,6 +414,7 @@ def _write_model(model: RiskModel, folder: Path) -> None:
     from mlflow.models import Model, ModelSignature
     from mlflow.types.schema import ColSpec, DataType, Schema
 
+    folder.mkdir()
     model.save(folder / MODEL_FILE)
     inputs: list[Any] = [ColSpec(DataType.double, name, required=False) for name in model.features]
     outputs: list[Any] = [ColSpec(DataType.double, "risk")]
@@ -384,4 +431,5 @@ def _registered(found: ModelVersion, *, is_champion: bool = False) -> Registered
         model_version=str(found.tags.get("model_version", "")),
         label=str(found.tags.get("label", "")),
         is_champion=is_champion,
+        tags=dict(found.tags),
     )

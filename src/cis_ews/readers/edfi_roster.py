@@ -1,0 +1,130 @@
+"""Schools, students, enrollments and demographics of Ed-Fi as the roster of the contract."""
+
+from __future__ import annotations
+
+import polars as pl
+
+from cis_ews.readers.cells import truths
+from cis_ews.readers.edfi_cells import Descriptors, code_of, resolved, school_year
+from cis_ews.readers.edfi_stream import Package
+from cis_ews.readers.ledger import Ledger
+
+PLACE = ("file", "row_number")
+MOVES = ("StudentSchoolAttendanceEvent", "StudentSectionAttendanceEvent", "Grade")
+"""Records that name a student and a school, of which enrollments can be derived where the package has none."""
+RACES = {
+    "american indian - alaska native": "American Indian or Alaska Native",
+    "asian": "Asian",
+    "black - african american": "Black or African American",
+    "native hawaiian - pacific islander": "Native Hawaiian or Other Pacific Islander",
+    "white": "White",
+}
+
+
+def schools_of(package: Package, descriptors: Descriptors) -> pl.DataFrame:
+    """`school_id`, `district_id`, `name`, `level`; a school without a district is one of its own."""
+    rows = resolved(package.rows("School"), "district_id", package.rows("LocalEducationAgency"), value="district_id")
+    return rows.with_columns(
+        descriptors.word(rows, "category", kind="school_levels").alias("level"),
+        pl.coalesce("district_id", "school_id").alias("district_id"),
+    ).select("school_id", "district_id", "name", "level", *PLACE)
+
+
+def of_people(package: Package, record: str) -> pl.DataFrame:
+    """The rows of a record with the references to students and schools resolved."""
+    rows = package.rows(record)
+    if "student_id" in rows.columns:
+        rows = resolved(rows, "student_id", package.rows("Student"), value="student_id")
+    if "school_id" in rows.columns:
+        rows = resolved(rows, "school_id", package.rows("School"), value="school_id")
+    return rows
+
+
+def enrollments_of(
+    package: Package, descriptors: Descriptors, *, sessions: pl.DataFrame, ledger: Ledger
+) -> pl.DataFrame:
+    """Enrollments as they are recorded; where a package has none, derived from the records of attendance and marks.
+
+    `sessions`: `school_id`, `school_year`, `begins`, `ends`.
+    """
+    rows = of_people(package, "StudentSchoolAssociation")
+    if rows.is_empty():
+        return _derived(package, sessions, ledger)
+    rows = rows.with_columns(
+        descriptors.word(rows, "grade", kind="grade_levels").alias("grade_level"),
+        descriptors.word(rows, "exit", kind="exits").alias("exit_type"),
+        school_year("school_year"),
+    )
+    silent = rows["school_year"].null_count()
+    ledger.note(f"enrollments: {silent:,} do not say their school year; the day of entry decides", silent)
+    entry = pl.col("entry_date").str.to_date("%Y-%m-%d", strict=False)
+    by_entry = (entry.dt.year() + (entry.dt.month() >= 7).cast(pl.Int32)).cast(pl.Int16)
+    return rows.with_columns(
+        pl.coalesce("school_year", by_entry), pl.when(pl.col("exit_date").is_not_null()).then("exit_type")
+    ).select("student_id", "school_id", "entry_date", "school_year", "grade_level", "exit_date", "exit_type", *PLACE)
+
+
+def _derived(package: Package, sessions: pl.DataFrame, ledger: Ledger) -> pl.DataFrame:
+    """One enrollment a student, school and school year of which anything is recorded, from the year's first day on."""
+    named = [of_people(package, record) for record in MOVES]
+    incidents = of_people(package, "DisciplineAction")
+    pairs = pl.concat([rows.select("student_id", "school_id") for rows in [*named, incidents]])
+    years = sessions.group_by("school_id", "school_year").agg(pl.col("begins").min().alias("entry_date"))
+    found = pairs.drop_nulls().unique().join(years, on="school_id").sort("student_id", "school_id", "school_year")
+    ledger.note(
+        "enrollments: the package has none; a student is taken as enrolled, from the first day of the school year on, "
+        "in each school where an absence, a mark or a disciplinary action is recorded; grade levels are not known"
+    )
+    return found.select(
+        "student_id",
+        "school_id",
+        pl.col("entry_date").dt.to_string("%Y-%m-%d"),
+        pl.col("school_year"),
+        pl.lit(None, dtype=pl.String).alias("grade_level"),
+        pl.lit(None, dtype=pl.String).alias("exit_date"),
+        pl.lit(None, dtype=pl.String).alias("exit_type"),
+        pl.lit(None, dtype=pl.String).alias("file"),
+        pl.int_range(1, pl.len() + 1, dtype=pl.Int64).alias("row_number"),
+    )
+
+
+def students_of(package: Package, enrollments: pl.DataFrame, ledger: Ledger) -> pl.DataFrame:
+    """`student_id`, names, birth date. Who is in no school of the package is reduced: nothing is asked of them."""
+    rows = package.rows("Student")
+    known = rows.join(enrollments.select("student_id"), on="student_id", how="semi", maintain_order="left")
+    unsaid = rows.filter(pl.col("student_id").is_null())
+    ledger.reduce(
+        "students", rows.height - known.height - unsaid.height, "are enrolled in no school of the package: not scored"
+    )
+    return pl.concat([known, unsaid]).select("student_id", "first_name", "last_name", "birth_date", *PLACE)
+
+
+def demographics_of(package: Package, students: pl.DataFrame, ledger: Ledger) -> pl.DataFrame:
+    """One row a student of whom an association or a program says anything; read by the audit of fairness alone."""
+    said = of_people(package, "StudentEducationOrganizationAssociation")
+    said = truths(said, "StudentEducationOrganizationAssociation", ("hispanic",), ledger=ledger)
+    several = said.height - said["student_id"].n_unique()
+    ledger.reduce("demographics", several, "associations are further ones of the same student")
+    english = code_of(said["english"]).str.to_lowercase()
+    race = code_of(said["race"]).str.to_lowercase().replace_strict(RACES, default=None, return_dtype=pl.String)
+    of_student = said.select(
+        "student_id",
+        pl.coalesce(code_of(said["gender"]).alias("gender"), pl.lit(None, dtype=pl.String)).alias("gender"),
+        pl.when("hispanic").then(pl.lit("Hispanic or Latino")).otherwise(race).alias("race_ethnicity"),
+        pl.when(english == "limited").then(pl.lit("current")).alias("english_learner"),
+        *PLACE,
+    ).unique("student_id", keep="first", maintain_order=True)
+    programs = {
+        "disability": "StudentSpecialEducationProgramAssociation",
+        "low_income": "StudentSchoolFoodServiceProgramAssociation",
+        "homeless": "StudentHomelessProgramAssociation",
+    }
+    base = students.filter(pl.col("student_id").is_not_null()).select("student_id", *PLACE).unique("student_id")
+    found = base.join(of_student.drop(*PLACE), on="student_id", how="left").sort("row_number")
+    for column, record in programs.items():
+        rows = of_people(package, record)
+        if rows.height:
+            ledger.note(f"demographics: {column} is whether a {record} names the student")
+            found = found.with_columns(pl.col("student_id").is_in(rows["student_id"].unique().to_list()).alias(column))
+    has_any = of_student.height or any(column in found.columns for column in programs)
+    return found if has_any else found.clear()

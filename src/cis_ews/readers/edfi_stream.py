@@ -1,0 +1,228 @@
+"""Ed-Fi's bulk XML read as a stream: the records that are used become rows of text, one file after the other.
+
+A file is fed to the parser a piece at a time, and what was read is let go, so memory does not grow with it. Nothing
+outside the file is ever opened: no entities, no DTD, no network.
+"""
+
+from __future__ import annotations
+
+import importlib
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from cis_ews.errors import ConfigError, ReadError
+from cis_ews.readers.edfi_records import INTERCHANGES, RECORDS, REFERRED, SAYS_REF
+from cis_ews.readers.limits import ReadLimits
+from cis_ews.readers.sources import Entry, open_entry
+from cis_ews.schema.school_data import SourceFile
+
+PIECE = 1 << 20
+ROWS_AT_ONCE = 100_000
+PLACE = {"file": pl.String(), "row_number": pl.Int64()}
+_ROOT = re.compile(rb"<(?:[A-Za-z_][\w.-]*:)?(Interchange\w+)[\s>/]")
+
+
+@dataclass(slots=True)
+class _Node:
+    """What is looked for below an element: the column of its own text with the rank of this place, and its children."""
+
+    column: int = -1
+    rank: int = 0
+    children: dict[str, _Node] = field(default_factory=dict[str, "_Node"])
+
+
+@dataclass(frozen=True, slots=True)
+class _Record:
+    """How a record is read: its columns, and the tree of places."""
+
+    columns: tuple[str, ...]
+    places: _Node
+
+
+@dataclass(slots=True)
+class Package:
+    """What the files of a package hold: a frame of text a record, with `id`, `file` and `row_number`.
+
+    `row_number` is the place of a record among those of its file that are read, from 1. `passed_over`: files that hold
+    nothing that is used.
+    """
+
+    frames: dict[str, list[pl.DataFrame]] = field(default_factory=dict[str, list[pl.DataFrame]])
+    files: list[SourceFile] = field(default_factory=list[SourceFile])
+    passed_over: int = 0
+
+    def rows(self, record: str) -> pl.DataFrame:
+        """The rows of a record, none where the package has none."""
+        return pl.concat([no_rows(record), *self.frames.get(record, [])])
+
+
+def no_rows(record: str) -> pl.DataFrame:
+    """A frame of a record without rows."""
+    return pl.DataFrame(schema={**dict.fromkeys([*RECORDS[record], REFERRED], pl.String()), **PLACE})
+
+
+def read_xml(entry: Entry, *, package: Package, limits: ReadLimits, schemas: Path | None = None) -> None:
+    """Read one file into the package. `schemas`: the folder of the XSDs, where the file is to be held against them.
+
+    Raises ReadError where it is no well-formed XML, has a document type, or breaks its XSD: by line, without its text.
+    """
+    etree = _lxml()
+    with open_entry(entry, limits) as opened:
+        head = opened.content.read(PIECE)
+        root = _ROOT.search(head)
+        if root is None or root.group(1).decode() not in INTERCHANGES:
+            package.passed_over += 1
+            return
+        interchange = root.group(1).decode()
+        parser = etree.XMLPullParser(
+            events=("start", "end"),
+            tag=[f"{{*}}{name}" for name in (interchange, *RECORDS)],
+            resolve_entities=False,
+            no_network=True,
+            load_dtd=False,
+            huge_tree=False,
+            remove_comments=True,
+            remove_pis=True,
+            schema=_schema(interchange, schemas),
+        )
+        reading = _Reading(entry.name)
+        try:
+            while head:
+                parser.feed(head)
+                reading.take(parser)
+                head = opened.content.read(PIECE)
+            parser.close()
+            reading.take(parser)
+        except etree.XMLSyntaxError as error:
+            raise _refused(entry.name, error, is_checked=schemas is not None) from None
+        for record, frame in reading.frames():
+            package.frames.setdefault(record, []).append(frame)
+        kind = interchange.removeprefix("Interchange")
+        package.files.append(SourceFile(table=kind, name=entry.name, sha256=opened.sha256(), rows=reading.records))
+
+
+def _refused(name: str, error: Any, *, is_checked: bool) -> ReadError:
+    """The place and the kind of the fault: the parser's own words can quote what stands there."""
+    line, _ = error.position
+    kind = error.error_log.last_error.type_name if len(error.error_log) else "unknown"
+    if is_checked and kind.startswith("SCHEMA"):
+        hint = "ask the sender for a file that its own schema allows, or read it without `schemas`"
+        return ReadError(f"{name}: line {line:,} breaks the XSD of its interchange ({kind})", hint=hint, file=name)
+    return ReadError(f"{name}: no well-formed XML near line {line:,}", hint="export it again", file=name)
+
+
+def _schema(interchange: str, schemas: Path | None) -> Any:
+    if schemas is None:
+        return None
+    etree, path = _lxml(), schemas / f"Interchange-{interchange.removeprefix('Interchange')}.xsd"
+    if not path.is_file():
+        raise ConfigError(f"{schemas}: there is no {path.name}", hint="name the folder that holds Ed-Fi's XSDs")
+    return etree.XMLSchema(etree.parse(path, etree.XMLParser(no_network=True, resolve_entities=False)))
+
+
+def _lxml() -> Any:
+    """lxml has no type information; it is loaded for this format alone."""
+    try:
+        return importlib.import_module("lxml.etree")
+    except ModuleNotFoundError:
+        raise ConfigError("Ed-Fi XML needs lxml", hint="pip install 'cis_ews[edfi]'") from None
+
+
+class _Reading:
+    """One file while it is read."""
+
+    def __init__(self, name: str) -> None:
+        self.name, self.records = name, 0
+        self._root: Any = None
+        self._local: dict[str, str] = {}
+        self._rows: dict[str, list[list[str | None]]] = {}
+        self._numbers: dict[str, list[int]] = {}
+        self._done: dict[str, list[pl.DataFrame]] = {}
+
+    def take(self, parser: Any) -> None:
+        """The records that the parser has finished; then let them go."""
+        for event, element in parser.read_events():
+            if event == "start":
+                if self._root is None and element.getparent() is None:
+                    self._begin(element)
+            elif element.getparent() is self._root:
+                self._read(element)
+        if self._root is not None:
+            self._let_go()
+
+    def _begin(self, root: Any) -> None:
+        self._root = root
+        if root.getroottree().docinfo.doctype:
+            raise ReadError(f"{self.name}: the file has a document type", hint="export it without", file=self.name)
+
+    def _let_go(self) -> None:
+        """All children of the root but the last, which may still be open."""
+        while len(self._root) > 1:
+            del self._root[0]
+
+    def _read(self, element: Any) -> None:
+        record = self._name(element.tag)
+        plan = _PLANS[record]
+        values: list[str | None] = [None] * len(plan.columns)
+        ranks = [99] * len(plan.columns)
+        self._walk(element, plan.places, values=values, ranks=ranks)
+        values[-1] = element.get("id")
+        self.records += 1
+        rows = self._rows.setdefault(record, [])
+        rows.append(values)
+        self._numbers.setdefault(record, []).append(self.records)
+        if len(rows) == ROWS_AT_ONCE:
+            self._pack(record)
+
+    def _walk(self, element: Any, node: _Node, *, values: list[str | None], ranks: list[int]) -> None:
+        for child in element:
+            below = node.children.get(self._name(child.tag))
+            if below is None:
+                continue
+            if below.column >= 0 and below.rank < ranks[below.column]:
+                text, ref = child.text, child.get("ref")
+                said = f"{SAYS_REF}{ref}" if ref else text.strip() if text else None
+                if said:
+                    values[below.column], ranks[below.column] = said, below.rank
+            if below.children:
+                self._walk(child, below, values=values, ranks=ranks)
+
+    def _name(self, tag: str) -> str:
+        name = self._local.get(tag)
+        if name is None:
+            name = self._local[tag] = tag.rpartition("}")[2]
+        return name
+
+    def _pack(self, record: str) -> None:
+        columns, rows = _PLANS[record].columns, self._rows.pop(record)
+        frame = pl.DataFrame(rows, schema=dict.fromkeys(columns, pl.String), orient="row")
+        place = [
+            pl.lit(self.name).alias("file"),
+            pl.Series("row_number", self._numbers.pop(record), dtype=pl.Int64),
+        ]
+        self._done.setdefault(record, []).append(frame.with_columns(place))
+
+    def frames(self) -> list[tuple[str, pl.DataFrame]]:
+        """A frame or more of each record of the file."""
+        for record in list(self._rows):
+            self._pack(record)
+        return [(record, frame) for record, frames in self._done.items() for frame in frames]
+
+
+def _plan(columns: Mapping[str, Sequence[str]]) -> _Record:
+    root = _Node()
+    for number, places in enumerate(columns.values()):
+        for rank, place in enumerate(places):
+            node = root
+            for name in place.split("/"):
+                node = node.children.setdefault(name, _Node())
+            node.column, node.rank = number, rank
+    return _Record((*columns, REFERRED), root)
+
+
+_PLANS: Mapping[str, _Record] = {record: _plan(columns) for record, columns in RECORDS.items()}

@@ -1,0 +1,70 @@
+"""Whatever is done to an Ed-Fi file: no error outside the tree, no row dropped uncounted, no value in a message."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+from cis_ews.errors import EwsError
+from cis_ews.readers import read_school_data
+from cis_ews.schema.school_data import SchoolData
+from tests.lib.dirt import accounted, clean_frames, leaks
+from tests.lib.edfi import package_of
+from tests.lib.spoilers import CELLS, PLACES, told
+
+CLEAN = package_of(clean_frames())
+FILES = sorted(CLEAN)
+ELEMENT = "<>/&"
+
+
+def outcome_of(files: dict[str, str]) -> SchoolData | EwsError:
+    with TemporaryDirectory() as name:
+        for file, content in files.items():
+            (Path(name) / file).write_text(content, encoding="utf-8", errors="replace")
+        try:
+            return read_school_data(name, format="edfi", tolerance=1.0)
+        except EwsError as error:
+            return error
+
+
+def is_sound(outcome: SchoolData | EwsError) -> bool:
+    if isinstance(outcome, SchoolData):
+        assert all(read == kept for read, kept in accounted(outcome).values())
+    return leaks(told(outcome)) == []
+
+
+def texts_of(content: str) -> list[tuple[int, int]]:
+    """Where the texts of elements begin and end."""
+    found: list[tuple[int, int]] = []
+    at = content.find("<Interchange")
+    while (begin := content.find(">", at)) != -1:
+        end = content.find("<", begin)
+        if end > begin + 1 and content[begin + 1 : end].strip():
+            found.append((begin + 1, end))
+        at = begin + 1
+    return found
+
+
+@settings(max_examples=25)
+@given(file=st.sampled_from(FILES), place=PLACES, cell=CELLS, times=st.integers(1, 3))
+@example(file="StudentAttendance.xml", place=0.2, cell="nan", times=1)
+@example(file="Student.xml", place=0.0, cell="MARKERNAME", times=1)
+def test_other_texts_are_an_error_of_the_tree_or_counted(file: str, place: float, cell: str, times: int) -> None:
+    content = CLEAN[file]
+    plain = "".join(each for each in cell if each not in ELEMENT)
+    for number in range(times):
+        places = texts_of(content)
+        begin, end = places[int((place + number / times) % 1 * len(places))]
+        content = content[:begin] + plain + content[end:]
+    assert is_sound(outcome_of(CLEAN | {file: content}))
+
+
+@settings(max_examples=15)
+@given(file=st.sampled_from(FILES), place=PLACES, length=st.integers(0, 200), text=CELLS)
+def test_a_torn_file_is_an_error_of_the_tree(file: str, place: float, length: int, text: str) -> None:
+    content = CLEAN[file]
+    at = int(place * len(content))
+    assert is_sound(outcome_of(CLEAN | {file: content[:at] + text + content[at + length :]}))

@@ -1,0 +1,289 @@
+"""Ed-Fi's bulk XML: what the tables of the contract are made of, and what is refused or counted."""
+
+from __future__ import annotations
+
+import tracemalloc
+from collections.abc import Mapping
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from cis_ews.errors import ConfigError, ReadError, UnmappedCodesError
+from cis_ews.readers import read_school_data
+from cis_ews.readers.edfi_records import INTERCHANGES
+from cis_ews.readers.edfi_stream import Package, read_xml
+from cis_ews.readers.limits import ReadLimits
+from cis_ews.readers.sources import list_entries
+from cis_ews.schema.school_data import SchoolData
+from tests.lib.builders import absence, action, enrollment, frames, grade, incident, student, weekdays
+from tests.lib.dirt import accounted, clean_frames, leaks, rules_broken, zip_of
+from tests.lib.edfi import code, document, package_of, school_of, student_of, text, write_package, xml
+
+SAME = {
+    "schools": ["school_id", "district_id", "name", "level"],
+    "calendar_days": ["school_id", "date", "is_instructional", "school_year", "term"],
+    "students": ["student_id", "first_name", "last_name", "birth_date"],
+    "enrollments": ["student_id", "school_id", "entry_date", "school_year", "grade_level", "exit_date", "exit_type"],
+    "attendance_events": ["student_id", "school_id", "date", "status", "fraction_absent"],
+    "incidents": ["student_id", "school_id", "date", "severity"],
+    "discipline_actions": ["student_id", "action", "start_date", "days"],
+    "course_grades": ["student_id", "school_id", "course_id", "school_year", "term", "subject", "mark", "percent"],
+}
+"""What Ed-Fi can carry of each table."""
+
+
+@pytest.fixture
+def files() -> dict[str, str]:
+    return package_of(clean_frames())
+
+
+def read(folder: Path, files: Mapping[str, str], **options: float) -> SchoolData:
+    return read_school_data(write_package(folder, files), format="edfi", **options)  # pyright: ignore[reportArgumentType]
+
+
+def some_notes(data: SchoolData, beginning: str) -> list[str]:
+    return [note for note in data.coverage.notes if note.startswith(beginning)]
+
+
+def event(who: str, day: str, category: str, **said: object) -> str:
+    """An attendance event of a student at the school `north`."""
+    duration, minutes = said.get("duration"), said.get("minutes")
+    return (
+        xml(
+            "StudentSchoolAttendanceEvent",
+            xml(
+                "AttendanceEvent",
+                text("EventDate", day),
+                code("AttendanceEventCategory", "AttendanceEventCategory", category),
+                text("EventDuration", duration),
+            ),
+            student_of(who),
+            school_of(str(said.get("school", "north"))),
+            text("SchoolAttendanceDuration", minutes),
+        )
+        or ""
+    )
+
+
+def test_a_district_written_as_ed_fi_comes_back_as_it_was(tmp_path: Path, files: dict[str, str]) -> None:
+    data = read(tmp_path, files)
+    assert data.rejections.is_empty()
+    assert all(read == kept for read, kept in accounted(data).values())
+    for table, columns in SAME.items():
+        expected = SchoolData.from_frames(clean_frames()).table(table).select(columns).sort(columns)
+        found = data.table(table).select(columns).sort(columns)
+        assert found.equals(expected), table
+
+
+def test_a_zip_and_a_folder_say_the_same(tmp_path: Path, files: dict[str, str]) -> None:
+    archive = zip_of(tmp_path / "edfi.zip", {f"sub/{name}": text.encode() for name, text in files.items()})
+    packed = read_school_data(archive, format="edfi")
+    plain = read(tmp_path / "plain", files)
+    assert all(packed.table(table).equals(plain.table(table)) for table in SAME)
+
+
+@pytest.mark.parametrize("namespace", ["http://ed-fi.org/0400", "http://ed-fi.org/6.1.0"])
+def test_the_namespace_of_another_standard_is_read_too(tmp_path: Path, files: dict[str, str], namespace: str) -> None:
+    other = {name: text.replace("http://ed-fi.org/5.2.0", namespace) for name, text in files.items()}
+    assert read(tmp_path, other).students.height == 40
+
+
+def test_of_several_events_of_a_day_the_longest_counts(tmp_path: Path, files: dict[str, str]) -> None:
+    who, other = "MARKERID001", "MARKERID003"
+    files["StudentAttendance.xml"] = document(
+        "StudentAttendance",
+        [
+            event(who, "2025-09-05", "Tardy"),
+            event(who, "2025-09-05", "Excused Absence", duration=0.5),
+            event(who, "2025-09-05", "Unexcused Absence", duration=0.5),
+            event(other, "2025-09-08", "Partial", minutes=39),
+            event(other, "2025-09-09", "Early departure"),
+            event(other, "2025-09-10", "Excused Absence"),
+            event(other, "2025-09-10", "Excused Absence"),
+            event(other, "2025-09-11", "Unexcused Absence", duration=2),
+        ],
+    )
+    data = read(tmp_path, files, tolerance=0.5)
+    found = data.attendance_events.select("student_id", "status", "fraction_absent").rows()
+    assert found == [
+        (who, "unexcused", 0.5),
+        (other, "excused", 0.1),
+        (other, "excused", 0.25),
+        (other, "excused", 1.0),
+    ]
+    assert rules_broken(data, "attendance_events") == [
+        ("duplicate_row", 7, None),
+        ("out_of_range", 8, "fraction_absent"),
+    ]
+    assert some_notes(data, "attendance_events: 2 events are further ones of the same day")
+    assert all(read == kept for read, kept in accounted(data).values())
+
+
+def test_a_code_that_no_crosswalk_knows_stops_with_its_list(tmp_path: Path, files: dict[str, str]) -> None:
+    files["StudentAttendance.xml"] = files["StudentAttendance.xml"].replace("#Unexcused Absence", "#Field trip")
+    with pytest.raises(UnmappedCodesError, match=r"attendance \(category\)") as caught:
+        read(tmp_path, files)
+    assert "Field trip (40 rows)" in str(caught.value)
+    assert "docs/edfi.md" in str(caught.value.hint)
+    toml = tmp_path / "own.toml"
+    toml.write_text('reader = "edfi"\n[crosswalks.attendance]\n"field trip" = "present"\n', encoding="utf-8")
+    assert read_school_data(tmp_path, format=str(toml)).attendance_events["status"].unique().to_list() == ["tardy"]
+
+
+def test_victims_and_witnesses_are_no_offenders(tmp_path: Path, files: dict[str, str]) -> None:
+    before = files["StudentDiscipline.xml"]
+    files["StudentDiscipline.xml"] = before.replace("#Perpetrator", "#Witness", 3)
+    data = read(tmp_path, files, tolerance=0.2)
+    assert data.incidents.height == 37
+    assert some_notes(data, "incidents: 3 associations are of students who are no offenders")
+    assert [rule for rule, _, _ in rules_broken(data, "discipline_actions")] == ["incident_known"] * 3
+
+
+def test_without_enrollments_they_are_derived_and_said(tmp_path: Path, files: dict[str, str]) -> None:
+    del files["StudentEnrollment.xml"]
+    data = read(tmp_path, files)
+    assert data.enrollments.height == 40
+    assert data.enrollments["grade_level"].null_count() == 40
+    assert some_notes(data, "enrollments: the package has none")
+    files["StudentAttendance.xml"] = document("StudentAttendance", [event("MARKERID001", "2025-09-05", "Tardy")])
+    del files["StudentDiscipline.xml"], files["StudentTranscript.xml"]
+    alone = read(tmp_path / "alone", files)
+    assert alone.students.height == 1
+    assert some_notes(alone, "students: 39 are enrolled in no school of the package")
+    assert all(read == kept for read, kept in accounted(alone).values())
+
+
+def test_a_calendar_with_few_dates_gives_way_to_the_sessions(tmp_path: Path, files: dict[str, str]) -> None:
+    lines = files["EducationOrgCalendar.xml"].splitlines()
+    few = [line for line in lines if "<CalendarDate>" not in line or "2025-09-03" in line]
+    files["EducationOrgCalendar.xml"] = "\n".join(few)
+    data = read(tmp_path, files)
+    assert some_notes(data, "calendar_days: 2 calendar dates are of schools that have too few of them")
+    assert some_notes(data, "calendar_days: of 2 schools derived from their sessions")
+    assert data.calendar_days.filter("is_instructional")["date"].dt.weekday().max() == 5
+
+
+def test_marks_of_grading_periods_are_known_from_their_last_day(tmp_path: Path, files: dict[str, str]) -> None:
+    period = xml(
+        "GradingPeriod",
+        code("GradingPeriod", "GradingPeriod", "First Six Weeks"),
+        text("GradingPeriodName", "P1"),
+        text("SchoolYear", "2025-2026"),
+        text("BeginDate", "2025-09-03"),
+        text("EndDate", "2025-10-15"),
+        school_of("north"),
+    )
+    section = xml(
+        "CourseOfferingReference",
+        xml("CourseOfferingIdentity", text("LocalCourseCode", "algebra"), school_of("north")),
+    )
+    association = xml(
+        "StudentSectionAssociationIdentity",
+        student_of("MARKERID001"),
+        xml("SectionReference", xml("SectionIdentity", text("SectionIdentifier", "1"), section)),
+    )
+    said = xml(
+        "GradingPeriodReference",
+        xml(
+            "GradingPeriodIdentity",
+            school_of("north"),
+            code("GradingPeriod", "GradingPeriod", "First Six Weeks"),
+            text("SchoolYear", "2025-2026"),
+        ),
+    )
+    mark = xml(
+        "Grade",
+        text("LetterGradeEarned", "C"),
+        code("GradeType", "GradeType", "Grading Period"),
+        xml("StudentSectionAssociationReference", association),
+        said,
+    )
+    assert period
+    assert mark
+    calendar = files["EducationOrgCalendar.xml"]
+    files["EducationOrgCalendar.xml"] = calendar.replace("<CalendarDate>", f"{period}<CalendarDate>", 1)
+    files["StudentGrade.xml"] = document("StudentGrade", [mark, mark.replace("Grading Period<", "Conduct<")])
+    data = read(tmp_path, files)
+    row = data.course_grades.filter(pl.col("term") == "First Six Weeks").row(0, named=True)
+    assert (row["mark"], row["subject"], row["is_final"], str(row["graded_on"])) == ("C", "math", False, "2025-10-15")
+    assert some_notes(data, "course_grades: 1 grades are of a conduct or an exam")
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        ("<InterchangeStudent><Student>", "no well-formed XML near line 1"),
+        ('<!DOCTYPE x [<!ENTITY a "MARKERNAME">]><InterchangeStudent><Student/></InterchangeStudent>', "document type"),
+        ("<InterchangeStudent>\n<Student>MARKERNAME</Pupil></InterchangeStudent>", "no well-formed XML near line 2"),
+    ],
+)
+def test_a_damaged_file_is_told_by_its_line_and_never_by_its_text(
+    tmp_path: Path, files: dict[str, str], content: str, said: str
+) -> None:
+    files["Student.xml"] = content
+    with pytest.raises(ReadError, match=said) as caught:
+        read(tmp_path, files)
+    assert leaks(caught.value) == []
+
+
+def test_no_file_outside_is_opened(tmp_path: Path, files: dict[str, str]) -> None:
+    (tmp_path / "secret").write_text("MARKERNAME", encoding="utf-8")
+    entity = f'<!DOCTYPE x [<!ENTITY a SYSTEM "file://{tmp_path}/secret">]>'
+    files["Student.xml"] = files["Student.xml"].replace("<InterchangeStudent", f"{entity}<InterchangeStudent")
+    with pytest.raises(ReadError, match="document type"):
+        read(tmp_path / "package", files)
+
+
+def test_files_of_other_interchanges_are_passed_over_and_counted(tmp_path: Path, files: dict[str, str]) -> None:
+    files["Descriptors.xml"] = document("Descriptors", ["<GradeLevelDescriptor/>"])
+    files["notes.xml"] = "<notes/>"
+    assert some_notes(read(tmp_path, files), "2 files passed over")
+
+
+def test_without_students_or_schools_it_says_what_is_missing(tmp_path: Path, files: dict[str, str]) -> None:
+    del files["Student.xml"]
+    with pytest.raises(ReadError, match=r"no record of Student \(InterchangeStudent\)"):
+        read(tmp_path, files)
+
+
+def test_a_folder_of_xsds_that_lacks_one_is_said(tmp_path: Path, files: dict[str, str]) -> None:
+    (tmp_path / "own.toml").write_text('reader = "edfi"\nschemas = "xsd"\n', encoding="utf-8")
+    write_package(tmp_path, files)
+    with pytest.raises(ConfigError, match=r"there is no Interchange-\w+\.xsd"):
+        read_school_data(tmp_path, format=str(tmp_path / "own.toml"))
+
+
+def test_memory_does_not_grow_with_the_file(tmp_path: Path) -> None:
+    """Of a file of records of which nothing is kept, ten times as long takes no more: it is read as a stream."""
+
+    def most(records: int) -> int:
+        folder = tmp_path / str(records)
+        filler = "".join(xml("Staff", text("StaffUniqueId", number)) or "" for number in range(100))
+        write_package(folder, {"Student.xml": document("Student", [filler] * records)})
+        (entry,) = list_entries(folder, ReadLimits())
+        tracemalloc.start()
+        read_xml(entry, package=Package(), limits=ReadLimits())
+        peak = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        return peak
+
+    assert most(3_000) < 1.5 * most(300)
+
+
+def test_every_interchange_is_one_of_the_standard() -> None:
+    assert all(name.startswith("Interchange") for name in INTERCHANGES)
+
+
+def test_a_night_of_long_suspensions(tmp_path: Path) -> None:
+    tables = frames(
+        calendar=weekdays("2025-09-03", "2025-12-19", terms={"S1": "2025-12-19"}),
+        students=[student("s1")],
+        enrollments=[enrollment("s1", "north", "2025-09-03", grade="9")],
+        attendance=[absence("s1", "2025-09-05", "north")],
+        incidents=[incident("s1", "2025-09-09", "north", incident_id="i1")],
+        actions=[action("s1", "2025-09-10", incident_id="i1", days=15)],
+        grades=[grade("s1", "algebra", "S1", school_id="north", subject="math", percent=71.0)],
+    )
+    data = read(tmp_path, package_of(tables))
+    assert data.discipline_actions["action"].to_list() == ["long_term_suspension"]
