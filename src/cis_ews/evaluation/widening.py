@@ -29,9 +29,9 @@ class Widened:
     """One group's gap, before and now, at one decision.
 
     `growth`: how much further from nothing the gap is now, on the side on which it lies now: a group that was missed
-    less than others and is missed more has a gap that is new as a whole. `p`: how likely a change as large is by chance,
-    adjusted for all groups that are told by themselves, or for all pairs (Holm). Never of a group that the audit does
-    not tell.
+    less than others and is missed more has a gap that is new as a whole. `p`: how likely a change as large is by
+    chance, adjusted for all groups that are told by themselves, or for all pairs (Holm). Never of a group that the
+    audit does not tell.
     """
 
     decision: str

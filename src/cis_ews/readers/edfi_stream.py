@@ -27,12 +27,15 @@ PLACE = {"file": pl.String(), "row_number": pl.Int64()}
 _ROOT = re.compile(rb"<(?:[A-Za-z_][\w.-]*:)?(Interchange\w+)[\s>/]")
 
 
+_LAST = 99  # a rank behind that of every place
+
+
 @dataclass(slots=True)
 class _Node:
     """What is looked for below an element: the column of its own text with the rank of this place, and its children."""
 
-    column: int = -1
-    rank: int = 0
+    column: int = 0
+    rank: int = _LAST
     children: dict[str, _Node] = field(default_factory=dict[str, "_Node"])
 
 
@@ -139,7 +142,7 @@ class _Reading:
     def __init__(self, name: str) -> None:
         self.name, self.records = name, 0
         self._root: Any = None
-        self._local: dict[str, str] = {}
+        self._plans: dict[str, _Record] = {}
         self._rows: dict[str, list[list[str | None]]] = {}
         self._numbers: dict[str, list[int]] = {}
         self._done: dict[str, list[pl.DataFrame]] = {}
@@ -162,15 +165,14 @@ class _Reading:
 
     def _let_go(self) -> None:
         """All children of the root but the last, which may still be open."""
-        while len(self._root) > 1:
-            del self._root[0]
+        del self._root[:-1]
 
     def _read(self, element: Any) -> None:
-        record = self._name(element.tag)
-        plan = _PLANS[record]
+        record = element.tag.rpartition("}")[2]
+        plan = self._plan(record, element.tag)
         values: list[str | None] = [None] * len(plan.columns)
-        ranks = [99] * len(plan.columns)
-        self._walk(element, plan.places, values=values, ranks=ranks)
+        ranks = [_LAST] * len(plan.columns)
+        _walk(element, plan.places.children, values=values, ranks=ranks)
         values[-1] = element.get("id")
         self.records += 1
         rows = self._rows.setdefault(record, [])
@@ -179,27 +181,14 @@ class _Reading:
         if len(rows) == ROWS_AT_ONCE:
             self._pack(record)
 
-    def _walk(self, element: Any, node: _Node, *, values: list[str | None], ranks: list[int]) -> None:
-        for child in element:
-            below = node.children.get(self._name(child.tag))
-            if below is None:
-                continue
-            if below.column >= 0 and below.rank < ranks[below.column]:
-                text, ref = child.text, child.get("ref")
-                said = f"{SAYS_REF}{ref}" if ref else text.strip() if text else None
-                if said:
-                    values[below.column], ranks[below.column] = said, below.rank
-            if below.children:
-                self._walk(child, below, values=values, ranks=ranks)
-
-    def _name(self, tag: str) -> str:
-        name = self._local.get(tag)
-        if name is None:
-            name = self._local[tag] = tag.rpartition("}")[2]
-        return name
+    def _plan(self, record: str, tag: str) -> _Record:
+        """The plan of a record with the namespace of this file in its names."""
+        if tag not in self._plans:
+            self._plans[tag] = _planned(RECORDS[record], namespace=tag.removesuffix(record))
+        return self._plans[tag]
 
     def _pack(self, record: str) -> None:
-        columns, rows = _PLANS[record].columns, self._rows.pop(record)
+        rows, columns = self._rows.pop(record), (*RECORDS[record], REFERRED)
         frame = pl.DataFrame(rows, schema=dict.fromkeys(columns, pl.String), orient="row")
         place = [
             pl.lit(self.name).alias("file"),
@@ -214,15 +203,27 @@ class _Reading:
         return [(record, frame) for record, frames in self._done.items() for frame in frames]
 
 
-def _plan(columns: Mapping[str, Sequence[str]]) -> _Record:
+def _walk(element: Any, below: Mapping[str, _Node], *, values: list[str | None], ranks: list[int]) -> None:
+    """Put the texts of the places below an element into their columns; the place of the lowest rank counts."""
+    for child in element:
+        node = below.get(child.tag)
+        if node is None:
+            continue
+        if node.rank < ranks[node.column]:
+            text, ref = child.text, child.get("ref")
+            said = f"{SAYS_REF}{ref}" if ref else text.strip() if text else None
+            if said:
+                values[node.column], ranks[node.column] = said, node.rank
+        if node.children:
+            _walk(child, node.children, values=values, ranks=ranks)
+
+
+def _planned(columns: Mapping[str, Sequence[str]], *, namespace: str) -> _Record:
     root = _Node()
     for number, places in enumerate(columns.values()):
         for rank, place in enumerate(places):
             node = root
             for name in place.split("/"):
-                node = node.children.setdefault(name, _Node())
+                node = node.children.setdefault(f"{namespace}{name}", _Node())
             node.column, node.rank = number, rank
     return _Record((*columns, REFERRED), root)
-
-
-_PLANS: Mapping[str, _Record] = {record: _plan(columns) for record, columns in RECORDS.items()}
