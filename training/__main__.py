@@ -81,7 +81,8 @@ def train(
     session = begin(context, as_json=as_json)
     runs = session.store(store)
     registry = Registry(session.registry(runs))
-    # Read before anything is learned: a registry that is down is no reason to work for minutes first.
+    # Before anything is learned: a registry that is down is no reason to work for minutes first.
+    registry.check_ready()
     champion = load_champion(registry, settings.name)
     learned = partial(_trained, session, source, settings, champion=champion)
     trained = learned(runs=runs, source_format=source_format)

@@ -31,7 +31,7 @@ from training.known import features_known_by
 from training.leakage import LeakageReport, find_later, find_leaks, refuse
 from training.matrices import Matrices, build_matrices
 from training.null_control import NullControl, null_control, one_date_a_year
-from training.splits import Part, Split, held_back_years, leave_future_out, rows_on
+from training.splits import Part, Split, check_both_outcomes, held_back_years, leave_future_out, rows_on
 from training.stability import Stability, measure_stability
 from training.validation import Validation, validate
 
@@ -85,6 +85,8 @@ def train(
         everyone = build(minimum_days=0, dates=_measuring_dates(school_data, matrices, config))
         measured = everyone.from_days(policy.minimum_days_enrolled)
         splits = leave_future_out(matrices, measured, label=config.label)
+        for split in splits:
+            check_both_outcomes(split, matrices, measured, label=config.label)
     with progress.step("look for leaks"):
         leakage = _without_leaks(school_data, matrices, config=config, erased=erased)
     with progress.step("validate"):

@@ -11,9 +11,9 @@ import polars as pl
 from cis_ews.calendars import school_year_at
 from cis_ews.errors import DataError
 from cis_ews.indicators import compute_indicators
-from cis_ews.risk.cohort import build_cohort
+from cis_ews.risk.cohort import Cohort, build_cohort
 from cis_ews.risk.features import build_features
-from cis_ews.risk.labels import happened_on, horizon_end, known_through, make_labels
+from cis_ews.risk.labels import horizon_end, known_through, make_outcomes
 from cis_ews.schema.school_data import SchoolData
 from cis_ews.wording import counted
 from training.config import TrainingConfig
@@ -88,14 +88,11 @@ def build_matrices(
     skipped: dict[date, str] = {}
     for as_of in _dates(school_data, config) if dates is None else dates:
         try:
-            end = _reached_end(school_data, as_of, config.label)
-            labels = make_labels(school_data, as_of, label=config.label)
-            days = happened_on(school_data, as_of, label=config.label) if school_data.supports.height else None
+            known = _known(school_data, as_of, config=config, erased=erased)
         except DataError as error:
             skipped[as_of] = error.message
             continue
-        known = _Known(as_of=as_of, horizon_end=end, labels=labels, happened_on=days, supported=config.supported)
-        parts.append(_matrix(school_data, known, minimum_days=minimum_days, erased=erased))
+        parts.append(_matrix(school_data, known, minimum_days=minimum_days))
     if not parts:
         raise DataError(
             f"No past as-of date can be used to learn {config.label}: {next(iter(skipped.values()), 'there is none')}",
@@ -134,13 +131,32 @@ def _those_learned(indicators: pl.DataFrame, rows: pl.DataFrame, how: Supported)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Known:
-    """An as-of date, and what came of it."""
+    """An as-of date, what was known of whom, and what came of it."""
 
     as_of: date
     horizon_end: date
+    cohort: Cohort
+    indicators: pl.DataFrame
     labels: pl.DataFrame
-    happened_on: pl.DataFrame | None
+    happened_on: pl.DataFrame
     supported: Supported
+
+
+def _known(school_data: SchoolData, as_of: date, *, config: TrainingConfig, erased: Collection[str]) -> _Known:
+    """Raises DataError where the outcome of the date is not known, or not of its horizon as a whole."""
+    end = _reached_end(school_data, as_of, config.label)
+    everyone = compute_indicators(school_data, as_of)
+    cohort = build_cohort(school_data, as_of, indicators=everyone, erased=erased)
+    labels, days = make_outcomes(school_data, as_of, label=config.label, cohort=cohort)
+    return _Known(
+        as_of=as_of,
+        horizon_end=end,
+        cohort=cohort,
+        indicators=cohort.rows_of(everyone).sort("student_id"),
+        labels=labels,
+        happened_on=days,
+        supported=config.supported,
+    )
 
 
 def _reached_end(school_data: SchoolData, as_of: date, label: str) -> date:
@@ -159,12 +175,10 @@ def _dates(school_data: SchoolData, config: TrainingConfig) -> list[date]:
 
 
 def _matrix(
-    school_data: SchoolData, known: _Known, *, minimum_days: int, erased: Collection[str]
+    school_data: SchoolData, known: _Known, *, minimum_days: int
 ) -> tuple[pl.DataFrame, pl.DataFrame, MatrixSummary]:
     as_of, labels, how = known.as_of, known.labels, known.supported
-    everyone = compute_indicators(school_data, as_of)
-    cohort = build_cohort(school_data, as_of, indicators=everyone, erased=erased)
-    indicators = cohort.rows_of(everyone).sort("student_id")
+    cohort, indicators = known.cohort, known.indicators
     # School comparisons are made of the whole cohort, as on the night itself; rows are left out after that.
     features = build_features(indicators)
     told = labels.filter(pl.col(LABEL).is_not_null()).select("student_id", LABEL)

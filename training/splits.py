@@ -14,9 +14,9 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from cis_ews.errors import DataError
+from cis_ews.errors import DataError, ModelError
 from cis_ews.wording import counted
-from training.matrices import Matrices, MatrixSummary
+from training.matrices import LABEL, Matrices, MatrixSummary
 
 Rows = NDArray[np.bool_]
 HELD_OUT = 5
@@ -50,6 +50,21 @@ def leave_future_out(learned: Matrices, measured: Matrices, *, label: str) -> tu
     """
     years = sorted({summary.school_year for summary in measured.summaries})
     return tuple(_before(year, learned, measured, label=label) for year in years)
+
+
+def check_both_outcomes(split: Split, learned: Matrices, measured: Matrices, *, label: str) -> None:
+    """Raise ModelError where the outcome met all students or none, of those that are learned from or measured on."""
+    for what, matrices, dates in (("learned from", learned, split.train), ("measured on", measured, split.test)):
+        outcomes = matrices.rows.filter(pl.Series(rows_on(matrices.rows, dates)))[LABEL]
+        if outcomes.n_unique() != 2:
+            met = "nobody" if outcomes.sum() == 0 else "everybody"
+            days = " to ".join(dict.fromkeys(str(day) for day in (min(dates), max(dates))))
+            raise ModelError(
+                f"The outcome {label} met {met} in the {counted(len(outcomes), 'row')} of {days} that are {what}; both "
+                "outcomes have to occur",
+                hint="see that the extract holds the records that the label is made of (docs/labels.md), or choose "
+                "another label",
+            )
 
 
 def held_back_years(learned: Matrices, test_years: int) -> list[int]:

@@ -9,7 +9,8 @@ import pytest
 
 from cis_ews.indicators import compute_indicators
 from cis_ews.indicators.coursework import is_failed
-from cis_ews.risk.labels import happened_on, horizon_end, make_labels
+from cis_ews.risk.cohort import build_cohort
+from cis_ews.risk.labels import happened_on, horizon_end, make_labels, make_outcomes
 from cis_ews.schema.school_data import SchoolData
 from tests.lib.builders import Row, absence, action, district, enrollment, grade, incident, reported, weekdays
 from training.support import supported_students
@@ -26,7 +27,11 @@ def _district(*enrollments: Row, **tables: list[Row]) -> SchoolData:
 
 def _day(data: SchoolData, label: str, *, as_of: date = AS_OF) -> date | None:
     found = happened_on(data, as_of, label=label)
-    assert set(found["student_id"]) <= set(make_labels(data, as_of, label=label).filter("label")["student_id"])
+    labels = make_labels(data, as_of, label=label)
+    assert set(found["student_id"]) <= set(labels.filter("label")["student_id"])
+    both = make_outcomes(data, as_of, label=label, cohort=build_cohort(data, as_of))
+    assert both[0].equals(labels)
+    assert both[1].equals(found)
     return found["happened_on"].item() if found.height else None
 
 

@@ -71,12 +71,19 @@ class Bootstrap:
 
         Rows are sorted once: a draw weighs them. Raises ModelError as `evaluate` does.
         """
+        from cis_ews.evaluation.ranking_kernel import rank_draws
+
         truth, values = checked_outcomes(label, score)
         order = np.argsort(-values, kind="stable")
-        ends = np.append(np.flatnonzero(np.diff(values[order])), values.size - 1)
-        clusters, positive = self.clusters[order], truth[order]
-        pairs = [_ranked(weights[clusters], positive, ends) for weights in self.weights]
-        return np.array([auroc for auroc, _ in pairs]), np.array([precision for _, precision in pairs])
+        found = np.empty((self.draws, 2))
+        rank_draws(
+            self.weights,
+            self.clusters[order],
+            positive=truth[order] > 0.0,
+            ends=np.append(np.diff(values[order]) != 0.0, True),
+            found=found,
+        )
+        return found[:, 0], found[:, 1]
 
     def estimate(self, value: float, drawn: Vector) -> Estimate:
         """A figure with its percentile interval; none with one cluster, nor where a draw in twenty has no figure."""
@@ -85,16 +92,3 @@ class Bootstrap:
             return Estimate(value=value)
         low, high = np.quantile(known, [(1.0 - LEVEL) / 2.0, (1.0 + LEVEL) / 2.0])
         return Estimate(value=value, low=float(low), high=float(high))
-
-
-def _ranked(weight: Vector, positive: Vector, ends: NDArray[np.intp]) -> tuple[float, float]:
-    """AUROC and average precision of weighted rows in the order of their score; `ends`: the last row of each tie."""
-    every = np.cumsum(weight)[ends]
-    hits = np.cumsum(weight * positive)[ends]
-    found, missed = hits[-1], every[-1] - hits[-1]
-    if found <= 0.0 or missed <= 0.0:
-        return np.nan, np.nan
-    false, gained = every - hits, np.diff(hits, prepend=0.0)
-    auroc = 1.0 - float(gained @ (false + np.append(0.0, false[:-1]))) / (2.0 * found * missed)
-    precision = np.divide(hits, every, out=np.zeros(every.size), where=every > 0.0)
-    return auroc, float(gained @ precision) / float(found)

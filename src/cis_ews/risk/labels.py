@@ -20,7 +20,7 @@ from cis_ews.enums import Domain, ExitType, GradeLevel
 from cis_ews.errors import ConfigError, DataError
 from cis_ews.indicators.coverage import covers, covers_actions
 from cis_ews.indicators.roster import HIGH_SCHOOL
-from cis_ews.risk.cohort import build_cohort
+from cis_ews.risk.cohort import Cohort, build_cohort
 from cis_ews.risk.label_catalog import FEWEST_DAYS, LABELS, Censored, Label, LooksAt, Outcome
 from cis_ews.risk.label_records import (
     first_excluded,
@@ -34,7 +34,7 @@ from cis_ews.risk.label_records import (
 )
 from cis_ews.schema.school_data import SchoolData
 
-__all__ = ["LABELS", "Censored", "Label", "happened_on", "horizon_end", "known_through", "make_labels"]
+__all__ = ["LABELS", "Censored", "Label", "happened_on", "horizon_end", "known_through", "make_labels", "make_outcomes"]
 
 YEARS_TO_GRADUATE = 4
 _TRANSFERRED = (pl.col("exit_type") == ExitType.TRANSFER).fill_null(value=False)
@@ -70,15 +70,28 @@ def make_labels(school_data: SchoolData, as_of: date, *, label: str = "off_track
     Labels are listed in `LABELS`. Raises `ConfigError` for a name that is not there; `DataError` where the extract does
     not speak of the outcome, ends before any student's horizon, or has no school day left in it.
     """
-    judged = _judged(_Question(_label_named(label), school_data, as_of))
+    return _told(_judged(_Question(_label_named(label), school_data, as_of)))
+
+
+def make_outcomes(
+    school_data: SchoolData, as_of: date, *, label: str, cohort: Cohort
+) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """The `make_labels` and the `happened_on` of the students of a cohort of that date, from one judgment."""
+    question = _Question(_label_named(label), school_data, as_of)
+    judged = _judged(question, cohort)
+    return _told(judged), _dated(question, judged)
+
+
+def _told(judged: pl.DataFrame) -> pl.DataFrame:
     value = pl.col("label")
     return judged.select("student_id", value, censored=pl.when(value.is_null()).then("censored")).sort("student_id")
 
 
-def _judged(question: _Question) -> pl.DataFrame:
+def _judged(question: _Question, cohort: Cohort | None = None) -> pl.DataFrame:
     _check_covered(question)
     _check_reached(question)
-    students = build_cohort(question.school_data, question.as_of).students.select("student_id", "grade_level")
+    asked = build_cohort(question.school_data, question.as_of) if cohort is None else cohort
+    students = asked.students.select("student_id", "grade_level")
     judged = _JUDGES[question.label.looks_at](question, students)
     grades = question.label.grades
     return judged if grades is None else _restricted(judged, grades)
@@ -92,7 +105,11 @@ def happened_on(school_data: SchoolData, as_of: date, *, label: str = "off_track
     and has no day. Raises as `make_labels` does.
     """
     question = _Question(_label_named(label), school_data, as_of)
-    judged = _judged(question).filter("label").with_columns(pl.lit(None, pl.Date).alias("happened_on"))
+    return _dated(question, _judged(question))
+
+
+def _dated(question: _Question, every: pl.DataFrame) -> pl.DataFrame:
+    judged = every.filter("label").with_columns(pl.lit(None, pl.Date).alias("happened_on"))
     for dates in _DATES.get(question.label.outcome, ()):
         judged = judged.join(dates(question, judged), on="student_id", how="left").with_columns(
             happened_on=pl.min_horizontal("happened_on", "day")

@@ -137,6 +137,22 @@ class Registry:
         parts = urlsplit(self._location)
         return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
 
+    def check_ready(self) -> None:
+        """Raise RegistryError where a version could surely not be written: before minutes of training, not after.
+
+        Nothing is made. A server is asked once; of a folder it is seen whether it, or what it would lie in, can be
+        written.
+        """
+        with self._errors("write to"):
+            if "://" in self._location:
+                self._client.get_experiment_by_name(_EXPERIMENT)
+                return
+            there = next(place for place in (self._folder, *self._folder.parents) if place.exists())
+            if not there.is_dir():
+                raise NotADirectoryError("Not a directory")
+            if not os.access(there, os.W_OK):
+                raise PermissionError("Permission denied")
+
     def register(self, model: RiskModel, record: TrainingRecord, *, name: str = NAME) -> Registered:
         """Keep a model with its record as the next version of a name.
 

@@ -32,6 +32,7 @@ _CAUSES = {
     "No such file": "a file of it is missing",
     "Failed to download": "a file of it is missing",
     "No space left": "the disk is full",
+    "Not a directory": "a file is in its place",
 }
 
 
