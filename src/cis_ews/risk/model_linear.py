@@ -89,7 +89,7 @@ def fit_linear(
     scale = columns.std(axis=0)
     scale[scale == 0.0] = 1.0
     bent = {column: places_of_bends(matrix[:, column]) for column in range(width)} if may_bend else {}
-    lines = _broken(matrix, columns, mean, {column: at for column, at in bent.items() if at})
+    lines = _broken(matrix, columns, mean, bent={column: at for column, at in bent.items() if at})
     columns = np.concatenate([columns, lines.columns], axis=1)
     scale = np.concatenate([scale, scale[lines.bent]])
     columns /= scale
@@ -121,7 +121,7 @@ class _Lines(NamedTuple):
     penalised: Vector | None
 
 
-def _broken(matrix: Vector, columns: Vector, mean: Vector, bent: Mapping[int, Sequence[float]]) -> _Lines:
+def _broken(matrix: Vector, columns: Vector, mean: Vector, *, bent: Mapping[int, Sequence[float]]) -> _Lines:
     """The pieces of broken lines; in `columns` and `mean` a line's first piece takes the place of the whole."""
     begins, added = columns.shape[1], sum(map(len, bent.values()))
     penalised = np.eye(begins + added)
