@@ -21,6 +21,8 @@ from training.fitting import usable_features
 from training.matrices import LABEL
 
 Codes = NDArray[np.int64]
+AT_ONCE = 32
+"""Shuffles that are learned together: the columns are gone through once for all of them."""
 RIDGE = 0.01
 """Penalty a row, on standardised columns."""
 LEAST = 0.05
@@ -58,9 +60,12 @@ def null_control(train: pl.DataFrame, test: pl.DataFrame, *, shuffles: int, seed
     schools = pl.concat([train["school_id"], test["school_id"]]).rank("dense").cast(pl.Int64).to_numpy()
     places = schools[: train.height], schools[train.height :]
     draw = np.random.default_rng(seed)
-    real = _gain(fitted, known.label, asked.label, schools=places)
-    shuffled = np.array(
-        [_gain(fitted, known.shuffled(draw), asked.shuffled(draw), schools=places) for _ in range(shuffles)]
+    real = float(_gains(fitted, known.label[:, None], asked.label[:, None], schools=places)[0])
+    shuffled = np.concatenate(
+        [
+            _gains(fitted, *_dealt(known, asked, draw, count=min(AT_ONCE, shuffles - done)), schools=places)
+            for done in range(0, shuffles, AT_ONCE)
+        ]
     )
     low, high = np.quantile(shuffled, [0.025, 0.975])
     return NullControl(
@@ -87,14 +92,24 @@ def one_date_a_year(rows: pl.DataFrame) -> pl.DataFrame:
     return rows.filter(pl.col("as_of").is_in(middle))
 
 
-def _gain(fitted: _Ridge, known: Array, asked: Array, *, schools: tuple[Codes, Codes]) -> float:
-    """In AUROC, over the rate of the row's school; of a school that is new, the rate of all."""
+def _dealt(known: _Labels, asked: _Labels, draw: np.random.Generator, *, count: int) -> tuple[Array, Array]:
+    """So many shuffles of both, a column each."""
+    pairs = [(known.shuffled(draw), asked.shuffled(draw)) for _ in range(count)]
+    return np.column_stack([before for before, _ in pairs]), np.column_stack([now for _, now in pairs])
+
+
+def _gains(fitted: _Ridge, known: Array, asked: Array, *, schools: tuple[Codes, Codes]) -> Array:
+    """In AUROC, over the rate of the row's school (of a school that is new, the rate of all), for each column."""
     of_train, of_test = schools
     size = int(max(of_train.max(), of_test.max())) + 1
     rows = np.bincount(of_train, minlength=size)
-    found = np.bincount(of_train, weights=known, minlength=size)
-    rate = np.divide(found, rows, out=np.full(size, known.mean()), where=rows > 0)
-    return _auroc(asked, fitted.score(known)) - _auroc(asked, rate[of_test])
+    scores = fitted.score(known)
+    gains = np.empty(known.shape[1])
+    for column, label in enumerate(asked.T):
+        found = np.bincount(of_train, weights=known[:, column], minlength=size)
+        rate = np.divide(found, rows, out=np.full(size, known[:, column].mean()), where=rows > 0)
+        gains[column] = _auroc(label, scores[:, column]) - _auroc(label, rate[of_test])
+    return gains
 
 
 def _auroc(label: Array, score: Array) -> float:
@@ -149,5 +164,5 @@ class _Ridge:
         return cls(learned, asked, inverse)
 
     def score(self, label: Array) -> Array:
-        """What the rows that are asked score, where these labels are learned."""
-        return self.asked @ (self.inverse @ (self.learned.T @ (label - label.mean())))
+        """What the rows that are asked score, where these labels are learned: a column for each column of labels."""
+        return self.asked @ (self.inverse @ (self.learned.T @ (label - label.mean(axis=0))))

@@ -11,7 +11,9 @@ from cis_ews.enums import Domain
 from cis_ews.errors import DataError
 from cis_ews.indicators import INDICATORS, INDICATORS_SCHEMA, compute_indicators
 from cis_ews.indicators.catalog import names_of
+from cis_ews.indicators.coverage import COUNTING
 from cis_ews.schema.school_data import SchoolData
+from cis_ews.schema.validation import SourceNotes
 from tests.lib.builders import (
     Row,
     absence,
@@ -20,6 +22,7 @@ from tests.lib.builders import (
     district,
     enrollment,
     excused,
+    frames,
     grade,
     incident,
     instructional,
@@ -103,6 +106,22 @@ def test_without_actions_incidents_are_counted_and_suspensions_are_not_known() -
     unknown = ["suspensions_ytd", "exclusion_days_ytd", "out_of_school_days_ytd", "days_absent_suspended_ytd"]
     row = row_of(school_data)
     assert of(row, "incidents_ytd", *unknown) == [1, None, None, None, None]
+
+
+def test_what_the_source_never_records_is_not_known_and_the_rest_is_counted() -> None:
+    tables = frames(
+        calendar=WEEKS,
+        enrollments=ANN,
+        attendance=[excused("ann", "2025-09-03")],
+        incidents=[incident("ann", "2025-09-02", severity="major", behavior="fight")],
+        actions=[action("ann", "2025-09-02")],
+    )
+    lacks = {Domain.ATTENDANCE: ("tardy",), Domain.BEHAVIOR: ("minor",)}
+    row = row_of(SchoolData.from_frames(tables, source=SourceNotes(missing_kinds=lacks)))
+    unknown = [name for kind in COUNTING.values() for name in kind]
+    assert set(of(row, *unknown)) == {None}
+    assert of(row, "incidents_major_ytd", "suspensions_ytd", "days_absent_ytd") == [1, 1, 1.0]
+    assert not set(of(row_of(SchoolData.from_frames(tables)), *unknown)[:-1]) & {None}
 
 
 def test_kinds_of_behavior_are_not_known_where_no_incident_says_its_kind() -> None:

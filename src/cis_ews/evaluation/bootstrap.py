@@ -60,9 +60,13 @@ class Bootstrap:
         drawn = np.random.default_rng(self.seed).integers(self.count, size=(self.draws, self.count))
         return np.stack([np.bincount(each, minlength=self.count) for each in drawn]).astype(np.float64)
 
-    def ratio(self, part: Vector, whole: Vector) -> Vector:
-        """The sum of one value a row over that of another, a draw; NaN where a draw has nothing to divide by."""
-        sums = [np.bincount(self.clusters, weights=values, minlength=self.count) for values in (part, whole)]
+    def ratio(self, part: Vector, whole: Vector, *, rows: NDArray[np.bool_] | None = None) -> Vector:
+        """The sum of one value a row over that of another, a draw; NaN where a draw has nothing to divide by.
+
+        `rows`: of which rows the values are, where not of all.
+        """
+        clusters = self.clusters if rows is None else self.clusters[rows]
+        sums = [np.bincount(clusters, weights=values, minlength=self.count) for values in (part, whole)]
         above, below = (self.weights @ each for each in sums)
         return np.divide(above, below, out=np.full(self.draws, np.nan), where=below > 0.0)
 

@@ -137,8 +137,10 @@ def _drawn(label: Vector, candidate: Candidate, *, lists: Lists, bootstrap: Boot
     return found
 
 
-def _share(part: Vector, whole: Vector, bootstrap: Bootstrap) -> tuple[float, Vector]:
-    return float(part.sum() / whole.sum()), bootstrap.ratio(part, whole)
+def _share(
+    part: Vector, whole: Vector, bootstrap: Bootstrap, *, rows: NDArray[np.bool_] | None = None
+) -> tuple[float, Vector]:
+    return float(part.sum() / whole.sum()), bootstrap.ratio(part, whole, rows=rows)
 
 
 def at_same_rate(
@@ -173,13 +175,14 @@ def in_group(
     label: Vector, places: Mapping[str, Mapping[str, Vector]], group: NDArray[np.bool_], *, bootstrap: Bootstrap
 ) -> dict[str, InGroup]:
     """What each candidate of `on_lists` found of the rows where `group` holds, at least one of them positive."""
-    truth = label * group
-    recalls = {who: _share(truth * listed["10"], truth, bootstrap) for who, listed in places.items()}
+    truth = label[group]
+    own = {who: {name: chance[group] for name, chance in listed.items()} for who, listed in places.items()}
+    recalls = {who: _share(truth * listed["10"], truth, bootstrap, rows=group) for who, listed in own.items()}
     first = next(iter(recalls))
     return {
         who: InGroup(
-            recall={name: float(truth @ listed / truth.sum()) for name, listed in places[who].items()},
-            precision={name: _precision(truth, listed * group) for name, listed in places[who].items()},
+            recall={name: float(truth @ listed / truth.sum()) for name, listed in own[who].items()},
+            precision={name: _precision(truth, listed) for name, listed in own[who].items()},
             gain=None if who == first else bootstrap.estimate(recalls[first][0] - value, recalls[first][1] - drawn),
         )
         for who, (value, drawn) in recalls.items()

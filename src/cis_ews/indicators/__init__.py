@@ -14,7 +14,7 @@ from cis_ews.indicators.attendance import attendance_indicators
 from cis_ews.indicators.behavior import behavior_indicators
 from cis_ews.indicators.catalog import INDICATORS, INDICATORS_SCHEMA, Indicator, names_of
 from cis_ews.indicators.coursework import coursework_indicators
-from cis_ews.indicators.coverage import covers
+from cis_ews.indicators.coverage import covers, not_counted
 from cis_ews.indicators.roster import build_roster, roster_indicators
 from cis_ews.indicators.summaries import with_summaries
 from cis_ews.indicators.windows import DAY_PARTS, EnrolledYear, enrolled_year
@@ -40,8 +40,8 @@ def compute_indicators(school_data: SchoolData, as_of: date) -> pl.DataFrame:
     """One row a student who was enrolled in the school year of `as_of` by that date, sorted by `student_id`.
 
     Columns and types: `INDICATORS_SCHEMA`, in its order; `INDICATORS` says what each means. Nothing dated after `as_of`
-    changes a value. Columns of a domain that the extract does not cover are null, but for what a summary of last year
-    says. Raises `DataError` where the calendar begins after `as_of`.
+    changes a value. Columns of a domain that the extract does not cover, or that count what it never records, are null,
+    but for what a summary of last year says. Raises `DataError` where the calendar begins after `as_of`.
     """
     school_year = school_year_at(school_data.calendar_days, as_of)
     recorded = _from_records(school_data, school_year, as_of)
@@ -56,7 +56,8 @@ def _from_records(school_data: SchoolData, school_year: int, as_of: date) -> pl.
     for domain, compute in DOMAINS.items():
         if covers(school_data, domain):
             computed = compute(school_data, roster, this_year=this_year, last_year=last_year)
-            found.append(computed.select(name for name in names_of(domain) if name in computed.columns))
+            told = set(computed.columns) - not_counted(school_data, domain)
+            found.append(computed.select(name for name in names_of(domain) if name in told))
     return _conform(pl.concat(found, how="horizontal"))
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import polars as pl
 
-from cis_ews.enums import Domain
+from cis_ews.enums import AttendanceStatus, Domain, Severity
 from cis_ews.readers.base import ReadOptions, join_files, read_file
 from cis_ews.readers.cedars_config import CedarsConfig
 from cis_ews.readers.cedars_demographics import demographics_of
@@ -37,6 +37,10 @@ PARTIAL_COURSEWORK = "final marks of courses for high-school credit alone: none 
 PARTIAL_CALENDAR = "the calendar is derived: days enrolled are weekdays between the first and the last school day"
 PARTIAL_DAYS = "the length of partial absences is not told"
 SEATS = "attendance_events: absences from seat time alone; courses online or of alternative learning have none"
+MISSING_KINDS: Mapping[str, tuple[str, ...]] = {
+    Domain.ATTENDANCE: (AttendanceStatus.TARDY,),
+    Domain.BEHAVIOR: (Severity.MINOR,),
+}
 OF_FILES = {"N": "attendance_events", "R": "incidents", "H": "course_grades"}
 NEVER_EMPTY = ("N", "H")  # a district without one absence or mark is a failed export
 
@@ -108,6 +112,7 @@ def _checked(
             reduced=ledger.reduced,
             left_out=left_out,
             partial=_partial(frames, beside),
+            missing_kinds=MISSING_KINDS,
         ),
     )
 

@@ -22,7 +22,7 @@ from cis_ews.readers.sources import Entry, open_entry
 from cis_ews.schema.school_data import SourceFile
 
 PIECE = 1 << 20
-ROWS_AT_ONCE = 100_000
+ROWS_AT_ONCE = 20_000
 PLACE = {"file": pl.String(), "row_number": pl.Int64()}
 _ROOT = re.compile(rb"<(?:[A-Za-z_][\w.-]*:)?(Interchange\w+)[\s>/]")
 

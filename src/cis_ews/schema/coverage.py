@@ -17,7 +17,8 @@ from cis_ews.enums import AttendanceStatus, CoverageLevel, Domain
 class DomainCoverage:
     """How far a source speaks of one domain; `reason` says why it is partial or none.
 
-    `missing_tables`: tables of the domain that a source which covers the rest of it does not have.
+    `missing_tables`: tables of the domain that a source which covers the rest of it does not have. `missing_kinds`:
+    kinds of records (`tardy`, `minor`) that it never has: that there is none of them says nothing.
     """
 
     level: CoverageLevel
@@ -26,6 +27,7 @@ class DomainCoverage:
     rows: int = 0
     reason: str | None = None
     missing_tables: tuple[str, ...] = ()
+    missing_kinds: tuple[str, ...] = ()
 
 
 NOT_COVERED = DomainCoverage(level=CoverageLevel.NONE, reason="the source has no such table")
@@ -160,22 +162,32 @@ def describe_coverage(
     reporting: pl.DataFrame | None,
     left_out: Mapping[str, str],
     partial: Mapping[str, str],
+    missing_kinds: Mapping[str, Sequence[str]] | None = None,
     notes: Sequence[str] = (),
 ) -> Coverage:
     """The coverage statement of checked tables; `reporting` is None where the source has none.
 
     A table that is not among those of `facts` is absent from the source, or in `left_out` with the reason. `partial`:
-    domain -> why the source speaks of it only in part. `notes` come first; what is left out is noted too.
+    domain -> why the source speaks of it only in part. `missing_kinds`: domain -> those of `DomainCoverage`. `notes`
+    come first; what is left out is noted too.
     """
     missing = [reason for table, reason in left_out.items() if table not in facts.tables]
     return Coverage(
-        attendance=_attendance(facts, left_out=left_out, partial=partial),
-        behavior=_behavior(facts, left_out=left_out, partial=partial),
+        attendance=replace(
+            _attendance(facts, left_out=left_out, partial=partial), missing_kinds=_kinds(missing_kinds, "attendance")
+        ),
+        behavior=replace(
+            _behavior(facts, left_out=left_out, partial=partial), missing_kinds=_kinds(missing_kinds, "behavior")
+        ),
         coursework=_coursework(facts, left_out=left_out, partial=partial),
         last_reported=_last_reported(facts, reporting),
         reporting_known=reporting is not None,
         notes=(*notes, *missing, *_presence_notes(facts), *_reporting_notes(facts, schools, reporting)),
     )
+
+
+def _kinds(missing_kinds: Mapping[str, Sequence[str]] | None, domain: str) -> tuple[str, ...]:
+    return tuple((missing_kinds or {}).get(domain, ()))
 
 
 def _none(table: str, left_out: Mapping[str, str]) -> DomainCoverage:

@@ -25,6 +25,7 @@ from cis_ews.errors import SchemaError, ToleranceError
 from cis_ews.schema.coverage import Coverage, CoverageFacts, describe_coverage
 from cis_ews.schema.links import LINK_RULES, ROW
 from cis_ews.schema.presence import Enrolled, Sorted, sort_out
+from cis_ews.schema.refusals import places_by_rule, rows_by_rule
 from cis_ews.schema.rows import PLACE, check_rows, no_rejections, rejected, sorted_by
 from cis_ews.schema.school_data import DOMAIN_TABLES, REQUIRED_TABLES, TABLES, SchoolData, SourceFile
 from cis_ews.schema.scores import Rejections
@@ -32,7 +33,6 @@ from cis_ews.schema.spelling import known_and_unknown_ids, spelling_notes
 from cis_ews.wording import counted
 
 DEFAULT_TOLERANCE = 0.05
-ROWS_NAMED = 5  # row numbers that a refusal names for each rule
 SHARED = tuple(table for table, schema in TABLES.items() if "student_id" not in schema.columns())
 """Tables that are not about students: whole beside each part."""
 OWNED = tuple(table for table in TABLES if table not in SHARED)
@@ -48,6 +48,7 @@ class SourceNotes:
     `files`: what was read. `notes`: sentences for the coverage statement. `rejections`: rows that never became a row of
     a frame (a ragged line). `reduced`: table -> rows that the reader merged into others. `left_out`: optional table ->
     why the source has it and it is not used. `partial`: domain -> why the source speaks of it only in part.
+    `missing_kinds`: domain -> kinds of records that the source never has.
     """
 
     files: tuple[SourceFile, ...] = ()
@@ -56,6 +57,7 @@ class SourceNotes:
     reduced: Mapping[str, int] = field(default_factory=dict[str, int])
     left_out: Mapping[str, str] = field(default_factory=dict[str, str])
     partial: Mapping[str, str] = field(default_factory=dict[str, str])
+    missing_kinds: Mapping[str, Sequence[str]] = field(default_factory=dict[str, Sequence[str]])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -261,6 +263,7 @@ class Whole:
             reporting=shared.get("reporting"),
             left_out=self.left_out,
             partial=self.source.partial,
+            missing_kinds=self.source.missing_kinds,
             notes=(*self.source.notes, *(note for notes in self._notes.values() for note in notes), *spelling),
         )
 
@@ -306,7 +309,7 @@ class Whole:
         if lost <= allowed * rows:
             return
         said = f"{lost:,} of {rows:,} rows break a rule ({lost / rows:.1%}, tolerance {allowed:.1%})"
-        by_rule = _by_rule(rejections)
+        by_rule = rows_by_rule(rejections)
         words = "; ".join(f"{rule}: {count:,}" for rule, count in by_rule.items())
         if table not in REQUIRED_TABLES:
             self._rejections[table] = [pl.concat([no_rejections(), *found]).filter(pl.col("table") == table)]
@@ -322,7 +325,7 @@ class Whole:
             rejected=lost,
             tolerance=allowed,
             by_rule=by_rule,
-            places=_places(rejections),
+            places=places_by_rule(rejections),
         )
         error.rejections = self.rejections
         raise error
@@ -442,21 +445,3 @@ def require_columns(table: str, given: Collection[str]) -> None:
             table=table,
             columns=required,
         )
-
-
-def _by_rule(rejections: pl.DataFrame) -> dict[str, int]:
-    counts = rejections.group_by("rule", "column").len().sort("len", "rule", "column", descending=[True, False, False])
-    return {_label(rule, column): count for rule, column, count in counts.iter_rows()}
-
-
-def _places(rejections: pl.DataFrame) -> dict[str, list[str]]:
-    """The first places of each rule: enough to find the mistake in the export."""
-    firsts = rejections.sort(*PLACE).group_by("rule", "column", maintain_order=True).head(ROWS_NAMED)
-    places: dict[str, list[str]] = {}
-    for rule, column, file, row in firsts.select("rule", "column", *PLACE).iter_rows():
-        places.setdefault(_label(rule, column), []).append(f"{file or 'row'}:{row}")
-    return places
-
-
-def _label(rule: str, column: str | None) -> str:
-    return f"{rule} ({column})" if column else rule

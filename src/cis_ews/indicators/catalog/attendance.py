@@ -102,7 +102,7 @@ YEAR_TO_DATE = (
     _count("full_days_absent_ytd", FULL_DAY, source=WASHINGTON),
     _count("full_days_excused_ytd", f"Excused. {FULL_DAY}", source=f"{WASHINGTON}; {TRUANCY}"),
     _count("full_days_unexcused_ytd", f"Unexcused. {FULL_DAY}", source=f"{WASHINGTON}; {TRUANCY}"),
-    _count("tardies_ytd", "Days with a late arrival."),
+    _count("tardies_ytd", "Days with a late arrival.", null_when="the source never has tardies"),
     _days(
         "days_absent_suspended_ytd",
         "Parts of days missed inside the days that a suspension or expulsion imposed: attendance and behavior overlap "

@@ -13,6 +13,7 @@ from cis_ews.indicators.windows import FIRST_DAYS, LAST_DAYS
 YTD = "year to date"
 LAST_YEAR = "last school year"
 NOT_LAST_YEAR = "not enrolled last year, or the extract has neither incidents nor a summary of last year"
+NO_MINOR = "the source never has minor incidents"
 WAC = "Ch. 392-400 WAC (kinds of discipline)"
 WINDOWS = {
     "ytd": YTD,
@@ -48,7 +49,12 @@ def _days(name: str, definition: str, *, window: str = YTD, source: str = "") ->
 
 
 def _window(name: str, window: str) -> Iterator[Indicator]:
-    yield _count(f"incidents_minor_{name}", "Minor incidents of the student as an offender.", window=window)
+    yield _count(
+        f"incidents_minor_{name}",
+        "Minor incidents of the student as an offender.",
+        window=window,
+        null_when=NO_MINOR,
+    )
     yield _count(f"incidents_major_{name}", "Major incidents of the student as an offender.", window=window)
     yield _days(
         f"exclusion_days_{name}",
@@ -59,7 +65,7 @@ def _window(name: str, window: str) -> Iterator[Indicator]:
 
 
 YEAR_TO_DATE = (
-    _count("incidents_ytd", "Incidents of the student as an offender, minor and major."),
+    _count("incidents_ytd", "Incidents of the student as an offender, minor and major.", null_when=NO_MINOR),
     _count(
         "suspensions_ytd",
         "Short-term and long-term suspensions, expulsions and emergency expulsions that started this year.",
@@ -76,12 +82,12 @@ YEAR_TO_DATE = (
         unit="days",
         window=YTD,
         definition="School days of the student since the last incident; 0: on the last day or after it.",
-        null_when="no incident this year",
+        null_when=f"no incident this year, or {NO_MINOR}",
     ),
     _count(
         "distinct_behaviors_ytd",
         "Different kinds of behavior, in the source's own words.",
-        null_when="incidents, and the source says the kind of none of them",
+        null_when=f"incidents, and the source says the kind of none of them, or {NO_MINOR}",
     ),
     Indicator(
         name="share_of_days_with_incident_ytd",
@@ -90,10 +96,15 @@ YEAR_TO_DATE = (
         unit="rate, 0 to 1",
         window=YTD,
         definition="School days with an incident over the days enrolled up to the as-of date: a child can recover.",
-        null_when="no day enrolled",
+        null_when=f"no day enrolled, or {NO_MINOR}",
         source="Panorama (share of days with incidents)",
     ),
-    _count("incidents_last_year", "Incidents, minor and major.", window=LAST_YEAR, null_when=NOT_LAST_YEAR),
+    _count(
+        "incidents_last_year",
+        "Incidents, minor and major.",
+        window=LAST_YEAR,
+        null_when=f"{NOT_LAST_YEAR}; or {NO_MINOR}",
+    ),
     _count(
         "suspensions_last_year", "Suspensions and expulsions.", window=LAST_YEAR, null_when=NOT_LAST_YEAR, source=WAC
     ),
