@@ -156,6 +156,31 @@ def test_files_without_a_telling_name_are_known_by_their_headings(tmp_path: Path
     assert len([note for note in data.coverage.notes if "by its headings" in note]) == 7
 
 
+def test_files_of_several_years_are_read_as_one(tmp_path: Path) -> None:
+    files = cedars_of(older_district())
+    whole = read(write_cedars(tmp_path / "whole", files))
+    for year in (2025, 2026):
+        of_year = {letter: frame.filter(pl.col("School Year") == year) for letter, frame in files.items()}
+        write_cedars(tmp_path / "years" / str(year), of_year, vendor=TAB if year == 2025 else COMMA)
+    both = read(tmp_path / "years")
+    for table in whole.rows_read:
+        assert_frame_equal(both.table(table), whole.table(table))
+    assert all_accounted(both)
+
+
+def test_names_of_files_may_be_given(tmp_path: Path) -> None:
+    folder = write_cedars(tmp_path / "cedars", cedars_of(older_district()))
+    (folder / "N.txt").rename(folder / "daily attendance.txt")
+    (folder / "daily attendance.txt").write_text(
+        (folder / "daily attendance.txt").read_text(encoding="utf-8").replace("Element N", "Column "), encoding="utf-8"
+    )
+    assert "1 file of no known CEDARS file passed over" in read(folder).coverage.notes
+    choices = '[files]\nN = ["*attendance*"]\n[headings.N]\n'
+    columns = ("student", "03 - District Student ID"), ("location", "05 - Location ID"), ("date", "06 - Absence Date")
+    choices += "".join(f'{column} = ["Column {name}"]\n' for column, name in (*columns, ("code", "07 - Absence Code")))
+    assert read(folder, choices).attendance_events.height == 2
+
+
 def test_headings_may_be_a_number_alone_or_named_in_the_configuration(tmp_path: Path) -> None:
     folder = write_cedars(tmp_path / "cedars", cedars_of(older_district()), vendor=COMMA)
     absences = folder / "StudentAbsence.csv"

@@ -13,10 +13,11 @@ from numpy.typing import NDArray
 from sklearn.linear_model import LogisticRegression
 
 from cis_ews.errors import ModelError
+from cis_ews.risk import model_linear
 from cis_ews.risk.model_encoding import Encoding
 from cis_ews.risk.model_folds import assign_folds
 from cis_ews.risk.model_kernel import compiled, parse_trees, raw_scores
-from cis_ews.risk.model_linear import bounds_of, fit_linear, solve_logistic
+from cis_ews.risk.model_linear import LinearPart, bounds_of, fit_linear, solve_logistic
 from cis_ews.risk.model_trees import TreePart, fit_trees
 from tests.lib.model_frames import learnable
 
@@ -24,6 +25,7 @@ FRAME, LABEL = learnable()
 TRUTH = LABEL.cast(float).to_numpy()
 ENCODING = Encoding.learn(FRAME)
 MATRIX = ENCODING.matrix(FRAME)
+NORMAL = np.random.default_rng(0).normal(size=2_000)
 NO_DIRECTION = np.zeros(MATRIX.shape[1], dtype=np.int64)
 
 
@@ -116,8 +118,7 @@ def test_gaps_that_training_had_are_left_to_the_trees() -> None:
 def test_without_directions_the_linear_part_is_logistic_regression(penalty: float) -> None:
     columns = np.nan_to_num(MATRIX, nan=float(np.nanmean(MATRIX[:, 1])))
     columns = (columns - columns.mean(axis=0)) / columns.std(axis=0)
-    free = bounds_of(NO_DIRECTION)
-    intercept, weights = solve_logistic(columns, TRUTH, penalty=penalty, lower=free[0], upper=free[1])
+    intercept, weights = solve_logistic(columns, TRUTH, penalty=penalty, bounds=bounds_of(NO_DIRECTION))
     other = LogisticRegression(C=1.0 / penalty, tol=1e-10, max_iter=10_000).fit(columns, TRUTH)
     assert weights == pytest.approx(other.coef_[0], abs=1e-5)
     assert intercept == pytest.approx(other.intercept_[0], abs=1e-5)
@@ -151,6 +152,55 @@ def test_a_direction_bounds_a_coefficient() -> None:
     assert bound.coefficient[:2].tolist() == [0.0, 0.0]
     agreeing = fit_linear(MATRIX, TRUTH, directions=-against, penalty=1.0)
     assert agreeing.coefficient == pytest.approx(free.coefficient, abs=1e-4)
+
+
+def _bent(directions: NDArray[np.int64]) -> LinearPart:
+    return fit_linear(MATRIX, TRUTH, directions=directions, penalty=10.0, may_bend=True)
+
+
+def test_a_line_with_bends_is_logistic_regression_on_what_is_above_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The same as scikit-learn's on the columns, what is missing, and how far each value is above each bend."""
+    monkeypatch.setattr(model_linear, "TOLERANCE", model_linear.EXACT)
+    part, missing = _bent(NO_DIRECTION), np.isnan(MATRIX)
+    over = np.maximum(MATRIX[:, part.bends.column] - part.bends.at, 0.0)
+    wide = np.concatenate([MATRIX, missing[:, part.missing_share > 0.0], over], axis=1)
+    away = np.nan_to_num(wide - np.nanmean(wide, axis=0))
+    other = LogisticRegression(C=0.1, tol=1e-10, max_iter=10_000).fit(away / away.std(axis=0), TRUTH)
+    assert part.margin(MATRIX) == pytest.approx(other.decision_function(away / away.std(axis=0)), abs=1e-3)
+    assert set(part.bends.column.tolist()) == {0, 1, MATRIX.shape[1] - 1}
+
+
+def test_a_line_with_bends_counts_from_the_training_mean() -> None:
+    part = _bent(NO_DIRECTION)
+    said = np.array(list(part.contributions(MATRIX)))
+    assert np.abs(said.mean(axis=1)).max() < 1e-9
+    assert said.sum(axis=0) + part.base_value == pytest.approx(part.margin(MATRIX))
+
+
+@pytest.mark.parametrize("way", [1, -1])
+def test_a_line_with_bends_keeps_its_direction_everywhere(way: int) -> None:
+    """Rising or falling only, piece by piece; free of a direction some line would go the other way."""
+    directions = NO_DIRECTION.copy()
+    directions[[0, 1, -1]] = way
+    kept, free = _bent(directions), _bent(NO_DIRECTION)
+    against: list[float] = []
+    for column in (0, 1, MATRIX.shape[1] - 1):
+        rows = np.repeat(np.nanmean(MATRIX, axis=0)[np.newaxis], 200, axis=0)
+        rows[:, column] = np.linspace(np.nanmin(MATRIX[:, column]), np.nanmax(MATRIX[:, column]), 200)
+        assert (way * np.diff(kept.margin(rows)) >= 0.0).all()
+        against.append((way * np.diff(free.margin(rows))).min())
+    assert min(against) < -1e-3
+
+
+def test_a_direction_that_the_data_keep_to_changes_nothing() -> None:
+    """Slopes of pieces and changes of slope are the same lines, under the same penalty."""
+    rising = NORMAL[:, np.newaxis]
+    truth = (np.random.default_rng(1).random(NORMAL.size) < 1.0 / (1.0 + np.exp(-2.0 * NORMAL))).astype(float)
+    free, bound = (
+        fit_linear(rising, truth, directions=np.array([way]), penalty=10.0, may_bend=True).margin(rising)
+        for way in (0, 1)
+    )
+    assert bound == pytest.approx(free, abs=1e-3)
 
 
 def test_categories_have_a_column_each_rare_ones_one_together_and_gaps_none() -> None:

@@ -28,7 +28,7 @@ def _past(rows: int = 6_000) -> dict[str, Any]:
     absence, noise = draw.gamma(2.0, 0.5, rows), draw.normal(size=rows)
     untreated = draw.random(rows) < 1 / (1 + np.exp(-(2.2 * absence - 3.5)))
     supported = draw.random(rows) < 0.9 / (1 + np.exp(-(4.0 * absence - 5.0)))
-    recorded = untreated & ~(supported & (draw.random(rows) < 0.9))
+    recorded = untreated & ~(supported & (draw.random(rows) < 0.98))
     frame = pl.DataFrame({"absence": absence, "noise": noise, SUPPORTED: supported, "label": recorded.astype(np.int8)})
     return {"rows": frame, "untreated": untreated.astype(np.float64), "best": absence / (1.0 + absence)}
 

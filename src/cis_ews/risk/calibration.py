@@ -96,7 +96,7 @@ def _fit(kind: _Kind, margin: Vector, label: Vector, *, weights: Vector | None) 
     # Changes of the slope 1 are what is penalised: without evidence a margin stays what it is.
     lower, upper = np.full(columns.shape[1], LEAST_SLOPE - 1.0), np.full(columns.shape[1], np.inf)
     intercept, changes = solve_logistic(
-        columns, label, weights=weights, penalty=kind.penalty, lower=lower, upper=upper, offset=margin
+        columns, label, weights=weights, penalty=kind.penalty, bounds=(lower, upper), offset=margin
     )
     return Calibrator(kind.name, intercept, tuple((1.0 + changes).tolist()), tuple(knots.tolist()))
 

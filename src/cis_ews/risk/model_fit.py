@@ -16,7 +16,7 @@ from cis_ews.risk.model_linear import LinearPart, Vector, fit_linear
 from cis_ews.risk.model_parts import ModelParts
 from cis_ews.risk.model_trees import TreeFit, fit_trees, grow_trees
 
-TREE_SHARES = (0.0, 1.0, 0.25, 0.5, 0.75)
+TREE_SHARES = (0.0, 1.0, *(tenth / 10 for tenth in range(1, 10)))
 """The shares of the trees that a blend is chosen from, one part alone first: it wins a near tie."""
 NEAR_TIE = 0.0005
 """Log loss, in nats a row, that a blend has to gain over one part alone."""
@@ -39,7 +39,7 @@ def fit_parts(
     matrix = encoding.matrix(features)
     signs = _signs(encoding, directions)
     trees = fit_trees(matrix, label, folds=folds, weights=weights, directions=signs, seed=seed, threads=threads)
-    linear = fit_linear(matrix, label, weights=weights, directions=signs, penalty=RIDGE)
+    linear = fit_linear(matrix, label, weights=weights, directions=signs, penalty=RIDGE, may_bend=True)
     held_out = _linear_held_out(matrix, label, folds=folds, weights=weights, signs=signs)
     margins = {share: share * trees.held_out + (1.0 - share) * held_out for share in TREE_SHARES}
     losses = {share: log_loss(label, margin, weights=weights) for share, margin in margins.items()}
@@ -95,7 +95,8 @@ def refit_parts(
     )
     if trees_alone or parts.linear is None:
         return replace(parts, trees=trees)
-    linear = fit_linear(matrix, label, weights=weights, directions=signs, penalty=RIDGE)
+    may_bend = parts.linear.bends.at.size > 0
+    linear = fit_linear(matrix, label, weights=weights, directions=signs, penalty=RIDGE, may_bend=may_bend)
     return replace(parts, trees=trees, linear=linear)
 
 
@@ -117,7 +118,9 @@ def _linear_held_out(
     for fold in np.unique(folds):
         held = folds == fold
         known = None if weights is None else weights[~held]
-        part: LinearPart = fit_linear(matrix[~held], label[~held], weights=known, directions=signs, penalty=RIDGE)
+        part: LinearPart = fit_linear(
+            matrix[~held], label[~held], weights=known, directions=signs, penalty=RIDGE, may_bend=True
+        )
         held_out[held] = part.margin(matrix[held])
     return held_out
 

@@ -1,20 +1,29 @@
 """The linear part of a model: logistic regression with a ridge penalty, and signs where the features have a direction.
 
 Columns are cut at the range of training, missing values take the training mean, and a column that had missing values
-gets a second one that says so. Everything is measured as distance from the training mean, so that the contribution of a
-column is its coefficient times that distance: exact SHAP values for features taken as independent (Lundberg and Lee,
-2017, corollary 1), with the margin at the means as base value.
+gets a second one that says so; a column of numbers may have bends (`model_bends`). Everything is measured as distance
+from the training mean, so that the contribution of a column is its coefficient times that distance: exact SHAP values
+for features taken as independent (Lundberg and Lee, 2017, corollary 1), with the margin at the means as base value.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, cast
+from itertools import chain, pairwise
+from typing import Any, NamedTuple, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
+from cis_ews.risk.model_bends import NO_BENDS, Bends, changes_of_slope, from_mean, piece, places_of_bends
+
+EXACT = 1e-12
+MOST_ROWS = 30_000
+"""Of more rows so many are drawn to fit on: a few hundred coefficients gain little from others."""
+TOLERANCE = 1e-9
+"""The fit ends where a step gains less log loss, as a share of it: the slopes of bends that lie near each other would
+go on being traded for each other without moving a risk."""
 Vector = NDArray[np.float64]
 
 
@@ -29,6 +38,7 @@ class LinearPart:
     coefficient: Vector
     missing_share: Vector
     missing_coefficient: Vector
+    bends: Bends = NO_BENDS
 
     def contributions(self, matrix: Vector) -> Iterator[Vector]:
         """What each column of the matrix adds to the base value, one column after another."""
@@ -45,8 +55,14 @@ class LinearPart:
     def _contribution(self, values: Vector, column: int) -> Vector:
         # Column by column and without BLAS: a row's result does not depend on the rows beside it or on threads.
         missing = np.isnan(values)
-        away = np.clip(values, self.low[column], self.high[column]) - self.mean[column]
-        said = self.coefficient[column] * np.where(missing, 0.0, away)
+        within = np.clip(values, self.low[column], self.high[column])
+        pieces = self.bends.pieces(column)
+        first = np.minimum(within, pieces[0][1]) if pieces else within
+        said = self.coefficient[column] * (first - self.mean[column])
+        # Each term rises, or falls, where the line does, and so does a sum in floating point.
+        for place, begin, end in pieces:
+            said += self.bends.slope[place] * (piece(within, begin, end) - self.bends.rise[place])
+        said[missing] = 0.0
         if self.missing_coefficient[column] != 0.0:
             said += self.missing_coefficient[column] * (missing - self.missing_share[column])
         return said
@@ -59,22 +75,68 @@ def fit_linear(
     weights: Vector | None = None,
     directions: NDArray[np.int64],
     penalty: float,
+    may_bend: bool = False,
 ) -> LinearPart:
-    """Fit on all rows. `directions` (1, -1 or 0 a column) bound the signs; `penalty` is scikit-learn's 1/C; `weights`:
-    how much each row counts."""
+    """Fit on all rows, or MOST_ROWS of them. `directions` (1, -1 or 0 a column) bound the signs; `penalty` is
+    scikit-learn's 1/C; `weights`: how much each row counts; `may_bend`: whether columns of numbers may have bends."""
     # A column without any value (in a fold it can happen) is at zero all along.
     low, high = (np.nan_to_num(ends.reduce(matrix, axis=0)) for ends in (np.fmin, np.fmax))
+    if label.size > MOST_ROWS:
+        drawn = np.sort(np.random.default_rng(0).permutation(label.size)[:MOST_ROWS])
+        matrix, label, weights = matrix[drawn], label[drawn], None if weights is None else weights[drawn]
     columns, mean, missing_share = _distances(matrix)
-    incomplete = np.flatnonzero(missing_share > 0.0)
+    width, incomplete = matrix.shape[1], np.flatnonzero(missing_share > 0.0)
     scale = columns.std(axis=0)
     scale[scale == 0.0] = 1.0
+    bent = {column: places_of_bends(matrix[:, column]) for column in range(width)} if may_bend else {}
+    lines = _broken(matrix, columns, mean, bent={column: at for column, at in bent.items() if at})
+    columns = np.concatenate([columns, lines.columns], axis=1)
+    scale = np.concatenate([scale, scale[lines.bent]])
     columns /= scale
-    lower, upper = bounds_of(np.concatenate([directions, np.zeros(incomplete.size, dtype=np.int64)]))
-    base_value, found = solve_logistic(columns, label, weights=weights, penalty=penalty, lower=lower, upper=upper)
-    coefficient = found / scale
-    missing_coefficient = np.zeros(matrix.shape[1])
-    missing_coefficient[incomplete] = coefficient[matrix.shape[1] :]
-    return LinearPart(base_value, low, high, mean, coefficient[: matrix.shape[1]], missing_share, missing_coefficient)
+    signs = np.concatenate([directions, np.zeros(incomplete.size, dtype=np.int64), directions[lines.bent]])
+    base_value, slopes = solve_logistic(
+        columns,
+        label,
+        weights=weights,
+        penalty=penalty,
+        bounds=bounds_of(signs),
+        penalised=lines.penalised,
+        tolerance=TOLERANCE if may_bend else EXACT,
+    )
+    coefficient = slopes / scale
+    begins = width + incomplete.size
+    missing_coefficient = np.zeros(width)
+    missing_coefficient[incomplete] = coefficient[width:begins]
+    bends = Bends(lines.bent, lines.at, lines.rise, coefficient[begins:])
+    return LinearPart(base_value, low, high, mean, coefficient[:width], missing_share, missing_coefficient, bends)
+
+
+class _Lines(NamedTuple):
+    """What bends add: a column for the piece from each on, and what is penalised in place of every slope."""
+
+    columns: Vector
+    bent: NDArray[np.int64]
+    at: Vector
+    rise: Vector
+    penalised: Vector | None
+
+
+def _broken(matrix: Vector, columns: Vector, mean: Vector, *, bent: Mapping[int, Sequence[float]]) -> _Lines:
+    """The pieces of broken lines; in `columns` and `mean` a line's first piece takes the place of the whole."""
+    begins, added = columns.shape[1], sum(map(len, bent.values()))
+    penalised = np.eye(begins + added)
+    pieces, rise = np.empty((matrix.shape[0], added), order="F"), np.empty(added)
+    begin = 0
+    for column, at in bent.items():
+        values, places = matrix[:, column], slice(begin, begin + len(at))
+        own = [column, *range(begins + places.start, begins + places.stop)]
+        penalised[np.ix_(own, own)] = changes_of_slope(columns[:, column], values, at)
+        columns[:, column], mean[column] = from_mean(np.minimum(values, at[0]))
+        for place, ends in zip(range(places.start, places.stop), pairwise([*at, np.inf]), strict=True):
+            pieces[:, place], rise[place] = from_mean(piece(values, *ends))
+        begin = places.stop
+    owners = np.repeat(np.array(list(bent), dtype=np.int64), [len(at) for at in bent.values()])
+    return _Lines(pieces, owners, np.array([*chain.from_iterable(bent.values())]), rise, penalised if bent else None)
 
 
 def _distances(matrix: Vector) -> tuple[Vector, Vector, Vector]:
@@ -104,30 +166,39 @@ def solve_logistic(
     *,
     weights: Vector | None = None,
     penalty: float,
-    lower: Vector,
-    upper: Vector,
+    bounds: tuple[Vector, Vector],
     offset: Vector | float = 0.0,
+    penalised: Vector | None = None,
+    tolerance: float = EXACT,
 ) -> tuple[float, Vector]:
-    """The intercept and coefficients of least penalised log loss, by L-BFGS-B within the bounds."""
+    """The intercept and coefficients of least penalised log loss, by L-BFGS-B within the bounds.
+
+    `bounds`: the least and the greatest value of each coefficient.
+    `penalised`: the matrix of the combinations of coefficients whose squares are penalised, if not each by itself.
+    `tolerance`: the gain in log loss, as a share of it, at which to stop.
+    """
     from scipy import optimize, special
     from threadpoolctl import threadpool_limits
 
     solver, expit, rows = cast("Any", optimize), cast("Any", special).expit, label.size
     counts = 1.0 if weights is None else weights
+    metric = None if penalised is None else penalised.T @ penalised
 
     def loss(point: Vector) -> tuple[float, Vector]:
         slopes = point[1:]
         margin = columns @ slopes + point[0] + offset
         residual: Vector = counts * (expit(margin) - label)
         lost: Vector = counts * (np.logaddexp(0.0, margin) - label * margin)
-        value = float(lost.mean()) + penalty * float(slopes @ slopes) / (2 * rows)
-        slope = (columns.T @ residual + penalty * slopes) / rows
+        held = slopes if metric is None else metric @ slopes
+        value = float(lost.mean()) + penalty * float(slopes @ held) / (2 * rows)
+        slope = (columns.T @ residual + penalty * held) / rows
         return value, np.concatenate([[residual.mean()], slope])
 
-    bounds = solver.Bounds(np.concatenate([[-np.inf], lower]), np.concatenate([[np.inf], upper]))
-    options = {"maxiter": 1_000, "ftol": 1e-12, "gtol": 1e-7}
+    lower, upper = bounds
+    allowed = solver.Bounds(np.concatenate([[-np.inf], lower]), np.concatenate([[np.inf], upper]))
+    options = {"maxiter": 1_000, "ftol": tolerance, "gtol": 1e-7}
     start = np.zeros(columns.shape[1] + 1)
     # Sums over rows come out the same whatever the machine's threads are only where one thread makes them.
     with threadpool_limits(1):
-        found = solver.minimize(loss, start, jac=True, method="L-BFGS-B", bounds=bounds, options=options)
+        found = solver.minimize(loss, start, jac=True, method="L-BFGS-B", bounds=allowed, options=options)
     return float(found.x[0]), np.asarray(found.x[1:], dtype=np.float64)

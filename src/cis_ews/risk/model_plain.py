@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict
+from dataclasses import asdict, fields
 from typing import Any
 
 import numpy as np
@@ -11,12 +11,15 @@ import numpy as np
 from cis_ews.errors import ModelError
 from cis_ews.risk.calibration import Calibrator
 from cis_ews.risk.intervals import Band
+from cis_ews.risk.model_bends import NO_BENDS, Bends
 from cis_ews.risk.model_checks import RESERVED
 from cis_ews.risk.model_encoding import LARGEST, Encoding, Feature
 from cis_ews.risk.model_file import sealed
 from cis_ews.risk.model_linear import LinearPart, Vector
 from cis_ews.risk.model_parts import ModelParts
 from cis_ews.risk.model_trees import TreePart
+
+_NUMBERS = {field.name for field in fields(LinearPart)} - {"base_value", "bends"}
 
 
 def to_plain(parts: ModelParts, about: Mapping[str, object]) -> dict[str, object]:
@@ -69,7 +72,7 @@ def _content(said: Mapping[str, Any]) -> dict[str, object]:
 def _fits(parts: ModelParts) -> bool:
     width, names = parts.encoding.owners.size, parts.encoding.names
     trees = parts.trees is None or (parts.trees.typical.shape == (width,) and bool(parts.trees.arrays))
-    linear = parts.linear is None or all(array.shape == (width,) for array in _arrays(parts.linear).values())
+    linear = parts.linear is None or _is_linear(parts.linear, width)
     is_named = len(set(names)) == len(names) and not set(names).intersection(RESERVED)
     return (
         trees
@@ -79,6 +82,16 @@ def _fits(parts: ModelParts) -> bool:
         and 0.0 <= parts.trees_share <= 1.0
         and all(map(_is_whole, parts.encoding.features))
         and all((np.abs(array) <= LARGEST).all() for array in _added(parts))
+    )
+
+
+def _is_linear(linear: LinearPart, width: int) -> bool:
+    """Whether there is a number for each column, and the bends are in the order of columns that there are."""
+    bends = linear.bends
+    return (
+        all(array.shape == (width,) for array in _arrays(linear).values())
+        and len({array.shape for array in vars(bends).values()}) == 1
+        and bool((np.diff(bends.column, prepend=0, append=width - 1) >= 0).all())
     )
 
 
@@ -95,7 +108,7 @@ def _added(parts: ModelParts) -> list[Vector]:
     """The numbers that make a margin and a risk: beyond LARGEST they could overflow on their way."""
     calibrator, linear = parts.calibrator, parts.linear
     numbers = [calibrator.intercept, *calibrator.slopes, *calibrator.knots, linear.base_value if linear else 0.0]
-    return [np.array(numbers), *(_arrays(linear).values() if linear else ())]
+    return [np.array(numbers), *([*_arrays(linear).values(), *vars(linear.bends).values()] if linear else ())]
 
 
 def _arrays(linear: LinearPart) -> dict[str, Vector]:
@@ -103,12 +116,20 @@ def _arrays(linear: LinearPart) -> dict[str, Vector]:
 
 
 def _linear_values(linear: LinearPart) -> dict[str, object]:
-    return {"base_value": linear.base_value, **{name: array.tolist() for name, array in _arrays(linear).items()}}
+    bends = {name: array.tolist() for name, array in vars(linear.bends).items()}
+    arrays = {name: array.tolist() for name, array in _arrays(linear).items()}
+    return {"base_value": linear.base_value, **arrays, **({"bends": bends} if bends["at"] else {})}
 
 
 def _linear_arrays(said: Mapping[str, Any]) -> dict[str, Any]:
-    numbers = {name: np.array(value, dtype=np.float64) for name, value in said.items() if name != "base_value"}
-    return {"base_value": float(said["base_value"]), **numbers}
+    numbers = {name: np.array(value, dtype=np.float64) for name, value in said.items() if name in _NUMBERS}
+    bends = _bends(said["bends"]) if "bends" in said else NO_BENDS
+    return {"base_value": float(said["base_value"]), "bends": bends, **numbers}
+
+
+def _bends(said: Mapping[str, Any]) -> Bends:
+    numbers = {name: np.array(said[name], dtype=np.float64) for name in ("at", "rise", "slope")}
+    return Bends(np.array(said["column"], dtype=np.int64), **numbers)
 
 
 def _tree_values(trees: TreePart) -> dict[str, object]:
