@@ -36,6 +36,7 @@ from benchmarks.state.models import SHAPES, Models
 from benchmarks.state.report import Line, ratios, table
 from benchmarks.state.stages import AS_OF, Known, Plan
 from cis_ews.indicators import INDICATORS_SCHEMA
+from cis_ews.night.parts import STUDENTS_A_PART
 from cis_ews.synthetic import write_state
 from cis_ews.synthetic.plan import Attendance
 
@@ -126,7 +127,7 @@ def _arguments() -> argparse.Namespace:
         "--data", default=str(Path(tempfile.gettempdir()) / "cis_ews_state"), help="where the states lie"
     )
     parser.add_argument("--workers", type=int, default=None, help="worker processes; one a core by default")
-    parser.add_argument("--students-a-part", type=int, default=60_000)
+    parser.add_argument("--students-a-part", type=int, default=STUDENTS_A_PART)
     parser.add_argument(
         "--sizes", type=_numbers, help="of nights whose cost a student is compared: 10000,100000,1100000"
     )
