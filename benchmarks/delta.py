@@ -24,7 +24,7 @@ import polars as pl
 
 from benchmarks.state.measuring import Watch
 from cis_ews import RulesModel, TierPolicy, score_night
-from cis_ews.engines.local import LocalEngine
+from cis_ews.engines.local import LocalEngine, end_with_parent
 from cis_ews.synthetic import write_state
 
 DAY, BEFORE = date(2026, 6, 10), date(2026, 6, 9)
@@ -81,7 +81,7 @@ def _copied(source: Path, target: Path) -> None:
 
 def _apart(*arguments: Any, **named: Any) -> dict[str, dict[str, float]]:
     work: Callable[..., dict[str, dict[str, float]]] = _night
-    with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as pool:
+    with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn"), initializer=end_with_parent) as pool:
         return pool.submit(work, *arguments, **named).result()
 
 

@@ -21,7 +21,7 @@ from typing import Any
 
 import psutil
 
-from cis_ews.engines.local import available_cores
+from cis_ews.engines.local import available_cores, end_with_parent
 
 EVERY = 0.2
 Within = Callable[[], AbstractContextManager[Any]]
@@ -111,7 +111,7 @@ def apart(work: Callable[..., Any], *arguments: object, within: Within | None = 
 
     `within`: gives a context in which the work is done, and whose value it gets first; entering it does not count.
     """
-    with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as pool:
+    with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn"), initializer=end_with_parent) as pool:
         return pool.submit(_costed, work, arguments, within).result()
 
 

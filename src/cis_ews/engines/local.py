@@ -79,7 +79,7 @@ class LocalEngine:
     def _workers(self) -> ProcessPoolExecutor:
         if self._pool is None:
             self._pool = ProcessPoolExecutor(
-                max_workers=self.workers, mp_context=multiprocessing.get_context("spawn"), initializer=_end_with_parent
+                max_workers=self.workers, mp_context=multiprocessing.get_context("spawn"), initializer=end_with_parent
             )
         return self._pool
 
@@ -117,7 +117,7 @@ def threads_a_worker(threads: int) -> Generator[None]:
                 os.environ[name] = value
 
 
-def _end_with_parent() -> None:
+def end_with_parent() -> None:
     """Watch for the end of the parent from a thread: a killed parent cannot say good-bye."""
     parent = multiprocessing.parent_process()
     if parent is not None:
