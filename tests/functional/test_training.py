@@ -254,8 +254,8 @@ def test_the_page_says_how_early_how_sure_and_in_plain_words(page: Done, place: 
 @pytest.fixture(scope="module")
 def scored(trained: Done, place: Path) -> Run:
     assert trained.code == 0
-    # 700 made-up students are too few for a gain that is surely one, and for a calibration that carries to another year:
-    # the gates say so.
+    # 700 made-up students are too few for a gain that is surely one, and for a calibration that carries to another
+    # year: the gates say so.
     refused = training("promote", "--store", place / "store", "--json")
     assert refused.code == 4
     assert refused.error["details"]["gates"] == ["better_than_rules", "calibration_slope"]
