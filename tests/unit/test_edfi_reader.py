@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tracemalloc
 from collections.abc import Mapping
+from datetime import date
 from pathlib import Path
 
 import polars as pl
@@ -152,6 +153,18 @@ def test_without_enrollments_they_are_derived_and_said(tmp_path: Path, files: di
     assert alone.students.height == 1
     assert some_notes(alone, "students: 39 are enrolled in no school of the package")
     assert all(read == kept for read, kept in accounted(alone).values())
+
+
+def test_what_is_recorded_after_the_as_of_date_enrolls_nobody(tmp_path: Path, files: dict[str, str]) -> None:
+    del files["StudentEnrollment.xml"], files["StudentDiscipline.xml"], files["StudentTranscript.xml"]
+    early, late = event("MARKERID001", "2025-09-05", "Tardy"), event("MARKERID003", "2025-11-05", "Tardy")
+    files["StudentAttendance.xml"] = document("StudentAttendance", [early, late])
+    folder = write_package(tmp_path, files)
+    found = {
+        day: read_school_data(folder, format="edfi", as_of=day, tolerance=1.0).students.height
+        for day in (date(2025, 10, 1), date(2025, 12, 1))
+    }
+    assert list(found.values()) == [1, 2]
 
 
 def test_a_calendar_with_few_dates_gives_way_to_the_sessions(tmp_path: Path, files: dict[str, str]) -> None:

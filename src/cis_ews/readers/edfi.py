@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import date
 from pathlib import Path
 
 import polars as pl
@@ -54,7 +55,7 @@ def read_edfi(path: Path, options: ReadOptions, config: EdFiConfig | None = None
     ledger.note(f"{passed} passed over: no interchange that is used (descriptors, staff, ...)", package.passed_over)
     ledger.files += package.files
     with options.progress.step("check"):
-        frames = _frames(package, chosen, ledger)
+        frames = _frames(package, chosen, as_of=options.as_of, ledger=ledger)
         return check_tables(
             frames,
             tolerance=DEFAULT_TOLERANCE if options.tolerance is None else options.tolerance,
@@ -72,10 +73,10 @@ def read_edfi(path: Path, options: ReadOptions, config: EdFiConfig | None = None
         )
 
 
-def _frames(package: Package, config: EdFiConfig, ledger: Ledger) -> dict[str, pl.DataFrame]:
+def _frames(package: Package, config: EdFiConfig, *, as_of: date | None, ledger: Ledger) -> dict[str, pl.DataFrame]:
     descriptors = Descriptors(config.crosswalks)
     sessions, periods = sessions_of(package, ledger), grading_periods_of(package, ledger)
-    enrollments = enrollments_of(package, descriptors, sessions=sessions, ledger=ledger)
+    enrollments = enrollments_of(package, descriptors, sessions=sessions, as_of=as_of, ledger=ledger)
     students = students_of(package, enrollments, ledger)
     incidents, actions = discipline_of(package, descriptors, ledger=ledger)
     frames = {

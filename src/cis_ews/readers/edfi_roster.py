@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import date
+
 import polars as pl
 
 from cis_ews.readers.cells import truths
@@ -10,8 +12,8 @@ from cis_ews.readers.edfi_stream import Package
 from cis_ews.readers.ledger import Ledger
 
 PLACE = ("file", "row_number")
-MOVES = ("StudentSchoolAttendanceEvent", "StudentSectionAttendanceEvent", "Grade")
-"""Records that name a student and a school, of which enrollments can be derived where the package has none."""
+MOVES = ("StudentSchoolAttendanceEvent", "StudentSectionAttendanceEvent", "DisciplineAction")
+"""Records of a day, a student and a school, of which enrollments are derived where the package has none."""
 RACES = {
     "american indian - alaska native": "American Indian or Alaska Native",
     "asian": "Asian",
@@ -41,15 +43,15 @@ def of_people(package: Package, record: str) -> pl.DataFrame:
 
 
 def enrollments_of(
-    package: Package, descriptors: Descriptors, *, sessions: pl.DataFrame, ledger: Ledger
+    package: Package, descriptors: Descriptors, *, sessions: pl.DataFrame, as_of: date | None, ledger: Ledger
 ) -> pl.DataFrame:
-    """Enrollments as they are recorded; where a package has none, derived from the records of attendance and marks.
+    """Enrollments as they are recorded; where a package has none, derived from attendance and discipline up to `as_of`.
 
     `sessions`: `school_id`, `school_year`, `begins`, `ends`.
     """
     rows = of_people(package, "StudentSchoolAssociation")
     if rows.is_empty():
-        return _derived(package, sessions, ledger)
+        return _derived(package, sessions, as_of=as_of, ledger=ledger)
     rows = rows.with_columns(
         descriptors.word(rows, "grade", kind="grade_levels").alias("grade_level"),
         descriptors.word(rows, "exit", kind="exits").alias("exit_type"),
@@ -64,16 +66,20 @@ def enrollments_of(
     ).select("student_id", "school_id", "entry_date", "school_year", "grade_level", "exit_date", "exit_type", *PLACE)
 
 
-def _derived(package: Package, sessions: pl.DataFrame, ledger: Ledger) -> pl.DataFrame:
-    """One enrollment a student, school and school year of which anything is recorded, from the year's first day on."""
-    named = [of_people(package, record) for record in MOVES]
-    incidents = of_people(package, "DisciplineAction")
-    pairs = pl.concat([rows.select("student_id", "school_id") for rows in [*named, incidents]])
+def _derived(package: Package, sessions: pl.DataFrame, *, as_of: date | None, ledger: Ledger) -> pl.DataFrame:
+    """One enrollment a student, school and school year of which anything is recorded, from the year's first day on.
+
+    What is recorded after the as-of date enrolls nobody: it is not known yet.
+    """
+    named = [of_people(package, record).select("student_id", "school_id", "date") for record in MOVES]
+    day = pl.col("date").str.to_date("%Y-%m-%d", strict=False)
+    pairs = pl.concat(named).filter(pl.lit(value=True) if as_of is None else day <= as_of)
+    pairs = pairs.select("student_id", "school_id")
     years = sessions.group_by("school_id", "school_year").agg(pl.col("begins").min().alias("entry_date"))
     found = pairs.drop_nulls().unique().join(years, on="school_id").sort("student_id", "school_id", "school_year")
     ledger.note(
         "enrollments: the package has none; a student is taken as enrolled, from the first day of the school year on, "
-        "in each school where an absence, a mark or a disciplinary action is recorded; grade levels are not known"
+        "in each school where an absence or a disciplinary action is recorded; grade levels are not known"
     )
     return found.select(
         "student_id",
