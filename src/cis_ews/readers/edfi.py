@@ -46,7 +46,7 @@ def read_edfi(path: Path, options: ReadOptions, config: EdFiConfig | None = None
     crosswalk, and ToleranceError where too many rows break a rule.
     """
     chosen, ledger = config or EdFiConfig(), Ledger()
-    package = _package(path, options, chosen, ledger)
+    package = _package(path, options, config=chosen, ledger=ledger)
     missing = [f"{record} ({REQUIRED[record]})" for record in REQUIRED if not package.frames.get(record)]
     if missing:
         raise ReadError(
@@ -76,7 +76,7 @@ def read_edfi(path: Path, options: ReadOptions, config: EdFiConfig | None = None
         )
 
 
-def _package(path: Path, options: ReadOptions, config: EdFiConfig, ledger: Ledger) -> Package:
+def _package(path: Path, options: ReadOptions, *, config: EdFiConfig, ledger: Ledger) -> Package:
     entries = list_entries(path, options.limits)
     xml = [entry for entry in entries if entry.name.lower().endswith(".xml")]
     if not xml:
