@@ -256,7 +256,7 @@ def _gaps(beside: Beside, bounds: PromotionConfig) -> Gate:
     return Gate(
         name="gaps_of_groups",
         title="no group's errors grew apart",
-        value=None if beside.widened is None else max(growth, 0.0),
+        value=max(growth, 0.0) if beside.widened else None,
         most=bounds.gap_growth,
         found=_widest(beside, sure, bounds.gap_growth),
         to_do="look at the audit (docs/equity.md): whom the lists miss or name for nothing, and why",
