@@ -145,7 +145,7 @@ def test_a_gap_that_chance_explains_is_told_and_refuses_nothing() -> None:
 
 
 def test_few_schools_are_said() -> None:
-    assert "too narrow: 4 schools" in passed(validation(schools=4))["better_than_rules"].found
+    assert "wide: 4 schools" in passed(validation(schools=4))["better_than_rules"].found
 
 
 def test_bounds_are_those_of_the_configuration() -> None:
