@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tracemalloc
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import date
 from pathlib import Path
 
@@ -12,12 +12,12 @@ import pytest
 from polars.testing import assert_frame_equal
 
 from cis_ews.errors import ConfigError, ReadError, UnmappedCodesError
-from cis_ews.readers import read_school_data
+from cis_ews.readers import edfi_pieces, edfi_stream, read_school_data
 from cis_ews.readers.edfi_records import INTERCHANGES
 from cis_ews.readers.edfi_stream import Package, read_xml
 from cis_ews.readers.limits import ReadLimits
 from cis_ews.readers.sources import list_entries
-from cis_ews.schema.school_data import SchoolData
+from cis_ews.schema.school_data import SchoolData, SourceFile
 from tests.lib.builders import absence, action, enrollment, frame, frames, grade, incident, student, tardy, weekdays
 from tests.lib.dirt import accounted, clean_frames, leaks, rules_broken, zip_of
 from tests.lib.edfi import (
@@ -328,3 +328,44 @@ def test_a_night_of_long_suspensions(tmp_path: Path) -> None:
     )
     data = read(tmp_path, package_of(tables))
     assert data.discipline_actions["action"].to_list() == ["long_term_suspension"]
+
+
+@pytest.mark.parametrize(
+    "text_of",
+    [
+        pytest.param(lambda body: body, id="records"),
+        pytest.param(lambda body: f"<!-- </Student><Student> -->{body}", id="comment"),
+        pytest.param(
+            lambda body: body.replace("<Name>", "<Twin><Student></Student><Student></Student></Twin><Name>"),
+            id="record within a record",
+        ),
+        pytest.param(lambda body: f'<?xml version="1.0" encoding="ISO-8859-1"?>{body}', id="encoding"),
+        pytest.param(lambda body: body.replace("<InterchangeStudent ", '<InterchangeStudent a="b>c" ', 1), id="root"),
+    ],
+)
+def test_a_file_is_the_same_in_pieces_and_as_a_stream(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text_of: Callable[[str], str]
+) -> None:
+    """Small pieces, so that every cut is tried; what cannot be cut is read as a stream, and nobody sees it."""
+    one = "<Student><StudentUniqueId>s{}</StudentUniqueId><Name><FirstName> A </FirstName></Name></Student>\n"
+    root = '<InterchangeStudent xmlns="http://ed-fi.org/5.2.0">'
+    body = f"{root}{''.join(map(one.format, range(400)))}</InterchangeStudent>"
+    (tmp_path / "Student.xml").write_text(text_of(body), encoding="utf-8")
+    (entry,) = list_entries(tmp_path, ReadLimits())
+
+    def rows(size: int) -> tuple[pl.DataFrame, SourceFile]:
+        monkeypatch.setattr(edfi_pieces, "PIECE", size)
+        monkeypatch.setattr(edfi_stream, "PIECE", size)
+        package = Package()
+        read_xml(entry, package=package, limits=ReadLimits())
+        (file,) = package.files
+        return package.rows("Student"), file
+
+    monkeypatch.setattr(edfi_pieces, "LONGEST", 50_000)
+    whole, file = rows(1 << 20)
+    assert whole["student_id"].to_list() == [f"s{number}" for number in range(400)]
+    assert whole["first_name"].to_list() == ["A"] * 400
+    for size in (600, 1_500, 7_000):
+        small, same = rows(size)
+        assert_frame_equal(small, whole)
+        assert same == file
