@@ -21,6 +21,8 @@ from serving.observability import METRICS
 
 SECONDS_BETWEEN_LOOKS = 60
 """How often the metrics ask the database: whoever asks for them needs no key, so they cost nothing in between."""
+WRONG_PASSWORDS = 60
+"""From one address in a minute. All of a school may come from one: what protects an account is that it locks."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +34,7 @@ class Backend:
     database: Database
     sessions: Sessions
     attempts: Attempts = field(default_factory=Attempts)
+    sign_ins: Attempts = field(default_factory=lambda: Attempts(WRONG_PASSWORDS))
 
     @property
     def registry(self) -> str:

@@ -72,9 +72,14 @@ class ModelSettings(Section):
 
 
 class ServiceSettings(Section):
-    """The service: how long a person stays signed in."""
+    """The service: how long a person stays signed in, with pages and in all, and where people reach it.
+
+    `public_url`: what stands in people's browsers, where something in front of the service speaks https for it.
+    """
 
     session_hours: Annotated[float, Field(gt=0.0, le=24.0)] = 8.0
+    idle_minutes: Annotated[float, Field(gt=0.0, le=24.0 * 60.0)] = 30.0
+    public_url: Annotated[str, Field(pattern=r"^https?://[^/?#\s]+$")] | None = None
 
 
 class EngineSettings(Section):

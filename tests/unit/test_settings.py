@@ -58,7 +58,7 @@ def test_an_empty_variable_is_as_if_unset(monkeypatch: pytest.MonkeyPatch) -> No
         ('[stroe]\npath = "x"\n', "stroe", "did you mean store?"),
         ('[store]\npth = "x"\n', "key in section [store]", "did you mean path?"),
         ("confg_version = 1\n", "confg_version", "did you mean config_version?"),
-        ("[service]\nquiet = true\n", "[service]", "there are: session_hours"),
+        ("[service]\nquiet = true\n", "[service]", "there are: idle_minutes, public_url, session_hours"),
         ('[sources.nightly]\npath = "x"\ndistrict = ["d"]\n', "[sources.nightly]", "did you mean districts?"),
         ("store = 3\n", "is a section", "write [store]"),
         ("config_version = 2\n", "config_version: should be 1", "correct it"),
