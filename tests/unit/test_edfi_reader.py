@@ -191,7 +191,7 @@ def test_without_enrollments_they_are_derived_and_said(tmp_path: Path, files: di
     del files["StudentDiscipline.xml"], files["StudentTranscript.xml"]
     alone = read(tmp_path / "alone", files)
     assert alone.students.height == 1
-    assert some_notes(alone, "students: 39 are enrolled in no school of the package")
+    assert some_notes(alone, "students: 39 are enrolled in no school")
     assert all(read == kept for read, kept in accounted(alone).values())
 
 

@@ -10,6 +10,7 @@ import polars as pl
 
 from cis_ews.errors import ReadError
 from cis_ews.readers.base import ReadOptions
+from cis_ews.readers.draft import Draft, drafted
 from cis_ews.readers.edfi_calendar import calendar_of, grading_periods_of, sessions_of
 from cis_ews.readers.edfi_cells import Descriptors
 from cis_ews.readers.edfi_config import EdFiConfig
@@ -19,8 +20,6 @@ from cis_ews.readers.edfi_roster import demographics_of, enrollments_of, schools
 from cis_ews.readers.edfi_stream import Package, read_xml
 from cis_ews.readers.ledger import Ledger
 from cis_ews.readers.sources import list_entries
-from cis_ews.schema.school_data import TABLES, SchoolData
-from cis_ews.schema.validation import DEFAULT_TOLERANCE, SourceNotes, check_tables
 from cis_ews.wording import counted
 
 GRADES = "course_grades"
@@ -35,11 +34,11 @@ SPEAKS = {
 """Optional table -> the records of which it is made: where a package has none of them, it has no such table."""
 
 
-def read_edfi(path: Path, options: ReadOptions, config: EdFiConfig | None = None) -> SchoolData:
-    """School data from the XML files of a folder or a zip.
+def read_edfi(path: Path, options: ReadOptions, config: EdFiConfig | None = None) -> Draft:
+    """The tables of the XML files of a folder or a zip.
 
-    Raises ReadError where a file is damaged, unsafe or missing, UnmappedCodesError where a descriptor has no place in a
-    crosswalk, and ToleranceError where too many rows break a rule.
+    Raises ReadError where a file is damaged, unsafe or missing, and UnmappedCodesError where a descriptor has no place
+    in a crosswalk.
     """
     chosen, ledger, package = config or EdFiConfig(), Ledger(), Package()
     entries = [entry for entry in list_entries(path, options.limits) if entry.name.lower().endswith(".xml")]
@@ -56,19 +55,9 @@ def read_edfi(path: Path, options: ReadOptions, config: EdFiConfig | None = None
     passed = counted(package.passed_over, "file")
     ledger.note(f"{passed} passed over: no interchange that is used (descriptors, staff, ...)", package.passed_over)
     ledger.files += package.files
-    with options.progress.step("check"):
+    with options.progress.step("arrange"):
         frames = _frames(package, chosen, as_of=options.as_of, ledger=ledger)
-        return check_tables(
-            frames,
-            tolerance=DEFAULT_TOLERANCE if options.tolerance is None else options.tolerance,
-            source=SourceNotes(
-                files=tuple(ledger.files),
-                notes=tuple(ledger.notes),
-                rejections=pl.concat(ledger.rejections),
-                reduced=ledger.reduced,
-                left_out=_left_out(package, frames),
-            ),
-        )
+    return drafted(frames, ledger, left_out=_left_out(package, frames), lists_everyone=True)
 
 
 def _left_out(package: Package, frames: Mapping[str, pl.DataFrame]) -> dict[str, str]:
@@ -87,7 +76,7 @@ def _frames(package: Package, config: EdFiConfig, *, as_of: date | None, ledger:
     descriptors = Descriptors(config.crosswalks)
     sessions, periods = sessions_of(package, ledger), grading_periods_of(package, ledger)
     enrollments = enrollments_of(package, descriptors, sessions=sessions, as_of=as_of, ledger=ledger)
-    students = students_of(package, enrollments, ledger)
+    students = students_of(package)
     calendar = calendar_of(package, descriptors, sessions=sessions, periods=periods, ledger=ledger)
     grades = grades_of(package, descriptors, sessions=sessions, periods=periods, ledger=ledger)
     incidents, actions = discipline_of(package, descriptors, ledger=ledger)
@@ -106,8 +95,4 @@ def _frames(package: Package, config: EdFiConfig, *, as_of: date | None, ledger:
     descriptors.refuse()
     silent = [table for table, records in SPEAKS.items() if not any(package.frames.get(record) for record in records)]
     unsaid = [*silent, *(["demographics"] if frames["demographics"].is_empty() else [])]
-    return {table: _of_contract(table, frame) for table, frame in frames.items() if table not in unsaid}
-
-
-def _of_contract(table: str, frame: pl.DataFrame) -> pl.DataFrame:
-    return frame.select(name for name in (*TABLES[table].columns(), "file", "row_number") if name in frame.columns)
+    return {table: frame for table, frame in frames.items() if table not in unsaid}
