@@ -65,13 +65,15 @@ def verify(
 
 
 @app.command()
-def search(
+def search(  # noqa: PLR0913 - each is an option of the verb
     context: typer.Context,
     *,
     person: Annotated[str | None, typer.Option("--person", metavar="EMAIL", help="Who did it.")] = None,
     ref: Annotated[str | None, typer.Option("--ref", help="The student's ref, from an address.")] = None,
     district: Annotated[str | None, typer.Option("--district", metavar="ID", help="Of this district.")] = None,
-    action: Annotated[AuditAction | None, typer.Option("--action", help="What was done.")] = None,
+    action: Annotated[
+        AuditAction | None, typer.Option("--action", metavar="ACTION", help="As the table shows it.")
+    ] = None,
     since: Annotated[
         date | None,
         typer.Option("--since", parser=parse_day, metavar="DATE", help="From this day on.", show_default=False),
@@ -94,10 +96,7 @@ def search(
             district_id=district, person_id=person_id, ref=ref, action=action, since=moment, limit=limit
         )
         names = {one.person_id: one.email for one in database.people.list()}
-    told = [
-        (row.at.strftime("%Y-%m-%d %H:%M"), names.get(row.person_id or "", "-"), row.action, row.ref or "")
-        for row in rows
-    ]
+    told = [(f"{row.at:%Y-%m-%d %H:%M}", names.get(row.person_id or "", "-"), row.action, row.ref) for row in rows]
     session.terminal.table("Audit (UTC)", ["when", "who", "what", "whom"], told)
     if not rows:
         session.terminal.say("There are no such entries.")
