@@ -19,6 +19,7 @@ EXIT_CODES = {
     errors.ConfigError: 2,
     errors.DataError: 3,
     errors.ModelError: 4,
+    errors.NotAllowedError: 2,
     errors.StorageError: 5,
 }
 

@@ -6,14 +6,17 @@ from collections.abc import Collection, Sequence
 from datetime import date, datetime
 
 import polars as pl
-from sqlalchemy import ColumnElement, Connection, delete, func, insert, select, text, update
+from sqlalchemy import ColumnElement, Connection, Table, delete, func, insert, select, text, update
 
 from cis_ews.errors import StorageError
 from cis_ews.storage.database import tables
 from cis_ews.storage.database.blocks import SCHEMA, students_of_school, without
+from cis_ews.storage.database.refs import refs_in_districts
 from cis_ews.storage.runs import Run
 
 _OF_DISTRICTS = (tables.schools, tables.students, tables.scores)
+_BY_REF = (tables.caseloads,)
+"""Tables that know a student by the ref. The audit is none of them: it keeps that somebody looked, under the ref."""
 ERASURES = "erasures"
 _CHUNK = 500
 """Ids in one statement: far below what either database takes."""
@@ -31,7 +34,15 @@ def export_student(connection: Connection, student_id: str) -> dict[str, list[di
             reasons = person.pop("reasons")
             exported["students"].append(key | person)
             exported["reasons"] += [key | reason for reason in reasons]
+    exported |= {table.name: _of_refs(connection, student_id, table=table) for table in _BY_REF}
     return exported
+
+
+def _of_refs(connection: Connection, student_id: str, *, table: Table) -> list[dict[str, object]]:
+    districts = connection.scalars(select(table.c.district_id).distinct()).all()
+    refs = refs_in_districts(connection, [student_id], districts)
+    rows = connection.execute(select(table).where(table.c.ref.in_(refs)).order_by(*table.primary_key)).mappings()
+    return [{name: _plain(value) for name, value in row.items()} for row in rows]
 
 
 def _plain(value: object) -> object:
@@ -60,7 +71,16 @@ def _forget(connection: Connection, student_ids: Sequence[str]) -> int:
     for district, school, student in connection.execute(found):
         by_school.setdefault((district, school), []).append(student)
     in_blocks = sum(without(connection, school, students) for school, students in by_school.items())
-    return in_blocks + connection.execute(delete(scores).where(is_of_them)).rowcount
+    by_ref = sum(_forget_refs(connection, student_ids, table=table) for table in _BY_REF)
+    return in_blocks + by_ref + connection.execute(delete(scores).where(is_of_them)).rowcount
+
+
+def _forget_refs(connection: Connection, student_ids: Sequence[str], *, table: Table) -> int:
+    """What stands under a ref may outlive the score of a student who has left: it is found by the refs themselves."""
+    districts = connection.scalars(select(table.c.district_id).distinct()).all()
+    refs = refs_in_districts(connection, student_ids, districts)
+    chunks = [refs[start : start + _CHUNK] for start in range(0, len(refs), _CHUNK)]
+    return sum(connection.execute(delete(table).where(table.c.ref.in_(chunk))).rowcount for chunk in chunks)
 
 
 def _recount(connection: Connection) -> None:
