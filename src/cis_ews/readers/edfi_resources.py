@@ -303,7 +303,7 @@ def tree_of(resource: Resource) -> Tree:
 def pruned(value: Any, tree: Tree) -> Any:
     """A record without whatever stands in no place; of a value of another shape nothing is kept."""
     if isinstance(value, list):
-        return [pruned(each, tree) for each in cast("list[Any]", value)]
+        return [pruned(each, tree) if isinstance(each, dict) else None for each in cast("list[Any]", value)]
     if not isinstance(value, dict):
         return None
     kept: dict[str, Any] = {}
