@@ -148,6 +148,12 @@ class AuditAction(StrEnum):
     ROLE_REVOKED = "role_revoked"
     CASELOAD_ADDED = "caseload_added"
     CASELOAD_REMOVED = "caseload_removed"
+    KEY_CREATED = "key_created"
+    KEY_REVOKED = "key_revoked"
+    SWITCHED_OFF = "switched_off"
+    SWITCHED_ON = "switched_on"
+    EMERGENCY_BEGUN = "emergency_begun"
+    EMERGENCY_ENDED = "emergency_ended"
     STUDENT_SEEN = "student_seen"
     LIST_SEEN = "list_seen"
 
