@@ -120,6 +120,43 @@ class CoverageLevel(StrEnum):
     NONE = "none"
 
 
+class Role(StrEnum):
+    """What a person may be to a school, a district or the whole (docs/console.md)."""
+
+    COORDINATOR = "coordinator"
+    SCHOOL_STAFF = "school_staff"
+    DISTRICT_MANAGER = "district_manager"
+    AFFILIATE_MANAGER = "affiliate_manager"
+    STATE = "state"
+    DATA_STEWARD = "data_steward"
+    ADMINISTRATOR = "administrator"
+
+
+class AuditAction(StrEnum):
+    """What the audit keeps: who came, what they saw of whom, what they changed."""
+
+    SIGNED_IN = "signed_in"
+    SIGNED_OUT = "signed_out"
+    SIGN_IN_REFUSED = "sign_in_refused"
+    PASSWORD_CHANGED = "password_changed"  # noqa: S105 - an action
+    PASSWORD_RESET = "password_reset"  # noqa: S105 - an action
+    PERSON_ADDED = "person_added"
+    PERSON_DISABLED = "person_disabled"
+    PERSON_ENABLED = "person_enabled"
+    PERSON_UNLOCKED = "person_unlocked"
+    ROLE_GRANTED = "role_granted"
+    ROLE_REVOKED = "role_revoked"
+    CASELOAD_ADDED = "caseload_added"
+    CASELOAD_REMOVED = "caseload_removed"
+    STUDENT_SEEN = "student_seen"
+    LIST_SEEN = "list_seen"
+    CASE_MOVED = "case_moved"
+    GOAL_SET = "goal_set"
+    CHECKED_IN = "checked_in"
+    TICKET_ANSWERED = "ticket_answered"
+    MEETING_BEGUN = "meeting_begun"
+
+
 class Change(StrEnum):
     """What became of a student between two nights."""
 

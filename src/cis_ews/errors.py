@@ -11,6 +11,7 @@
     │   ├── ModelNotFoundError          there is no such model
     │   ├── FeatureMismatchError        a model does not fit the features it is given
     │   └── PromotionRefusedError       a model does not pass the gates before the champion's place
+    ├── NotAllowedError        exit 2   this person may not do that, and why not
     ├── StorageError           exit 5   a run, the store, the database or the registry of models
     │   ├── RunNotFoundError            no such run or student in the store
     │   ├── RunDamagedError             a stored run does not match its manifest
@@ -127,6 +128,14 @@ class PromotionRefusedError(ModelError):
     """A version does not pass the gates before the champion's place; `details["gates"]` names them."""
 
     code = "promotion_refused"
+
+
+class NotAllowedError(EwsError):
+    """A person may not see or do something; the message is the reason, which the disabled button shows as well."""
+
+    exit_code = 2
+    http_status = 403
+    code = "not_allowed"
 
 
 class StorageError(EwsError):

@@ -1,4 +1,4 @@
-"""The table and the diagram of docs/support.md, made from `cis_ews.support.transitions`: python -m tests.lib.support_page."""
+"""The table and the diagram of docs/support.md, made from the transitions by `python -m tests.lib.support_page`."""
 
 from __future__ import annotations
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from cis_ews.enums import CaseAction, CaseState, ContactKind, Domain, Progress, Role, SupportArea
-from cis_ews.errors import DecisionRefusedError
+from cis_ews.errors import DecisionRefusedError, NotAllowedError
 from cis_ews.storage.cases import Plan, Seen
 from cis_ews.support import plans, words
 from cis_ews.support.reviews import Decision, after_night, check_action, decide, offers, state_of, why_not
@@ -64,9 +64,10 @@ def test_every_action_and_state_has_a_way_and_words() -> None:
 
 def test_from_every_state_a_coordinator_can_go_on() -> None:
     reached = {CaseState.NOT_FLAGGED}
-    while more := {
-        row.target for row in TRANSITIONS for state in row.sources if state in reached and row.target
-    } - reached:
+    while (
+        more := {row.target for row in TRANSITIONS for state in row.sources if state in reached and row.target}
+        - reached
+    ):
         reached |= more
     assert reached == set(CaseState)
     for state in CaseState:
@@ -78,15 +79,15 @@ def test_from_every_state_a_coordinator_can_go_on() -> None:
 @pytest.mark.parametrize("state", CaseState)
 def test_a_disabled_button_shows_the_reason_that_the_check_raises(state: CaseState, role: Role) -> None:
     for offer in offers(state, roles={role}):
-        try:
+        if offer.why_not is None:
             check_action(offer.action, state, roles={role})
-        except DecisionRefusedError as refused:
-            assert offer.why_not == refused.message
-            with pytest.raises(DecisionRefusedError, match=refused.message.replace(".", r"\.")):
-                decide(decision(offer.action), state, roles={role}, today=TODAY)
-        else:
-            assert offer.why_not is None
             assert decide(decision(offer.action), state, roles={role}, today=TODAY).before is state
+            continue
+        with pytest.raises((DecisionRefusedError, NotAllowedError)) as refused:
+            check_action(offer.action, state, roles={role})
+        assert offer.why_not == refused.value.message
+        with pytest.raises(type(refused.value)):
+            decide(decision(offer.action), state, roles={role}, today=TODAY)
 
 
 def test_who_may_do_what() -> None:
@@ -122,9 +123,10 @@ def test_only_what_an_action_needs_is_kept() -> None:
     move = decide(decision(CaseAction.ACCEPT, reason=""), CaseState.WAITING, roles=COORDINATOR, today=TODAY)
     assert (move.after, move.until, move.subject, move.contact, move.plan) == (CaseState.ACCEPTED, *[None] * 4)
     text = "  Oma\r\nsays\x00 \u202eno\x07  "
-    assert decide(
-        decision(CaseAction.NO_ACTION, reason=text), CaseState.WAITING, roles=COORDINATOR, today=TODAY
-    ).reason == "Oma\nsays \u202eno"
+    assert (
+        decide(decision(CaseAction.NO_ACTION, reason=text), CaseState.WAITING, roles=COORDINATOR, today=TODAY).reason
+        == "Oma\nsays \u202eno"
+    )
 
 
 def test_contact_takes_the_student_off_the_worklist_and_changes_no_decision() -> None:
@@ -137,15 +139,13 @@ def test_a_plan_needs_consent_needs_and_a_goal_of_thirty_days() -> None:
     with pytest.raises(DecisionRefusedError, match="consented"):
         plans.new_plan(consent_on=None, needs="n", assets="", first_goal=plan().first_goal, today=TODAY)
     with pytest.raises(DecisionRefusedError, match="within 30 days"):
-        plans.new_goal(
-            area=SupportArea.ACADEMICS, goal="g", owner="o", due_on=TODAY + timedelta(days=31), today=TODAY
-        )
+        plans.new_goal(area=SupportArea.ACADEMICS, goal="g", owner="o", due_on=TODAY + timedelta(days=31), today=TODAY)
     assert plan().first_goal.due_on - TODAY == timedelta(days=30)
     move = decide(decision(CaseAction.OPEN_PLAN), CaseState.ACCEPTED, roles=COORDINATOR, today=TODAY)
     assert (move.after, move.plan) == (CaseState.CASE_MANAGED, plan())
     with pytest.raises(DecisionRefusedError, match="no support plan"):
         plans.check_goals(CaseState.ACCEPTED, roles=COORDINATOR)
-    with pytest.raises(DecisionRefusedError, match="Only a coordinator"):
+    with pytest.raises(NotAllowedError, match="Only a coordinator"):
         plans.check_goals(CaseState.CASE_MANAGED, roles=frozenset({Role.SCHOOL_STAFF}))
 
 

@@ -1,4 +1,4 @@
-"""Readers: one a source format; each gives school data, the rows it rejected, and a coverage statement."""
+"""Readers: one a source format; each gives a draft, which becomes school data when the contract was asked."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from cis_ews.readers.base import ReadOptions
 from cis_ews.readers.cedars import read_cedars
 from cis_ews.readers.cedars_config import load_cedars
 from cis_ews.readers.choices import reader_named_in
+from cis_ews.readers.draft import Draft
 from cis_ews.readers.edfi import read_edfi
 from cis_ews.readers.edfi_config import load_edfi
 from cis_ews.readers.folder import read_folder
@@ -22,7 +23,7 @@ from cis_ews.readers.oneroster_config import load_oneroster
 from cis_ews.readers.unchanged import unchanged
 from cis_ews.schema.school_data import SchoolData
 
-Reader = Callable[[Path, ReadOptions], SchoolData]
+Reader = Callable[[Path, ReadOptions], Draft]
 READERS: Mapping[str, Reader] = {
     "folder": read_folder,
     "oneroster": read_oneroster,
@@ -53,15 +54,15 @@ def read_school_data(
 
     `tolerance`: the share of a table's rows that may be rejected; by default what the format says, else 5 %.
     `as_of`: the day as of which will be scored. Rows of later days stay in the tables, and are ignored by whatever asks
-    as of a day; but where a format makes one grade of many results (OneRoster), later results must not hide what was
-    known on that day, and are left out.
+    as of a day; but where a format makes one grade of many records (OneRoster, Ed-Fi), later ones must not hide what
+    was known on that day, and are left out.
 
     `limits`: how much a compressed file may unpack to. Raises ConfigError for an unknown format, and DataError
     (ReadError, SchemaError, UnmappedCodesError, ToleranceError) where the extract cannot be used.
     """
     options = ReadOptions(tolerance=tolerance, as_of=as_of, limits=limits or ReadLimits(), progress=progress)
     with unchanged(Path(path)):
-        return _reader(format)(Path(path), options)
+        return _reader(format)(Path(path), options).checked(options)
 
 
 def _reader(name: str) -> Reader:

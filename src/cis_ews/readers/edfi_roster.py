@@ -94,15 +94,9 @@ def _derived(package: Package, sessions: pl.DataFrame, *, as_of: date | None, le
     )
 
 
-def students_of(package: Package, enrollments: pl.DataFrame, ledger: Ledger) -> pl.DataFrame:
-    """`student_id`, names, birth date. Who is in no school of the package is reduced: nothing is asked of them."""
-    rows = package.rows("Student")
-    known = rows.join(enrollments.select("student_id"), on="student_id", how="semi", maintain_order="left")
-    unsaid = rows.filter(pl.col("student_id").is_null())
-    ledger.reduce(
-        "students", rows.height - known.height - unsaid.height, "are enrolled in no school of the package: not scored"
-    )
-    return pl.concat([known, unsaid]).select("student_id", "first_name", "last_name", "birth_date", *PLACE)
+def students_of(package: Package) -> pl.DataFrame:
+    """`student_id`, names, birth date of everyone whom the package knows, in a school or not."""
+    return package.rows("Student").select("student_id", "first_name", "last_name", "birth_date", *PLACE)
 
 
 def demographics_of(package: Package, students: pl.DataFrame, ledger: Ledger) -> pl.DataFrame:

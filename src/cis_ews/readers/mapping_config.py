@@ -17,13 +17,13 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from cis_ews.errors import ConfigError
 from cis_ews.readers.codes import Plain, plain_text
+from cis_ews.readers.draft import DEFAULT
 from cis_ews.schema.parsing import BOOLEANS, DATE_FORMAT
 from cis_ews.schema.school_data import DOMAIN_TABLES, REQUIRED_TABLES, TABLES
 from cis_ews.wording import counted, mistakes
 
 Share = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
 DerivedTable = Literal["schools", "students", "enrollments", "calendar_days", "reporting"]
-DEFAULT = "default"  # the key of `tolerance` for tables that it does not name
 
 
 class _Strict(BaseModel):

@@ -1,1 +1,1 @@
-"""What people do about a flag: who may, from which state to which, and what follows. No web and no SQL."""
+"""What people do about flags, and who may: no web, no SQL."""

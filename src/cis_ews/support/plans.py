@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import date, timedelta
 
 from cis_ews.enums import CaseState, Progress, Role, SupportArea
-from cis_ews.errors import DecisionRefusedError
+from cis_ews.errors import DecisionRefusedError, NotAllowedError
 from cis_ews.storage.cases import CheckIn, Goal, Plan
 from cis_ews.support.texts import LONGEST_NAME, checked_text, optional_text
 from cis_ews.support.words import marked
@@ -15,9 +15,9 @@ GOAL_DAYS = 30
 
 
 def check_goals(state: CaseState, *, roles: frozenset[Role]) -> None:
-    """Raise DecisionRefusedError with the reason where goals and check-ins cannot be written."""
+    """Raise the reason, NotAllowedError or DecisionRefusedError, where goals and check-ins cannot be written."""
     if Role.COORDINATOR not in roles:
-        raise DecisionRefusedError(marked("Only a coordinator of the school can work on a support plan."))
+        raise NotAllowedError(marked("Only a coordinator of the school can work on a support plan."))
     if state is not CaseState.CASE_MANAGED:
         raise DecisionRefusedError(marked("The student has no support plan."))
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 
 from cis_ews.enums import CaseAction, CaseState, ContactKind, Domain, Role
-from cis_ews.errors import DecisionRefusedError
+from cis_ews.errors import DecisionRefusedError, NotAllowedError
 from cis_ews.storage.cases import Move, Plan, Seen
 from cis_ews.support.texts import checked_text, optional_text
 from cis_ews.support.transitions import CARRIED, NIGHTLY, WAYS, Need, next_state, who_may
@@ -52,24 +52,24 @@ def state_of(stored: CaseState | None, *, is_flagged: bool) -> CaseState:
 
 
 def check_action(action: CaseAction, state: CaseState, *, roles: Collection[Role]) -> None:
-    """Raise DecisionRefusedError with the reason where the action is not possible in a state, or not to these roles.
+    """Raise the reason: NotAllowedError where it is not for these roles, DecisionRefusedError not from this state.
 
     `roles`: what the person is with regard to this student.
     """
     if who_may(action).isdisjoint(roles):
-        raise DecisionRefusedError(ONLY_WORDS[action])
+        raise NotAllowedError(ONLY_WORDS[action])
     way = WAYS.get((state, action))
     if way is None:
         raise DecisionRefusedError(NOT_FROM_HERE_WORDS[action])
     if way.who.isdisjoint(roles):
-        raise DecisionRefusedError(ONLY_WORDS[action])
+        raise NotAllowedError(ONLY_WORDS[action])
 
 
 def why_not(action: CaseAction, state: CaseState, *, roles: Collection[Role]) -> str | None:
     """The reason that `check_action` raises; None where it raises none."""
     try:
         check_action(action, state, roles=roles)
-    except DecisionRefusedError as refused:
+    except (DecisionRefusedError, NotAllowedError) as refused:
         return refused.message
     return None
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from datetime import date
 from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Select, Table, func, select
@@ -64,9 +65,7 @@ def contact(row: dict[str, Any]) -> Contact:
     return Contact(kind=ContactKind(row["kind"]), **kept)
 
 
-def tickets_of(
-    connection: Connection, conditions: Sequence[ColumnElement[bool]], *, limit: int
-) -> tuple[Ticket, ...]:
+def tickets_of(connection: Connection, conditions: Sequence[ColumnElement[bool]], *, limit: int) -> tuple[Ticket, ...]:
     """Questions about the data, the open ones first, then the newest."""
     table = tables.tickets
     order = (table.c.answered_at.is_not(None), table.c.asked_at.desc(), table.c.ticket_id)
@@ -122,8 +121,9 @@ def _check_ins(connection: Connection, goal_ids: Collection[str]) -> list[tuple[
     ]
 
 
-def last_contacts(connection: Connection, district_id: str, refs: Collection[str]) -> dict[str, Any]:
+def last_contacts(connection: Connection, district_id: str, refs: Collection[str]) -> dict[str, date]:
     """The day of the last contact of each student who had one, by ref."""
     table = tables.contacts
     query = select(table.c.ref, func.max(table.c.on)).where(table.c.district_id == district_id, table.c.ref.in_(refs))
-    return {ref: day for ref, day in connection.execute(query.group_by(table.c.ref))}
+    found = connection.execute(query.group_by(table.c.ref)).all()
+    return {str(ref): day for ref, day in found}

@@ -8,9 +8,9 @@ from typing import Any
 
 from sqlalchemy import Connection, and_, select
 
-from cis_ews.enums import CaseState
+from cis_ews.enums import AuditAction, CaseState
 from cis_ews.storage.cases import Case, Move, NightRule, Seen
-from cis_ews.storage.database import tables
+from cis_ews.storage.database import audit, tables
 from cis_ews.storage.database.cases import move_case
 
 
@@ -26,7 +26,17 @@ def follow_night(connection: Connection, districts: Collection[str], *, rule: Ni
         if outcome is not None:
             action, after = outcome
             move = Move(action=action, before=CaseState(row["state"]), after=after)
-            move_case(connection, _case(row), move=move, person_id=None)
+            version = move_case(connection, _case(row), move=move, person_id=None)
+            audit.record(
+                connection,
+                audit.Event(
+                    action=AuditAction.CASE_MOVED,
+                    why_allowed="the night that was published",
+                    district_id=row["district_id"],
+                    ref=row["ref"],
+                    detail={"action": action.value, "after": after.value, "version": version},
+                ),
+            )
             moved += 1
     return moved
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
-from datetime import UTC, datetime
+from collections.abc import Collection, Mapping
+from datetime import UTC, date, datetime
 from secrets import token_hex
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, Select, and_, exists, insert, or_, select, update
+from sqlalchemy import ColumnElement, Connection, RowMapping, Select, and_, exists, insert, or_, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from cis_ews.enums import AuditAction, CaseAction, CaseState
@@ -15,10 +15,10 @@ from cis_ews.errors import CaseMovedError
 from cis_ews.storage.access import Scope
 from cis_ews.storage.cases import Case, CaseHistory, CheckIn, Goal, Move, Plan, Ticket, WorklistLine
 from cis_ews.storage.database import audit, tables
-from cis_ews.storage.database.case_history import history_of, tickets_of
+from cis_ews.storage.database.case_history import history_of, last_contacts, tickets_of
+from cis_ews.storage.database.people import By
 from cis_ews.storage.database.scope import visible_students
 from cis_ews.storage.database.transactions import Transactions
-from cis_ews.storage.database.people import By
 
 MOVED = "Somebody else, or the night, was there first. Nothing of yours was written."
 
@@ -91,6 +91,18 @@ class Cases:
             audit.record(connection, _event(AuditAction.TICKET_ANSWERED, case, by=by))
             return version
 
+    def states(self, district_id: str, refs: Collection[str]) -> dict[str, CaseState]:
+        """Where the cases of students stand who were found within a scope, by ref; without those never acted on."""
+        table = tables.cases
+        query = select(table.c.ref, table.c.state).where(table.c.district_id == district_id, table.c.ref.in_(refs))
+        with self._transactions.reading() as connection:
+            return {str(ref): CaseState(state) for ref, state in connection.execute(query).all()}
+
+    def last_contacts(self, district_id: str, refs: Collection[str]) -> dict[str, date]:
+        """The day of the last contact of students who were found within a scope, by ref."""
+        with self._transactions.reading() as connection:
+            return last_contacts(connection, district_id, refs)
+
     def worklist(
         self, scope: Scope, *, school: tuple[str, str] | None = None, limit: int = 200
     ) -> tuple[WorklistLine, ...]:
@@ -107,8 +119,12 @@ def find_case(connection: Connection, scope: Scope, ref: str) -> Case | None:
 def find_cases(connection: Connection, scope: Scope, refs: Collection[str]) -> list[Case]:
     """The cases of those students whom the scope has."""
     scores = tables.scores
-    query = _with_cases().add_columns(_is_own(scope).label("is_own")).where(visible_students(scope), scores.c.ref.in_(sorted(refs)))
-    return [_case(row) for row in connection.execute(query)]
+    query = (
+        _with_cases()
+        .add_columns(_is_own(scope).label("is_own"))
+        .where(visible_students(scope), scores.c.ref.in_(sorted(refs)))
+    )
+    return [_case(row) for row in connection.execute(query).mappings()]
 
 
 _SCORE_COLUMNS = ("district_id", "ref", "student_id", "school_id", "abstained")
@@ -128,10 +144,11 @@ def _is_own(scope: Scope) -> ColumnElement[bool]:
     return exists().where(caseloads.c.person_id == (scope.caseload_of or ""), *same)
 
 
-def _case(row: Row[Any]) -> Case:
-    values = dict(row._mapping)  # noqa: SLF001 - SQLAlchemy's public way to a row as a mapping
-    values["state"] = CaseState(values["state"]) if values["state"] else None
-    return Case(**values | {"version": values["version"] or 0})
+def _case(row: RowMapping) -> Case:
+    values: dict[str, Any] = {str(name): value for name, value in row.items()}
+    state = values.pop("state")
+    version = values.pop("version")
+    return Case(state=CaseState(state) if state else None, version=version or 0, **values)
 
 
 def move_case(
@@ -169,7 +186,9 @@ def _write_contact(connection: Connection, case: Case, *, move: Move, by: By, me
 def _write_ticket(connection: Connection, case: Case, *, move: Move, by: By) -> None:
     if move.subject is not None:
         values = {"subject": move.subject, "question": move.reason, "asked_by": by.person_id}
-        asked = insert(tables.tickets).values(ticket_id=token_hex(16), asked_at=datetime.now(UTC), **_of(case), **values)
+        asked = insert(tables.tickets).values(
+            ticket_id=token_hex(16), asked_at=datetime.now(UTC), **_of(case), **values
+        )
         connection.execute(asked)
 
 
@@ -186,9 +205,7 @@ def _write_plan(connection: Connection, case: Case, *, plan: Plan | None, by: By
 def _write_goal(connection: Connection, plan_id: str, goal: Goal, *, by: By, meeting_id: str | None) -> None:
     values = {"area": goal.area, "goal": goal.goal, "owner": goal.owner, "meeting_id": meeting_id}
     days = {"starts_on": goal.starts_on, "due_on": goal.due_on}
-    connection.execute(
-        insert(tables.goals).values(goal_id=token_hex(16), plan_id=plan_id, **values, **days, **_by(by))
-    )
+    connection.execute(insert(tables.goals).values(goal_id=token_hex(16), plan_id=plan_id, **values, **days, **_by(by)))
 
 
 def _end_plan(connection: Connection, case: Case) -> None:
@@ -215,7 +232,7 @@ def _by(by: By) -> dict[str, Any]:
 
 
 def _event(
-    action: AuditAction, case: Case, *, by: By, detail: dict[str, str | int | None] | None = None
+    action: AuditAction, case: Case, *, by: By, detail: Mapping[str, str | int | None] | None = None
 ) -> audit.Event:
     return audit.Event(
         action=action,
@@ -239,7 +256,9 @@ def worklist(
         conditions += [scores.c.district_id == school[0], scores.c.school_id == school[1]]
     query = select(*(scores.c[name] for name in names), scores.c.changed_at, cases.c.changed_at.label("back"))
     order = (scores.c.tier.desc(), scores.c.list_place, scores.c.ref)
-    found = connection.execute(query.select_from(scores.outerjoin(cases, same)).where(*conditions).order_by(*order).limit(limit))
+    found = connection.execute(
+        query.select_from(scores.outerjoin(cases, same)).where(*conditions).order_by(*order).limit(limit)
+    )
     return tuple(
         WorklistLine(**{name: row[name] for name in names}, since=row["back"] or row["changed_at"])
         for row in found.mappings()

@@ -2,50 +2,72 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
-
 from sqlalchemy import (
     Boolean,
     Column,
     Date,
-    DateTime,
-    Dialect,
     Float,
     ForeignKey,
     Index,
     Integer,
     LargeBinary,
-    MetaData,
     PrimaryKeyConstraint,
     String,
     Table,
     text,
 )
-from sqlalchemy.types import TypeDecorator
 
-metadata = MetaData()
+from cis_ews.storage.database.columns import UtcDateTime, metadata
+from cis_ews.storage.database.tables_cases import (
+    cases,
+    check_ins,
+    contacts,
+    goals,
+    meeting_students,
+    meetings,
+    plans,
+    reviews,
+    tickets,
+)
+from cis_ews.storage.database.tables_people import (
+    audit,
+    audit_heads,
+    caseloads,
+    grants,
+    identities,
+    people,
+    sessions,
+)
 
-
-class UtcDateTime(TypeDecorator[datetime]):
-    """A moment in UTC. SQLite keeps no time zone: it gets the UTC clock, and gives it back as UTC."""
-
-    impl = DateTime(timezone=True)
-    cache_ok = True
-
-    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
-        """To UTC; a moment without a time zone is a fault of the caller."""
-        if value is None:
-            return None
-        if value.tzinfo is None:
-            raise ValueError("a moment without a time zone")
-        moment = value.astimezone(UTC)
-        return moment.replace(tzinfo=None) if dialect.name == "sqlite" else moment
-
-    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:  # noqa: ARG002 - inherited
-        """From the database, always with the time zone UTC."""
-        if value is None:
-            return None
-        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+__all__ = [
+    "SHARED_PARTITION",
+    "UtcDateTime",
+    "api_keys",
+    "audit",
+    "audit_heads",
+    "caseloads",
+    "cases",
+    "check_ins",
+    "contacts",
+    "goals",
+    "grants",
+    "identities",
+    "jobs",
+    "meeting_students",
+    "meetings",
+    "metadata",
+    "people",
+    "plans",
+    "reviews",
+    "run_districts",
+    "runs",
+    "schools",
+    "scores",
+    "secrets",
+    "sessions",
+    "students",
+    "tickets",
+]
 
 
 def _counts() -> list[Column[int]]:
