@@ -18,6 +18,17 @@ from sqlalchemy import (
 )
 
 from cis_ews.storage.database.columns import UtcDateTime, metadata
+from cis_ews.storage.database.tables_cases import (
+    cases,
+    check_ins,
+    contacts,
+    goals,
+    meeting_students,
+    meetings,
+    plans,
+    reviews,
+    tickets,
+)
 from cis_ews.storage.database.tables_people import (
     audit,
     audit_heads,
@@ -37,13 +48,21 @@ __all__ = [
     "audit",
     "audit_heads",
     "caseloads",
+    "cases",
+    "check_ins",
+    "contacts",
     "emergencies",
+    "goals",
     "grants",
     "identities",
     "jobs",
+    "meeting_students",
+    "meetings",
     "metadata",
     "off_switch",
     "people",
+    "plans",
+    "reviews",
     "run_districts",
     "runs",
     "schools",
@@ -51,6 +70,7 @@ __all__ = [
     "secrets",
     "sessions",
     "students",
+    "tickets",
 ]
 
 
