@@ -42,6 +42,7 @@ from cis_ews.storage.recipes import Recipe, keep_model, keep_recipe
 from cis_ews.storage.runs import Run, RunContents, record_timings, run_id_for, verify_run
 from cis_ews.storage.store import RunStore
 from cis_ews.storage.workspace import Workspace, clear_work
+from cis_ews.support.reviews import after_night
 
 if TYPE_CHECKING:
     import polars as pl
@@ -162,7 +163,8 @@ def score_night(  # noqa: PLR0913 - each is a thing that a night needs, and all 
         night.keep_recipe(runs, run, source=Path(source), format=format, tolerance=tolerance, state=state)
         crew.engine.rest()
         with watch.step("publish"):
-            published = flags.publish(run, schools=extract.whole.schools, students=extract.students)
+            whole = extract.whole
+            published = flags.publish(run, schools=whole.schools, students=extract.students, rule=after_night)
         clear_work(runs.root)
         timings = stage_times(watch)
         if done_before is None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import importlib
 import re
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -106,7 +107,7 @@ def _in_pieces(entry: Entry, limits: ReadLimits) -> _Read | None:
     _lxml()
     with open_entry(entry, limits) as opened:
         head = opened.content.read(PIECE)
-        interchange, reading = _interchange(head), _Reading(entry.name)
+        interchange, reading = _interchange(head, entry.name), _Reading(entry.name)
         if interchange is None:
             return _Read(reading)
         try:
@@ -123,7 +124,7 @@ def _as_stream(entry: Entry, limits: ReadLimits, schemas: Path | None) -> _Read:
     etree = _lxml()
     with open_entry(entry, limits) as opened:
         head = opened.content.read(PIECE)
-        interchange, reading = _interchange(head), _Reading(entry.name)
+        interchange, reading = _interchange(head, entry.name), _Reading(entry.name)
         if interchange is None:
             return _Read(reading)
         parser = etree.XMLPullParser(
@@ -149,11 +150,22 @@ def _as_stream(entry: Entry, limits: ReadLimits, schemas: Path | None) -> _Read:
         return _Read(reading, interchange, opened.sha256())
 
 
-def _interchange(head: bytes) -> str | None:
-    """The kind of a file, if it is one that is used."""
+def _interchange(head: bytes, name: str) -> str | None:
+    """The kind of a file, if it is one that is used. Raises ReadError where it has no element at all."""
     root = _ROOT.search(head)
-    name = root.group(1).decode() if root else ""
-    return name if name in INTERCHANGES else None
+    found = root.group(1).decode() if root else _root_of(head, name)
+    return found if found in INTERCHANGES else None
+
+
+def _root_of(head: bytes, name: str) -> str:
+    """The name of a file's root by the parser, which knows every encoding."""
+    etree = _lxml()
+    parser = etree.XMLPullParser(events=("start",), resolve_entities=False, no_network=True, load_dtd=False)
+    with suppress(etree.XMLSyntaxError):
+        parser.feed(head)
+    for _, element in parser.read_events():
+        return str(etree.QName(element).localname)
+    raise ReadError(f"{name}: no XML: empty, cut off or of another kind", hint="export it again", file=name)
 
 
 def _refused(name: str, error: Any, *, is_checked: bool) -> ReadError:
@@ -235,7 +247,10 @@ class _Reading:
 
     def _pack(self, record: str) -> None:
         rows, columns = self._rows.pop(record), (*RECORDS[record], REFERRED)
-        frame = pl.DataFrame(rows, schema=dict.fromkeys(columns, pl.String), orient="row")
+        cells = (
+            pl.Series(name, each, dtype=pl.String) for name, each in zip(columns, zip(*rows, strict=True), strict=True)
+        )
+        frame = pl.DataFrame(list(cells))
         place = [
             pl.lit(self.name).alias("file"),
             pl.Series("row_number", self._numbers.pop(record), dtype=pl.Int64),
@@ -255,17 +270,14 @@ def _walk(element: Any, below: Mapping[str, _Node], *, values: list[str | None],
         node = below.get(child.tag)
         if node is None:
             continue
-        if node.rank < ranks[node.column] and (said := _said(child, node)):
-            values[node.column], ranks[node.column] = said, node.rank
+        column = node.column
+        if node.rank < ranks[column]:
+            ref, text = child.get("ref") if node.refers else None, child.text
+            said = f"{SAYS_REF}{ref}" if ref else text.strip() if text else None
+            if said:
+                values[column], ranks[column] = said, node.rank
         if node.children:
             _walk(child, node.children, values=values, ranks=ranks)
-
-
-def _said(element: Any, node: _Node) -> str | None:
-    if node.refers and (ref := element.get("ref")):
-        return f"{SAYS_REF}{ref}"
-    text = element.text
-    return text.strip() if text else None
 
 
 def _plan_of(tag: str) -> _Record | None:

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 import polars as pl
 from sqlalchemy import Connection, delete, insert, select, update
 
 from cis_ews.errors import StorageError
+from cis_ews.storage.cases import NightRule
 from cis_ews.storage.database import tables
 from cis_ews.storage.database.bulk import insert_frame, insert_rows
 from cis_ews.storage.database.carried import carried_over
+from cis_ews.storage.database.case_nights import follow_night
 from cis_ews.storage.database.replacing import Block, blocks_of, clear, replace_scores, retire
 from cis_ews.storage.database.rows import PublishReport
 from cis_ews.storage.runs import Run
@@ -29,13 +31,19 @@ class _Night:
     report: PublishReport
     is_everyone: bool
     """Whether no other district has flags."""
+    rule: NightRule | None = None
 
 
 def publish_run(
-    connection: Connection, run: Run, *, schools: pl.DataFrame, students: pl.DataFrame | pl.LazyFrame
+    connection: Connection,
+    run: Run,
+    *,
+    schools: pl.DataFrame,
+    students: pl.DataFrame | pl.LazyFrame,
+    rule: NightRule | None = None,
 ) -> PublishReport:
     """Make a run current in each district that has a score in it, unless the district has a newer as-of date."""
-    night = _read(connection, run, schools)
+    night = replace(_read(connection, run, schools), rule=rule)
     districts = night.report.published
     _record_run(connection, night)
     _record_districts(connection, night)
@@ -57,6 +65,8 @@ def _replace(connection: Connection, night: _Night, schools: pl.DataFrame, *, bl
     insert_frame(connection, tables.schools, _sorted(schools.filter(is_published)))
     old = replace_scores(connection, scores, districts=districts, is_everyone=is_everyone)
     insert_rows(connection, tables.students, blocks.result())
+    if night.rule is not None:
+        follow_night(connection, districts, rule=night.rule, now=night.published_at)
     retire(connection, old, districts)
 
 

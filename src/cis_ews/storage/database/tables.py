@@ -18,12 +18,25 @@ from sqlalchemy import (
 )
 
 from cis_ews.storage.database.columns import UtcDateTime, metadata
+from cis_ews.storage.database.tables_cases import (
+    cases,
+    check_ins,
+    contacts,
+    goals,
+    meeting_students,
+    meetings,
+    plans,
+    reviews,
+    tickets,
+)
 from cis_ews.storage.database.tables_people import (
     audit,
     audit_heads,
     caseloads,
+    emergencies,
     grants,
     identities,
+    off_switch,
     people,
     sessions,
 )
@@ -35,11 +48,21 @@ __all__ = [
     "audit",
     "audit_heads",
     "caseloads",
+    "cases",
+    "check_ins",
+    "contacts",
+    "emergencies",
+    "goals",
     "grants",
     "identities",
     "jobs",
+    "meeting_students",
+    "meetings",
     "metadata",
+    "off_switch",
     "people",
+    "plans",
+    "reviews",
     "run_districts",
     "runs",
     "schools",
@@ -47,6 +70,7 @@ __all__ = [
     "secrets",
     "sessions",
     "students",
+    "tickets",
 ]
 
 
