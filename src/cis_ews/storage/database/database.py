@@ -14,7 +14,9 @@ from cis_ews.errors import EwsError
 from cis_ews.storage.database import backups, flags, jobs, keys, migrating, people, publishing, rights
 from cis_ews.storage.database.audit import Audit
 from cis_ews.storage.database.engine import Connections
+from cis_ews.storage.database.pages import Pages
 from cis_ews.storage.database.people import People
+from cis_ews.storage.database.records import RecordSource
 from cis_ews.storage.database.rows import (
     ApiKey,
     FlagRow,
@@ -37,8 +39,8 @@ class Database:
     """A database by its URL: `sqlite:///path/cis_ews.db` or `postgresql+psycopg://user:password@host/name`.
 
     Use it as a context manager, or call `close`. Making it opens nothing. It may be used by several threads. Every
-    method raises StorageError where the database is out of reach or not at this version's step. `people`, `sessions`
-    and `audit` are doors of their own, with the same errors.
+    method raises StorageError where the database is out of reach or not at this version's step. `people`, `sessions`,
+    `audit` and `pages` are doors of their own, with the same errors.
     """
 
     def __init__(self, url: str) -> None:
@@ -47,6 +49,7 @@ class Database:
         self.people = People(self._transactions)
         self.sessions = Sessions(self._transactions)
         self.audit = Audit(self._transactions)
+        self.pages = Pages(self._transactions)
 
     def __enter__(self) -> Self:
         return self
@@ -84,15 +87,23 @@ class Database:
         with self._connections.writing(alone=True) as connection:
             migrating.upgrade(connection)
 
-    def publish(self, run: Run, *, schools: pl.DataFrame, students: pl.DataFrame | pl.LazyFrame) -> PublishReport:
+    def publish(
+        self,
+        run: Run,
+        *,
+        schools: pl.DataFrame,
+        students: pl.DataFrame | pl.LazyFrame,
+        records: RecordSource | None = None,
+    ) -> PublishReport:
         """Make a run current in each of its districts, in one transaction: a reader sees last night or this one.
 
         A district is one that has a score in the run; what it had is replaced whole. A district whose current run has
         a newer as-of date keeps it. `schools`, `students`: those of the extract that the run was made from, for
-        districts and names; `students` may be lazy, and is then read in slices.
+        districts and names; `students` may be lazy, and is then read in slices. `records`: what lies behind
+        the reasons, by student; without them pages say that none were kept.
         """
         with self._transactions.writing(alone=True) as connection:
-            return publishing.publish_run(connection, run, schools=schools, students=students)
+            return publishing.publish_run(connection, run, schools=schools, students=students, records=records)
 
     def runs_of(self, district_id: str, *, limit: int = 100) -> list[RunRow]:
         """The runs of a district, newest first."""

@@ -14,10 +14,12 @@ from sqlalchemy import (
     PrimaryKeyConstraint,
     String,
     Table,
+    Text,
     text,
 )
 
 from cis_ews.storage.database.columns import UtcDateTime, metadata
+from cis_ews.storage.database.tables_pages import saved_views, student_records, tier_changes
 from cis_ews.storage.database.tables_people import (
     audit,
     audit_heads,
@@ -42,11 +44,14 @@ __all__ = [
     "people",
     "run_districts",
     "runs",
+    "saved_views",
     "schools",
     "scores",
     "secrets",
     "sessions",
+    "student_records",
     "students",
+    "tier_changes",
 ]
 
 
@@ -91,8 +96,13 @@ schools = Table(
     Column("district_id", String, nullable=False),
     Column("school_id", String, nullable=False),
     Column("name", String),
+    Column("level", String),
+    Column("capacity", Integer),
+    Column("reported_through", Date),
+    Column("school_days", Text),
     PrimaryKeyConstraint("district_id", "school_id"),
 )
+"""`capacity`: how many students the coordinator can carry. `school_days`: the year's instructional days as JSON."""
 
 students = Table(
     "students",
@@ -128,6 +138,7 @@ scores = Table(
     Column("changed_at", UtcDateTime, nullable=False),
     Column("publication", Integer, nullable=False, server_default="0"),
     PrimaryKeyConstraint("district_id", "ref", "publication"),
+    Index("scores_by_school", "district_id", "school_id"),
     sqlite_with_rowid=False,
     postgresql_partition_by="LIST (publication)",
 )
