@@ -22,7 +22,7 @@ OPEN = frozenset(
     {
         *("/livez", "/readyz", "/healthz", "/metrics"),
         *("/v1/health", "/v1/openapi.json"),
-        *("/static/...", "/sign-in", "/sign-out"),
+        *("/static/...", "/sign-in", "/sign-out", "/sign-in/with/{provider}", "/sign-in/with/{provider}/callback"),
     }
 )
 KEY = re.compile(r"cisews_(?P<key_id>[0-9a-f]{12})_[0-9a-f]{64}", re.ASCII)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import secrets
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import lru_cache
@@ -17,6 +18,7 @@ from cis_ews.settings import Settings, load_settings
 from cis_ews.storage.database import ApiKey, Database
 from cis_ews.storage.store import RunStore
 from serving.auth import Attempts, Sessions
+from serving.console.providers import Flows, Provider, providers_of
 from serving.observability import METRICS
 
 SECONDS_BETWEEN_LOOKS = 60
@@ -35,6 +37,8 @@ class Backend:
     sessions: Sessions
     attempts: Attempts = field(default_factory=Attempts)
     sign_ins: Attempts = field(default_factory=lambda: Attempts(WRONG_PASSWORDS))
+    flows: Flows = field(default_factory=Flows)
+    providers: Mapping[str, Provider] = field(default_factory=dict[str, Provider])
 
     @property
     def registry(self) -> str:
@@ -63,6 +67,7 @@ def open_backend() -> Backend:
         store=store,
         database=database,
         sessions=Sessions(secrets.token_bytes(32), hours=settings.service.session_hours),
+        providers=providers_of(settings.providers, settings.service),
     )
     backend.check()
     METRICS.watch_data_age(lambda: _data_age_days(database, int(time.monotonic() // SECONDS_BETWEEN_LOOKS)))

@@ -73,6 +73,11 @@ def log_failure(error: BaseException, request_id: str) -> None:
     LOG.error("%s at %s request=%s", type(error).__name__, " < ".join(frames_of(error)[:6]), request_id)
 
 
+def log_refused_sign_in(why: str, request_id: str) -> None:
+    """Which check a sign-in by a provider failed; never what was sent."""
+    LOG.warning("sign-in refused: %s request=%s", why, request_id)
+
+
 def log_night(job_id: str, outcome: str) -> None:
     """One line for a night that ended."""
     LOG.info("night %s %s", job_id, outcome)

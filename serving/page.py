@@ -68,7 +68,9 @@ def render_flags(view: FlagsView) -> str:
 
 def _key_problem(request: Request, problem: ApiError) -> Response:
     text = f"{problem.message}: {problem.hint}."
-    return render(request, "sign_in.html", status_code=problem.status, next="/", problem=None, key_problem=text)
+    return render(
+        request, "sign_in.html", status_code=problem.status, next="/", problem=None, key_problem=text, providers=[]
+    )
 
 
 def _set_session(answer: Response, backend: Backend, key_id: str, *, secure: bool) -> None:

@@ -78,8 +78,9 @@ async def let_in(request: Request, person_id: str, *, how: str, next: str) -> Re
 
 
 def page(request: Request, *, next: str, problem: str | None = None, status_code: int = 200) -> Response:  # noqa: A002
-    """The page with the form. `problem`: `wrong`, `wait` or nothing."""
-    values = {"next": own_address(next), "problem": problem, "key_problem": None}
+    """The page with the form. `problem`: `wrong`, `wait`, `provider`, `unknown` or nothing."""
+    providers = list(of(request).providers.values())
+    values = {"next": own_address(next), "problem": problem, "key_problem": None, "providers": providers}
     return render(request, "sign_in.html", status_code=status_code, **values)
 
 

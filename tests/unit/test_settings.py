@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from cis_ews.errors import ConfigError
-from cis_ews.settings import SECTIONS, NamedSourceSettings, Settings, load_settings, variable_names
+from cis_ews.settings import SECTIONS, NamedSourceSettings, ProviderSettings, Settings, load_settings, variable_names
 
 ROOT = Path(__file__).parents[2]
 EXAMPLE = ROOT / "configs/cis_ews.toml"
@@ -133,6 +133,7 @@ def _documented_keys(section: str, text: str) -> set[str]:
     [
         *((name, set(model.model_fields)) for name, model in SECTIONS.items()),
         ("sources.nightly", set(NamedSourceSettings.model_fields)),
+        ("providers.school", set(ProviderSettings.model_fields)),
     ],
 )
 def test_the_example_documents_every_setting(section: str, keys: set[str]) -> None:

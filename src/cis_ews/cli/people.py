@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 app = typer.Typer(help="The people who use the console: accounts, roles, passwords.", no_args_is_help=True)
 
 Email = Annotated[str, typer.Argument(metavar="EMAIL", help="The person's e-mail address.", show_default=False)]
-ARole = Annotated[Role, typer.Option("--role", help="What the person is.", show_default=False)]
+ARole = Annotated[Role, typer.Option("--role", metavar="ROLE", help="What the person is.", show_default=False)]
 District = Annotated[str | None, typer.Option("--district", metavar="ID", help="The district of the role.")]
 School = Annotated[str | None, typer.Option("--school", metavar="ID", help="The school of the role.")]
 FromStdin = Annotated[bool, typer.Option("--password-stdin", help="Read the password from stdin: it may stay.")]
@@ -41,7 +41,9 @@ def add(  # noqa: PLR0913 - each is an option of the verb
 ) -> None:
     """Add a person, with a first role and a first password.
 
-    The password is shown once and must be changed at the first sign-in.
+    The password is shown once and must be changed at the first sign-in. ROLE
+    is coordinator or school_staff (of a school), district_manager,
+    affiliate_manager or data_steward (of a district), state, administrator.
 
     Example:
 

@@ -1,8 +1,11 @@
-"""Ed-Fi's bulk XML, Data Standard 4 to 6: rosters, calendars, attendance, discipline and marks (docs/edfi.md)."""
+"""Ed-Fi, Data Standard 4 to 6, as bulk XML or JSON lines of its API: rosters, calendars, attendance, discipline, marks.
+
+See docs/edfi.md. Both become the same records (`edfi_records`), and everything after that knows no difference.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import date
 from pathlib import Path
 
@@ -15,11 +18,13 @@ from cis_ews.readers.edfi_calendar import calendar_of, grading_periods_of, sessi
 from cis_ews.readers.edfi_cells import Descriptors
 from cis_ews.readers.edfi_config import EdFiConfig
 from cis_ews.readers.edfi_events import attendance_of, discipline_of, supports_of
+from cis_ews.readers.edfi_fetched import MANIFEST, read_fetched
 from cis_ews.readers.edfi_grades import course_grades_of, grades_of
+from cis_ews.readers.edfi_json import is_json_lines
 from cis_ews.readers.edfi_roster import demographics_of, enrollments_of, schools_of, students_of
 from cis_ews.readers.edfi_stream import Package, read_xml
 from cis_ews.readers.ledger import Ledger
-from cis_ews.readers.sources import list_entries
+from cis_ews.readers.sources import Entry, list_entries
 from cis_ews.wording import counted
 
 GRADES = "course_grades"
@@ -35,25 +40,22 @@ SPEAKS = {
 
 
 def read_edfi(path: Path, options: ReadOptions, config: EdFiConfig | None = None) -> Draft:
-    """The tables of the XML files of a folder or a zip.
+    """The tables of a folder or a zip of Ed-Fi's XML files, or of JSON lines of its API.
 
     Raises ReadError where a file is damaged, unsafe or missing, and UnmappedCodesError where a descriptor has no place
     in a crosswalk.
     """
-    chosen, ledger, package = config or EdFiConfig(), Ledger(), Package()
-    entries = [entry for entry in list_entries(path, options.limits) if entry.name.lower().endswith(".xml")]
-    with options.progress.step("read", total=len(entries)):
-        for entry in entries:
-            read_xml(entry, package=package, limits=options.limits, schemas=chosen.schemas)
-            options.progress.advance()
+    chosen, ledger = config or EdFiConfig(), Ledger()
+    package = _package(path, options, config=chosen, ledger=ledger)
     missing = [f"{record} ({REQUIRED[record]})" for record in REQUIRED if not package.frames.get(record)]
     if missing:
         raise ReadError(
-            f"{path.name}: {counted(len(entries), 'XML file')} and no record of {', '.join(missing)}",
-            hint="name the folder or archive that holds Ed-Fi's bulk XML, and export these interchanges with it",
+            f"{path.name}: {counted(len(package.files), 'file')} of Ed-Fi and no record of {', '.join(missing)}",
+            hint="name the folder or archive that holds these records: Ed-Fi's bulk XML, or the JSON lines of an API "
+            "(students, schools)",
         )
     passed = counted(package.passed_over, "file")
-    ledger.note(f"{passed} passed over: no interchange that is used (descriptors, staff, ...)", package.passed_over)
+    ledger.note(f"{passed} passed over: nothing that is used (descriptors, staff, ...)", package.passed_over)
     ledger.files += package.files
     with options.progress.step("arrange"):
         frames = _frames(package, chosen, as_of=options.as_of, ledger=ledger)
@@ -70,6 +72,25 @@ def _left_out(package: Package, frames: Mapping[str, pl.DataFrame]) -> dict[str,
     if GRADES in frames and frames[GRADES].is_empty():
         return silent | {GRADES: "no grade of the package can be used"}
     return silent
+
+
+def _package(path: Path, options: ReadOptions, *, config: EdFiConfig, ledger: Ledger) -> Package:
+    entries = list_entries(path, options.limits)
+    xml = [entry for entry in entries if entry.name.lower().endswith(".xml")]
+    if not xml:
+        return read_fetched(path, entries, options=options, ledger=ledger)
+    if any(is_json_lines(entry) or entry.name == MANIFEST for entry in entries):
+        raise ReadError(f"{path.name}: it holds both XML and JSON", hint="name a folder that holds one of them")
+    return _read_all(xml, options, config)
+
+
+def _read_all(entries: Sequence[Entry], options: ReadOptions, config: EdFiConfig) -> Package:
+    package = Package()
+    with options.progress.step("read", total=len(entries)):
+        for entry in entries:
+            read_xml(entry, package=package, limits=options.limits, schemas=config.schemas)
+            options.progress.advance()
+    return package
 
 
 def _frames(package: Package, config: EdFiConfig, *, as_of: date | None, ledger: Ledger) -> dict[str, pl.DataFrame]:

@@ -235,7 +235,10 @@ class _Reading:
 
     def _pack(self, record: str) -> None:
         rows, columns = self._rows.pop(record), (*RECORDS[record], REFERRED)
-        frame = pl.DataFrame(rows, schema=dict.fromkeys(columns, pl.String), orient="row")
+        cells = (
+            pl.Series(name, each, dtype=pl.String) for name, each in zip(columns, zip(*rows, strict=True), strict=True)
+        )
+        frame = pl.DataFrame(list(cells))
         place = [
             pl.lit(self.name).alias("file"),
             pl.Series("row_number", self._numbers.pop(record), dtype=pl.Int64),
@@ -255,17 +258,14 @@ def _walk(element: Any, below: Mapping[str, _Node], *, values: list[str | None],
         node = below.get(child.tag)
         if node is None:
             continue
-        if node.rank < ranks[node.column] and (said := _said(child, node)):
-            values[node.column], ranks[node.column] = said, node.rank
+        column = node.column
+        if node.rank < ranks[column]:
+            ref, text = child.get("ref") if node.refers else None, child.text
+            said = f"{SAYS_REF}{ref}" if ref else text.strip() if text else None
+            if said:
+                values[column], ranks[column] = said, node.rank
         if node.children:
             _walk(child, node.children, values=values, ranks=ranks)
-
-
-def _said(element: Any, node: _Node) -> str | None:
-    if node.refers and (ref := element.get("ref")):
-        return f"{SAYS_REF}{ref}"
-    text = element.text
-    return text.strip() if text else None
 
 
 def _plan_of(tag: str) -> _Record | None:

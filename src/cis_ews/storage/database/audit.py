@@ -104,6 +104,11 @@ class Audit:
         with self._transactions.reading() as connection:
             return [AuditRow(**row) for row in connection.execute(query).mappings()]
 
+    def has_hash(self, hashed: str) -> bool:
+        """Whether an entry has this hash: a head that was written down, and must be there for good."""
+        with self._transactions.reading() as connection:
+            return connection.scalar(select(tables.audit.c.number).where(tables.audit.c.hash == hashed)) is not None
+
     def verify(self) -> AuditReport:
         """Compute every hash anew, and look for numbers that are missing, in between or at the end."""
         with self._transactions.reading() as connection:

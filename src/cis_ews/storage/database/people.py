@@ -208,6 +208,13 @@ class People:
             query = select(table.c.person_id).where(table.c.issuer == issuer, table.c.subject == subject)
             return connection.scalar(query)
 
+    def has_identity(self, person_id: str, *, issuer: str) -> bool:
+        """Whether a provider knows a person by some subject already."""
+        table = tables.identities
+        with self._transactions.reading() as connection:
+            query = select(table.c.subject).where(table.c.issuer == issuer, table.c.person_id == person_id)
+            return connection.scalar(query) is not None
+
     def add_identity(self, person_id: str, *, issuer: str, subject: str) -> None:
         """Remember by which subject a provider knows a person."""
         values = {"person_id": person_id, "issuer": issuer, "subject": subject, "created_at": datetime.now(UTC)}
