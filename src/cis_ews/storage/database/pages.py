@@ -244,7 +244,7 @@ def _student(connection: Connection, scope: Scope, ref: str) -> StudentPage | No
     return StudentPage(
         row=row,
         school=school,
-        records=records_of_student(connection, district, school_id, student_id),
+        records=records_of_student(connection, (district, school_id), student_id),
         history=_history(connection, district, ref),
         school_days=_days(connection.scalar(select(schools.c.school_days).where(here))),
         schools={one: name or one for one, name in connection.execute(names)},

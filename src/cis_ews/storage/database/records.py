@@ -49,9 +49,9 @@ def record_blocks(people: pl.DataFrame, source: RecordSource) -> Iterator[Record
                 yield district, school, part, block
 
 
-def records_of_student(connection: Connection, district_id: str, school_id: str, student_id: str) -> Records:
-    """The records of one student; no table where the night kept none."""
-    for _, block in _blocks_of(connection, (district_id, school_id)):
+def records_of_student(connection: Connection, school: tuple[str, str], student_id: str) -> Records:
+    """The records of one student of a school (district_id, school_id); no table where the night kept none."""
+    for _, block in _blocks_of(connection, school):
         # The ids alone first: most blocks of a big school are of others.
         if student_id in _read(block, ["student_id"])["student_id"]:
             rows = _read(block).filter(pl.col("student_id") == student_id)

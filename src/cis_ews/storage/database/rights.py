@@ -36,7 +36,8 @@ def export_student(connection: Connection, student_id: str) -> dict[str, list[di
             reasons = person.pop("reasons")
             exported["students"].append(key | person)
             exported["reasons"] += [key | reason for reason in reasons]
-        for table, found in records_of_student(connection, row["district_id"], row["school_id"], student_id).items():
+        place = (row["district_id"], row["school_id"])
+        for table, found in records_of_student(connection, place, student_id).items():
             of_table = exported.setdefault(table, [])
             of_table += [key | {name: _plain(value) for name, value in record.items()} for record in found]
     exported |= {table.name: _of_refs(connection, student_id, table=table) for table in _BY_REF}
