@@ -20,6 +20,7 @@ from cis_ews.schema.school_data import SchoolData
 from cis_ews.schema.student_records import RECORDS_SCHEMA
 from cis_ews.storage.runs import Run
 from cis_ews.storage.workspace import Workspace
+from cis_ews.support.reviews import after_night
 
 if TYPE_CHECKING:
     from cis_ews.storage.database import Database, PublishReport
@@ -55,7 +56,7 @@ def publish_night(
 ) -> PublishReport:
     """Make a run current in its districts, with what pages say beside the scores."""
     schools = told_schools(extract.whole, run, policy=policy)
-    return flags.publish(run, schools=schools, students=extract.students, records=records)
+    return flags.publish(run, schools=schools, students=extract.students, records=records, rule=after_night)
 
 
 def told_schools(school_data: SchoolData, run: Run, *, policy: TierPolicy) -> pl.DataFrame:

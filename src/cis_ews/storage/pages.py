@@ -120,3 +120,17 @@ class SavedView:
 
     name: str
     filters: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DistrictCounts:
+    """A district with the numbers of its current run. `ref`: its opaque id in addresses."""
+
+    district_id: str
+    ref: str
+    as_of: date
+    students: int
+    tier_1: int
+    tier_2: int
+    tier_3: int
+    not_enough_data: int

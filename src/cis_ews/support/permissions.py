@@ -119,6 +119,14 @@ def check(
     return allowed
 
 
+def roles_at(viewer: Viewer, district_id: str, school_id: str, *, is_own: bool = False) -> frozenset[Role]:
+    """What a viewer is with regard to a student of a school. `is_own`: the student is in the viewer's caseload."""
+    roles = {grant.role for grant in viewer.grants if _covers(grant, district_id, school_id)}
+    if is_own:
+        roles |= {Role.COORDINATOR} & {grant.role for grant in viewer.grants}
+    return frozenset(roles)
+
+
 def scope_of(viewer: Viewer) -> Scope:
     """The students whose rows a query may give to a viewer."""
     seeing = [grant for grant in viewer.grants if May.SEE_STUDENTS in ROLES[grant.role]]

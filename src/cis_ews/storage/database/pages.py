@@ -23,7 +23,16 @@ from cis_ews.storage.database.records import days_absent_of_school, records_of_s
 from cis_ews.storage.database.refs import REF_LENGTH, ref_secret
 from cis_ews.storage.database.scope import visible_students
 from cis_ews.storage.database.transactions import Transactions
-from cis_ews.storage.pages import Reason, RosterRow, SavedView, SchoolCounts, SchoolPlace, StudentPage, TierChange
+from cis_ews.storage.pages import (
+    DistrictCounts,
+    Reason,
+    RosterRow,
+    SavedView,
+    SchoolCounts,
+    SchoolPlace,
+    StudentPage,
+    TierChange,
+)
 
 _OF_SCORE = (
     "district_id",
@@ -75,6 +84,11 @@ class Pages:
         """The schools of districts, or of all, with the numbers of their students: no student is in it."""
         with self._transactions.reading() as connection:
             return _counts(connection, districts)
+
+    def districts(self, *, only: Collection[str] | None) -> list[DistrictCounts]:
+        """The districts, or some of them, with the numbers of their current runs: no student is in it."""
+        with self._transactions.reading() as connection:
+            return _district_counts(connection, only)
 
     def views(self, person_id: str, school: SchoolPlace) -> list[SavedView]:
         """What a person saved for a school, by name."""
@@ -302,3 +316,15 @@ def _counts(connection: Connection, districts: Collection[str] | None) -> list[S
         for place in places
         if (place.district_id, place.school_id) in counted
     ]
+
+
+def _district_counts(connection: Connection, only: Collection[str] | None) -> list[DistrictCounts]:
+    runs, districts = tables.runs, tables.run_districts
+    names = ("district_id", "students", "tier_1", "tier_2", "tier_3", "not_enough_data")
+    query = select(*(districts.c[name] for name in names), runs.c.as_of).join_from(runs, districts)
+    query = query.where(districts.c.is_current).order_by(districts.c.district_id)
+    if only is not None:
+        query = query.where(districts.c.district_id.in_(sorted(only)))
+    secret = ref_secret(connection)
+    rows = connection.execute(query).mappings()
+    return [DistrictCounts(**row, ref=school_ref(secret, row["district_id"], "")) for row in rows]

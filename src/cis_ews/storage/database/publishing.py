@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 import polars as pl
 from sqlalchemy import Connection, delete, insert, select, update
 
 from cis_ews.errors import StorageError
+from cis_ews.storage.cases import NightRule
 from cis_ews.storage.database import tables
 from cis_ews.storage.database.bulk import insert_frame, insert_rows
 from cis_ews.storage.database.carried import carried_over
+from cis_ews.storage.database.case_nights import follow_night
 from cis_ews.storage.database.history import keep_changes
 from cis_ews.storage.database.records import RecordSource, record_blocks
 from cis_ews.storage.database.replacing import Block, blocks_of, clear, replace_scores, retire
@@ -31,6 +33,7 @@ class _Night:
     report: PublishReport
     is_everyone: bool
     """Whether no other district has flags."""
+    rule: NightRule | None = None
 
 
 def publish_run(
@@ -40,9 +43,10 @@ def publish_run(
     schools: pl.DataFrame,
     students: pl.DataFrame | pl.LazyFrame,
     records: RecordSource | None,
+    rule: NightRule | None = None,
 ) -> PublishReport:
     """Make a run current in each district that has a score in it, unless the district has a newer as-of date."""
-    night = _read(connection, run, schools)
+    night = replace(_read(connection, run, schools), rule=rule)
     districts = night.report.published
     _record_run(connection, night)
     _record_districts(connection, night)
@@ -75,6 +79,8 @@ def _replace(
         people = night.scores.filter(is_published).select("student_id", "district_id", "school_id")
         insert_rows(connection, tables.student_records, record_blocks(people, records))
     keep_changes(connection, night.run, schools, districts=districts)
+    if night.rule is not None:
+        follow_night(connection, districts, rule=night.rule, now=night.published_at)
     retire(connection, old, districts)
 
 

@@ -6,7 +6,7 @@ from collections.abc import Collection, Sequence
 from datetime import date, datetime
 
 import polars as pl
-from sqlalchemy import ColumnElement, Connection, Table, delete, func, insert, select, text, update
+from sqlalchemy import ColumnElement, Connection, Table, delete, exists, func, insert, select, text, update
 
 from cis_ews.errors import StorageError
 from cis_ews.storage.database import tables
@@ -18,6 +18,17 @@ from cis_ews.storage.runs import Run
 _OF_DISTRICTS = (tables.schools, tables.students, tables.student_records, tables.scores)
 _BY_REF = (tables.caseloads, tables.tier_changes)
 """Tables that know a student by the ref. The audit is none of them: it keeps that somebody looked, under the ref."""
+_OF_CASES = (
+    tables.cases,
+    tables.reviews,
+    tables.contacts,
+    tables.tickets,
+    tables.plans,
+    tables.meeting_students,
+    tables.goals,
+    tables.check_ins,
+)
+"""What people did, under the case of the student; each after the table that it goes with."""
 ERASURES = "erasures"
 _CHUNK = 500
 """Ids in one statement: far below what either database takes."""
@@ -41,6 +52,7 @@ def export_student(connection: Connection, student_id: str) -> dict[str, list[di
             of_table = exported.setdefault(table, [])
             of_table += [key | {name: _plain(value) for name, value in record.items()} for record in found]
     exported |= {table.name: _of_refs(connection, student_id, table=table) for table in _BY_REF}
+    exported |= {table.name: _of_case(connection, student_id, table=table) for table in _OF_CASES}
     return exported
 
 
@@ -51,14 +63,31 @@ def _of_refs(connection: Connection, student_id: str, *, table: Table) -> list[d
     return [{name: _plain(value) for name, value in row.items()} for row in rows]
 
 
+def _of_case(connection: Connection, student_id: str, *, table: Table) -> list[dict[str, object]]:
+    query = select(table).where(_is_of_cases(table, [student_id])).order_by(*table.primary_key)
+    return [{name: _plain(value) for name, value in row.items()} for row in connection.execute(query).mappings()]
+
+
+def _is_of_cases(table: Table, student_ids: Collection[str]) -> ColumnElement[bool]:
+    cases, plans, goals = tables.cases, tables.plans, tables.goals
+    if table is cases:
+        return cases.c.student_id.in_(student_ids)
+    if table is goals:
+        return goals.c.plan_id.in_(select(plans.c.plan_id).where(_is_of_cases(plans, student_ids)))
+    if table is tables.check_ins:
+        return table.c.goal_id.in_(select(goals.c.goal_id).where(_is_of_cases(goals, student_ids)))
+    same = (cases.c.district_id == table.c.district_id, cases.c.ref == table.c.ref)
+    return exists().where(*same, cases.c.student_id.in_(student_ids))
+
+
 def _plain(value: object) -> object:
     return value.isoformat() if isinstance(value, date | datetime) else value
 
 
 def all_student_ids(connection: Connection) -> list[str]:
     """Every student of whom there is a row."""
-    of_scores, of_changes = (select(table.c.student_id) for table in (tables.scores, tables.tier_changes))
-    return list(connection.scalars(of_scores.union(of_changes)))
+    of_scores, *others = (select(table.c.student_id) for table in (tables.scores, tables.tier_changes, tables.cases))
+    return list(connection.scalars(of_scores.union(*others)))
 
 
 def forget_students(connection: Connection, student_ids: Collection[str]) -> int:
@@ -82,6 +111,10 @@ def _forget(connection: Connection, student_ids: Sequence[str]) -> int:
         for school, students in by_school.items()
     )
     by_ref = sum(_forget_refs(connection, student_ids, table=table) for table in _BY_REF)
+    by_ref += sum(
+        connection.execute(delete(table).where(_is_of_cases(table, student_ids))).rowcount
+        for table in reversed(_OF_CASES)
+    )
     return in_blocks + by_ref + connection.execute(delete(scores).where(is_of_them)).rowcount
 
 
@@ -147,5 +180,5 @@ def purge(connection: Connection) -> None:
                 hint="run the same command again when the service is quiet",
             )
         return
-    for table in (tables.students, tables.student_records, tables.scores, tables.tier_changes):
+    for table in (tables.students, tables.student_records, tables.scores, tables.tier_changes, *_OF_CASES):
         connection.execute(text(f"VACUUM FULL {table.name}"))

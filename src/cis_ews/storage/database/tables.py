@@ -19,6 +19,17 @@ from sqlalchemy import (
 )
 
 from cis_ews.storage.database.columns import UtcDateTime, metadata
+from cis_ews.storage.database.tables_cases import (
+    cases,
+    check_ins,
+    contacts,
+    goals,
+    meeting_students,
+    meetings,
+    plans,
+    reviews,
+    tickets,
+)
 from cis_ews.storage.database.tables_pages import saved_views, student_records, tier_changes
 from cis_ews.storage.database.tables_people import (
     audit,
@@ -37,11 +48,19 @@ __all__ = [
     "audit",
     "audit_heads",
     "caseloads",
+    "cases",
+    "check_ins",
+    "contacts",
+    "goals",
     "grants",
     "identities",
     "jobs",
+    "meeting_students",
+    "meetings",
     "metadata",
     "people",
+    "plans",
+    "reviews",
     "run_districts",
     "runs",
     "saved_views",
@@ -51,6 +70,7 @@ __all__ = [
     "sessions",
     "student_records",
     "students",
+    "tickets",
     "tier_changes",
 ]
 
