@@ -16,9 +16,10 @@ from cis_ews.storage.database import backups, flags, jobs, keys, migrating, peop
 from cis_ews.storage.database.audit import Audit
 from cis_ews.storage.database.cases import Cases
 from cis_ews.storage.database.engine import Connections
+from cis_ews.storage.database.exceptions import Emergencies, Switch
 from cis_ews.storage.database.meetings import Meetings
 from cis_ews.storage.database.pages import Pages
-from cis_ews.storage.database.people import People
+from cis_ews.storage.database.people import FROM_COMMAND_LINE, By, People
 from cis_ews.storage.database.records import RecordSource
 from cis_ews.storage.database.rows import (
     ApiKey,
@@ -43,7 +44,7 @@ class Database:
 
     Use it as a context manager, or call `close`. Making it opens nothing. It may be used by several threads. Every
     method raises StorageError where the database is out of reach or not at this version's step. `people`, `sessions`,
-    `audit`, `pages`, `cases` and `meetings` are doors of their own, with the same errors.
+    `audit`, `pages`, `switch`, `emergencies`, `cases` and `meetings` are doors of their own, with the same errors.
     """
 
     def __init__(self, url: str) -> None:
@@ -53,6 +54,8 @@ class Database:
         self.sessions = Sessions(self._transactions)
         self.audit = Audit(self._transactions)
         self.pages = Pages(self._transactions)
+        self.switch = Switch(self._transactions)
+        self.emergencies = Emergencies(self._transactions)
         self.cases = Cases(self._transactions)
         self.meetings = Meetings(self._transactions)
 
@@ -161,20 +164,20 @@ class Database:
         with self._transactions.reading() as connection:
             return flags.flags_of_school(connection, district_id, school_id)
 
-    def create_key(self, district_id: str, label: str) -> tuple[str, str]:
+    def create_key(self, district_id: str, label: str, *, by: By = FROM_COMMAND_LINE) -> tuple[str, str]:
         """A new key: its id, and the whole key, which is shown this once."""
         with self._transactions.writing() as connection:
-            return keys.create_key(connection, district_id, label)
+            return keys.create_key(connection, district_id, label, by=by)
 
     def check_key(self, text: str) -> ApiKey | None:
         """The key that a text is; None if there is none such or it was revoked."""
         with self._transactions.reading() as connection:
             return keys.check_key(connection, text)
 
-    def revoke_key(self, key_id: str) -> bool:
+    def revoke_key(self, key_id: str, *, by: By = FROM_COMMAND_LINE) -> bool:
         """End a key; False if there is none such or it had ended before."""
         with self._transactions.writing() as connection:
-            return keys.revoke_key(connection, key_id)
+            return keys.revoke_key(connection, key_id, by=by)
 
     def list_keys(self, district_id: str | None = None) -> list[ApiKey]:
         """The keys, oldest first, the revoked ones too."""
