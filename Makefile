@@ -71,10 +71,10 @@ check: .venv
 	$(BIN)/lint-imports
 
 test: check .venv/spark
-	$(BIN)/pytest -n $(WORKERS) -m "not long"
+	$(BIN)/pytest -n $(WORKERS) --dist loadfile -m "not long"
 
 test-long: .venv .venv/spark
-	CIS_EWS_TEST_LONG=1 $(BIN)/pytest -n $(WORKERS)
+	CIS_EWS_TEST_LONG=1 $(BIN)/pytest -n $(WORKERS) --dist loadfile
 
 bench-readers: .venv
 	$(BIN)/python -m benchmarks.readers --results 1000000

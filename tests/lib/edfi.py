@@ -17,7 +17,7 @@ ACTIONS = {
     "classroom_exclusion": "Removal from Classroom",
     "short_term_suspension": "Out of School Suspension",
     "long_term_suspension": "Out of School Suspension",
-    "expulsion": "Expulsion",
+    **dict.fromkeys(("expulsion", "emergency_expulsion"), "Expulsion"),
 }
 SEVERITIES = {"major": "State Offense", "minor": "School Code of Conduct"}
 LEVELS = {"elementary": "Elementary School", "middle": "Middle School", "high": "High School", "other": "All Levels"}
@@ -146,16 +146,7 @@ def _calendar(days: pl.DataFrame) -> Iterable[str]:
         .agg(begins=pl.col("date").min(), ends=pl.col("date").max(), taught=pl.col("is_instructional").sum())
     )
     for row in rows(terms.sort("school_id", "begins")):
-        yield _written(
-            "Session",
-            text("SessionName", row["term"]),
-            text("SchoolYear", year(row["school_year"])),
-            text("BeginDate", row["begins"]),
-            text("EndDate", row["ends"]),
-            code("Term", "Term", row["term"]),
-            text("TotalInstructionalDays", row["taught"]),
-            school_of(row["school_id"]),
-        )
+        yield session(row)
     for row in rows(days):
         yield _written(
             "CalendarDate",
@@ -317,6 +308,20 @@ def mark(row: Mapping[str, Any], *, kind: str, period: str | None = None) -> str
             "GradingPeriodReference",
             xml("GradingPeriodIdentity", school, code("GradingPeriod", "GradingPeriod", period), school_year),
         ),
+    )
+
+
+def session(row: Mapping[str, Any]) -> str:
+    """A session of a school: `term`, `school_id`, `school_year`, `begins`, `ends`, and how many days are `taught`."""
+    return _written(
+        "Session",
+        text("SessionName", row["term"]),
+        text("SchoolYear", year(row["school_year"])),
+        text("BeginDate", row["begins"]),
+        text("EndDate", row["ends"]),
+        code("Term", "Term", row["term"]),
+        text("TotalInstructionalDays", row["taught"]),
+        school_of(row["school_id"]),
     )
 
 

@@ -121,15 +121,19 @@ def _marks(
     is_kept = kind.is_in([*FINAL, *IN_TERM])
     ledger.reduce(TABLE, rows.height - int(is_kept.sum()), "grades are of a conduct or an exam")
     rows = rows.with_columns(kind.alias("__kind")).filter(is_kept.fill_null(value=False))
-    rows = _with_period(rows, periods)
-    ends = sessions.select("school_id", session="name", __session_ends="ends").unique(
-        ["school_id", "session"], keep="last"
+    rows = _with_period(rows, periods).with_columns(
+        pl.coalesce(school_year("session_year"), "school_year").alias("__year")
+    )
+    # The same name may come back every year.
+    of_session = ["school_id", "session", "__year"]
+    ends = sessions.select("school_id", session="name", __year="school_year", __session_ends="ends").unique(
+        of_session, keep="last"
     )
     offered, of_code = (
         courses.filter(each) for each in (pl.col("school_id").is_not_null(), pl.col("school_id").is_null())
     )
     joined = (
-        rows.join(ends, on=["school_id", "session"], how="left", maintain_order="left")
+        rows.join(ends, on=of_session, how="left", maintain_order="left")
         .join(offered, on=["school_id", "local"], how="left", maintain_order="left")
         .join(of_code.drop("school_id"), on="local", how="left", maintain_order="left", suffix="_of_code")
         .with_columns(

@@ -72,11 +72,13 @@ def _derived(package: Package, sessions: pl.DataFrame, *, as_of: date | None, le
     What is recorded after the as-of date enrolls nobody: it is not known yet.
     """
     named = [of_people(package, record).select("student_id", "school_id", "date") for record in MOVES]
-    day = pl.col("date").str.to_date("%Y-%m-%d", strict=False)
-    pairs = pl.concat(named).filter(pl.lit(value=True) if as_of is None else day <= as_of)
-    pairs = pairs.select("student_id", "school_id")
-    years = sessions.group_by("school_id", "school_year").agg(pl.col("begins").min().alias("entry_date"))
-    found = pairs.drop_nulls().unique().join(years, on="school_id").sort("student_id", "school_id", "school_year")
+    days = pl.concat(named).with_columns(pl.col("date").str.to_date("%Y-%m-%d", strict=False)).drop_nulls().unique()
+    known = days.filter(pl.col("date") <= (as_of or date.max))
+    years = sessions.group_by("school_id", "school_year").agg(
+        pl.col("begins").min().alias("entry_date"), pl.col("ends").max()
+    )
+    of_year = known.join(years, on="school_id").filter(pl.col("date").is_between("entry_date", "ends"))
+    found = of_year.drop("date", "ends").unique().sort("student_id", "school_id", "school_year")
     ledger.note(
         "enrollments: the package has none; a student is taken as enrolled, from the first day of the school year on, "
         "in each school where an absence or a disciplinary action is recorded; grade levels are not known"

@@ -9,6 +9,7 @@ from __future__ import annotations
 import importlib
 import re
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -106,7 +107,7 @@ def _in_pieces(entry: Entry, limits: ReadLimits) -> _Read | None:
     _lxml()
     with open_entry(entry, limits) as opened:
         head = opened.content.read(PIECE)
-        interchange, reading = _interchange(head), _Reading(entry.name)
+        interchange, reading = _interchange(head, entry.name), _Reading(entry.name)
         if interchange is None:
             return _Read(reading)
         try:
@@ -123,7 +124,7 @@ def _as_stream(entry: Entry, limits: ReadLimits, schemas: Path | None) -> _Read:
     etree = _lxml()
     with open_entry(entry, limits) as opened:
         head = opened.content.read(PIECE)
-        interchange, reading = _interchange(head), _Reading(entry.name)
+        interchange, reading = _interchange(head, entry.name), _Reading(entry.name)
         if interchange is None:
             return _Read(reading)
         parser = etree.XMLPullParser(
@@ -149,11 +150,22 @@ def _as_stream(entry: Entry, limits: ReadLimits, schemas: Path | None) -> _Read:
         return _Read(reading, interchange, opened.sha256())
 
 
-def _interchange(head: bytes) -> str | None:
-    """The kind of a file, if it is one that is used."""
+def _interchange(head: bytes, name: str) -> str | None:
+    """The kind of a file, if it is one that is used. Raises ReadError where it has no element at all."""
     root = _ROOT.search(head)
-    name = root.group(1).decode() if root else ""
-    return name if name in INTERCHANGES else None
+    found = root.group(1).decode() if root else _root_of(head, name)
+    return found if found in INTERCHANGES else None
+
+
+def _root_of(head: bytes, name: str) -> str:
+    """The name of a file's root by the parser, which knows every encoding."""
+    etree = _lxml()
+    parser = etree.XMLPullParser(events=("start",), resolve_entities=False, no_network=True, load_dtd=False)
+    with suppress(etree.XMLSyntaxError):
+        parser.feed(head)
+    for _, element in parser.read_events():
+        return str(etree.QName(element).localname)
+    raise ReadError(f"{name}: no XML: empty, cut off or of another kind", hint="export it again", file=name)
 
 
 def _refused(name: str, error: Any, *, is_checked: bool) -> ReadError:
