@@ -10,9 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-import stamina
-
-from cis_ews.errors import FetchError
+from cis_ews.errors import ConfigError, FetchError
 from cis_ews.fetching.credentials import Credentials
 from cis_ews.fetching.shapes import as_list, as_object
 from cis_ews.fetching.web import (
@@ -28,6 +26,11 @@ from cis_ews.fetching.web import (
     Web,
 )
 from cis_ews.readers.edfi_api_config import KEY_VARIABLE, SECRET_VARIABLE, ApiConfig
+
+try:
+    import stamina
+except ModuleNotFoundError:
+    raise ConfigError("Fetching from an API needs stamina", hint="pip install 'cis_ews[edfi]'") from None
 
 STANDARDS = (4, 5, 6)
 DEFAULT_LIFE = 1800

@@ -53,8 +53,8 @@ class Resource:
 
     @property
     def claim(self) -> str:
-        """The resource's claim, as claim sets name it."""
-        return self.record[0].lower() + self.record[1:]
+        """The resource's claim, as claim sets name it: the name of one."""
+        return self.name.removesuffix("s")
 
 
 def _resource(name: str, record: str, columns: Columns, *, since: int = 4, until: int = 6) -> Resource:
