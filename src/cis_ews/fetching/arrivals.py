@@ -78,11 +78,14 @@ class Part:
 
     def append(self, lines: bytes, *, records: int, following: Place | None) -> None:
         """Keep one page."""
-        _append(self.data, lines)
+        if lines:
+            _append(self.data, lines)
+            sync(self.data)
         self._bytes += len(lines)
         self.records += records
         self.next = following
         entry = {"next": following, "bytes": self._bytes, "records": self.records}
+        # If the disk forgets this line, a page is asked for again: nothing that it says is ever not there.
         _append(self._journal, json.dumps(entry).encode() + b"\n")
 
     def _recover(self) -> None:
@@ -103,7 +106,6 @@ class Part:
 def _append(path: Path, content: bytes) -> None:
     with open(path, "ab", opener=lambda name, flags: os.open(name, flags, PRIVATE)) as file:
         file.write(content)
-    sync(path)
 
 
 def _entry(line: bytes) -> dict[str, Any] | None:
