@@ -10,8 +10,10 @@ from typing import Any
 CHRONIC = 0.10
 """Absent on one day in ten of those enrolled: the published line of chronic absence."""
 CELL, GAP = 10, 2
-TREND_WIDTH, TREND_HEIGHT, TREND_TOP = 520, 120, 0.30
+TREND_WIDTH, TREND_HEIGHT, TREND_TOP = 520, 120, 0.50
 _SCHOOL_WEEK = 5
+FIRST_POINT = 10
+"""School days before there is a share to tell of."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +87,7 @@ def absence_trend(
 ) -> Trend | None:
     """How the share of days absent went from week to week; None before there is a week to tell of."""
     days = [day for day in school_days if day <= as_of and (entered is None or day >= entered)]
-    if len(days) < _SCHOOL_WEEK:
+    if len(days) < FIRST_POINT:
         return None
     missed = dict.fromkeys(days, 0.0)
     for event in events:
@@ -96,7 +98,8 @@ def absence_trend(
     for number, day in enumerate(days, start=1):
         so_far += min(missed[day], 1.0)
         is_last_of_week = number == len(days) or days[number].isocalendar()[:2] != day.isocalendar()[:2]
-        if is_last_of_week:
+        # A share of the first days leaps about and tells nothing.
+        if is_last_of_week and number >= FIRST_POINT:
             points.append((day, so_far / number))
     span = max((days[-1] - days[0]).days, 1)
 
@@ -112,5 +115,5 @@ def absence_trend(
 
 
 def _height(share: float) -> float:
-    """The scale is the same for every child: none at the bottom, three days in ten at the top."""
+    """The scale is the same for every child: none at the bottom, every other day at the top."""
     return round(TREND_HEIGHT * (1 - min(share, TREND_TOP) / TREND_TOP), 1)

@@ -11,6 +11,7 @@ import pytest
 from starlette.routing import Route
 
 from cis_ews.enums import Role
+from cis_ews.storage.access import Scope
 from cis_ews.support.permissions import ROLES, May
 from serving.auth import OPEN
 from serving.console.routes import console_routes
@@ -41,15 +42,19 @@ class Walk:
     browsers: Mapping[Role, Browser]
     refs: Mapping[str, str]
     person_id: str
+    school_refs: Mapping[str, str]
 
     def addresses(self, path: str) -> list[tuple[str, str]]:
         """Every address of a route, with the school whose student it names, or an empty text."""
         if "{ref}" in path:
             return [(path.replace("{ref}", ref), school) for ref, school in self.refs.items()]
+        if "{school_ref}" in path:
+            return [(path.replace("{school_ref}", ref), school) for ref, school in self.school_refs.items()]
         fill: dict[str, Callable[[], str]] = {
             "{person_id}": lambda: self.person_id,
             "{change}": lambda: "password",
             "{provider}": lambda: "school",
+            "{district_ref}": lambda: "0" * 32,
         }
         for name, value in fill.items():
             path = path.replace(name, value())
@@ -68,7 +73,9 @@ def walk(served: Served) -> Walk:
         assert browsers[role].sign_in(email, PASSWORD).status == 303
     refs = {score["ref"]: score["school_id"] for district in (LAKEVIEW, HARBOR) for score in served.scores(district)}
     other = add_person(served.database, "walked@example.org", grants_for(HARBOR, "east")[Role.COORDINATOR])
-    return Walk(browsers, refs, other)
+    everywhere = Scope(districts=frozenset({LAKEVIEW, HARBOR}))
+    school_refs = {place.ref: place.school_id for place in served.database.pages.schools(everywhere)}
+    return Walk(browsers, refs, other, school_refs)
 
 
 def _names(text: str) -> set[str]:
