@@ -66,7 +66,8 @@ def _read_source(name: str, source: SourceChoice, base: Path, *, options: ReadOp
             ledger.files.append(crosswalk.file)
             frames = crosswalk.laid_over(frames, ledger)
     except EwsError as error:
-        error.message = f"{name}: {error.message}"
+        # Where the source lies on this machine is in the TOML, for whoever may read that.
+        error.message = f"{name}: {error.message.replace(str(base / source.path), source.path)}"
         raise
     return _named(name, with_ledger(replace(draft, frames=frames), ledger))
 
