@@ -23,7 +23,7 @@ from cis_ews.readers.crosswalk import crosswalk_entry, read_crosswalk
 from cis_ews.readers.draft import DEFAULT, Draft, with_ledger
 from cis_ews.readers.ledger import Ledger
 from cis_ews.readers.limits import ReadLimits
-from cis_ews.readers.sources import Entry, archive_entries, list_entries, open_entry
+from cis_ews.readers.sources import Entry, list_files, open_entry
 from cis_ews.readers.unchanged import unchanged
 from cis_ews.schema.coverage import known_grades
 from cis_ews.schema.parsing import DATE_FORMAT
@@ -264,8 +264,5 @@ def files_of_combination(path: Path, limits: ReadLimits) -> dict[str, Entry]:
 
 
 def files_below(place: Path, limits: ReadLimits) -> dict[str, Entry]:
-    """The files of a folder or an archive by their names there, those inside of its archives too."""
-    entries = list_entries(place, limits)
-    archives = [each for each in entries if each.suffix == ".zip" and not each.packed]
-    packed = [inner for one in archives for inner in archive_entries(one, limits)]
-    return {each.name: each for each in (*entries, *packed)}
+    """The files of a folder or an archive by their names there."""
+    return {entry.name: entry for entry in list_files(place, limits)}
