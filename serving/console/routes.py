@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from starlette.routing import BaseRoute, Route
 
-from serving.console import account, provider_routes, sign_in
+from serving.console import account, decisions, meetings, provider_routes, sign_in, worklist
 
-MODULES = (sign_in, provider_routes, account)
+MODULES = (sign_in, provider_routes, worklist, meetings, decisions, account)
 
 
 def console_routes() -> list[BaseRoute]:
