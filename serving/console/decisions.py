@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime
 from enum import StrEnum
 from typing import Any, TypeVar
@@ -12,7 +12,7 @@ from fastapi import APIRouter, Request, Response
 from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import RedirectResponse
 
-from cis_ews.enums import CaseAction, CaseState, ContactKind, Domain, Progress, SupportArea
+from cis_ews.enums import AuditAction, CaseAction, CaseState, ContactKind, Domain, Progress, SupportArea
 from cis_ews.errors import CaseMovedError, DecisionRefusedError, EwsError, NotAllowedError
 from cis_ews.storage.cases import Case, CaseHistory, CasePerson, Move, Plan
 from cis_ews.storage.database import By, Event
@@ -53,7 +53,7 @@ class CaseView:
     plan_why_not: str | None
     meeting_id: str = ""
     problem: Problem | None = None
-    kept: Mapping[str, str] = {}
+    kept: Mapping[str, str] = field(default_factory=dict[str, str])
 
     @property
     def tier(self) -> int | None:
@@ -64,9 +64,9 @@ class CaseView:
         """What the form of an action asks for."""
         return WAYS[self.state, action].needs
 
-    def text(self, field: str, action: CaseAction | str) -> str:
+    def text(self, name: str, action: CaseAction | str) -> str:
         """What was typed into a field of a form that was refused."""
-        return self.kept.get(field, "") if self.kept.get("action") == action else ""
+        return self.kept.get(name, "") if self.kept.get("action") == action else ""
 
     def is_open(self, action: CaseAction | str) -> bool:
         """Whether the form of an action was refused just now, and stays open with its text."""
@@ -149,8 +149,6 @@ def render_support(request: Request, view: CaseView, *, status_code: int = 200) 
 
 
 def _seen(case: Case, by: By) -> Event:
-    from cis_ews.enums import AuditAction
-
     return Event(
         action=AuditAction.STUDENT_SEEN,
         why_allowed=by.why_allowed,
@@ -192,10 +190,10 @@ async def _written(request: Request, ref: str, write: Any) -> Response:
 
 
 def _problem(refused: EwsError) -> Problem:
-    field = refused.details.get("field")
+    named_field = refused.details.get("field")
     return Problem(
         message=refused.message,
-        field=str(field) if field else None,
+        field=str(named_field) if named_field else None,
         moved=isinstance(refused, CaseMovedError),
     )
 
