@@ -14,7 +14,7 @@ from cis_ews.storage.database import By, Event
 from cis_ews.storage.database.database import Database
 from cis_ews.support.permissions import May, Viewer, check, scope_of
 from serving.backend import of
-from serving.console.context import PLACES, Place, render, viewer_of
+from serving.console.context import render, viewer_of
 from serving.console.decisions import WORDS, by_viewer, case_view, today
 from serving.console.forms import form_of
 from serving.errors import ApiError
@@ -128,6 +128,3 @@ def _schools(database: Database, viewer: Viewer) -> list[tuple[str, str, str]]:
         for school in database.schools_of(district)
         if district in scope.districts or (district, school.school_id) in scope.schools
     ]
-
-
-PLACES.append(Place("/meetings", "Meetings", May.SEE_STUDENTS))

@@ -18,7 +18,7 @@ from cis_ews.support import words
 from cis_ews.support.permissions import May, Viewer, check, scope_of
 from cis_ews.support.reviews import Decision, decide
 from serving.backend import of
-from serving.console.context import PLACES, Place, render, viewer_of
+from serving.console.context import render, viewer_of
 from serving.console.decisions import WORDS, state_now, today
 from serving.console.forms import form_of
 from serving.errors import ApiError
@@ -101,8 +101,3 @@ def _answer(database: Database, viewer: Viewer, *, ticket: Ticket, form: Mapping
 def _districts(viewer: Viewer) -> frozenset[str]:
     named = {grant.district_id for grant in viewer.grants if grant.role is Role.DATA_STEWARD and grant.district_id}
     return frozenset(named)
-
-
-PLACES.extend(
-    [Place("/worklist", "Worklist", May.SEE_STUDENTS), Place("/tickets", "Questions about the data", May.MEND_DATA)]
-)

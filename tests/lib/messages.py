@@ -19,6 +19,7 @@ def messages() -> dict[str, list[str]]:
         for file, line, message, *_ in extract_from_dir(
             str(ROOT / folder), [(pattern, method)], options_map=OPTIONS, keywords=KEYWORDS
         ):
-            for one in [message] if isinstance(message, str) else message:
-                found.setdefault(one, []).append(f"{folder}/{file}:{line}")
+            # A count has its message in the singular and the plural; the catalog knows both under the first.
+            one = message if isinstance(message, str) else message[0]
+            found.setdefault(one, []).append(f"{folder}/{file}:{line}")
     return found

@@ -11,10 +11,10 @@ VALUE = re.compile(r"%\(\w+\)s")
 
 
 def test_every_message_is_in_the_spanish_catalogs() -> None:
-    spanish = translations("es")
+    known = translations("es")._catalog
     found = messages()
     assert len(found) > 150
-    missing = {text: places[0] for text, places in found.items() if not spanish._catalog.get(text)}
+    missing = {text: places[0] for text, places in found.items() if not (known.get(text) or known.get((text, 1)))}
     assert missing == {}
 
 
