@@ -18,7 +18,9 @@ from cis_ews.storage.database.cases import Cases
 from cis_ews.storage.database.engine import Connections
 from cis_ews.storage.database.exceptions import Emergencies, Switch
 from cis_ews.storage.database.meetings import Meetings
+from cis_ews.storage.database.pages import Pages
 from cis_ews.storage.database.people import FROM_COMMAND_LINE, By, People
+from cis_ews.storage.database.records import RecordSource
 from cis_ews.storage.database.rows import (
     ApiKey,
     FlagRow,
@@ -42,7 +44,7 @@ class Database:
 
     Use it as a context manager, or call `close`. Making it opens nothing. It may be used by several threads. Every
     method raises StorageError where the database is out of reach or not at this version's step. `people`, `sessions`,
-    `audit`, `switch`, `emergencies`, `cases` and `meetings` are doors of their own, with the same errors.
+    `audit`, `pages`, `switch`, `emergencies`, `cases` and `meetings` are doors of their own, with the same errors.
     """
 
     def __init__(self, url: str) -> None:
@@ -51,6 +53,7 @@ class Database:
         self.people = People(self._transactions)
         self.sessions = Sessions(self._transactions)
         self.audit = Audit(self._transactions)
+        self.pages = Pages(self._transactions)
         self.switch = Switch(self._transactions)
         self.emergencies = Emergencies(self._transactions)
         self.cases = Cases(self._transactions)
@@ -98,17 +101,21 @@ class Database:
         *,
         schools: pl.DataFrame,
         students: pl.DataFrame | pl.LazyFrame,
+        records: RecordSource | None = None,
         rule: NightRule | None = None,
     ) -> PublishReport:
         """Make a run current in each of its districts, in one transaction: a reader sees last night or this one.
 
         A district is one that has a score in the run; what it had is replaced whole. A district whose current run has
         a newer as-of date keeps it. `schools`, `students`: those of the extract that the run was made from, for
-        districts and names; `students` may be lazy, and is then read in slices. `rule`: what the night does to
-        cases, in the same transaction; without one it leaves them as they are.
+        districts and names; `students` may be lazy, and is then read in slices. `records`: what lies behind
+        the reasons, by student; without them pages say that none were kept. `rule`: what the night does to cases, in
+        the same transaction; without one it leaves them as they are.
         """
         with self._transactions.writing(alone=True) as connection:
-            return publishing.publish_run(connection, run, schools=schools, students=students, rule=rule)
+            return publishing.publish_run(
+                connection, run, schools=schools, students=students, records=records, rule=rule
+            )
 
     def runs_of(self, district_id: str, *, limit: int = 100) -> list[RunRow]:
         """The runs of a district, newest first."""

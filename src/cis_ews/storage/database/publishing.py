@@ -16,6 +16,8 @@ from cis_ews.storage.database import tables
 from cis_ews.storage.database.bulk import insert_frame, insert_rows
 from cis_ews.storage.database.carried import carried_over
 from cis_ews.storage.database.case_nights import follow_night
+from cis_ews.storage.database.history import keep_changes
+from cis_ews.storage.database.records import RecordSource, record_blocks
 from cis_ews.storage.database.replacing import Block, blocks_of, clear, replace_scores, retire
 from cis_ews.storage.database.rows import PublishReport
 from cis_ews.storage.runs import Run
@@ -40,6 +42,7 @@ def publish_run(
     *,
     schools: pl.DataFrame,
     students: pl.DataFrame | pl.LazyFrame,
+    records: RecordSource | None,
     rule: NightRule | None = None,
 ) -> PublishReport:
     """Make a run current in each district that has a score in it, unless the district has a newer as-of date."""
@@ -52,19 +55,30 @@ def publish_run(
         with ThreadPoolExecutor(1) as beside:
             people = night.scores.select("student_id", "district_id", "school_id")
             blocks = beside.submit(blocks_of, run, people, students, districts=districts)
-            _replace(connection, night, schools, blocks=blocks)
+            _replace(connection, night, schools, blocks=blocks, records=records)
     return night.report
 
 
-def _replace(connection: Connection, night: _Night, schools: pl.DataFrame, *, blocks: Future[list[Block]]) -> None:
+def _replace(
+    connection: Connection,
+    night: _Night,
+    schools: pl.DataFrame,
+    *,
+    blocks: Future[list[Block]],
+    records: RecordSource | None,
+) -> None:
     districts, is_everyone = night.report.published, night.is_everyone
     is_published = pl.col("district_id").is_in(districts)
     scores = carried_over(connection, night.scores.filter(is_published), now=night.published_at)
-    for table in (tables.schools, tables.students):
+    for table in (tables.schools, tables.students, tables.student_records):
         clear(connection, table, districts, is_everyone=is_everyone)
     insert_frame(connection, tables.schools, _sorted(schools.filter(is_published)))
     old = replace_scores(connection, scores, districts=districts, is_everyone=is_everyone)
     insert_rows(connection, tables.students, blocks.result())
+    if records is not None:
+        people = night.scores.filter(is_published).select("student_id", "district_id", "school_id")
+        insert_rows(connection, tables.student_records, record_blocks(people, records))
+    keep_changes(connection, night.run, schools, districts=districts)
     if night.rule is not None:
         follow_night(connection, districts, rule=night.rule, now=night.published_at)
     retire(connection, old, districts)
@@ -130,4 +144,5 @@ def _counts(scores: pl.DataFrame, districts: Sequence[str]) -> pl.DataFrame:
 
 
 def _sorted(schools: pl.DataFrame) -> pl.DataFrame:
-    return schools.select(tables.schools.columns.keys()).sort("district_id", "school_id")
+    known = set(tables.schools.columns.keys())
+    return schools.select(name for name in schools.columns if name in known).sort("district_id", "school_id")

@@ -11,11 +11,12 @@ from sqlalchemy import ColumnElement, Connection, Table, delete, exists, func, i
 from cis_ews.errors import StorageError
 from cis_ews.storage.database import tables
 from cis_ews.storage.database.blocks import SCHEMA, students_of_school, without
+from cis_ews.storage.database.records import records_of_student, records_without
 from cis_ews.storage.database.refs import refs_in_districts
 from cis_ews.storage.runs import Run
 
-_OF_DISTRICTS = (tables.schools, tables.students, tables.scores)
-_BY_REF = (tables.caseloads,)
+_OF_DISTRICTS = (tables.schools, tables.students, tables.student_records, tables.scores)
+_BY_REF = (tables.caseloads, tables.tier_changes)
 """Tables that know a student by the ref. The audit is none of them: it keeps that somebody looked, under the ref."""
 _OF_CASES = (
     tables.cases,
@@ -34,7 +35,8 @@ _CHUNK = 500
 
 
 def export_student(connection: Connection, student_id: str) -> dict[str, list[dict[str, object]]]:
-    """Every row about a student, with dates as ISO text: scores, and from the blocks names and reasons."""
+    """Every row about a student, with dates as ISO text: scores, and from the blocks names, reasons and
+    the records behind them."""
     rows = connection.execute(select(tables.scores).where(tables.scores.c.student_id == student_id)).mappings()
     exported: dict[str, list[dict[str, object]]] = {"students": [], "scores": [], "reasons": []}
     for row in sorted(rows, key=lambda row: (row["district_id"], row["ref"])):
@@ -45,6 +47,10 @@ def export_student(connection: Connection, student_id: str) -> dict[str, list[di
             reasons = person.pop("reasons")
             exported["students"].append(key | person)
             exported["reasons"] += [key | reason for reason in reasons]
+        place = (row["district_id"], row["school_id"])
+        for table, found in records_of_student(connection, place, student_id).items():
+            of_table = exported.setdefault(table, [])
+            of_table += [key | {name: _plain(value) for name, value in record.items()} for record in found]
     exported |= {table.name: _of_refs(connection, student_id, table=table) for table in _BY_REF}
     exported |= {table.name: _of_case(connection, student_id, table=table) for table in _OF_CASES}
     return exported
@@ -80,8 +86,8 @@ def _plain(value: object) -> object:
 
 def all_student_ids(connection: Connection) -> list[str]:
     """Every student of whom there is a row."""
-    known = select(tables.scores.c.student_id).union(select(tables.cases.c.student_id))
-    return list(connection.scalars(known))
+    of_scores, *others = (select(table.c.student_id) for table in (tables.scores, tables.tier_changes, tables.cases))
+    return list(connection.scalars(of_scores.union(*others)))
 
 
 def forget_students(connection: Connection, student_ids: Collection[str]) -> int:
@@ -100,7 +106,10 @@ def _forget(connection: Connection, student_ids: Sequence[str]) -> int:
     found = select(scores.c.district_id, scores.c.school_id, scores.c.student_id).where(is_of_them)
     for district, school, student in connection.execute(found):
         by_school.setdefault((district, school), []).append(student)
-    in_blocks = sum(without(connection, school, students) for school, students in by_school.items())
+    in_blocks = sum(
+        without(connection, school, students) + records_without(connection, school, students)
+        for school, students in by_school.items()
+    )
     by_ref = sum(_forget_refs(connection, student_ids, table=table) for table in _BY_REF)
     by_ref += sum(
         connection.execute(delete(table).where(_is_of_cases(table, student_ids))).rowcount
@@ -171,5 +180,5 @@ def purge(connection: Connection) -> None:
                 hint="run the same command again when the service is quiet",
             )
         return
-    for table in (tables.students, tables.scores, *_OF_CASES):
+    for table in (tables.students, tables.student_records, tables.scores, tables.tier_changes, *_OF_CASES):
         connection.execute(text(f"VACUUM FULL {table.name}"))

@@ -14,6 +14,7 @@ from sqlalchemy import (
     PrimaryKeyConstraint,
     String,
     Table,
+    Text,
     text,
 )
 
@@ -29,6 +30,7 @@ from cis_ews.storage.database.tables_cases import (
     reviews,
     tickets,
 )
+from cis_ews.storage.database.tables_pages import saved_views, student_records, tier_changes
 from cis_ews.storage.database.tables_people import (
     audit,
     audit_heads,
@@ -65,12 +67,15 @@ __all__ = [
     "reviews",
     "run_districts",
     "runs",
+    "saved_views",
     "schools",
     "scores",
     "secrets",
     "sessions",
+    "student_records",
     "students",
     "tickets",
+    "tier_changes",
 ]
 
 
@@ -115,8 +120,13 @@ schools = Table(
     Column("district_id", String, nullable=False),
     Column("school_id", String, nullable=False),
     Column("name", String),
+    Column("level", String),
+    Column("capacity", Integer),
+    Column("reported_through", Date),
+    Column("school_days", Text),
     PrimaryKeyConstraint("district_id", "school_id"),
 )
+"""`capacity`: how many students the coordinator can carry. `school_days`: the year's instructional days as JSON."""
 
 students = Table(
     "students",
@@ -152,6 +162,7 @@ scores = Table(
     Column("changed_at", UtcDateTime, nullable=False),
     Column("publication", Integer, nullable=False, server_default="0"),
     PrimaryKeyConstraint("district_id", "ref", "publication"),
+    Index("scores_by_school", "district_id", "school_id"),
     sqlite_with_rowid=False,
     postgresql_partition_by="LIST (publication)",
 )
