@@ -36,8 +36,11 @@ class Place:
 
 PLACES = (
     Place("/today", marked("Today"), May.SEE_STUDENTS),
+    Place("/worklist", marked("Worklist"), May.SEE_STUDENTS),
     Place("/schools", marked("Schools"), May.SEE_STUDENTS),
+    Place("/meetings", marked("Meetings"), May.SEE_STUDENTS),
     Place("/network", marked("Network"), May.SEE_NETWORK),
+    Place("/tickets", marked("Questions about the data"), May.MEND_DATA),
     Place("/data-health", marked("Data health"), May.SEE_DATA_HEALTH),
     Place("/admin", marked("Administration"), May.ADMINISTER),
 )

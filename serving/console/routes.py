@@ -9,15 +9,32 @@ from serving.console import (
     admin,
     admin_lists,
     admin_people,
+    decisions,
+    meetings,
     network,
     provider_routes,
     schools,
     sign_in,
     students,
     today,
+    worklist,
 )
 
-MODULES = (sign_in, provider_routes, today, students, schools, network, account, admin, admin_people, admin_lists)
+MODULES = (
+    sign_in,
+    provider_routes,
+    today,
+    worklist,
+    students,
+    schools,
+    meetings,
+    decisions,
+    network,
+    account,
+    admin,
+    admin_people,
+    admin_lists,
+)
 
 
 def console_routes() -> list[BaseRoute]:

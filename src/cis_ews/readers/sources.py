@@ -133,8 +133,10 @@ def list_entries(path: Path, limits: ReadLimits) -> list[Entry]:
         raise ReadError(f"{path}: there is no such folder or archive", hint="check the path", path=str(path))
     if zipfile.is_zipfile(path):
         return _zip_entries(path, limits, prefix="")
+    hint = "a TOML that combines sources is read with --format combine" if path.suffix == ".toml" else None
     raise ReadError(
-        f"{path.name}: this is neither a folder nor a zip archive", hint="name the folder that holds the tables"
+        f"{path.name}: this is neither a folder nor a zip archive",
+        hint=hint or "name the folder that holds the tables",
     )
 
 
@@ -173,6 +175,15 @@ def _refuse_escapes(root: Path, paths: list[Path]) -> None:
 def archive_entries(entry: Entry, limits: ReadLimits) -> list[Entry]:
     """The files inside an archive that is itself a file of a folder source."""
     return _zip_entries(entry.path, limits, prefix=f"{entry.name}/")
+
+
+def list_files(path: Path, limits: ReadLimits) -> list[Entry]:
+    """The files of a source as `list_entries` has them, with what an archive holds in the place of the archive."""
+    return [inner for entry in list_entries(path, limits) for inner in _opened(entry, limits)]
+
+
+def _opened(entry: Entry, limits: ReadLimits) -> list[Entry]:
+    return archive_entries(entry, limits) if entry.suffix == ".zip" and not entry.packed else [entry]
 
 
 def _zip_entries(path: Path, limits: ReadLimits, *, prefix: str) -> list[Entry]:
