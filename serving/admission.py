@@ -2,38 +2,109 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+from urllib.parse import urlencode
+
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import Headers
 from starlette.types import Scope
 
-from cis_ews.storage.database import ApiKey
+from cis_ews.storage.database import ApiKey, SignedIn
+from cis_ews.support.permissions import Viewer
 from serving.auth import KEY, OPEN, bearer, wrong_key
 from serving.backend import Backend
+from serving.console.cookies import limits_of, token_of
+from serving.errors import ApiError
 from serving.observability import METRICS
 
 PAGE = "/"
+SHOWING_FLAGS = frozenset({"/v1/scores", "/v1/students/{ref}/reasons"})
+SIGN_IN, SIGN_OUT, NEW_PASSWORD = "/sign-in", "/sign-out", "/account/password"
 
 
 class Admission:
-    """What the guard asks. Whatever is not open needs a key; the page takes it from the session's cookie."""
+    """What the guard asks. Whatever is not open needs a key, or on a page of the console a person who has signed in.
 
-    def __init__(self, application: Starlette) -> None:
+    `pages`: the addresses of the console; those that are open know who is looking as well, where somebody is.
+    """
+
+    def __init__(self, application: Starlette, *, pages: Collection[str] = ()) -> None:
         self._application = application
+        self._pages = frozenset(pages)
 
     async def __call__(self, route: str, scope: Scope) -> None:
-        """Put the key of the request into its state. Raises ApiError where one is missing or wrong."""
+        """Put the viewer, or the key, into the request's state. Raises ApiError where there is none, or a wrong one."""
         backend: Backend = self._application.state.backend
         if route == "/readyz":
             await run_in_threadpool(backend.check)
-        if route in OPEN:
-            return
-        headers = Headers(scope=scope)
-        if route == PAGE:
-            scope["state"]["key"] = await run_in_threadpool(backend.key, backend.sessions.key_id(headers))
-        else:
-            text = bearer(headers)
+        if route in self._pages or route == PAGE:
+            await run_in_threadpool(_admit_person, backend, route, scope=scope)
+        elif route not in OPEN:
+            text = bearer(Headers(scope=scope))
             scope["state"]["key"] = await run_in_threadpool(checked_key, backend, text, address=address_of(scope))
+            if route in SHOWING_FLAGS and await run_in_threadpool(backend.database.switch.state):
+                raise stopped()
+
+
+def _admit_person(backend: Backend, route: str, *, scope: Scope) -> None:
+    headers = Headers(scope=scope)
+    found = _signed_in(backend, headers, is_secure=scope["scheme"] == "https")
+    viewer = None if found is None else viewer_from(found)
+    scope["state"] |= {"viewer": viewer, "stop": found.stop if found else None}
+    backend.pace.take(viewer.person_id if viewer else address_of(scope))
+    if route == PAGE:
+        scope["state"]["key"] = backend.key(backend.sessions.key_id(headers))
+        if scope["state"]["key"] is not None and backend.database.switch.state():
+            raise stopped()
+    elif route in OPEN:
+        return
+    elif viewer is None:
+        raise _elsewhere(f"{SIGN_IN}?{urlencode({'next': _asked_for(scope)})}", headers)
+    if found is not None and found.stop and not _is_shown_while_stopped(route):
+        raise stopped()
+    if viewer is not None and viewer.has_to_change_password and route != NEW_PASSWORD:
+        raise _elsewhere(NEW_PASSWORD, headers)
+
+
+def _signed_in(backend: Backend, headers: Headers, *, is_secure: bool) -> SignedIn | None:
+    token = token_of(headers, is_secure=is_secure)
+    return backend.database.sessions.find(token, limits_of(backend.settings.service)) if token else None
+
+
+def _is_shown_while_stopped(route: str) -> bool:
+    """Whatever is not named here shows flags, or may: it is stopped with them."""
+    return route == PAGE or route.startswith(("/account", "/admin", "/data-health", "/help"))
+
+
+def stopped() -> ApiError:
+    """The answer while flags are stopped."""
+    return ApiError(503, "Flags have been stopped", code="stopped", hint="an administrator shows them again")
+
+
+def viewer_from(found: SignedIn) -> Viewer:
+    """The viewer behind a session."""
+    return Viewer(
+        person_id=found.person_id,
+        name=found.name,
+        email=found.email,
+        locale=found.locale,
+        grants=found.grants,
+        session_id=found.session_id,
+        has_to_change_password=found.has_to_change_password,
+    )
+
+
+def _asked_for(scope: Scope) -> str:
+    """Where to go after signing in: the page that was asked for, or the first one where a form was sent."""
+    return str(scope["path"]) if scope["method"] in ("GET", "HEAD") else PAGE
+
+
+def _elsewhere(address: str, headers: Headers) -> ApiError:
+    # htmx would follow a redirect and put the sign-in page into the middle of this one.
+    if headers.get("hx-request") == "true":
+        return ApiError(401, "You are not signed in", headers={"hx-redirect": address})
+    return ApiError(303, headers={"location": address})
 
 
 def checked_key(backend: Backend, text: str, *, address: str) -> ApiKey:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import secrets
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import lru_cache
@@ -16,11 +17,14 @@ from cis_ews.risk.registry import FOLDER
 from cis_ews.settings import Settings, load_settings
 from cis_ews.storage.database import ApiKey, Database
 from cis_ews.storage.store import RunStore
-from serving.auth import Attempts, Sessions
+from serving.auth import Attempts, Pace, Sessions
+from serving.console.providers import Flows, Provider, providers_of
 from serving.observability import METRICS
 
 SECONDS_BETWEEN_LOOKS = 60
 """How often the metrics ask the database: whoever asks for them needs no key, so they cost nothing in between."""
+WRONG_PASSWORDS = 60
+"""From one address in a minute. All of a school may come from one: what protects an account is that it locks."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +36,10 @@ class Backend:
     database: Database
     sessions: Sessions
     attempts: Attempts = field(default_factory=Attempts)
+    sign_ins: Attempts = field(default_factory=lambda: Attempts(WRONG_PASSWORDS))
+    pace: Pace = field(default_factory=Pace)
+    flows: Flows = field(default_factory=Flows)
+    providers: Mapping[str, Provider] = field(default_factory=dict[str, Provider])
 
     @property
     def registry(self) -> str:
@@ -60,6 +68,7 @@ def open_backend() -> Backend:
         store=store,
         database=database,
         sessions=Sessions(secrets.token_bytes(32), hours=settings.service.session_hours),
+        providers=providers_of(settings.providers, settings.service),
     )
     backend.check()
     METRICS.watch_data_age(lambda: _data_age_days(database, int(time.monotonic() // SECONDS_BETWEEN_LOOKS)))

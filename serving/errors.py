@@ -29,6 +29,7 @@ class Wording(NamedTuple):
 
 
 WORDINGS: Mapping[int, Wording] = {
+    303: Wording("elsewhere", "This is found at another address", "follow the Location header"),
     401: Wording("key_missing", "This needs a key", "send the header Authorization: Bearer cisews_<id>_<secret>"),
     403: Wording("forbidden", "This request was sent from another site"),
     404: Wording("not_found", "There is nothing here", "/v1/openapi.json lists what there is"),

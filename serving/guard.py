@@ -18,6 +18,7 @@ from typing import NamedTuple
 from starlette.applications import Starlette
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.exceptions import HTTPException
+from starlette.responses import Response
 from starlette.routing import Mount, Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -28,8 +29,8 @@ STATIC = "/static/..."
 HEALTH = ("/livez", "/readyz", "/healthz")
 SECONDS_TO_ANSWER = 30.0
 SECURITY_HEADERS = {
-    "content-security-policy": "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; "
-    "base-uri 'none'; frame-ancestors 'none'",
+    "content-security-policy": "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; "
+    "connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
     "cross-origin-opener-policy": "same-origin",
     "cross-origin-resource-policy": "same-origin",
     "permissions-policy": "camera=(), geolocation=(), microphone=()",
@@ -39,6 +40,11 @@ SECURITY_HEADERS = {
 }
 
 Admit = Callable[[str, Scope], Awaitable[None]]
+Render = Callable[[ApiError, Scope], Response]
+
+
+def _as_json(error: ApiError, scope: Scope) -> Response:
+    return render(error, scope["state"]["request_id"])
 
 
 class Address(NamedTuple):
@@ -87,6 +93,8 @@ class Guard:
         admit: Admit,
         metrics: Metrics,
         max_body: int,
+        render: Render = _as_json,
+        is_secure: Callable[[], bool] = lambda: False,
         seconds: float = SECONDS_TO_ANSWER,
     ) -> None:
         self.app = app
@@ -94,6 +102,8 @@ class Guard:
         self._admit = admit
         self._metrics = metrics
         self._max_body = max_body
+        self._render = render
+        self._is_secure = is_secure
         self._seconds = seconds
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -106,6 +116,8 @@ class Guard:
             await send({"type": "websocket.close", "code": 1008})
 
     async def _guarded(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if self._is_secure():
+            scope = {**scope, "scheme": "https"}
         answer = _Answer(scope, send, self._metrics)
         # BentoML's own addresses, its tasks among them, are reached from inside only, by way of `behind`.
         scope["state"] = {**scope.get("state", {}), "request_id": answer.request_id, "behind": self.app}
@@ -114,12 +126,12 @@ class Guard:
                 answer.on_start = lambda: limit.reschedule(None)
                 await self._dispatch(scope, receive, answer)
         except TimeoutError:
-            await answer.fail(ApiError(504), scope, receive)
+            await answer.fail(self._render(ApiError(504), scope), scope, receive)
         except Exception as error:  # noqa: BLE001  (the last place that can keep a message with values out of the log)
             known = from_exception(error)
             if known.status >= 500:
                 log_failure(error, answer.request_id)
-            await answer.fail(known, scope, receive)
+            await answer.fail(self._render(known, scope), scope, receive)
 
     async def _dispatch(self, scope: Scope, receive: Receive, answer: _Answer) -> None:
         answer.route, methods = self._addresses.find(scope["path"])
@@ -187,11 +199,11 @@ class _Answer:
         await self.send({"type": "http.response.start", "status": 204, "headers": raw})
         await self.send({"type": "http.response.body", "body": b""})
 
-    async def fail(self, error: ApiError, scope: Scope, receive: Receive) -> None:
-        """Answer with an error, unless an answer has gone out already."""
+    async def fail(self, response: Response, scope: Scope, receive: Receive) -> None:
+        """Answer with an error's response, unless an answer has gone out already."""
         self.on_start = None
         if not self._status:
-            await render(error, self.request_id)(scope, receive, self.send)
+            await response(scope, receive, self.send)
 
     def _dress(self, headers: MutableHeaders) -> None:
         for name, value in SECURITY_HEADERS.items():

@@ -23,7 +23,10 @@ from cis_ews.errors import EwsError
 from serving import api, page
 from serving.admission import Admission
 from serving.backend import open_backend
-from serving.errors import ApiError, handle
+from serving.console.cookies import limits_of
+from serving.console.problems import answer, handle
+from serving.console.routes import console_addresses, console_routes
+from serving.errors import ApiError
 from serving.guard import Addresses, Guard
 from serving.jobs import TASK_ROUTE, run_night
 from serving.observability import METRICS, configure_logging
@@ -42,7 +45,7 @@ def make_application() -> FastAPI:
         title="cis_ews",
         version=__version__,
         description=DESCRIPTION,
-        routes=[*api.open_routes.routes, *api.routes.routes, *page.routes.routes],
+        routes=[*api.open_routes.routes, *api.routes.routes, *page.routes.routes, *console_routes()],
         openapi_url="/v1/openapi.json",
         docs_url=None,
         redoc_url=None,
@@ -87,6 +90,7 @@ class EarlyWarning:
         configure_logging()
         self._backend = open_backend()
         self._backend.database.jobs_interrupted()
+        self._backend.database.sessions.drop_ended(limits_of(self._backend.settings.service))
         application.state.backend = self._backend
         freeze()
 
@@ -111,10 +115,19 @@ class EarlyWarning:
         return run_night(self._backend, job_id, district_id=district_id)
 
 
+def is_reached_by_https() -> bool:
+    """Whether people's browsers speak https with whatever stands before the service."""
+    backend = getattr(application.state, "backend", None)
+    address = backend.settings.service.public_url if backend else None
+    return bool(address and address.startswith("https://"))
+
+
 EarlyWarning.add_asgi_middleware(
     Guard,  # pyright: ignore[reportArgumentType] - BentoML types the class as if it were its factory
     addresses=Addresses(application),
-    admit=Admission(application),
+    admit=Admission(application, pages=console_addresses()),
     metrics=METRICS,
     max_body=MAX_BODY,
+    render=answer,
+    is_secure=is_reached_by_https,
 )

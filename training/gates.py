@@ -233,7 +233,7 @@ def _gained(gain: Estimate | None, on: str, schools: int) -> str:
         return f"{on} could not be asked"
     if gain.low is None or gain.high is None:
         return f"recall at 10 % is {gain.value:+.3f} on {on}, with schools too few or too small for an interval"
-    few = f" (too narrow: {schools} schools)" if schools < FEW else ""
+    few = f" (wide: {schools} schools)" if schools < FEW else ""
     return f"recall at 10 % is {gain.value:+.3f} on {on}, from {gain.low:+.3f} to {gain.high:+.3f}{few}"
 
 
@@ -256,7 +256,7 @@ def _gaps(beside: Beside, bounds: PromotionConfig) -> Gate:
     return Gate(
         name="gaps_of_groups",
         title="no group's errors grew apart",
-        value=None if beside.widened is None else max(growth, 0.0),
+        value=max(growth, 0.0) if beside.widened else None,
         most=bounds.gap_growth,
         found=_widest(beside, sure, bounds.gap_growth),
         to_do="look at the audit (docs/equity.md): whom the lists miss or name for nothing, and why",

@@ -82,7 +82,8 @@ def _some_schools(school_data: SchoolData, as_of: date, *, seed: int) -> pl.Seri
     """Schools drawn by lot, as many as have MOST_STUDENTS together, and one at least."""
     sizes = _enrolled(school_data, as_of).group_by("school_id").len().sort("school_id")
     drawn = sizes.sample(fraction=1.0, shuffle=True, seed=seed)
-    return drawn.filter(pl.col("len").cum_sum().shift(1, fill_value=0) < MOST_STUDENTS - pl.col("len") / 2)["school_id"]
+    before = pl.col("len").cum_sum().shift(1, fill_value=0)
+    return drawn.filter((before == 0) | (before < MOST_STUDENTS - pl.col("len") / 2))["school_id"]
 
 
 def _enrolled(school_data: SchoolData, day: date) -> pl.DataFrame:
@@ -155,9 +156,10 @@ def _absences(known: SchoolData, first: _Night, model: RiskModel, *, day: date, 
 
 
 def _present(known: SchoolData, night: _Night, day: date, *, seed: int) -> pl.DataFrame:
-    """ABSENT students of each school, drawn by lot, who were there that day: `student_id`, `school_id`."""
+    """ABSENT students of each school, drawn by lot, who were there that day: `student_id`, `school_id`. A school of
+    which nobody says until when it reported counts as a night counts it: as having reported."""
     open_schools = known.calendar_days.filter(pl.col("date") == day, pl.col("is_instructional"))
-    reported = known.reporting.filter(pl.col("reported_through") >= day)
+    unreported = known.reporting.filter(pl.col("reported_through") < day)
     away = known.attendance_events.filter(pl.col("date") == day)
     asked = night.estimates.features.select("student_id")
     there = (
@@ -165,7 +167,7 @@ def _present(known: SchoolData, night: _Night, day: date, *, seed: int) -> pl.Da
         .select("student_id", "school_id")
         .join(asked, on="student_id", how="semi")
         .join(open_schools, on="school_id", how="semi")
-        .join(reported, on="school_id", how="semi")
+        .join(unreported, on="school_id", how="anti")
         .join(away, on="student_id", how="anti")
         .unique("student_id", keep="first")
         .sort("student_id")

@@ -151,7 +151,7 @@ def _gains(validation: Validation) -> Section:
     drawn = [
         f"{LEVEL:.0%} intervals: {counted(validation.schools, 'school')} drawn again, the same for all in the table"
     ]
-    few = [f"fewer than {FEW} schools: these intervals are too narrow"] * (1 < validation.schools < FEW)
+    few = [f"fewer than {FEW} schools: intervals are wide, by Student's t"] * (1 < validation.schools < FEW)
     alone = ["one school alone: no interval can be told"] * (validation.schools == 1)
     return Section(
         title="What the model reached, and what it gained on each",

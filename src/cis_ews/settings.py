@@ -72,9 +72,29 @@ class ModelSettings(Section):
 
 
 class ServiceSettings(Section):
-    """The service: how long a person stays signed in."""
+    """The service: how long a person stays signed in, with pages and in all, and where people reach it.
+
+    `public_url`: what stands in people's browsers, where something in front of the service speaks https for it.
+    """
 
     session_hours: Annotated[float, Field(gt=0.0, le=24.0)] = 8.0
+    idle_minutes: Annotated[float, Field(gt=0.0, le=24.0 * 60.0)] = 30.0
+    public_url: Annotated[str, Field(pattern=r"^https?://[^/?#\s]+$")] | None = None
+
+
+class ProviderSettings(Section):
+    """A provider of sign-ins that speaks OpenID Connect.
+
+    `kind`: what is known of it; `other` needs its `issuer`, `microsoft` the one of your tenant. `label`: on the button.
+    `trust_email`: accounts are found by an e-mail address that the provider does not call verified.
+    """
+
+    kind: Literal["google", "microsoft", "clever", "other"]
+    client_id: Annotated[str, Field(min_length=1)]
+    client_secret: SecretStr
+    issuer: Annotated[str, Field(pattern=r"^https?://[^?#\s]+$")] | None = None
+    label: Annotated[str, Field(min_length=1, max_length=60)] | None = None
+    trust_email: bool = False
 
 
 class EngineSettings(Section):
@@ -119,6 +139,7 @@ class Settings(BaseSettings):
     store: StoreSettings = StoreSettings()
     source: SourceSettings = SourceSettings()
     sources: dict[str, NamedSourceSettings] = Field(default_factory=dict[str, NamedSourceSettings])
+    providers: dict[str, ProviderSettings] = Field(default_factory=dict[str, ProviderSettings])
     engine: EngineSettings = EngineSettings()
     policy: PolicySettings = PolicySettings()
     model: ModelSettings = ModelSettings()
@@ -147,7 +168,8 @@ SECTIONS: Mapping[str, type[Section]] = {
     "service": ServiceSettings,
     "log": LogSettings,
 }
-NAMED = "sources"  # sections of sections: [sources.<name>], in the file only
+# Sections of sections: [sources.<name>], in the file only.
+NAMED: Mapping[str, type[Section]] = {"sources": NamedSourceSettings, "providers": ProviderSettings}
 
 
 def load_settings(file: Path | None = None) -> Settings:
@@ -200,9 +222,9 @@ def _check_keys(content: Mapping[str, Any], file: Path) -> None:
             raise _unknown(f"section or key in {file}:", name, right=Settings.model_fields)
         if name in SECTIONS:
             _check_section(file, name, value, model=SECTIONS[name])
-        elif name == NAMED:
+        elif name in NAMED:
             for named, section in _section(file, name, value).items():
-                _check_section(file, f"{name}.{named}", section, model=NamedSourceSettings)
+                _check_section(file, f"{name}.{named}", section, model=NAMED[name])
 
 
 def _check_section(file: Path, name: str, value: object, *, model: type[Section]) -> None:

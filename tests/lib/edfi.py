@@ -17,7 +17,7 @@ ACTIONS = {
     "classroom_exclusion": "Removal from Classroom",
     "short_term_suspension": "Out of School Suspension",
     "long_term_suspension": "Out of School Suspension",
-    "expulsion": "Expulsion",
+    **dict.fromkeys(("expulsion", "emergency_expulsion"), "Expulsion"),
 }
 SEVERITIES = {"major": "State Offense", "minor": "School Code of Conduct"}
 LEVELS = {"elementary": "Elementary School", "middle": "Middle School", "high": "High School", "other": "All Levels"}
@@ -146,16 +146,7 @@ def _calendar(days: pl.DataFrame) -> Iterable[str]:
         .agg(begins=pl.col("date").min(), ends=pl.col("date").max(), taught=pl.col("is_instructional").sum())
     )
     for row in rows(terms.sort("school_id", "begins")):
-        yield _written(
-            "Session",
-            text("SessionName", row["term"]),
-            text("SchoolYear", year(row["school_year"])),
-            text("BeginDate", row["begins"]),
-            text("EndDate", row["ends"]),
-            code("Term", "Term", row["term"]),
-            text("TotalInstructionalDays", row["taught"]),
-            school_of(row["school_id"]),
-        )
+        yield session(row)
     for row in rows(days):
         yield _written(
             "CalendarDate",
@@ -203,6 +194,33 @@ def _attendance(events: pl.DataFrame) -> Iterable[str]:
         )
 
 
+def section_attendance(events: pl.DataFrame, *, sections: int = 6) -> Iterable[str]:
+    """The same absences told by section, in half sections: a whole one says so by its duration or by none at all."""
+    for row in rows(events):
+        absent = row["status"] in ("excused", "unexcused")
+        halves = round(row["fraction_absent"] * sections * 2) if absent else 2
+        for number in range(1, halves // 2 + halves % 2 + 1):
+            duration = 0.5 if 2 * number > halves else 1.0 if absent and number % 2 else None
+            yield _written(
+                "StudentSectionAttendanceEvent",
+                xml(
+                    "AttendanceEvent",
+                    text("EventDate", row["date"]),
+                    code("AttendanceEventCategory", "AttendanceEventCategory", ATTENDANCE[row["status"]]),
+                    text("EventDuration", duration),
+                ),
+                student_of(row["student_id"]),
+                section_of(row["school_id"], "algebra", section=str(number)),
+            )
+
+
+def section_of(school: str, course: str, *, section: str = "1", session: str | None = None) -> str | None:
+    """A reference to a section."""
+    identity = xml("CourseOfferingIdentity", text("LocalCourseCode", course), school_of(school), session)
+    of_course = xml("CourseOfferingReference", identity)
+    return xml("SectionReference", xml("SectionIdentity", text("SectionIdentifier", section), of_course))
+
+
 def incident_of(incident: str, school: str) -> str | None:
     """A reference to an incident."""
     identity = xml("DisciplineIncidentIdentity", text("IncidentIdentifier", incident), school_of(school))
@@ -239,26 +257,88 @@ def _discipline(incidents: pl.DataFrame, actions: pl.DataFrame) -> Iterable[str]
 
 
 def _transcripts(grades: pl.DataFrame) -> Iterable[str]:
-    for row in rows(grades):
-        organization = xml(
-            "EducationOrganizationReference",
-            xml("EducationOrganizationIdentity", text("EducationOrganizationId", row["school_id"])),
-        )
-        yield _written(
-            "CourseTranscript",
-            xml("AttemptedCredits", text("Credits", row["credits_attempted"])),
-            xml("EarnedCredits", text("Credits", row["credits_earned"])),
-            text("FinalLetterGradeEarned", row["mark"]),
-            text("FinalNumericGradeEarned", row["percent"]),
-            xml("CourseReference", xml("CourseIdentity", text("CourseCode", row["course_id"]))),
+    return map(transcript, rows(grades))
+
+
+def transcript(row: Mapping[str, Any]) -> str:
+    """A course on a transcript, from a row of `course_grades`."""
+    organization = xml(
+        "EducationOrganizationReference",
+        xml("EducationOrganizationIdentity", text("EducationOrganizationId", row["school_id"])),
+    )
+    return _written(
+        "CourseTranscript",
+        xml("AttemptedCredits", text("Credits", row["credits_attempted"])),
+        xml("EarnedCredits", text("Credits", row["credits_earned"])),
+        text("FinalLetterGradeEarned", row["mark"]),
+        text("FinalNumericGradeEarned", row["percent"]),
+        xml("CourseReference", xml("CourseIdentity", text("CourseCode", row["course_id"]))),
+        xml(
+            "StudentAcademicRecordReference",
             xml(
-                "StudentAcademicRecordReference",
-                xml(
-                    "StudentAcademicRecordIdentity",
-                    student_of(row["student_id"]),
-                    organization,
-                    text("SchoolYear", year(row["school_year"])),
-                    code("Term", "Term", row["term"]),
-                ),
+                "StudentAcademicRecordIdentity",
+                student_of(row["student_id"]),
+                organization,
+                text("SchoolYear", year(row["school_year"])),
+                code("Term", "Term", row["term"]),
             ),
-        )
+        ),
+    )
+
+
+def mark(row: Mapping[str, Any], *, kind: str, period: str | None = None) -> str:
+    """A Grade of a kind (`Semester`, `Grading Period`, ...) in a section, from a row of `course_grades`.
+
+    `term` of the row is the session of the section.
+    """
+    school, school_year = school_of(row["school_id"]), text("SchoolYear", year(row["school_year"]))
+    session = xml("SessionReference", xml("SessionIdentity", school, school_year, text("SessionName", row["term"])))
+    section = section_of(row["school_id"], row["course_id"], session=session)
+    return _written(
+        "Grade",
+        text("LetterGradeEarned", row["mark"]),
+        text("NumericGradeEarned", row["percent"]),
+        code("GradeType", "GradeType", kind),
+        xml(
+            "StudentSectionAssociationReference",
+            xml("StudentSectionAssociationIdentity", student_of(row["student_id"]), section),
+        ),
+        period
+        and xml(
+            "GradingPeriodReference",
+            xml("GradingPeriodIdentity", school, code("GradingPeriod", "GradingPeriod", period), school_year),
+        ),
+    )
+
+
+def session(row: Mapping[str, Any]) -> str:
+    """A session of a school: `term`, `school_id`, `school_year`, `begins`, `ends`, and how many days are `taught`."""
+    return _written(
+        "Session",
+        text("SessionName", row["term"]),
+        text("SchoolYear", year(row["school_year"])),
+        text("BeginDate", row["begins"]),
+        text("EndDate", row["ends"]),
+        code("Term", "Term", row["term"]),
+        text("TotalInstructionalDays", row["taught"]),
+        school_of(row["school_id"]),
+    )
+
+
+def grading_period(name: str, school: str, *, begins: str, ends: str, school_year: int = 2026) -> str:
+    """A grading period of a school."""
+    return _written(
+        "GradingPeriod",
+        code("GradingPeriod", "GradingPeriod", name),
+        text("GradingPeriodName", name),
+        text("SchoolYear", year(school_year)),
+        text("BeginDate", begins),
+        text("EndDate", ends),
+        school_of(school),
+    )
+
+
+def with_records(content: str, records: Iterable[str]) -> str:
+    """A document with these records before its own."""
+    head, tag, rest = content.partition(f'xmlns="{NAMESPACE}">')
+    return head + tag + "".join(records) + rest

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from cis_ews.evaluation.bootstrap import Estimate
 from cis_ews.evaluation.comparison import Compared
 from cis_ews.evaluation.probabilities import Calibration
+from cis_ews.evaluation.widening import Widened
 from cis_ews.risk.model import RiskModel
 from cis_ews.risk.registry import Registered, Registry, TrainingRecord
 from training.champion import Beside
@@ -16,6 +17,16 @@ from training.leakage import LeakageReport
 from training.null_control import NullControl
 from training.validation import RULES, Validation
 
+EVEN = Widened(
+    decision="10 % of each school",
+    attribute="gender",
+    group="F",
+    measure="false_negative_rate",
+    before=0.01,
+    now=0.01,
+    p=1.0,
+)
+"""A gap that stayed as it was."""
 CLEAN = LeakageReport(features=60, rows=1_000, dates=(), trusted=())
 
 
@@ -70,7 +81,7 @@ def passed(
     """Name -> gate; all of them pass unless something else is given."""
     found = gates(
         measured or validation(),
-        beside or Beside(widened=()),
+        beside or Beside(widened=(EVEN,)),
         null=null(p_value),
         leakage=leakage,
         stability=stability or Steady(),

@@ -159,7 +159,7 @@ def _kill(family: list[psutil.Process]) -> None:
 def start(folder: Path, *, settings: str, port: int | None = None) -> Service:
     """Start the service with a settings file in `folder`, without waiting for it."""
     folder.mkdir(parents=True, exist_ok=True)
-    chosen = port or _free_port()
+    chosen = port or free_port()
     config, log = folder / "cis_ews.toml", folder / f"service-{chosen}.log"
     config.write_text(settings, encoding="utf-8")
     outside = {name: value for name, value in os.environ.items() if not name.startswith(("CIS_EWS_", "BENTOML"))}
@@ -216,7 +216,8 @@ def _wait_until_ready(service: Service) -> None:
     raise AssertionError(f"the service did not start\n{service.output()}")
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """A port of this machine that nobody uses."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return probe.getsockname()[1]

@@ -3,23 +3,39 @@
 from __future__ import annotations
 
 import tracemalloc
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import date
 from pathlib import Path
 
 import polars as pl
 import pytest
+from polars.testing import assert_frame_equal
 
 from cis_ews.errors import ConfigError, ReadError, UnmappedCodesError
-from cis_ews.readers import read_school_data
+from cis_ews.readers import edfi_pieces, edfi_stream, read_school_data
 from cis_ews.readers.edfi_records import INTERCHANGES
 from cis_ews.readers.edfi_stream import Package, read_xml
 from cis_ews.readers.limits import ReadLimits
 from cis_ews.readers.sources import list_entries
-from cis_ews.schema.school_data import SchoolData
-from tests.lib.builders import absence, action, enrollment, frames, grade, incident, student, weekdays
+from cis_ews.schema.school_data import SchoolData, SourceFile
+from tests.lib.builders import absence, action, enrollment, frame, frames, grade, incident, student, tardy, weekdays
 from tests.lib.dirt import accounted, clean_frames, leaks, rules_broken, zip_of
-from tests.lib.edfi import code, document, package_of, school_of, student_of, text, write_package, xml
+from tests.lib.edfi import (
+    code,
+    document,
+    grading_period,
+    mark,
+    package_of,
+    school_of,
+    section_attendance,
+    student_of,
+    text,
+    transcript,
+    with_records,
+    write_package,
+    xml,
+)
+from tests.lib.extracts import small_district
 
 SAME = {
     "schools": ["school_id", "district_id", "name", "level"],
@@ -121,6 +137,30 @@ def test_of_several_events_of_a_day_the_longest_counts(tmp_path: Path, files: di
     assert all(read == kept for read, kept in accounted(data).values())
 
 
+def test_a_district_that_records_by_section_comes_back_as_it_was(tmp_path: Path) -> None:
+    """Absences of every number of half sections of six; what is not recorded is presence."""
+    tables = clean_frames()
+    days = [row["date"] for row in weekdays("2025-09-03", "2025-12-19") if row["is_instructional"]]
+    events = [
+        absence("MARKERID001", days[halves], "north", fraction=halves / 12, status=status)
+        for status, halves in zip(["excused", "unexcused"] * 6, range(1, 13), strict=True)
+    ]
+    tables = tables | {"attendance_events": frame("attendance_events", [*events, tardy("MARKERID003", days[0])])}
+    by_section = list(section_attendance(tables["attendance_events"]))
+    assert sum("<EventDuration>0.5<" in each for each in by_section) == 6
+    assert sum("EventDuration" not in each for each in by_section) > 6
+    data = read(tmp_path, package_of(tables) | {"StudentAttendance.xml": document("StudentAttendance", by_section)})
+    assert data.rejections.is_empty()
+    assert all(read == kept for read, kept in accounted(data).values())
+    for table, columns in SAME.items():
+        # Exact but for the last bit of a fraction: polars multiplies by the inverse of the sections of a day.
+        assert_frame_equal(
+            data.table(table).select(columns),
+            SchoolData.from_frames(tables).table(table).select(columns),
+            check_row_order=False,
+        )
+
+
 def test_a_code_that_no_crosswalk_knows_stops_with_its_list(tmp_path: Path, files: dict[str, str]) -> None:
     files["StudentAttendance.xml"] = files["StudentAttendance.xml"].replace("#Unexcused Absence", "#Field trip")
     with pytest.raises(UnmappedCodesError, match=r"attendance \(category\)") as caught:
@@ -151,7 +191,7 @@ def test_without_enrollments_they_are_derived_and_said(tmp_path: Path, files: di
     del files["StudentDiscipline.xml"], files["StudentTranscript.xml"]
     alone = read(tmp_path / "alone", files)
     assert alone.students.height == 1
-    assert some_notes(alone, "students: 39 are enrolled in no school of the package")
+    assert some_notes(alone, "students: 39 are enrolled in no school")
     assert all(read == kept for read, kept in accounted(alone).values())
 
 
@@ -177,50 +217,38 @@ def test_a_calendar_with_few_dates_gives_way_to_the_sessions(tmp_path: Path, fil
     assert data.calendar_days.filter("is_instructional")["date"].dt.weekday().max() == 5
 
 
+ALGEBRA = grade("MARKERID001", "algebra", "S1", school_id="north", subject="math", mark="C")
+
+
 def test_marks_of_grading_periods_are_known_from_their_last_day(tmp_path: Path, files: dict[str, str]) -> None:
-    period = xml(
-        "GradingPeriod",
-        code("GradingPeriod", "GradingPeriod", "First Six Weeks"),
-        text("GradingPeriodName", "P1"),
-        text("SchoolYear", "2025-2026"),
-        text("BeginDate", "2025-09-03"),
-        text("EndDate", "2025-10-15"),
-        school_of("north"),
-    )
-    section = xml(
-        "CourseOfferingReference",
-        xml("CourseOfferingIdentity", text("LocalCourseCode", "algebra"), school_of("north")),
-    )
-    association = xml(
-        "StudentSectionAssociationIdentity",
-        student_of("MARKERID001"),
-        xml("SectionReference", xml("SectionIdentity", text("SectionIdentifier", "1"), section)),
-    )
-    said = xml(
-        "GradingPeriodReference",
-        xml(
-            "GradingPeriodIdentity",
-            school_of("north"),
-            code("GradingPeriod", "GradingPeriod", "First Six Weeks"),
-            text("SchoolYear", "2025-2026"),
-        ),
-    )
-    mark = xml(
-        "Grade",
-        text("LetterGradeEarned", "C"),
-        code("GradeType", "GradeType", "Grading Period"),
-        xml("StudentSectionAssociationReference", association),
-        said,
-    )
-    assert period
-    assert mark
-    calendar = files["EducationOrgCalendar.xml"]
-    files["EducationOrgCalendar.xml"] = calendar.replace("<CalendarDate>", f"{period}<CalendarDate>", 1)
-    files["StudentGrade.xml"] = document("StudentGrade", [mark, mark.replace("Grading Period<", "Conduct<")])
+    period = grading_period("First Six Weeks", "north", begins="2025-09-03", ends="2025-10-15")
+    files["EducationOrgCalendar.xml"] = with_records(files["EducationOrgCalendar.xml"], [period])
+    said = mark(ALGEBRA, kind="Grading Period", period="First Six Weeks")
+    files["StudentGrade.xml"] = document("StudentGrade", [said, said.replace("Grading Period<", "Conduct<")])
     data = read(tmp_path, files)
     row = data.course_grades.filter(pl.col("term") == "First Six Weeks").row(0, named=True)
     assert (row["mark"], row["subject"], row["is_final"], str(row["graded_on"])) == ("C", "math", False, "2025-10-15")
     assert some_notes(data, "course_grades: 1 grades are of a conduct or an exam")
+
+
+def test_a_transcript_of_the_year_hides_no_final_grade_of_a_session_before_it_is_known(
+    tmp_path: Path,
+) -> None:
+    files = package_of(small_district())
+    first = grade("s00", "art", "S1", mark="C")
+    files["StudentGrade.xml"] = document("StudentGrade", [mark(first, kind="Semester")])
+    of_year = first | {"mark": "F", "term": "Year Round"}
+    files["StudentTranscript.xml"] = document("StudentTranscript", [transcript(of_year)])
+    folder = write_package(tmp_path, files)
+
+    def marks(as_of: str | None) -> list[tuple[str, str]]:
+        day = as_of and date.fromisoformat(as_of)
+        data = read_school_data(folder, format="edfi", as_of=day or None)
+        assert all(read == kept for read, kept in accounted(data).values())
+        return data.course_grades.select("term", "mark").rows()
+
+    assert marks("2026-03-01") == [("S1", "C")]
+    assert marks("2026-06-12") == marks(None) == [("Year Round", "F")]
 
 
 @pytest.mark.parametrize(
@@ -300,3 +328,44 @@ def test_a_night_of_long_suspensions(tmp_path: Path) -> None:
     )
     data = read(tmp_path, package_of(tables))
     assert data.discipline_actions["action"].to_list() == ["long_term_suspension"]
+
+
+@pytest.mark.parametrize(
+    "text_of",
+    [
+        pytest.param(lambda body: body, id="records"),
+        pytest.param(lambda body: f"<!-- </Student><Student> -->{body}", id="comment"),
+        pytest.param(
+            lambda body: body.replace("<Name>", "<Twin><Student></Student><Student></Student></Twin><Name>"),
+            id="record within a record",
+        ),
+        pytest.param(lambda body: f'<?xml version="1.0" encoding="ISO-8859-1"?>{body}', id="encoding"),
+        pytest.param(lambda body: body.replace("<InterchangeStudent ", '<InterchangeStudent a="b>c" ', 1), id="root"),
+    ],
+)
+def test_a_file_is_the_same_in_pieces_and_as_a_stream(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text_of: Callable[[str], str]
+) -> None:
+    """Small pieces, so that every cut is tried; what cannot be cut is read as a stream, and nobody sees it."""
+    one = "<Student><StudentUniqueId>s{}</StudentUniqueId><Name><FirstName> A </FirstName></Name></Student>\n"
+    root = '<InterchangeStudent xmlns="http://ed-fi.org/5.2.0">'
+    body = f"{root}{''.join(map(one.format, range(400)))}</InterchangeStudent>"
+    (tmp_path / "Student.xml").write_text(text_of(body), encoding="utf-8")
+    (entry,) = list_entries(tmp_path, ReadLimits())
+
+    def rows(size: int) -> tuple[pl.DataFrame, SourceFile]:
+        monkeypatch.setattr(edfi_pieces, "PIECE", size)
+        monkeypatch.setattr(edfi_stream, "PIECE", size)
+        package = Package()
+        read_xml(entry, package=package, limits=ReadLimits())
+        (file,) = package.files
+        return package.rows("Student"), file
+
+    monkeypatch.setattr(edfi_pieces, "LONGEST", 50_000)
+    whole, file = rows(1 << 20)
+    assert whole["student_id"].to_list() == [f"s{number}" for number in range(400)]
+    assert whole["first_name"].to_list() == ["A"] * 400
+    for size in (600, 1_500, 7_000):
+        small, same = rows(size)
+        assert_frame_equal(small, whole)
+        assert same == file

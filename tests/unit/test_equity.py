@@ -249,6 +249,23 @@ def test_a_clustered_deviation_by_hand() -> None:
     assert clustered_gap(Sums(group.total[:1], group.of[:1]), Sums(rest.total[:1], rest.of[:1])) is None
 
 
+def test_a_gap_that_is_as_wide_as_can_be_in_every_school_is_a_gap() -> None:
+    """Everybody of a group is missed and nobody else: no school differs from another, which leaves no doubt."""
+    rows, groups = _rows({"F": (0, 0, 40, 40), "M": (40, 0, 0, 40)})
+    schools = pl.int_range(pl.len()).mod(4).cast(pl.String).alias("school_id")
+    figure = _figure(
+        audit(rows.with_columns(schools), groups, decisions=["flagged"], attributes=["gender"]),
+        "F",
+        "false_negative_rate",
+    )
+    assert figure.gap == 1.0
+    assert figure.is_gap
+    even = Sums(np.array([4.0, 4.0]), np.array([8.0, 8.0]))
+    alike = clustered_gap(even, even)
+    assert alike is not None
+    assert (alike.p_of(0.0), alike.p_of(0.5)) == (1.0, 0.0)
+
+
 def test_pairs_and_both_decisions_are_audited() -> None:
     rows, groups = _district(5)
     rows = rows.with_columns(listed=pl.col("risk") >= pl.col("risk").quantile(0.9))

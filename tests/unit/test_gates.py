@@ -9,14 +9,14 @@ import pytest
 from cis_ews.errors import ModelError
 from cis_ews.evaluation.bootstrap import Estimate
 from cis_ews.evaluation.widening import Widened
-from tests.lib.gates import CLEAN, Steady, passed, validation
+from tests.lib.gates import CLEAN, EVEN, Steady, passed, validation
 from training.champion import Beside
 from training.config import PromotionConfig
 from training.gates import NAMES, Gate, GateRecord, State, hash_of
 from training.gates_page import gates_section
 
 CHAMPION = Beside(
-    number=3, model_version="model-aaaaaaaaaaaa", gain=Estimate(value=0.01, low=-0.01, high=0.03), widened=()
+    number=3, model_version="model-aaaaaaaaaaaa", gain=Estimate(value=0.01, low=-0.01, high=0.03), widened=(EVEN,)
 )
 
 
@@ -122,6 +122,7 @@ UNKNOWN = [
     ),
     ("calibration_slope", passed(validation(slope=None)), "risk and outcome have no slope"),
     ("gaps_of_groups", passed(beside=replace(CHAMPION, widened=None)), "the source has no demographics"),
+    ("gaps_of_groups", passed(beside=replace(CHAMPION, widened=())), "no group is large enough to be told"),
     ("reasons_across_seeds", passed(stability=Steady(top3_overlap_across_seeds=None)), "was not measured"),
 ]
 
@@ -144,7 +145,7 @@ def test_a_gap_that_chance_explains_is_told_and_refuses_nothing() -> None:
 
 
 def test_few_schools_are_said() -> None:
-    assert "too narrow: 4 schools" in passed(validation(schools=4))["better_than_rules"].found
+    assert "wide: 4 schools" in passed(validation(schools=4))["better_than_rules"].found
 
 
 def test_bounds_are_those_of_the_configuration() -> None:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import date, timedelta
 from pathlib import Path
 
 import pytest
 
 from cis_ews import read_school_data
+from cis_ews.schema.attendance import Reporting
 from cis_ews.schema.school_data import SchoolData
 from cis_ews.synthetic import write_district
 from tests.lib.models import LEARNED, catalog_model
@@ -60,3 +62,18 @@ def test_of_schools_that_have_not_reported_the_day_nobody_is_given_an_absence(sc
     found = two_nights(early, catalog_model(), AS_OF, seed=1)
     assert found.identical
     assert found.measured == {}
+
+
+def test_a_school_larger_than_the_bound_is_looked_at_all_the_same(
+    school_data: SchoolData, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A high school alone has more students than all that are asked for: nothing would be measured of nobody."""
+    monkeypatch.setattr(nights, "MOST_STUDENTS", 10)
+    assert two_nights(school_data, catalog_model(), AS_OF, seed=1).measured["students"] > 0
+
+
+def test_a_source_that_does_not_say_what_schools_reported_is_asked_too(school_data: SchoolData) -> None:
+    silent = replace(school_data, reporting=Reporting.cast(school_data.reporting.clear()))
+    found = two_nights(silent, catalog_model(), AS_OF, seed=1)
+    assert found.measured["students"] > 0
+    assert found.measured["features_beyond"] == 0

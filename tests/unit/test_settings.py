@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from cis_ews.errors import ConfigError
-from cis_ews.settings import SECTIONS, NamedSourceSettings, Settings, load_settings, variable_names
+from cis_ews.settings import SECTIONS, NamedSourceSettings, ProviderSettings, Settings, load_settings, variable_names
 
 ROOT = Path(__file__).parents[2]
 EXAMPLE = ROOT / "configs/cis_ews.toml"
@@ -58,7 +58,7 @@ def test_an_empty_variable_is_as_if_unset(monkeypatch: pytest.MonkeyPatch) -> No
         ('[stroe]\npath = "x"\n', "stroe", "did you mean store?"),
         ('[store]\npth = "x"\n', "key in section [store]", "did you mean path?"),
         ("confg_version = 1\n", "confg_version", "did you mean config_version?"),
-        ("[service]\nquiet = true\n", "[service]", "there are: session_hours"),
+        ("[service]\nquiet = true\n", "[service]", "there are: idle_minutes, public_url, session_hours"),
         ('[sources.nightly]\npath = "x"\ndistrict = ["d"]\n', "[sources.nightly]", "did you mean districts?"),
         ("store = 3\n", "is a section", "write [store]"),
         ("config_version = 2\n", "config_version: should be 1", "correct it"),
@@ -133,6 +133,7 @@ def _documented_keys(section: str, text: str) -> set[str]:
     [
         *((name, set(model.model_fields)) for name, model in SECTIONS.items()),
         ("sources.nightly", set(NamedSourceSettings.model_fields)),
+        ("providers.school", set(ProviderSettings.model_fields)),
     ],
 )
 def test_the_example_documents_every_setting(section: str, keys: set[str]) -> None:

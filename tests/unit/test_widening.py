@@ -86,3 +86,27 @@ def test_both_errors_of_groups_and_pairs_are_looked_at() -> None:
     found = _widened(3)
     assert {each.measure for each in found} == set(ERRORS)
     assert {each.attribute for each in found} == {"english_learner", "gender", "english_learner x gender"}
+
+
+@pytest.mark.parametrize("schools", [1, 12])
+def test_a_group_that_loses_its_place_as_a_whole_is_surest_of_all(schools: int) -> None:
+    """Nobody of the group and nobody else differs from the mean of theirs: there is no spread, and no doubt either."""
+    number = np.arange(600)
+    newcomer, label = number < 60, number % 2 == 0
+    rows = pl.DataFrame(
+        {
+            "student_id": number.astype(str),
+            "school_id": (number % schools).astype(str),
+            "label": label.astype(float),
+            "risk": 0.5,
+            "before": label.astype(float) * (number % 4 == 0),
+            "now": (label & ~newcomer).astype(float) * (number % 4 == 0),
+        }
+    )
+    rows = rows.filter(pl.Series(~newcomer | (number % 4 < 2)))  # all newcomers off track were listed before
+    language = pl.Series(newcomer).replace_strict({True: "newcomer", False: "never"}, return_dtype=pl.String)
+    groups = pl.DataFrame({"student_id": number.astype(str), "english_learner": language})
+    found = widened(rows, groups, decisions={"list": ("before", "now")}, attributes=["english_learner"])
+    of_newcomers = next(each for each in found if (each.group, each.measure) == ("newcomer", ERRORS[0]))
+    assert (of_newcomers.growth, of_newcomers.now) == (pytest.approx(0.5, abs=0.05), pytest.approx(0.5, abs=0.05))
+    assert of_newcomers.is_sure

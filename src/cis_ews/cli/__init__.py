@@ -13,7 +13,7 @@ from typing import Annotated
 
 import typer
 
-from cis_ews.cli import changes, data, failures, monitoring, night, stores, students
+from cis_ews.cli import audit, changes, data, failures, monitoring, night, people, stores, students
 from cis_ews.cli.session import Start
 
 app = typer.Typer(
@@ -72,6 +72,8 @@ app.command()(night.export)
 app.command()(night.replay)
 app.command()(stores.retention)
 app.add_typer(students.app, name="student")
+app.add_typer(people.app, name="people")
+app.add_typer(audit.app, name="audit")
 app.add_typer(stores.runs, name="runs")
 app.add_typer(stores.db, name="db")
 app.add_typer(stores.key, name="key")

@@ -52,10 +52,13 @@ class ClusteredGap:
         return float(stdtrit(self.freedom, (1.0 + LEVEL) / 2.0)) * self.deviation
 
     def p_of(self, gap: float) -> float:
-        """How likely a gap as large would be by chance."""
+        """How likely a gap as large would be by chance. Where no school moves it another way than the others, a gap is
+        no chance of schools, however likely it is of students."""
         from scipy.special import stdtr
 
-        return 1.0 if self.deviation == 0.0 else float(2.0 * stdtr(self.freedom, -abs(gap) / self.deviation))
+        if self.deviation == 0.0:
+            return 0.0 if gap else 1.0
+        return float(2.0 * stdtr(self.freedom, -abs(gap) / self.deviation))
 
 
 def clustered_gap(group: Sums, rest: Sums) -> ClusteredGap | None:

@@ -99,7 +99,7 @@ def compare(
     first = next(iter(drawn))
     return {
         name: Compared(
-            values={measure: bootstrap.estimate(*found[measure]) for measure in MEASURES},
+            values={measure: bootstrap.estimate(*found[measure], least=0.0) for measure in MEASURES},
             gains={} if name == first else _gains(drawn[first], found, bootstrap),
         )
         for name, found in drawn.items()

@@ -108,7 +108,9 @@ def _change(rows: pl.DataFrame, group: Vector, before: str, *, now: str, measure
     sign = -1.0 if measure == "false_negative_rate" else 1.0
     moved = sign * of * (rows[now].cast(pl.Float64).to_numpy() - rows[before].cast(pl.Float64).to_numpy())
     school = (rows["school_id"].rank("dense").cast(pl.Int64) - 1).to_numpy()
-    parts = [_Part.of(moved, of * mask, school) for mask in (group, 1.0 - group)]
+    # As if all had moved alike: around the mean of each part there is no spread where a whole group lost its place.
+    usual = float(moved.sum() / of.sum())
+    parts = [_Part.of(moved, of * mask, school, usual=usual) for mask in (group, 1.0 - group)]
     shift = parts[0].mean - parts[1].mean
     deviation = math.sqrt(sum(part.variance for part in parts))
     p = 1.0 if deviation == 0.0 else math.erfc(abs(shift) / deviation / math.sqrt(2.0))
@@ -118,19 +120,20 @@ def _change(rows: pl.DataFrame, group: Vector, before: str, *, now: str, measure
 
 @dataclass(frozen=True, eq=False, slots=True)
 class _Part:
-    """How far the rate of a group moved, and how surely."""
+    """How far the rate of a group moved, and how surely: the spread of its students around what is `usual`."""
 
     mean: float
     variance: float
     schools: Sums
 
     @classmethod
-    def of(cls, moved: Vector, inside: Vector, school: np.ndarray[tuple[int], np.dtype[np.int64]]) -> _Part:
+    def of(
+        cls, moved: Vector, inside: Vector, school: np.ndarray[tuple[int], np.dtype[np.int64]], *, usual: float
+    ) -> _Part:
         count, here = inside.sum(), moved * (inside > 0.0)
-        mean = float(here.sum() / count)
-        variance = float(((here - mean * inside) ** 2).sum() / count**2)
+        variance = float(((here - usual * inside) ** 2).sum() / count**2)
         sums = [np.bincount(school, weights=each).astype(np.float64) for each in (here, inside)]
-        return cls(mean, variance, Sums(*sums))
+        return cls(float(here.sum() / count), variance, Sums(*sums))
 
 
 def _adjusted(found: Sequence[Widened]) -> list[Widened]:

@@ -28,9 +28,9 @@ from cis_ews.readers.cedars_roster import (
 )
 from cis_ews.readers.cells import iso_dates
 from cis_ews.readers.codes import UnmappedCodes, refuse_unmapped
+from cis_ews.readers.draft import Draft, drafted
 from cis_ews.readers.ledger import Ledger
-from cis_ews.schema.school_data import TABLES, SchoolData
-from cis_ews.schema.validation import DEFAULT_TOLERANCE, SourceNotes, check_tables
+from cis_ews.schema.school_data import TABLES
 
 PARTIAL_BEHAVIOR = "exclusionary discipline alone: office referrals and other minor incidents are not in CEDARS"
 PARTIAL_COURSEWORK = "final marks of courses for high-school credit alone: none of grades K-8, none within a term"
@@ -45,12 +45,11 @@ OF_FILES = {"N": "attendance_events", "R": "incidents", "H": "course_grades"}
 NEVER_EMPTY = ("N", "H")  # a district without one absence or mark is a failed export
 
 
-def read_cedars(path: Path, options: ReadOptions, config: CedarsConfig | None = None) -> SchoolData:
-    """School data from the CEDARS files A, B, C, D, H, L, M, N, R, with a calendar beside them where there is one.
+def read_cedars(path: Path, options: ReadOptions, config: CedarsConfig | None = None) -> Draft:
+    """The tables of the CEDARS files A, B, C, D, H, L, M, N, R, with a calendar beside them where there is one.
 
-    Raises ReadError where a file is missing, damaged or unsafe, SchemaError where a header is no CEDARS,
-    UnmappedCodesError for codes of absences and actions that are not known, and ToleranceError where too many rows
-    break a rule.
+    Raises ReadError where a file is missing, damaged or unsafe, SchemaError where a header is no CEDARS, and
+    UnmappedCodesError for codes of absences and actions that are not known.
     """
     chosen, ledger = config or CedarsConfig(), Ledger()
     source = find_files(path, options, config=chosen, ledger=ledger)
@@ -60,8 +59,8 @@ def read_cedars(path: Path, options: ReadOptions, config: CedarsConfig | None = 
             rows[letter] = read_letter(letter, entries, options, config=chosen, ledger=ledger)
             options.progress.advance()
         beside = _beside(source, options, ledger)
-    with options.progress.step("check"):
-        return _checked(rows, beside, options=options, config=chosen, ledger=ledger)
+    with options.progress.step("arrange"):
+        return _arranged(rows, beside, options=options, config=chosen, ledger=ledger)
 
 
 def _beside(source: CedarsSource, options: ReadOptions, ledger: Ledger) -> dict[str, pl.DataFrame]:
@@ -80,14 +79,14 @@ def _beside(source: CedarsSource, options: ReadOptions, ledger: Ledger) -> dict[
     return tables
 
 
-def _checked(
+def _arranged(
     rows: Mapping[str, pl.DataFrame],
     beside: Mapping[str, pl.DataFrame],
     *,
     options: ReadOptions,
     config: CedarsConfig,
     ledger: Ledger,
-) -> SchoolData:
+) -> Draft:
     frames, unmapped = _frames(rows, beside, config=config, ledger=ledger, as_of=options.as_of or date.max)
     refuse_unmapped(
         unmapped, who="the reader", hint='give their meaning in a TOML with reader = "cedars": docs/cedars.md'
@@ -102,18 +101,13 @@ def _checked(
         for letter, table in OF_FILES.items()
         if letter not in rows
     }
-    return check_tables(
-        {table: _of_contract(table, frame) for table, frame in frames.items()},
-        tolerance=DEFAULT_TOLERANCE if options.tolerance is None else options.tolerance,
-        source=SourceNotes(
-            files=tuple(ledger.files),
-            notes=tuple(ledger.notes),
-            rejections=pl.concat(ledger.rejections),
-            reduced=ledger.reduced,
-            left_out=left_out,
-            partial=_partial(frames, beside),
-            missing_kinds=MISSING_KINDS,
-        ),
+    return drafted(
+        frames,
+        ledger,
+        left_out=left_out,
+        partial=_partial(frames),
+        missing_kinds=MISSING_KINDS,
+        calendar_is=None if "calendar_days" in beside else PARTIAL_CALENDAR,
     )
 
 
@@ -121,12 +115,11 @@ def _has_reported(beside: Mapping[str, pl.DataFrame]) -> bool:
     return "reporting" in beside and not beside["reporting"].is_empty()
 
 
-def _partial(frames: Mapping[str, pl.DataFrame], beside: Mapping[str, pl.DataFrame]) -> dict[str, str]:
-    reasons = [] if "calendar_days" in beside else [PARTIAL_CALENDAR]
-    if "attendance_events" in frames and (frames["attendance_events"]["fraction_absent"] != "1.0").any():
-        reasons.append(PARTIAL_DAYS)
+def _partial(frames: Mapping[str, pl.DataFrame]) -> dict[str, str]:
     partial: dict[str, str] = {Domain.BEHAVIOR: PARTIAL_BEHAVIOR, Domain.COURSEWORK: PARTIAL_COURSEWORK}
-    return partial | ({Domain.ATTENDANCE: "; ".join(reasons)} if reasons else {})
+    if "attendance_events" in frames and (frames["attendance_events"]["fraction_absent"] != "1.0").any():
+        partial[Domain.ATTENDANCE] = PARTIAL_DAYS
+    return partial
 
 
 def _frames(
@@ -185,7 +178,3 @@ def _frames(
 def _no_rows(letter: str) -> pl.DataFrame:
     columns = dict.fromkeys((*COLUMNS[letter], "student_id", "file"), pl.String())
     return pl.DataFrame(schema=columns | {"row_number": pl.Int64()})
-
-
-def _of_contract(table: str, frame: pl.DataFrame) -> pl.DataFrame:
-    return frame.select(name for name in (*TABLES[table].columns(), "file", "row_number") if name in frame.columns)

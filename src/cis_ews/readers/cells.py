@@ -108,7 +108,14 @@ def plain(heading: str) -> str:
 
 def word(column: str) -> pl.Expr:
     """A word of a vocabulary without case, spaces and punctuation: `fully graded`, `FullyGraded`."""
-    return pl.col(column).str.to_lowercase().str.replace_all(r"[^a-z0-9]", "")
+    return pl.col(column).map_batches(_words, return_dtype=pl.String, is_elementwise=True)
+
+
+def _words(cells: pl.Series) -> pl.Series:
+    # Each spelling once: there are few, and millions of cells.
+    written = cells.unique().drop_nulls()
+    words = written.str.to_lowercase().str.replace_all(r"[^a-z0-9]", "")
+    return cells.replace_strict(written, words, default=None, return_dtype=pl.String)
 
 
 def first_of_list(column: str) -> pl.Expr:

@@ -12,6 +12,7 @@ import importlib
 from collections import Counter
 from collections.abc import Collection
 from dataclasses import dataclass, field
+from itertools import product
 from typing import Any
 
 import numpy as np
@@ -21,6 +22,7 @@ from cis_ews.errors import ReadError, SchemaError
 from cis_ews.readers.encodings import BLOCK, FALLBACKS, Utf8Reader
 from cis_ews.readers.file_read import FileRead
 from cis_ews.readers.limits import MEBIBYTE, ReadLimits
+from cis_ews.readers.plain_lines import NotPlainError, read_plain
 from cis_ews.readers.sources import Entry, open_entry
 
 DELIMITERS = (",", ";", "\t", "|")
@@ -114,14 +116,14 @@ def read_delimited(
     then UTF-8, then Windows-1252, then Latin-1. `takes_surplus`: whether a row may have empty cells behind its last
     column, unless it looks shifted. Raises ReadError where the file is empty, damaged or no text.
     """
-    for each in (encoding,) if encoding else FALLBACKS:
+    for each, lines_of in product((encoding,) if encoding else FALLBACKS, (_plain, _parsed)):
         with open_entry(entry, limits) as opened:
             try:
                 text = Utf8Reader(opened.content, each)
                 header = _header(entry.name, text.head, known_columns=known_columns, delimiter=delimiter)
                 ragged = _Ragged(header.delimiter, takes_surplus)
-                lines = _parsed(entry.name, text, ragged=ragged, width=len(header.names))
-            except UnicodeDecodeError:
+                lines = lines_of(entry.name, text, ragged=ragged, width=len(header.names))
+            except (UnicodeDecodeError, NotPlainError):
                 continue
             rows = _below(entry.name, lines, header)
             return FileRead(
@@ -170,9 +172,19 @@ def _split(line: str, delimiter: str) -> tuple[str, ...]:
     return tuple(cell.strip() for cell in next(csv.reader([line], delimiter=delimiter)))
 
 
+def _plain(name: str, text: Utf8Reader, *, ragged: _Ragged, width: int) -> pl.DataFrame:  # noqa: ARG001 - as _parsed
+    """As `_parsed`, of text in which there is nothing to be careful about. Raises NotPlainError where there is."""
+    lines = read_plain(text, delimiter=ragged.delimiter, columns=_columns(width))
+    return lines.with_columns(_numbers(lines.height, ragged))
+
+
+def _columns(width: int) -> list[str]:
+    return [str(at) for at in range(width)]  # headings may repeat; positions do not
+
+
 def _parsed(name: str, text: Utf8Reader, *, ragged: _Ragged, width: int) -> pl.DataFrame:
     """Every line of the right width, the header among them: columns named by position, and the number of the row."""
-    columns = [str(at) for at in range(width)]  # headings may repeat; positions do not
+    columns = _columns(width)
     try:
         reader = arrow_csv.open_csv(
             text,

@@ -59,12 +59,11 @@ def _events(
 
 
 def _with_fraction(rows: pl.DataFrame, config: EdFiConfig, ledger: Ledger, *, record: str) -> pl.DataFrame:
-    """The part of the day that was missed: the event's duration, its minutes, or what its category says."""
+    """What was missed, in days, or in sections: the event's duration, its minutes, or what its category says."""
     is_absence = pl.col("status").is_in([AttendanceStatus.EXCUSED, AttendanceStatus.UNEXCUSED])
     partial = code_of(rows["category"]).is_in(PARTIAL)
-    is_section = record == "StudentSectionAttendanceEvent"
-    whole = 1 / config.sections_a_day if is_section else 1.0
-    by_minutes = (pl.col("minutes") / config.minutes_a_day).clip(0, 1)
+    in_day = config.sections_a_day if record == "StudentSectionAttendanceEvent" else 1
+    by_minutes = (pl.col("minutes") / config.minutes_a_day).clip(0, 1) * in_day
     told_minutes = rows.filter(is_absence & pl.col("duration").is_null() & pl.col("minutes").is_not_null()).height
     ledger.note(
         f"{record}: the minutes of {told_minutes:,} absences were taken for parts of a day of {config.minutes_a_day} "
@@ -73,16 +72,12 @@ def _with_fraction(rows: pl.DataFrame, config: EdFiConfig, ledger: Ledger, *, re
     )
     silent = rows.filter(is_absence & partial & pl.col("duration").is_null() & pl.col("minutes").is_null()).height
     ledger.note(
-        f"{record}: {silent:,} absences of a part of a day do not say how much; {config.partial_day} was taken",
+        f"{record}: {silent:,} absences of a part do not say how much; {config.partial_day} was taken",
         silent,
     )
-    missed = pl.coalesce(
-        pl.col("duration") * whole,
-        by_minutes,
-        pl.when(partial).then(config.partial_day).otherwise(whole),
-    )
+    missed = pl.coalesce("duration", by_minutes, pl.when(partial).then(config.partial_day).otherwise(1.0))
     # An absence that lasts no time is still one; the smallest part that is kept is a minute.
-    missed = pl.when(missed == 0).then(1 / config.minutes_a_day).otherwise(missed)
+    missed = pl.when(missed == 0).then(in_day / config.minutes_a_day).otherwise(missed)
     fraction = pl.when(is_absence).then(missed).otherwise(0.0)
     return rows.select(*_DAY, "status", fraction.alias("fraction_absent"), *PLACE)
 
@@ -96,7 +91,10 @@ def _worst_of_day(rows: pl.DataFrame, ledger: Ledger) -> pl.DataFrame:
 
 
 def _days_of_sections(rows: pl.DataFrame, config: EdFiConfig, ledger: Ledger) -> pl.DataFrame:
-    """Events of sections added up to days: unexcused if any of the absences is."""
+    """Events of sections added up to days: unexcused if any of the absences is.
+
+    Sections are added up before they are divided by those of a day: of six of six, a whole day.
+    """
     rank = pl.col("status").replace_strict(_WORST_FIRST, return_dtype=pl.Int8)
     days = (
         rows.with_columns(rank.alias("__rank"))
@@ -104,7 +102,7 @@ def _days_of_sections(rows: pl.DataFrame, config: EdFiConfig, ledger: Ledger) ->
         .group_by(_DAY, maintain_order=True)
         .agg(
             pl.col("status").first(),
-            pl.col("fraction_absent").sum().clip(0, 1),
+            (pl.col("fraction_absent").sum() / config.sections_a_day).clip(0, 1),
             *(pl.col(name).first() for name in PLACE),
         )
     )

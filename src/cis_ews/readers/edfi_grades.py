@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import date
+
 import polars as pl
 
 from cis_ews.readers.edfi_cells import Descriptors, code_of, keep_readable, resolved, school_year
@@ -9,37 +11,53 @@ from cis_ews.readers.edfi_roster import PLACE, of_people
 from cis_ews.readers.edfi_stream import Package
 from cis_ews.readers.ledger import Ledger
 from cis_ews.readers.subjects import subject_of
+from cis_ews.schema.coverage import known_grades
 
 TABLE = "course_grades"
 CORE = ("english", "math", "science", "social_studies")
 FINAL = ("Final", "Semester")
 IN_TERM = ("Grading Period", "Mid-Term Grade", "Progress Report")
 KEY = ["student_id", "school_id", "course_id", "school_year", "term"]
-_COLUMNS = (*KEY, "mark", "percent", "credits_attempted", "credits_earned", "graded_on", "is_final", "title", "subject")
+SAME = ["student_id", "course_id", "school_year"]
 
 
-def course_grades_of(
+def grades_of(
     package: Package, descriptors: Descriptors, *, sessions: pl.DataFrame, periods: pl.DataFrame, ledger: Ledger
 ) -> pl.DataFrame:
-    """One row a student, course and term: marks of grading periods, final marks, and transcripts with credits.
+    """Transcripts with credits, then marks of grading periods and final marks: several may be of one course and term.
 
-    A grading period's mark is known from its last day, a final mark from that of its session. Where a transcript has a
-    course of a year, the final grades of the same course and year are not counted a second time.
+    A grading period's mark is known from its last day, a final mark from that of its session; a transcript has no date.
     """
     courses = _courses(package, descriptors)
     transcripts = _transcripts(package, descriptors, courses=courses, ledger=ledger)
-    grades = _grades(package, courses, sessions=sessions, periods=periods, ledger=ledger)
-    same = ["student_id", "course_id", "school_year"]
-    in_transcript = grades.filter("is_final").join(transcripts, on=same, how="semi")
-    ledger.reduce(TABLE, in_transcript.height, "final grades are in a transcript too, which counts")
-    grades = grades.join(
-        in_transcript.select(*KEY, "is_final"), on=[*KEY, "is_final"], how="anti", maintain_order="left"
+    marks = _marks(package, courses, sessions=sessions, periods=periods, ledger=ledger)
+    return pl.concat(
+        [transcripts.with_columns(in_transcript=True), marks.with_columns(in_transcript=False)], how="diagonal_relaxed"
     )
-    rows = pl.concat([transcripts, grades], how="diagonal_relaxed")
-    once = rows.unique([*KEY], keep="first", maintain_order=True)
+
+
+def course_grades_of(
+    grades: pl.DataFrame, calendar: pl.DataFrame, *, as_of: date | None, ledger: Ledger
+) -> pl.DataFrame:
+    """One row a student, course and term, of those grades that are known on a day, or of all.
+
+    Where a transcript has a course of a year, the final grades of the same course and year are not counted a second
+    time. A grade that is not known yet stands before none that is: it is left out first.
+    """
+    if as_of is not None:
+        known_on = known_grades(grades, calendar).get_column("graded_on")
+        known = grades.filter((known_on <= as_of).fill_null(value=True))
+        ledger.reduce(TABLE, grades.height - known.height, f"grades are not known on {as_of} yet; not used")
+        grades = known
+    transcripts, marks = grades.filter("in_transcript"), grades.filter(~pl.col("in_transcript"))
+    finals = marks.filter("is_final")
+    counted = finals.join(transcripts, on=SAME, how="anti", maintain_order="left")
+    ledger.reduce(TABLE, finals.height - counted.height, "final grades are in a transcript too, which counts")
+    rows = pl.concat([transcripts, counted, marks.filter(~pl.col("is_final"))])
+    once = rows.unique(KEY, keep="first", maintain_order=True)
     ledger.reduce(TABLE, rows.height - once.height, "grades are further ones of the same course and term")
     named = once.with_columns(pl.coalesce("subject", subject_of(("course_id",), ("title",)), pl.lit("other")))
-    return named.with_columns(is_core=pl.col("subject").is_in(CORE)).drop("title")
+    return named.with_columns(is_core=pl.col("subject").is_in(CORE)).drop("title", "in_transcript")
 
 
 def _courses(package: Package, descriptors: Descriptors) -> pl.DataFrame:
@@ -95,7 +113,7 @@ def _transcripts(package: Package, descriptors: Descriptors, *, courses: pl.Data
     )
 
 
-def _grades(
+def _marks(
     package: Package, courses: pl.DataFrame, *, sessions: pl.DataFrame, periods: pl.DataFrame, ledger: Ledger
 ) -> pl.DataFrame:
     rows = keep_readable(of_people(package, "Grade"), "number", table=TABLE, ledger=ledger)
@@ -103,15 +121,19 @@ def _grades(
     is_kept = kind.is_in([*FINAL, *IN_TERM])
     ledger.reduce(TABLE, rows.height - int(is_kept.sum()), "grades are of a conduct or an exam")
     rows = rows.with_columns(kind.alias("__kind")).filter(is_kept.fill_null(value=False))
-    rows = _with_period(rows, periods)
-    ends = sessions.select("school_id", session="name", __session_ends="ends").unique(
-        ["school_id", "session"], keep="last"
+    rows = _with_period(rows, periods).with_columns(
+        pl.coalesce(school_year("session_year"), "school_year").alias("__year")
+    )
+    # The same name may come back every year.
+    of_session = ["school_id", "session", "__year"]
+    ends = sessions.select("school_id", session="name", __year="school_year", __session_ends="ends").unique(
+        of_session, keep="last"
     )
     offered, of_code = (
         courses.filter(each) for each in (pl.col("school_id").is_not_null(), pl.col("school_id").is_null())
     )
     joined = (
-        rows.join(ends, on=["school_id", "session"], how="left", maintain_order="left")
+        rows.join(ends, on=of_session, how="left", maintain_order="left")
         .join(offered, on=["school_id", "local"], how="left", maintain_order="left")
         .join(of_code.drop("school_id"), on="local", how="left", maintain_order="left", suffix="_of_code")
         .with_columns(

@@ -72,11 +72,13 @@ def _derived(package: Package, sessions: pl.DataFrame, *, as_of: date | None, le
     What is recorded after the as-of date enrolls nobody: it is not known yet.
     """
     named = [of_people(package, record).select("student_id", "school_id", "date") for record in MOVES]
-    day = pl.col("date").str.to_date("%Y-%m-%d", strict=False)
-    pairs = pl.concat(named).filter(pl.lit(value=True) if as_of is None else day <= as_of)
-    pairs = pairs.select("student_id", "school_id")
-    years = sessions.group_by("school_id", "school_year").agg(pl.col("begins").min().alias("entry_date"))
-    found = pairs.drop_nulls().unique().join(years, on="school_id").sort("student_id", "school_id", "school_year")
+    days = pl.concat(named).with_columns(pl.col("date").str.to_date("%Y-%m-%d", strict=False)).drop_nulls().unique()
+    known = days.filter(pl.col("date") <= (as_of or date.max))
+    years = sessions.group_by("school_id", "school_year").agg(
+        pl.col("begins").min().alias("entry_date"), pl.col("ends").max()
+    )
+    of_year = known.join(years, on="school_id").filter(pl.col("date").is_between("entry_date", "ends"))
+    found = of_year.drop("date", "ends").unique().sort("student_id", "school_id", "school_year")
     ledger.note(
         "enrollments: the package has none; a student is taken as enrolled, from the first day of the school year on, "
         "in each school where an absence or a disciplinary action is recorded; grade levels are not known"
@@ -94,15 +96,9 @@ def _derived(package: Package, sessions: pl.DataFrame, *, as_of: date | None, le
     )
 
 
-def students_of(package: Package, enrollments: pl.DataFrame, ledger: Ledger) -> pl.DataFrame:
-    """`student_id`, names, birth date. Who is in no school of the package is reduced: nothing is asked of them."""
-    rows = package.rows("Student")
-    known = rows.join(enrollments.select("student_id"), on="student_id", how="semi", maintain_order="left")
-    unsaid = rows.filter(pl.col("student_id").is_null())
-    ledger.reduce(
-        "students", rows.height - known.height - unsaid.height, "are enrolled in no school of the package: not scored"
-    )
-    return pl.concat([known, unsaid]).select("student_id", "first_name", "last_name", "birth_date", *PLACE)
+def students_of(package: Package) -> pl.DataFrame:
+    """`student_id`, names, birth date of everyone whom the package knows, in a school or not."""
+    return package.rows("Student").select("student_id", "first_name", "last_name", "birth_date", *PLACE)
 
 
 def demographics_of(package: Package, students: pl.DataFrame, ledger: Ledger) -> pl.DataFrame:

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import importlib
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from typing import Any
 import polars as pl
 
 from cis_ews.errors import ConfigError, ReadError
+from cis_ews.readers.edfi_pieces import NotInPiecesError, trees
 from cis_ews.readers.edfi_records import INTERCHANGES, RECORDS, REFERRED, SAYS_REF
 from cis_ews.readers.limits import ReadLimits
 from cis_ews.readers.sources import Entry, open_entry
@@ -27,22 +29,28 @@ PLACE = {"file": pl.String(), "row_number": pl.Int64()}
 _ROOT = re.compile(rb"<(?:[A-Za-z_][\w.-]*:)?(Interchange\w+)[\s>/]")
 
 
+REFERENCE = "Reference"  # how the names of elements end that refer to a record
 _LAST = 99  # a rank behind that of every place
 
 
 @dataclass(slots=True)
 class _Node:
-    """What is looked for below an element: the column of its own text with the rank of this place, and its children."""
+    """What is looked for below an element: the column of its own text with the rank of this place, and its children.
+
+    `refers`: whether it may name another record of the package, by an attribute, in the place of a text.
+    """
 
     column: int = 0
     rank: int = _LAST
+    refers: bool = False
     children: dict[str, _Node] = field(default_factory=dict[str, "_Node"])
 
 
 @dataclass(frozen=True, slots=True)
 class _Record:
-    """How a record is read: its columns, and the tree of places."""
+    """How a record is read: its name, its columns, and the tree of places."""
 
+    record: str
     columns: tuple[str, ...]
     places: _Node
 
@@ -74,14 +82,51 @@ def read_xml(entry: Entry, *, package: Package, limits: ReadLimits, schemas: Pat
 
     Raises ReadError where it is no well-formed XML, has a document type, or breaks its XSD: by line, without its text.
     """
+    read = None if schemas else _in_pieces(entry, limits)
+    read = read or _as_stream(entry, limits, schemas)
+    if read.interchange is None:
+        package.passed_over += 1
+        return
+    for record, frame in read.reading.frames():
+        package.frames.setdefault(record, []).append(frame)
+    kind = read.interchange.removeprefix("Interchange")
+    package.files.append(SourceFile(table=kind, name=entry.name, sha256=read.sha256, rows=read.reading.records))
+
+
+@dataclass(frozen=True, slots=True)
+class _Read:
+    """A file that was read; `interchange` is None where it is none that is used."""
+
+    reading: _Reading
+    interchange: str | None = None
+    sha256: str = ""
+
+
+def _in_pieces(entry: Entry, limits: ReadLimits) -> _Read | None:
+    """The file by the faster way; None where that cannot read it, whatever the reason."""
+    _lxml()
+    with open_entry(entry, limits) as opened:
+        head = opened.content.read(PIECE)
+        interchange, reading = _interchange(head, entry.name), _Reading(entry.name)
+        if interchange is None:
+            return _Read(reading)
+        try:
+            for root in trees(opened.content, head, records=RECORDS):
+                for element in root:
+                    reading.read(element)
+        except NotInPiecesError:
+            return None
+        return _Read(reading, interchange, opened.sha256())
+
+
+def _as_stream(entry: Entry, limits: ReadLimits, schemas: Path | None) -> _Read:
+    """The file by a parser that is fed: held against its XSD, or to say what is wrong with it."""
     etree = _lxml()
     with open_entry(entry, limits) as opened:
         head = opened.content.read(PIECE)
-        root = _ROOT.search(head)
-        if root is None or root.group(1).decode() not in INTERCHANGES:
-            package.passed_over += 1
-            return
-        interchange = root.group(1).decode()
+        interchange, reading = _interchange(head, entry.name), _Reading(entry.name)
+        if interchange is None:
+            return _Read(reading)
         parser = etree.XMLPullParser(
             events=("start", "end"),
             tag=[f"{{*}}{name}" for name in (interchange, *RECORDS)],
@@ -93,7 +138,6 @@ def read_xml(entry: Entry, *, package: Package, limits: ReadLimits, schemas: Pat
             remove_pis=True,
             schema=_schema(interchange, schemas),
         )
-        reading = _Reading(entry.name)
         try:
             while head:
                 parser.feed(head)
@@ -103,10 +147,25 @@ def read_xml(entry: Entry, *, package: Package, limits: ReadLimits, schemas: Pat
             reading.take(parser)
         except etree.XMLSyntaxError as error:
             raise _refused(entry.name, error, is_checked=schemas is not None) from None
-        for record, frame in reading.frames():
-            package.frames.setdefault(record, []).append(frame)
-        kind = interchange.removeprefix("Interchange")
-        package.files.append(SourceFile(table=kind, name=entry.name, sha256=opened.sha256(), rows=reading.records))
+        return _Read(reading, interchange, opened.sha256())
+
+
+def _interchange(head: bytes, name: str) -> str | None:
+    """The kind of a file, if it is one that is used. Raises ReadError where it has no element at all."""
+    root = _ROOT.search(head)
+    found = root.group(1).decode() if root else _root_of(head, name)
+    return found if found in INTERCHANGES else None
+
+
+def _root_of(head: bytes, name: str) -> str:
+    """The name of a file's root by the parser, which knows every encoding."""
+    etree = _lxml()
+    parser = etree.XMLPullParser(events=("start",), resolve_entities=False, no_network=True, load_dtd=False)
+    with suppress(etree.XMLSyntaxError):
+        parser.feed(head)
+    for _, element in parser.read_events():
+        return str(etree.QName(element).localname)
+    raise ReadError(f"{name}: no XML: empty, cut off or of another kind", hint="export it again", file=name)
 
 
 def _refused(name: str, error: Any, *, is_checked: bool) -> ReadError:
@@ -142,7 +201,7 @@ class _Reading:
     def __init__(self, name: str) -> None:
         self.name, self.records = name, 0
         self._root: Any = None
-        self._plans: dict[str, _Record] = {}
+        self._plans: dict[str, _Record | None] = {}
         self._rows: dict[str, list[list[str | None]]] = {}
         self._numbers: dict[str, list[int]] = {}
         self._done: dict[str, list[pl.DataFrame]] = {}
@@ -154,7 +213,7 @@ class _Reading:
                 if self._root is None and element.getparent() is None:
                     self._begin(element)
             elif element.getparent() is self._root:
-                self._read(element)
+                self.read(element)
         if self._root is not None:
             self._let_go()
 
@@ -167,29 +226,31 @@ class _Reading:
         """All children of the root but the last, which may still be open."""
         del self._root[:-1]
 
-    def _read(self, element: Any) -> None:
-        record = element.tag.rpartition("}")[2]
-        plan = self._plan(record, element.tag)
+    def read(self, element: Any) -> None:
+        """Take a child of the root, if it is a record that is used."""
+        tag = element.tag
+        if tag not in self._plans:
+            self._plans[tag] = _plan_of(tag)
+        plan = self._plans[tag]
+        if plan is None:
+            return
         values: list[str | None] = [None] * len(plan.columns)
         ranks = [_LAST] * len(plan.columns)
         _walk(element, plan.places.children, values=values, ranks=ranks)
         values[-1] = element.get("id")
         self.records += 1
-        rows = self._rows.setdefault(record, [])
+        rows = self._rows.setdefault(plan.record, [])
         rows.append(values)
-        self._numbers.setdefault(record, []).append(self.records)
+        self._numbers.setdefault(plan.record, []).append(self.records)
         if len(rows) == ROWS_AT_ONCE:
-            self._pack(record)
-
-    def _plan(self, record: str, tag: str) -> _Record:
-        """The plan of a record with the namespace of this file in its names."""
-        if tag not in self._plans:
-            self._plans[tag] = _planned(RECORDS[record], namespace=tag.removesuffix(record))
-        return self._plans[tag]
+            self._pack(plan.record)
 
     def _pack(self, record: str) -> None:
         rows, columns = self._rows.pop(record), (*RECORDS[record], REFERRED)
-        frame = pl.DataFrame(rows, schema=dict.fromkeys(columns, pl.String), orient="row")
+        cells = (
+            pl.Series(name, each, dtype=pl.String) for name, each in zip(columns, zip(*rows, strict=True), strict=True)
+        )
+        frame = pl.DataFrame(list(cells))
         place = [
             pl.lit(self.name).alias("file"),
             pl.Series("row_number", self._numbers.pop(record), dtype=pl.Int64),
@@ -209,21 +270,27 @@ def _walk(element: Any, below: Mapping[str, _Node], *, values: list[str | None],
         node = below.get(child.tag)
         if node is None:
             continue
-        if node.rank < ranks[node.column]:
-            text, ref = child.text, child.get("ref")
+        column = node.column
+        if node.rank < ranks[column]:
+            ref, text = child.get("ref") if node.refers else None, child.text
             said = f"{SAYS_REF}{ref}" if ref else text.strip() if text else None
             if said:
-                values[node.column], ranks[node.column] = said, node.rank
+                values[column], ranks[column] = said, node.rank
         if node.children:
             _walk(child, node.children, values=values, ranks=ranks)
 
 
-def _planned(columns: Mapping[str, Sequence[str]], *, namespace: str) -> _Record:
+def _plan_of(tag: str) -> _Record | None:
+    """The plan of a record, with the namespace of its file in the names; None where it is none that is used."""
+    namespace, bracket, record = tag.rpartition("}")
+    if record not in RECORDS:
+        return None
     root = _Node()
+    columns = RECORDS[record]
     for number, places in enumerate(columns.values()):
         for rank, place in enumerate(places):
             node = root
             for name in place.split("/"):
-                node = node.children.setdefault(f"{namespace}{name}", _Node())
-            node.column, node.rank = number, rank
-    return _Record((*columns, REFERRED), root)
+                node = node.children.setdefault(f"{namespace}{bracket}{name}", _Node())
+            node.column, node.rank, node.refers = number, rank, place.endswith(REFERENCE)
+    return _Record(record, (*columns, REFERRED), root)

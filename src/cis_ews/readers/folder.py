@@ -9,26 +9,26 @@ import polars as pl
 
 from cis_ews.errors import ReadError, SchemaError
 from cis_ews.readers.base import ReadOptions, TableRead, join_files, read_file
+from cis_ews.readers.draft import Draft
 from cis_ews.readers.limits import ReadLimits
 from cis_ews.readers.sources import SUFFIXES, Entry, archive_entries, list_entries
 from cis_ews.schema.rows import no_rejections
-from cis_ews.schema.school_data import REQUIRED_TABLES, TABLES, SchoolData
-from cis_ews.schema.validation import DEFAULT_TOLERANCE, EVENTS, SourceNotes, check_tables
+from cis_ews.schema.school_data import REQUIRED_TABLES, TABLES
+from cis_ews.schema.validation import EVENTS, SourceNotes
 from cis_ews.wording import counted
 
 # A district without one recorded absence or mark is a failed export; without an incident it may be a good month.
 NEVER_EMPTY = ("attendance_events", "course_grades")
 
 
-def read_folder(path: Path, options: ReadOptions) -> SchoolData:
-    """School data from a folder, or a zip archive of one, in the plain format.
+def read_folder(path: Path, options: ReadOptions) -> Draft:
+    """The tables of a folder, or a zip archive of one, in the plain format.
 
-    Raises ReadError where a file is missing, damaged or unsafe, SchemaError where a table or column is missing, and
-    ToleranceError where too many rows break a rule.
+    Raises ReadError where a file is missing, damaged or unsafe, and SchemaError where a table is missing.
     """
     entries = list_entries(path, options.limits)
     files = files_of_tables(entries, options.limits)
-    missing = [table for table in REQUIRED_TABLES if table not in files]
+    missing = [table for table in REQUIRED_TABLES if table not in files and options.tables is None]
     if missing:
         raise SchemaError(
             f"{path.name}: {counted(len(missing), 'required table')} missing: {', '.join(missing)}",
@@ -37,8 +37,7 @@ def read_folder(path: Path, options: ReadOptions) -> SchoolData:
         )
     with options.progress.step("read", total=len(files)):
         tables = {table: read_table(table, found, options) for table, found in files.items()}
-    with options.progress.step("check"):
-        return _checked(tables, options, notes=passed_over(entries))
+    return _draft(tables, notes=passed_over(entries))
 
 
 def passed_over(entries: list[Entry]) -> tuple[str, ...]:
@@ -91,20 +90,18 @@ def read_table(table: str, files: list[Entry], options: ReadOptions) -> TableRea
     return join_files(table, files, reads)
 
 
-def _checked(tables: Mapping[str, TableRead], options: ReadOptions, *, notes: tuple[str, ...]) -> SchoolData:
+def _draft(tables: Mapping[str, TableRead], *, notes: tuple[str, ...]) -> Draft:
     silent = [table for table in NEVER_EMPTY if table in tables and tables[table].frame.is_empty()]
     answered = "reporting" in tables and not tables["reporting"].frame.is_empty()
     left_out = silent_tables(silent, answered=answered)
-    source = SourceNotes(
-        files=tuple(file for read in tables.values() for file in read.files),
-        notes=(*notes, *(note for read in tables.values() for note in read.notes)),
-        rejections=pl.concat([no_rejections(), *(read.rejections for read in tables.values())]),
-        left_out=left_out,
-    )
-    return check_tables(
-        {table: read.frame for table, read in tables.items() if table not in left_out},
-        tolerance=DEFAULT_TOLERANCE if options.tolerance is None else options.tolerance,
-        source=source,
+    return Draft(
+        frames={table: read.frame for table, read in tables.items() if table not in left_out},
+        source=SourceNotes(
+            files=tuple(file for read in tables.values() for file in read.files),
+            notes=(*notes, *(note for read in tables.values() for note in read.notes)),
+            rejections=pl.concat([no_rejections(), *(read.rejections for read in tables.values())]),
+            left_out=left_out,
+        ),
     )
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -13,12 +12,12 @@ from cis_ews.errors import ReadError
 from cis_ews.readers.base import ReadOptions, TableRead, join_files, read_file
 from cis_ews.readers.codes import UnmappedCodes, refuse_unmapped
 from cis_ews.readers.derived import derive_tables
-from cis_ews.readers.mapping_config import DEFAULT, SourceMapping, TableMapping, load_mapping
+from cis_ews.readers.draft import Draft
+from cis_ews.readers.mapping_config import SourceMapping, TableMapping, load_mapping
 from cis_ews.readers.mapping_table import map_columns, merge_days
 from cis_ews.readers.sources import Entry, list_entries
-from cis_ews.schema.rows import no_rejections, rejected
-from cis_ews.schema.school_data import SchoolData
-from cis_ews.schema.validation import DEFAULT_TOLERANCE, SourceNotes, check_tables
+from cis_ews.schema.rows import no_rejections
+from cis_ews.schema.validation import SourceNotes
 
 
 @dataclass(slots=True)
@@ -28,18 +27,17 @@ class _Mapped:
     frames: dict[str, pl.DataFrame] = field(default_factory=dict[str, pl.DataFrame])
     reads: list[TableRead] = field(default_factory=list[TableRead])
     unmapped: list[UnmappedCodes] = field(default_factory=list[UnmappedCodes])
-    rejections: list[pl.DataFrame] = field(default_factory=lambda: [no_rejections()])
     reduced: dict[str, int] = field(default_factory=dict[str, int])
     notes: list[str] = field(default_factory=list[str])
 
 
-def read_mapped(path: Path, mapping_path: Path, options: ReadOptions) -> SchoolData:
-    """School data from the files of another system, through the mapping at `mapping_path`.
+def read_mapped(path: Path, mapping_path: Path, options: ReadOptions) -> Draft:
+    """The tables of the files of another system, through the mapping at `mapping_path`.
 
     Raises ConfigError for a mistake in the mapping, UnmappedCodesError for codes that it does not know, and the errors
     of every reader.
     """
-    mapping = load_mapping(mapping_path)
+    mapping = load_mapping(mapping_path, is_whole=options.tables is None)
     entries = list_entries(path, options.limits)
     mapped = _Mapped()
     with options.progress.step("read", total=len(mapping.tables)):
@@ -48,8 +46,7 @@ def read_mapped(path: Path, mapping_path: Path, options: ReadOptions) -> SchoolD
             options.progress.advance()
     refuse_unmapped(mapped.unmapped)
     _derive(mapped, mapping)
-    with options.progress.step("check"):
-        return _checked(mapped, mapping, options)
+    return _draft(mapped, mapping)
 
 
 def _matching(table: str, mapping: TableMapping, entries: list[Entry]) -> list[Entry]:
@@ -80,7 +77,7 @@ def _read_table(
 
 
 def _derive(mapped: _Mapped, mapping: SourceMapping) -> None:
-    """Derive tables, then merge the rows of a day, then give marks the school of their student."""
+    """Derive tables, then merge the rows of a day."""
     if "attendance_events" in mapped.frames:
         tables, notes = derive_tables(mapping, mapped.frames["attendance_events"])
         mapped.frames.update(tables)
@@ -90,34 +87,18 @@ def _derive(mapped: _Mapped, mapping: SourceMapping) -> None:
             mapped.frames[table], merged = merge_days(mapped.frames[table])
             mapped.reduced[table] = merged
             mapped.notes.append(f"{table}: {merged:,} further rows of the same student and day were merged into one")
-        if each.school_from_enrollments:
-            _add_school(mapped, table)
 
 
-def _add_school(mapped: _Mapped, table: str) -> None:
-    """The school of a student's latest enrollment, then the lowest school_id, for a table that names no school."""
-    enrollments = mapped.frames["enrollments"].with_columns(pl.col("entry_date").cast(pl.String))
-    latest = (
-        enrollments.sort("entry_date", "school_id", descending=[True, False])
-        .group_by("student_id", maintain_order=True)
-        .agg(pl.col("school_id").first())
-    )
-    rows = mapped.frames[table].join(latest, on="student_id", how="left", maintain_order="left")
-    orphans = rows.filter(pl.col("school_id").is_null())
-    mapped.rejections.append(rejected(orphans, table=table, rule="student_known", columns="student_id"))
-    mapped.frames[table] = rows.filter(pl.col("school_id").is_not_null())
-    mapped.notes.append(f"{table}: the source names no school; a row belongs to the school of the latest enrollment")
-
-
-def _checked(mapped: _Mapped, mapping: SourceMapping, options: ReadOptions) -> SchoolData:
-    source = SourceNotes(
-        files=tuple(file for read in mapped.reads for file in read.files),
-        notes=(*mapping.notes, *mapped.notes, *(note for read in mapped.reads for note in read.notes)),
-        rejections=pl.concat([*mapped.rejections, *(read.rejections for read in mapped.reads)]),
-        reduced=mapped.reduced,
-        partial={str(domain): reason for domain, reason in mapping.partial.items()},
-    )
-    declared: Mapping[str, float] = mapping.tolerance if options.tolerance is None else {DEFAULT: options.tolerance}
-    return check_tables(
-        mapped.frames, tolerance=declared.get(DEFAULT, DEFAULT_TOLERANCE), tolerances=declared, source=source
+def _draft(mapped: _Mapped, mapping: SourceMapping) -> Draft:
+    return Draft(
+        frames=mapped.frames,
+        source=SourceNotes(
+            files=tuple(file for read in mapped.reads for file in read.files),
+            notes=(*mapping.notes, *mapped.notes, *(note for read in mapped.reads for note in read.notes)),
+            rejections=pl.concat([no_rejections(), *(read.rejections for read in mapped.reads)]),
+            reduced=mapped.reduced,
+            partial={str(domain): reason for domain, reason in mapping.partial.items()},
+        ),
+        tolerances=mapping.tolerance,
+        without_school=tuple(table for table, each in mapping.tables.items() if each.school_from_enrollments),
     )

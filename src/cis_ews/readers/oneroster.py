@@ -10,6 +10,7 @@ import polars as pl
 from cis_ews.errors import SchemaError
 from cis_ews.readers.base import ReadOptions
 from cis_ews.readers.cells import dates
+from cis_ews.readers.draft import Draft, drafted
 from cis_ews.readers.ledger import Ledger
 from cis_ews.readers.oneroster_config import OneRosterConfig
 from cis_ews.readers.oneroster_grades import course_grades_of, line_items_of
@@ -24,39 +25,26 @@ from cis_ews.readers.oneroster_roster import (
 )
 from cis_ews.readers.oneroster_sessions import derived_calendar, sessions_of, terms_of_classes
 from cis_ews.readers.oneroster_tables import USED
-from cis_ews.schema.school_data import TABLES, SchoolData
-from cis_ews.schema.validation import DEFAULT_TOLERANCE, SourceNotes, check_tables
 from cis_ews.wording import counted
 
 GRADES = "course_grades"
 SILENT = "OneRoster has no attendance and no discipline: a second source must tell of them"
 
 
-def read_oneroster(path: Path, options: ReadOptions, config: OneRosterConfig | None = None) -> SchoolData:
-    """School data from a OneRoster package, or from a bulk package and its deltas side by side.
+def read_oneroster(path: Path, options: ReadOptions, config: OneRosterConfig | None = None) -> Draft:
+    """The tables of a OneRoster package, or from a bulk package and its deltas side by side.
 
-    Raises ReadError where a file is missing, damaged or unsafe, SchemaError where a header is no OneRoster, and
-    ToleranceError where too many rows break a rule.
+    Raises ReadError where a file is missing, damaged or unsafe, and SchemaError where a header is no OneRoster.
     """
     ledger = Ledger()
     ledger.note(SILENT)
     read = read_packages(path, options, ledger)
-    with options.progress.step("check"):
+    with options.progress.step("arrange"):
         files = {file: read.get(file, no_rows(file)) for file in USED}
         frames = _frames(files, config or OneRosterConfig(), ledger, as_of=options.as_of)
-        unused = "no result of the package can be used" if "results" in read else "the package has no results"
-        left_out = {} if frames[GRADES].height else {GRADES: f"{GRADES}: {unused}"}
-        return check_tables(
-            frames,
-            tolerance=DEFAULT_TOLERANCE if options.tolerance is None else options.tolerance,
-            source=SourceNotes(
-                files=tuple(ledger.files),
-                notes=tuple(ledger.notes),
-                rejections=pl.concat(ledger.rejections),
-                reduced=ledger.reduced,
-                left_out=left_out,
-            ),
-        )
+    unused = "no result of the package can be used" if "results" in read else "the package has no results"
+    left_out = {} if frames[GRADES].height else {GRADES: f"{GRADES}: {unused}"}
+    return drafted(frames, ledger, left_out=left_out)
 
 
 def _frames(
@@ -95,7 +83,7 @@ def _frames(
     }
     if demographics.is_empty():
         del frames["demographics"]
-    return {table: _of_contract(table, frame) for table, frame in frames.items()}
+    return frames
 
 
 def _no_students(users: int) -> SchemaError:
@@ -117,7 +105,3 @@ def _used_sessions(items: pl.DataFrame, terms: pl.DataFrame, schools: pl.DataFra
         for rank, frame in enumerate((of_items, of_classes))
     ]
     return pl.concat(ranked)
-
-
-def _of_contract(table: str, frame: pl.DataFrame) -> pl.DataFrame:
-    return frame.select(name for name in (*TABLES[table].columns(), "file", "row_number") if name in frame.columns)

@@ -233,16 +233,21 @@ def _coursework(facts: CoverageFacts, *, left_out: Mapping[str, str], partial: M
 def known_grades(grades: pl.DataFrame, calendar_days: pl.DataFrame) -> pl.DataFrame:
     """The grades, each with the day from which it is known as `graded_on`.
 
-    Where the source does not say: the last day of its term, or of its school year where the calendar has no such term.
+    Where the source does not say: the last day of its term, or of its school year where the calendar has no such term;
+    of a school that has no calendar for that year, the last day of the year in any school's.
     """
     undated = grades["graded_on"].is_null()
     if not undated.any():
         return grades
     year = ["school_id", "school_year"]
     asked = grades.filter(undated).select(*year, "term")
-    for ends, period in ((term_ends(calendar_days), [*year, "term"]), (school_year_ends(calendar_days), year)):
+    for ends, period in (
+        (term_ends(calendar_days), [*year, "term"]),
+        (school_year_ends(calendar_days), year),
+        (last_days_of_years(calendar_days), ["school_year"]),
+    ):
         asked = asked.join(ends, on=period, how="left", maintain_order="left")
-    known_on = asked.select(pl.coalesce("term_end", "year_end")).to_series()
+    known_on = asked.select(pl.coalesce("term_end", "year_end", "known_on")).to_series()
     return grades.with_columns(grades["graded_on"].scatter(undated.arg_true(), known_on))
 
 

@@ -12,7 +12,10 @@ if missing := [name for name in ("sqlalchemy", "alembic") if find_spec(name) is 
         hint="install them: pip install 'cis_ews[store]'",
     )
 
+from cis_ews.storage.database.audit import AuditFault, AuditReport, AuditRow, Event
 from cis_ews.storage.database.database import Database
+from cis_ews.storage.database.exceptions import Emergency, Stop
+from cis_ews.storage.database.people import By, Credentials, NewPerson, Person
 from cis_ews.storage.database.rows import (
     ApiKey,
     FlagRow,
@@ -25,17 +28,30 @@ from cis_ews.storage.database.rows import (
     ScoreRow,
     StudentReasons,
 )
+from cis_ews.storage.database.sessions import Limits, SignedIn
 
 __all__ = [
     "ApiKey",
+    "AuditFault",
+    "AuditReport",
+    "AuditRow",
+    "By",
+    "Credentials",
     "Database",
+    "Emergency",
+    "Event",
     "FlagRow",
     "Job",
+    "Limits",
+    "NewPerson",
+    "Person",
     "PublishReport",
     "ReasonRow",
     "RunRow",
     "SchoolRow",
     "ScorePage",
     "ScoreRow",
+    "SignedIn",
+    "Stop",
     "StudentReasons",
 ]

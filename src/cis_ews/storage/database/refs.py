@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hmac
+from collections.abc import Collection
 
 import polars as pl
 from sqlalchemy import Connection, select
@@ -20,6 +21,14 @@ def ref_secret(connection: Connection) -> bytes:
     if value is None:
         raise StorageError("the database has lost its secret for refs", hint="restore a backup of it")
     return bytes.fromhex(value)
+
+
+def refs_in_districts(connection: Connection, student_ids: Collection[str], districts: Collection[str]) -> list[str]:
+    """The refs that students have in any of the districts: to find what is kept of them under their ref alone."""
+    pairs = pl.DataFrame({"district_id": sorted(districts)}, schema={"district_id": pl.String}).join(
+        pl.DataFrame({"student_id": sorted(student_ids)}, schema={"student_id": pl.String}), how="cross"
+    )
+    return refs_of(ref_secret(connection), pairs).to_list()
 
 
 def refs_of(secret: bytes, students: pl.DataFrame) -> pl.Series:

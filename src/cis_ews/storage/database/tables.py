@@ -2,50 +2,81 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
-
 from sqlalchemy import (
     Boolean,
     Column,
     Date,
-    DateTime,
-    Dialect,
     Float,
     ForeignKey,
     Index,
     Integer,
     LargeBinary,
-    MetaData,
     PrimaryKeyConstraint,
     String,
     Table,
+    Text,
     text,
 )
-from sqlalchemy.types import TypeDecorator
 
-metadata = MetaData()
+from cis_ews.storage.database.columns import UtcDateTime, metadata
+from cis_ews.storage.database.tables_cases import (
+    cases,
+    check_ins,
+    contacts,
+    goals,
+    meeting_students,
+    meetings,
+    plans,
+    reviews,
+    tickets,
+)
+from cis_ews.storage.database.tables_pages import saved_views, student_records, tier_changes
+from cis_ews.storage.database.tables_people import (
+    audit,
+    audit_heads,
+    caseloads,
+    emergencies,
+    grants,
+    identities,
+    off_switch,
+    people,
+    sessions,
+)
 
-
-class UtcDateTime(TypeDecorator[datetime]):
-    """A moment in UTC. SQLite keeps no time zone: it gets the UTC clock, and gives it back as UTC."""
-
-    impl = DateTime(timezone=True)
-    cache_ok = True
-
-    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
-        """To UTC; a moment without a time zone is a fault of the caller."""
-        if value is None:
-            return None
-        if value.tzinfo is None:
-            raise ValueError("a moment without a time zone")
-        moment = value.astimezone(UTC)
-        return moment.replace(tzinfo=None) if dialect.name == "sqlite" else moment
-
-    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:  # noqa: ARG002 - inherited
-        """From the database, always with the time zone UTC."""
-        if value is None:
-            return None
-        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+__all__ = [
+    "SHARED_PARTITION",
+    "UtcDateTime",
+    "api_keys",
+    "audit",
+    "audit_heads",
+    "caseloads",
+    "cases",
+    "check_ins",
+    "contacts",
+    "emergencies",
+    "goals",
+    "grants",
+    "identities",
+    "jobs",
+    "meeting_students",
+    "meetings",
+    "metadata",
+    "off_switch",
+    "people",
+    "plans",
+    "reviews",
+    "run_districts",
+    "runs",
+    "saved_views",
+    "schools",
+    "scores",
+    "secrets",
+    "sessions",
+    "student_records",
+    "students",
+    "tickets",
+    "tier_changes",
+]
 
 
 def _counts() -> list[Column[int]]:
@@ -89,8 +120,13 @@ schools = Table(
     Column("district_id", String, nullable=False),
     Column("school_id", String, nullable=False),
     Column("name", String),
+    Column("level", String),
+    Column("capacity", Integer),
+    Column("reported_through", Date),
+    Column("school_days", Text),
     PrimaryKeyConstraint("district_id", "school_id"),
 )
+"""`capacity`: how many students the coordinator can carry. `school_days`: the year's instructional days as JSON."""
 
 students = Table(
     "students",
@@ -126,6 +162,7 @@ scores = Table(
     Column("changed_at", UtcDateTime, nullable=False),
     Column("publication", Integer, nullable=False, server_default="0"),
     PrimaryKeyConstraint("district_id", "ref", "publication"),
+    Index("scores_by_school", "district_id", "school_id"),
     sqlite_with_rowid=False,
     postgresql_partition_by="LIST (publication)",
 )

@@ -1,0 +1,37 @@
+"""An error as a page, for a browser; whatever else asks gets it as JSON."""
+
+from __future__ import annotations
+
+from fastapi import Request
+from starlette.datastructures import Headers
+from starlette.responses import Response
+from starlette.types import Scope
+
+from cis_ews.errors import EwsError
+from serving.console.context import render as render_page
+from serving.errors import ApiError, from_exception, render
+from serving.observability import log_failure
+
+FOR_PROGRAMS = ("/v1/", "/metrics", "/livez", "/readyz", "/healthz", "/static/")
+
+
+def answer(error: ApiError, scope: Scope) -> Response:
+    """The response for an error; what was asked for is not repeated in it."""
+    request_id = str(scope["state"]["request_id"])
+    if error.status < 400 or not _is_for_a_browser(scope):
+        return render(error, request_id)
+    page = render_page(Request(scope), "problem.html", status_code=error.status, error=error, request_id=request_id)
+    page.headers.update(error.headers)
+    return page
+
+
+async def handle(request: Request, error: Exception) -> Response:
+    """Exception handler of the mounted application; what it does not know is logged by the guard."""
+    known = from_exception(error)
+    if known.status >= 500 and isinstance(error, EwsError):
+        log_failure(error, str(request.state.request_id))
+    return answer(known, request.scope)
+
+
+def _is_for_a_browser(scope: Scope) -> bool:
+    return not scope["path"].startswith(FOR_PROGRAMS) and "text/html" in Headers(scope=scope).get("accept", "")

@@ -1,0 +1,28 @@
+"""Row-level access as a condition of the query itself: what a person may not see never leaves the database."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import groupby
+from operator import itemgetter
+
+from sqlalchemy import ColumnElement, and_, exists, false, or_
+
+from cis_ews.storage.access import Scope
+from cis_ews.storage.database import tables
+
+
+def visible_students(scope: Scope) -> ColumnElement[bool]:
+    """The condition on `scores` that every query has that gives rows of students."""
+    return or_(false(), *_conditions(scope))
+
+
+def _conditions(scope: Scope) -> Iterator[ColumnElement[bool]]:
+    scores, caseloads = tables.scores, tables.caseloads
+    if scope.districts:
+        yield scores.c.district_id.in_(sorted(scope.districts))
+    for district, schools in groupby(sorted(scope.schools), key=itemgetter(0)):
+        yield and_(scores.c.district_id == district, scores.c.school_id.in_([school for _, school in schools]))
+    if scope.caseload_of is not None:
+        same_student = (caseloads.c.district_id == scores.c.district_id, caseloads.c.ref == scores.c.ref)
+        yield exists().where(caseloads.c.person_id == scope.caseload_of, *same_student)

@@ -1,0 +1,1 @@
+"""What people do about flags, and who may: no web, no SQL."""
