@@ -100,7 +100,7 @@ def _least(problem: _Problem, low: Vector, high: Vector) -> Vector:
     value = problem.value(point, margin)
     for _ in range(MOST_STEPS):
         slope, change = problem.parabola(point, margin)
-        target = _least_of_parabola(slope, change, point, (low, high))
+        target = _least_of_parabola(slope, change, point=point, bounds=(low, high))
         promised = float(slope @ (point - target))
         if promised <= EXACT:
             return target
@@ -114,7 +114,7 @@ def _least(problem: _Problem, low: Vector, high: Vector) -> Vector:
     return point
 
 
-def _least_of_parabola(slope: Vector, change: Vector, point: Vector, bounds: tuple[Vector, Vector]) -> Vector:
+def _least_of_parabola(slope: Vector, change: Vector, *, point: Vector, bounds: tuple[Vector, Vector]) -> Vector:
     """Where a parabola, told by its slope at a point and how that changes, is least within the bounds."""
     from scipy import linalg as untyped
 
