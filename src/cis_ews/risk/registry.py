@@ -274,7 +274,8 @@ class Registry:
         self._note({**decision.entry, "event": "decided"})
         for file, text in decision.texts.items():
             self._client.log_text(str(found.run_id), text, file)
-        entry = json.dumps(decision.entry)
+        # Of the name MLflow keeps 5,000 characters: a letter is one of them, and not the six of its escape.
+        entry = json.dumps(decision.entry, ensure_ascii=False)
         for name, value in {**decision.tags, decision.key: entry}.items():
             self._client.set_model_version_tag(found.name, str(found.version), name, value)
         cast("Any", self._client).set_registered_model_tag(found.name, decision.key, entry)
@@ -284,7 +285,7 @@ class Registry:
         if "://" in self._location:
             return
         with (self._folder / PROMOTIONS).open("a", encoding="utf-8") as lines:
-            lines.write(json.dumps(entry) + "\n")
+            lines.write(json.dumps(entry, ensure_ascii=False) + "\n")
             lines.flush()
             os.fsync(lines.fileno())
 
