@@ -71,6 +71,24 @@ def test_a_version_whose_gates_pass_becomes_the_champion_and_the_promotion_is_no
     assert len(_lines(tmp_path)) == 2
 
 
+def test_who_is_the_champion_already_is_not_made_it_again(registry: Registry) -> None:
+    """On a server another one may have been promoted since the champion was looked up."""
+    for seed in (1, 2):
+        register(registry, catalog_model(seed=seed))
+    registry.promote(number=1)
+    looked_up: list[int] = []
+
+    def judge(_: Registered, champion: Registered | None) -> None:
+        registry._client.set_registered_model_alias("cis-ews", "champion", "2")
+        looked_up.append(0 if champion is None else champion.number)
+
+    registry.promote(number=1, judge=judge)
+    champion = registry.champion()
+    assert looked_up == [1]
+    assert champion is not None
+    assert champion.number == 2
+
+
 def test_a_version_that_is_refused_leaves_the_champion_and_nothing_else(registry: Registry, tmp_path: Path) -> None:
     first = register(registry, catalog_model(seed=1))
     promote(registry, name="cis-ews")

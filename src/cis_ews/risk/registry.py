@@ -98,7 +98,8 @@ class Decision:
 
 
 Judge = Callable[[Registered, Registered | None], Decision | None]
-"""Given the version that is to be promoted and the champion of now; raises to refuse. None: nothing is kept of it."""
+"""Given the version that is to be promoted and the champion of now; raises to refuse. None: it is the champion already,
+and nothing is written."""
 
 
 def load_model(named: str, *, registry: str | Path) -> RulesModel | RiskModel:
@@ -186,7 +187,9 @@ class Registry:
                 decision = None if judge is None else judge(_registered(found), self._champion(name))
                 if decision is not None:
                     self._keep(found, decision)
-                self._client.set_registered_model_alias(name, CHAMPION, str(found.version))
+                # On a server somebody may have promoted another one meanwhile: that would be undone without a note.
+                if judge is None or decision is not None:
+                    self._client.set_registered_model_alias(name, CHAMPION, str(found.version))
                 if decision is not None:
                     self._note({**decision.entry, "event": "promoted"})
                 return _registered(found, is_champion=True)
