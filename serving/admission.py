@@ -19,6 +19,7 @@ from serving.errors import ApiError
 from serving.observability import METRICS
 
 PAGE = "/"
+SHOWING_FLAGS = frozenset({"/v1/scores", "/v1/students/{ref}/reasons"})
 SIGN_IN, SIGN_OUT, NEW_PASSWORD = "/sign-in", "/sign-out", "/account/password"
 
 
@@ -42,26 +43,42 @@ class Admission:
         elif route not in OPEN:
             text = bearer(Headers(scope=scope))
             scope["state"]["key"] = await run_in_threadpool(checked_key, backend, text, address=address_of(scope))
+            if route in SHOWING_FLAGS and await run_in_threadpool(backend.database.switch.state):
+                raise stopped()
 
 
 def _admit_person(backend: Backend, route: str, *, scope: Scope) -> None:
     headers = Headers(scope=scope)
-    viewer = _viewer(backend, headers, is_secure=scope["scheme"] == "https")
-    scope["state"]["viewer"] = viewer
+    found = _signed_in(backend, headers, is_secure=scope["scheme"] == "https")
+    viewer = None if found is None else viewer_from(found)
+    scope["state"] |= {"viewer": viewer, "stop": found.stop if found else None}
     if route == PAGE:
         scope["state"]["key"] = backend.key(backend.sessions.key_id(headers))
+        if scope["state"]["key"] is not None and backend.database.switch.state():
+            raise stopped()
     elif route in OPEN:
         return
     elif viewer is None:
         raise _elsewhere(f"{SIGN_IN}?{urlencode({'next': _asked_for(scope)})}", headers)
+    if found is not None and found.stop and not _is_shown_while_stopped(route):
+        raise stopped()
     if viewer is not None and viewer.has_to_change_password and route != NEW_PASSWORD:
         raise _elsewhere(NEW_PASSWORD, headers)
 
 
-def _viewer(backend: Backend, headers: Headers, *, is_secure: bool) -> Viewer | None:
+def _signed_in(backend: Backend, headers: Headers, *, is_secure: bool) -> SignedIn | None:
     token = token_of(headers, is_secure=is_secure)
-    found = backend.database.sessions.find(token, limits_of(backend.settings.service)) if token else None
-    return None if found is None else viewer_from(found)
+    return backend.database.sessions.find(token, limits_of(backend.settings.service)) if token else None
+
+
+def _is_shown_while_stopped(route: str) -> bool:
+    """Whatever is not named here shows flags, or may: it is stopped with them."""
+    return route == PAGE or route.startswith(("/account", "/admin", "/data-health", "/help"))
+
+
+def stopped() -> ApiError:
+    """The answer while flags are stopped."""
+    return ApiError(503, "Flags have been stopped", code="stopped", hint="an administrator shows them again")
 
 
 def viewer_from(found: SignedIn) -> Viewer:

@@ -39,6 +39,7 @@ class Metrics:
             "cis_ews_nights", "Nights asked for here, by outcome", ["outcome"], registry=self._registry
         )
         self._refused = Counter("cis_ews_refused_keys", "Requests with a wrong key", registry=self._registry)
+        self._emergencies = Counter("cis_ews_emergencies", "Access taken in an emergency", registry=self._registry)
         self._age = Gauge("cis_ews_data_age_days", "Days since the oldest current as-of date", registry=self._registry)
 
     def request(self, route: str, method: str, *, status: int, seconds: float) -> None:
@@ -49,6 +50,10 @@ class Metrics:
     def night(self, outcome: str) -> None:
         """Count one night that ended: `done`, or the code of its error."""
         self._nights.labels(outcome).inc()
+
+    def emergency(self) -> None:
+        """Count one access that was taken in an emergency: for an alert of the operators."""
+        self._emergencies.inc()
 
     def refused_key(self) -> None:
         """Count one request with a wrong key."""
@@ -76,6 +81,11 @@ def log_failure(error: BaseException, request_id: str) -> None:
 def log_refused_sign_in(why: str, request_id: str) -> None:
     """Which check a sign-in by a provider failed; never what was sent."""
     LOG.warning("sign-in refused: %s request=%s", why, request_id)
+
+
+def log_emergency(emergency_id: str) -> None:
+    """That access was taken in an emergency: who and why is in the audit."""
+    LOG.warning("emergency access taken: %s", emergency_id)
 
 
 def log_night(job_id: str, outcome: str) -> None:

@@ -20,6 +20,11 @@ from serving.console import catalogs
 FOLDER = Path(__file__).parent / "templates"
 
 
+def marked(message: str) -> str:
+    """A message that is translated where it is shown."""
+    return message
+
+
 @dataclass(frozen=True, slots=True)
 class Place:
     """A page that the navigation leads to, for whoever may see it."""
@@ -29,8 +34,11 @@ class Place:
     may: May | None
 
 
-PLACES: list[Place] = []
-"""The pages in the order of the navigation; each module of routes adds its own where it is mounted (`routes.py`)."""
+PLACES = (
+    Place("/data-health", marked("Data health"), May.SEE_DATA_HEALTH),
+    Place("/admin", marked("Administration"), May.ADMINISTER),
+)
+"""The pages in the order of the navigation."""
 
 
 def viewer_of(request: Request) -> Viewer:
@@ -57,6 +65,7 @@ def render(request: Request, template: str, *, status_code: int = 200, **values:
             csrf=partial(csrf_field, csrf_token(viewer)),
             places=_places(viewer),
             here=_here(request),
+            stop=getattr(request.state, "stop", None),
             **values,
         )
     )

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from starlette.routing import BaseRoute, Route
 
-from serving.console import account, provider_routes, sign_in
+from serving.console import account, admin, admin_lists, admin_people, provider_routes, sign_in
 
-MODULES = (sign_in, provider_routes, account)
+MODULES = (sign_in, provider_routes, account, admin, admin_people, admin_lists)
 
 
 def console_routes() -> list[BaseRoute]:

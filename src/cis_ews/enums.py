@@ -148,8 +148,19 @@ class AuditAction(StrEnum):
     ROLE_REVOKED = "role_revoked"
     CASELOAD_ADDED = "caseload_added"
     CASELOAD_REMOVED = "caseload_removed"
+    KEY_CREATED = "key_created"
+    KEY_REVOKED = "key_revoked"
+    SWITCHED_OFF = "switched_off"
+    SWITCHED_ON = "switched_on"
+    EMERGENCY_BEGUN = "emergency_begun"
+    EMERGENCY_ENDED = "emergency_ended"
     STUDENT_SEEN = "student_seen"
     LIST_SEEN = "list_seen"
+    CASE_MOVED = "case_moved"
+    GOAL_SET = "goal_set"
+    CHECKED_IN = "checked_in"
+    TICKET_ANSWERED = "ticket_answered"
+    MEETING_BEGUN = "meeting_begun"
 
 
 class Change(StrEnum):
@@ -169,3 +180,72 @@ class Cause(StrEnum):
     NEW_RECORDS = "new_records"
     SCHOOL = "school"
     MODEL = "model"
+
+
+class CaseState(StrEnum):
+    """Where a student's case stands (`cis_ews.support.transitions`)."""
+
+    NOT_FLAGGED = "not_flagged"
+    WAITING = "waiting"
+    IN_TOUCH = "in_touch"
+    ACCEPTED = "accepted"
+    CASE_MANAGED = "case_managed"
+    ALREADY_KNOWN = "already_known"
+    NOT_NOW = "not_now"
+    DATA_QUESTIONED = "data_questioned"
+    NO_ACTION = "no_action"
+    EXITED = "exited"
+
+
+class CaseAction(StrEnum):
+    """What a person, or a night, does to a case."""
+
+    CONTACT = "contact"
+    ACCEPT = "accept"
+    ALREADY_KNOWN = "already_known"
+    NOT_NOW = "not_now"
+    QUESTION_DATA = "question_data"
+    NO_ACTION = "no_action"
+    REFER = "refer"
+    OPEN_PLAN = "open_plan"
+    EXIT = "exit"
+    REOPEN = "reopen"
+    ANSWER = "answer"
+    TIER_ROSE = "tier_rose"
+    DATE_CAME = "date_came"
+    RESOLVE = "resolve"
+    FLAG_AGAIN = "flag_again"
+
+
+class ContactKind(StrEnum):
+    """With whom somebody was in touch about a student."""
+
+    STUDENT = "student"
+    FAMILY = "family"
+    STAFF = "staff"
+    MEETING = "meeting"
+
+
+class SupportArea(StrEnum):
+    """The ten areas in which Communities In Schools supports a student."""
+
+    ACADEMICS = "academics"
+    BEHAVIOR = "behavior"
+    LIFE_SKILLS = "life_skills"
+    BASIC_NEEDS = "basic_needs"
+    COLLEGE_CAREER = "college_career"
+    ENRICHMENT = "enrichment"
+    FAMILY_ENGAGEMENT = "family_engagement"
+    PHYSICAL_HEALTH = "physical_health"
+    COMMUNITY_SERVICE = "community_service"
+    MENTAL_HEALTH = "mental_health"
+
+
+class Progress(StrEnum):
+    """How a goal goes, in the words of the Communities In Schools data management system (CISDM)."""
+
+    PROGRESSING = "progressing"
+    NO_PROGRESS_POSITIVE = "no_progress_positive"
+    NO_PROGRESS_NEGATIVE = "no_progress_negative"
+    DECLINE = "decline"
+    EXITED_BEFORE_KNOWN = "exited_before_known"

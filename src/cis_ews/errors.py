@@ -12,12 +12,15 @@
     │   ├── FeatureMismatchError        a model does not fit the features it is given
     │   └── PromotionRefusedError       a model does not pass the gates before the champion's place
     ├── NotAllowedError        exit 2   this person may not do that, and why not
-    └── StorageError           exit 5   a run, the store, the database or the registry of models
-        ├── RunNotFoundError            no such run or student in the store
-        ├── RunDamagedError             a stored run does not match its manifest
-        ├── RunCompactedError           a table of a stored run was taken away, and can be made again
-        ├── RegistryError               the registry of models cannot be read or written
-        └── StoreLockedError            another night is writing to the same store
+    ├── StorageError           exit 5   a run, the store, the database or the registry of models
+    │   ├── RunNotFoundError            no such run or student in the store
+    │   ├── RunDamagedError             a stored run does not match its manifest
+    │   ├── RunCompactedError           a table of a stored run was taken away, and can be made again
+    │   ├── RegistryError               the registry of models cannot be read or written
+    │   └── StoreLockedError            another night is writing to the same store
+    └── CaseError              exit 2   what somebody wants to do about a student cannot be done
+        ├── DecisionRefusedError        not from this state, not by this person, or something is missing
+        └── CaseMovedError              somebody else, or a night, was there first
 
 A message has three parts: what was found, where (file, row number, column, count), and what to do, which is `hint`. No
 message and no detail ever carries a cell value, a student's name or a student's id.
@@ -174,3 +177,24 @@ class StoreLockedError(StorageError):
 
     http_status = 409
     code = "store_locked"
+
+
+class CaseError(EwsError):
+    """What somebody wants to do about a student cannot be done."""
+
+    exit_code = 2
+    http_status = 409
+    code = "case"
+
+
+class DecisionRefusedError(CaseError):
+    """Not possible from this state, not by this person, or not without what is missing; `details["field"]` names it."""
+
+    http_status = 422
+    code = "decision_refused"
+
+
+class CaseMovedError(CaseError):
+    """The case is no longer what the page showed: somebody else, or a night, was there first. Nothing was written."""
+
+    code = "case_moved"

@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING
 
 from cis_ews.errors import DataError, EwsError, ModelNotFoundError, StorageError
 from cis_ews.night.earlier import COMPACTED_THEN
+from cis_ews.readers import files_of_source
 from cis_ews.readers.limits import ReadLimits
-from cis_ews.readers.sources import Entry, archive_entries, list_entries, open_entry
+from cis_ews.readers.sources import Entry, open_entry
 from cis_ews.risk.rules import RulesModel
 from cis_ews.risk.tier_policy import TierPolicy
 from cis_ews.scoring import score_night
@@ -111,7 +112,7 @@ def made_again(
     if source is None and recipe.state == "add":
         raise _made_by_a_delta(run)
     place = Path(source or recipe.source)
-    _check_inputs(run, place, are_files=recipe.state is None, hash_of=hash_of)
+    _check_inputs(run, place, recipe, hash_of=hash_of)
     model = _model(store, recipe)
     with passing_folder() as folder:
         made_in = RunStore(folder / "store")
@@ -177,29 +178,20 @@ def _made_by_a_delta(run: Run) -> DataError:
     return DataError(found, hint="name the whole extract of that night with --source")
 
 
-def _check_inputs(run: Run, place: Path, *, are_files: bool, hash_of: Callable[[Path], str]) -> None:
+def _check_inputs(run: Run, place: Path, recipe: Recipe, *, hash_of: Callable[[Path], str]) -> None:
     """Raise DataError with the inputs that are gone or were changed, in a folder or inside of archives."""
     if not place.exists():
         found = f"the extract of the run is gone: it lay at {place}"
         raise DataError(found, hint="name where it lies now with --source")
-    if are_files:
+    if recipe.state is None:
         inputs = [file for file in run.manifest["inputs"] if _is_of_extract(file)]
-        lying = _lying_at(place)
+        lying = files_of_source(place, recipe.format, ReadLimits())
         _refuse_inputs([file["name"] for file in inputs if not _is_as_then(lying.get(file["name"]), file, hash_of)])
 
 
 def _is_of_extract(file: Mapping[str, str]) -> bool:
     """Whether an input came from the extract, and not from the store's corrections."""
     return not file["name"].startswith("corrections/")
-
-
-def _lying_at(place: Path) -> dict[str, Entry]:
-    """The files of an extract by the names that a manifest has them under."""
-    limits = ReadLimits()
-    entries = list_entries(place, limits)
-    archives = [each for each in entries if each.suffix == ".zip" and not each.packed]
-    packed = [inner for one in archives for inner in archive_entries(one, limits)]
-    return {each.name: each for each in (*entries, *packed)}
 
 
 def _is_as_then(entry: Entry | None, file: Mapping[str, str], hash_of: Callable[[Path], str]) -> bool:

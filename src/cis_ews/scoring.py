@@ -29,6 +29,7 @@ from cis_ews.night.extract import Crew, Extract, large_extract, read_in_parts, r
 from cis_ews.night.kept_state import STATE_FORMAT, How, load_state, read_kept
 from cis_ews.night.parts import STUDENTS_A_PART
 from cis_ews.night.passes import Assignment, Measured, compare_schools, judge_part, measure_part, write_file
+from cis_ews.night.records import kept_records, publish_night
 from cis_ews.progress import SILENT, Progress, Stopwatch
 from cis_ews.readers.unchanged import unchanged
 from cis_ews.risk.cohort import CohortStep, whole_flow
@@ -158,11 +159,13 @@ def score_night(  # noqa: PLR0913 - each is a thing that a night needs, and all 
             else:
                 extract = _read_state(Path(source), night, how=state, tolerance=tolerance, runs=runs, crew=crew)
             done_before = runs.find(night.run_id(extract.whole.files))
-            run = verify_run(done_before) if done_before else _score(extract, night, runs=runs, crew=crew)
+            workspace = extract.workspace or night.workspace(runs, extract.whole.files, crew)
+            run = verify_run(done_before) if done_before else _score(extract, night, workspace, runs=runs, crew=crew)
         night.keep_recipe(runs, run, source=Path(source), format=format, tolerance=tolerance, state=state)
+        records = kept_records(extract, as_of, workspace=workspace, crew=crew)
         crew.engine.rest()
         with watch.step("publish"):
-            published = flags.publish(run, schools=extract.whole.schools, students=extract.students)
+            published = publish_night(flags, run, extract, records=records, policy=policy)
         clear_work(runs.root)
         timings = stage_times(watch)
         if done_before is None:
@@ -219,9 +222,8 @@ def _refused_leaves_nothing(runs: RunStore) -> Generator[None]:
         raise
 
 
-def _score(extract: Extract, night: Night, *, runs: RunStore, crew: Crew) -> Run:
+def _score(extract: Extract, night: Night, workspace: Workspace, *, runs: RunStore, crew: Crew) -> Run:
     whole, watch = extract.whole, crew.watch
-    workspace = night.workspace(runs, whole.files, crew) if extract.workspace is None else extract.workspace
     with watch.step("part"):
         assignments = _assignments(extract, night, workspace, runs=runs, crew=crew)
     measured = crew.work("indicators", measure_part, assignments)

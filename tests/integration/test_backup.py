@@ -66,6 +66,8 @@ def test_what_comes_back_is_what_went_in(
     rows = database.backup(tmp_path / "one.zip")
     assert {table: number for table, number in rows.items() if number} == {
         "api_keys": 2,
+        "audit": 3,
+        "audit_heads": 2,
         "jobs": 1,
         "run_districts": 1,
         "runs": 1,

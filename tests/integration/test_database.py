@@ -510,7 +510,7 @@ def test_a_job_of_another_machine_is_given_up_after_the_longest_night(hours: int
 def test_forgetting_takes_every_row_and_counts_anew(database: Database, store: RunStore) -> None:
     run = _night(store, score("ann", tier=3), score("bob", tier=2))
     database.publish(run, **roster())
-    assert {name: len(rows) for name, rows in database.export_student("ann").items()} == {
+    assert {name: len(rows) for name, rows in database.export_student("ann").items() if rows} == {
         "students": 1,
         "scores": 1,
         "reasons": 2,

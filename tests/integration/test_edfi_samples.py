@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import importlib
 import shutil
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -13,6 +15,7 @@ from cis_ews.errors import ReadError
 from cis_ews.readers import read_school_data
 from cis_ews.schema.school_data import SchoolData
 from tests.lib.dirt import accounted, rules_broken
+from tests.lib.toml import write_toml
 
 SAMPLES = Path(__file__).parents[2] / "../shared/samples"
 GRAND_BEND = SAMPLES / "edfi_grandbend_xml"
@@ -52,13 +55,39 @@ def test_what_the_package_lacks_is_said() -> None:
     assert data().students.height + data().rows_reduced["students"] == 960
 
 
-def test_students_of_both_standards_agree_in_id_name_and_school() -> None:
-    roster = read_school_data(SAMPLES / "oneroster_grandbend/oneroster_1p1", format="oneroster").students
-    columns = ["student_id", "first_name", "last_name"]
-    both = roster.select(columns).join(data().students.select(columns), on="student_id", how="inner", suffix="_edfi")
-    assert both.height > 0
-    assert (both["first_name"] == both["first_name_edfi"]).all()
-    assert (both["last_name"] == both["last_name_edfi"]).all()
+EIGHT = SAMPLES / "oneroster_grandbend/oneroster_1p1"
+
+
+def schools_of_interventions() -> dict[str, str]:
+    """Student -> the school of the intervention that names the student: where the package says it of all eight."""
+    etree: Any = importlib.import_module("lxml.etree")
+    found = etree.parse(GRAND_BEND / "StudentIntervention.xml").iter("{*}StudentInterventionAssociation")
+    return {each.findtext(".//{*}StudentUniqueId"): each.findtext(".//{*}EducationOrganizationId") for each in found}
+
+
+def test_the_same_eight_students_by_both_standards(tmp_path: Path) -> None:
+    """They agree in id, names and school; that their birth dates differ is counted, and no date is told."""
+    sources = {
+        "edfi": {
+            "path": str(GRAND_BEND),
+            "format": "edfi",
+            "tables": ["schools", "calendar_days", "students", "enrollments", "attendance_events", "incidents"],
+        },
+        "sis": {"path": str(EIGHT), "format": "oneroster", "tables": ["students"]},
+    }
+    toml = write_toml(tmp_path / "all.toml", {"config_version": 1, "reader": "combine", "sources": sources})
+    combined = read_school_data(toml, format="combine")
+    assert [note for note in combined.coverage.notes if note.startswith("students: 8 are")] == [
+        "students: 8 are both in edfi and in sis; they differ in birth_date of 8; what edfi says counts"
+    ]
+    assert "schools: 1 are both in edfi and in sis; they agree" in combined.coverage.notes
+    roster = read_school_data(EIGHT, format="oneroster")
+    schools = dict(roster.enrollments.select("student_id", "school_id").iter_rows())
+    assert len(schools) == 8
+    assert schools.items() <= schools_of_interventions().items()
+    said = str(combined.coverage.to_dict())
+    dates = [str(day) for day in roster.students["birth_date"]] + roster.students["last_name"].to_list()
+    assert [each for each in (*schools, *dates) if each in said] == []
 
 
 def _with_schemas(folder: Path) -> str:

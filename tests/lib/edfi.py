@@ -17,7 +17,7 @@ ACTIONS = {
     "classroom_exclusion": "Removal from Classroom",
     "short_term_suspension": "Out of School Suspension",
     "long_term_suspension": "Out of School Suspension",
-    "expulsion": "Expulsion",
+    **dict.fromkeys(("expulsion", "emergency_expulsion"), "Expulsion"),
 }
 SEVERITIES = {"major": "State Offense", "minor": "School Code of Conduct"}
 LEVELS = {"elementary": "Elementary School", "middle": "Middle School", "high": "High School", "other": "All Levels"}

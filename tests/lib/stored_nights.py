@@ -75,7 +75,7 @@ def contents(given_scores: Iterable[dict[str, Any]] = (), /, **changed: Any) -> 
         "rules": _frame([rule_result(student) for student in students], RuleResults),
         "indicators": pl.DataFrame({"student_id": students, "absence_rate_ytd": [0.125] * len(rows)}),
     }
-    tables |= {name: changed.pop(name) for name in (*tables, "contributions") if name in changed}
+    tables |= {name: changed.pop(name) for name in (*tables, "contributions", "changes") if name in changed}
     return RunContents(**(given | {"tables": tables} | changed))
 
 

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 KINDS = [kind for _, kind in inspect.getmembers(errors, inspect.isclass) if issubclass(kind, errors.EwsError)]
 EXIT_CODES = {
+    errors.CaseError: 2,
     errors.ConfigError: 2,
     errors.DataError: 3,
     errors.ModelError: 4,

@@ -110,7 +110,7 @@ def test_shipped_mappings_load(path: Path) -> None:
 
 
 def test_a_mapping_that_is_not_there(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match="there is no such mapping"):
+    with pytest.raises(ConfigError, match="there is no such file"):
         read_school_data(tmp_path, format=str(tmp_path / "nowhere.toml"))
 
 

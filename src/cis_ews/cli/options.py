@@ -24,13 +24,19 @@ def parse_day(text: str) -> date:
         raise typer.BadParameter(message) from None
 
 
-Source = Annotated[Path, typer.Argument(metavar="SOURCE", help="A folder or zip with the extract.", show_default=False)]
+Source = Annotated[
+    Path,
+    typer.Argument(
+        metavar="SOURCE", help="A folder or zip with the extract, or a TOML that combines several.", show_default=False
+    ),
+]
 Format = Annotated[
     str | None,
     typer.Option(
         "--format",
         metavar="F",
-        help="How SOURCE is laid out: folder, oneroster, cedars, or a TOML's path. Default: the settings'.",
+        help="How SOURCE is laid out: folder, oneroster, cedars, edfi, combine, or a TOML's path. "
+        "Default: the settings'.",
         show_default=False,
     ),
 ]

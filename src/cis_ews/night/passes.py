@@ -28,6 +28,8 @@ from cis_ews.risk.night_model import NightModel, tell
 from cis_ews.risk.rules import RulesModel
 from cis_ews.risk.tiers import TierPolicy, judge_students
 from cis_ews.schema.freshness import schools_in_use
+from cis_ews.schema.school_data import SchoolData
+from cis_ews.schema.student_records import student_records
 from cis_ews.storage.erased import ErasedStudents
 from cis_ews.storage.files import disk_errors
 from cis_ews.storage.frames import TableParts, checked, write_table
@@ -56,6 +58,15 @@ class Assignment:
     def model(self) -> NightModel:
         """What decides, loaded once a process."""
         return night_model(self.rules, self.model_file)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RecordTask:
+    """What a worker has to know to keep the records of a part for those who look behind reasons."""
+
+    workspace: Workspace
+    part: Part
+    as_of: date
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,6 +118,9 @@ def _measure(assignment: Assignment, name: str, watch: Stopwatch) -> dict[str, A
         erased = assignment.erased.among(school_data.students["student_id"])
         cohort = build_cohort(school_data, assignment.as_of, indicators=indicators, erased=erased)
         scored = cohort.rows_of(indicators)
+    with watch.step("records"):
+        task = RecordTask(workspace=assignment.workspace, part=assignment.part, as_of=assignment.as_of)
+        _keep_records(task, school_data)
     with watch.step("keep"), assignment.workspace.piece(name) as piece:
         piece.write("indicators", checked("indicators", scored))
         piece.write("sums", school_sums(scored))
@@ -115,6 +129,24 @@ def _measure(assignment: Assignment, name: str, watch: Stopwatch) -> dict[str, A
         piece.notes["rows_after"] = school_data.rows_after(assignment.as_of)
         piece.notes["schools"] = schools_in_use(school_data.enrollments, assignment.as_of)
     return piece.notes
+
+
+def keep_records(task: RecordTask) -> str:
+    """Keep the records of a part; the name of the piece, which is found where the part was measured tonight."""
+    if task.workspace.done(_records(task)) is None:
+        _keep_records(task, task.part.load())
+    return _records(task)
+
+
+def _keep_records(task: RecordTask, school_data: SchoolData) -> None:
+    records = student_records(school_data, task.as_of)
+    with task.workspace.piece(_records(task)) as piece:
+        piece.write("records", records)
+        piece.notes["first"], piece.notes["last"] = records["student_id"].min(), records["student_id"].max()
+
+
+def _records(task: RecordTask) -> str:
+    return f"records-{task.part.name}"
 
 
 def compare_schools(workspace: Workspace, parts: Sequence[Measured]) -> None:

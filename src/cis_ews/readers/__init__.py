@@ -12,6 +12,8 @@ from cis_ews.readers.base import ReadOptions
 from cis_ews.readers.cedars import read_cedars
 from cis_ews.readers.cedars_config import load_cedars
 from cis_ews.readers.choices import reader_named_in
+from cis_ews.readers.combine import files_below, files_of_combination, read_combined
+from cis_ews.readers.combine_config import READER as COMBINE
 from cis_ews.readers.draft import Draft
 from cis_ews.readers.edfi import read_edfi
 from cis_ews.readers.edfi_config import load_edfi
@@ -20,6 +22,7 @@ from cis_ews.readers.limits import ReadLimits
 from cis_ews.readers.mapping import read_mapped
 from cis_ews.readers.oneroster import read_oneroster
 from cis_ews.readers.oneroster_config import load_oneroster
+from cis_ews.readers.sources import Entry
 from cis_ews.readers.unchanged import unchanged
 from cis_ews.schema.school_data import SchoolData
 
@@ -29,6 +32,7 @@ READERS: Mapping[str, Reader] = {
     "oneroster": read_oneroster,
     "cedars": read_cedars,
     "edfi": read_edfi,
+    COMBINE: lambda path, options: read_combined(path, options, read=_read_draft),
 }
 WITH_CHOICES: Mapping[str, Callable[[Path], Reader]] = {
     "edfi": lambda toml: lambda path, options: read_edfi(path, options, load_edfi(toml)),
@@ -65,12 +69,27 @@ def read_school_data(
         return _reader(format)(Path(path), options).checked(options)
 
 
+def files_of_source(path: Path, format: str, limits: ReadLimits) -> dict[str, Entry]:  # noqa: A002
+    """The files of a source by the names that a run has them under: what may be compared with a run's inputs."""
+    return files_of_combination(path, limits) if format == COMBINE else files_below(path, limits)
+
+
+def _read_draft(format: str, path: Path, options: ReadOptions) -> Draft:  # noqa: A002
+    return _reader(format)(path, options)
+
+
 def _reader(name: str) -> Reader:
     if name in READERS:
         return READERS[name]
     toml = Path(name)
     if toml.suffix == ".toml":
-        chosen = WITH_CHOICES.get(reader_named_in(toml) or "")
+        reader = reader_named_in(toml) or ""
+        if reader == COMBINE:
+            raise ConfigError(
+                f"{toml.name} combines sources: it is the source itself",
+                hint=f"name it in the place of a folder, with --format {COMBINE}",
+            )
+        chosen = WITH_CHOICES.get(reader)
         return chosen(toml) if chosen else lambda path, options: read_mapped(path, toml, options)
     raise ConfigError(
         f"there is no format of the name {name!r}; known are {', '.join(READERS)}",

@@ -27,13 +27,19 @@ class ReadOptions:
     """How a source is read. `tolerance`: share of a table's rows that may be rejected, None for the reader's own.
 
     `as_of`: the day as of which a night scores; a reader that makes one row of several needs it, so that a later one
-    changes nothing. None: everything is read.
+    changes nothing. None: everything is read. `tables`: those that are asked of a source that stands beside others, and
+    need not tell of a whole district; None: it stands alone.
     """
 
     tolerance: float | None = None
     as_of: date | None = None
+    tables: frozenset[str] | None = None
     limits: ReadLimits = field(default_factory=ReadLimits)
     progress: Progress = SILENT
+
+    def asks(self, table: str) -> bool:
+        """Whether a table is asked of the source."""
+        return self.tables is None or table in self.tables
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

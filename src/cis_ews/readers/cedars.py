@@ -101,19 +101,25 @@ def _arranged(
         for letter, table in OF_FILES.items()
         if letter not in rows
     }
-    return drafted(frames, ledger, left_out=left_out, partial=_partial(frames, beside), missing_kinds=MISSING_KINDS)
+    return drafted(
+        frames,
+        ledger,
+        left_out=left_out,
+        partial=_partial(frames),
+        missing_kinds=MISSING_KINDS,
+        calendar_is=None if "calendar_days" in beside else PARTIAL_CALENDAR,
+    )
 
 
 def _has_reported(beside: Mapping[str, pl.DataFrame]) -> bool:
     return "reporting" in beside and not beside["reporting"].is_empty()
 
 
-def _partial(frames: Mapping[str, pl.DataFrame], beside: Mapping[str, pl.DataFrame]) -> dict[str, str]:
-    reasons = [] if "calendar_days" in beside else [PARTIAL_CALENDAR]
-    if "attendance_events" in frames and (frames["attendance_events"]["fraction_absent"] != "1.0").any():
-        reasons.append(PARTIAL_DAYS)
+def _partial(frames: Mapping[str, pl.DataFrame]) -> dict[str, str]:
     partial: dict[str, str] = {Domain.BEHAVIOR: PARTIAL_BEHAVIOR, Domain.COURSEWORK: PARTIAL_COURSEWORK}
-    return partial | ({Domain.ATTENDANCE: "; ".join(reasons)} if reasons else {})
+    if "attendance_events" in frames and (frames["attendance_events"]["fraction_absent"] != "1.0").any():
+        partial[Domain.ATTENDANCE] = PARTIAL_DAYS
+    return partial
 
 
 def _frames(

@@ -8,6 +8,7 @@ from datetime import date
 
 import polars as pl
 
+from cis_ews.enums import Domain
 from cis_ews.readers.base import ReadOptions
 from cis_ews.readers.ledger import Ledger
 from cis_ews.schema.rows import PLACE
@@ -24,7 +25,7 @@ class Draft:
 
     `tolerances`: table, or `default`, -> the share of its rows that may be rejected. `lists_everyone`: students are
     there who are enrolled in no school, and that is no fault. `without_school`: tables whose rows name no school; it is
-    that of the student's enrollment.
+    that of the student's enrollment. `calendar_is`: why days enrolled are known in part, where that is so.
     """
 
     frames: Mapping[str, pl.DataFrame]
@@ -32,6 +33,7 @@ class Draft:
     tolerances: Mapping[str, float] = field(default_factory=dict[str, float])
     lists_everyone: bool = False
     without_school: tuple[str, ...] = ()
+    calendar_is: str | None = None
 
     def checked(self, options: ReadOptions) -> SchoolData:
         """School data. Raises SchemaError and ToleranceError as `check_tables` does."""
@@ -42,8 +44,13 @@ class Draft:
                 whole.frames,
                 tolerance=declared.get(DEFAULT, DEFAULT_TOLERANCE),
                 tolerances=declared,
-                source=whole.source,
+                source=replace(whole.source, partial=whole._partial()),
             )
+
+    def _partial(self) -> Mapping[str, str]:
+        said = [self.calendar_is, self.source.partial.get(Domain.ATTENDANCE)]
+        reasons = "; ".join(reason for reason in said if reason)
+        return {**self.source.partial, Domain.ATTENDANCE: reasons} if reasons else self.source.partial
 
     def _with_schools(self, as_of: date | None) -> Draft:
         """Rows that name no school get that of their student's latest enrollment, then the lowest school_id."""
@@ -57,7 +64,7 @@ class Draft:
             found = pl.col("school_id").is_not_null()
             frames[table] = ledger.keep(rows, found, table=table, rule="student_known", column="student_id")
             ledger.note(f"{table}: the source names no school; a row belongs to the school of the latest enrollment")
-        return replace(self, frames=frames, source=_with(self.source, ledger))
+        return with_ledger(replace(self, frames=frames), ledger)
 
     def _without_unrolled(self) -> Draft:
         """Who is in no school is reduced: nothing is asked of them."""
@@ -72,7 +79,7 @@ class Draft:
                 kept = frames[table].join(unrolled, on="student_id", how="anti", maintain_order="left")
                 ledger.reduce(table, frames[table].height - kept.height, UNROLLED if table == "students" else None)
                 frames[table] = kept
-        return replace(self, frames=frames, source=_with(self.source, ledger))
+        return with_ledger(replace(self, frames=frames), ledger)
 
 
 def drafted(
@@ -83,6 +90,7 @@ def drafted(
     partial: Mapping[str, str] | None = None,
     missing_kinds: Mapping[str, Sequence[str]] | None = None,
     lists_everyone: bool = False,
+    calendar_is: str | None = None,
 ) -> Draft:
     """A draft of frames that may have further columns, and of what the ledger says of their source."""
     return Draft(
@@ -97,6 +105,7 @@ def drafted(
             missing_kinds=missing_kinds or {},
         ),
         lists_everyone=lists_everyone,
+        calendar_is=calendar_is,
     )
 
 
@@ -112,11 +121,16 @@ def latest_schools(enrollments: pl.DataFrame, as_of: date | None) -> pl.DataFram
     return ordered.select("student_id", "school_id").unique("student_id", keep="first", maintain_order=True)
 
 
+def with_ledger(draft: Draft, ledger: Ledger) -> Draft:
+    """The draft with what was found later."""
+    return replace(draft, source=_with(draft.source, ledger))
+
+
 def _with(source: SourceNotes, ledger: Ledger) -> SourceNotes:
-    """The notes of a source with what was found later."""
     reduced = {table: source.reduced.get(table, 0) + ledger.reduced.get(table, 0) for table in TABLES}
     return replace(
         source,
+        files=(*source.files, *ledger.files),
         notes=(*source.notes, *ledger.notes),
         rejections=pl.concat([source.rejections, *ledger.rejections]),
         reduced={table: count for table, count in reduced.items() if count},

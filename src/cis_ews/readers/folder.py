@@ -28,7 +28,7 @@ def read_folder(path: Path, options: ReadOptions) -> Draft:
     """
     entries = list_entries(path, options.limits)
     files = files_of_tables(entries, options.limits)
-    missing = [table for table in REQUIRED_TABLES if table not in files]
+    missing = [table for table in REQUIRED_TABLES if table not in files and options.tables is None]
     if missing:
         raise SchemaError(
             f"{path.name}: {counted(len(missing), 'required table')} missing: {', '.join(missing)}",

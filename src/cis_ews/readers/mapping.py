@@ -37,7 +37,7 @@ def read_mapped(path: Path, mapping_path: Path, options: ReadOptions) -> Draft:
     Raises ConfigError for a mistake in the mapping, UnmappedCodesError for codes that it does not know, and the errors
     of every reader.
     """
-    mapping = load_mapping(mapping_path)
+    mapping = load_mapping(mapping_path, is_whole=options.tables is None)
     entries = list_entries(path, options.limits)
     mapped = _Mapped()
     with options.progress.step("read", total=len(mapping.tables)):

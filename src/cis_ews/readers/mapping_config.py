@@ -6,23 +6,23 @@ docs/formats.md explains every key with an example. A typo is an error that name
 from __future__ import annotations
 
 import codecs
-import tomllib
 from collections.abc import Iterator, Mapping
 from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Literal
 
 import polars as pl
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator, model_validator
 
-from cis_ews.errors import ConfigError
+from cis_ews.readers.choices import load_choices
 from cis_ews.readers.codes import Plain, plain_text
 from cis_ews.readers.draft import DEFAULT
 from cis_ews.schema.parsing import BOOLEANS, DATE_FORMAT
 from cis_ews.schema.school_data import DOMAIN_TABLES, REQUIRED_TABLES, TABLES
-from cis_ews.wording import counted, mistakes
+from cis_ews.wording import counted
 
 Share = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
+WHOLE = "is_whole"
 DerivedTable = Literal["schools", "students", "enrollments", "calendar_days", "reporting"]
 
 
@@ -113,31 +113,22 @@ class SourceMapping(_Strict):
         return self.derive.tables if self.derive else ()
 
     @model_validator(mode="after")
-    def _consistent(self) -> SourceMapping:
-        problems = list(_problems(self))
+    def _consistent(self, info: ValidationInfo) -> SourceMapping:
+        said: dict[str, bool] = info.context or {}
+        problems = [*_problems(self), *(_lacking(self) if said.get(WHOLE, True) else ())]
         if problems:
             raise ValueError("; ".join(problems))
         return self
 
 
-def load_mapping(path: Path) -> SourceMapping:
-    """A mapping from its TOML file. Raises ConfigError that names the key of every mistake."""
-    try:
-        return SourceMapping.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
-    except FileNotFoundError:
-        raise ConfigError(f"{path}: there is no such mapping", hint="check the path") from None
-    except OSError:
-        raise ConfigError(f"{path}: the mapping cannot be read", hint="give the path of a TOML file") from None
-    except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise ConfigError(f"{path.name}: this is no TOML: {error}", hint="docs/formats.md has an example") from None
-    except ValidationError as error:
-        names = {*SourceMapping.model_fields, *TableMapping.model_fields, *Derivation.model_fields}
-        found = mistakes(error, names=names)
-        raise ConfigError(
-            f"{path.name}: {'; '.join(found)}",
-            hint="docs/formats.md explains every key",
-            keys=[".".join(str(part) for part in each["loc"]) for each in error.errors()],
-        ) from None
+def load_mapping(path: Path, *, is_whole: bool = True) -> SourceMapping:
+    """A mapping from its TOML file. `is_whole`: whether it has to tell of a whole district, with nothing beside it.
+
+    Raises ConfigError that names the key of every mistake.
+    """
+    return load_choices(
+        path, SourceMapping, page="docs/formats.md", sections=(TableMapping, Derivation), context={WHOLE: is_whole}
+    )
 
 
 def _problems(mapping: SourceMapping) -> Iterator[str]:
@@ -148,14 +139,18 @@ def _problems(mapping: SourceMapping) -> Iterator[str]:
         yield f"derive.tables: {table} is mapped already"
     if mapping.derived and "attendance_events" not in mapping.tables:
         yield "derive.tables: tables are derived from attendance_events, which is not mapped"
+    for table, each in mapping.tables.items():
+        if table in TABLES:
+            yield from (f"tables.{table}.{problem}" for problem in _table_problems(table, each))
+
+
+def _lacking(mapping: SourceMapping) -> Iterator[str]:
+    """What a mapping that stands alone cannot do without."""
     given = {*mapping.tables, *mapping.derived}
     for table in (each for each in REQUIRED_TABLES if each not in given):
         yield f"tables.{table} is missing, and not derived"
     if not any(table in given for tables in DOMAIN_TABLES.values() for table in tables):
         yield "tables: no attendance, behavior or coursework table is mapped"
-    for table, each in mapping.tables.items():
-        if table in TABLES:
-            yield from (f"tables.{table}.{problem}" for problem in _table_problems(table, each))
 
 
 def _table_problems(table: str, mapping: TableMapping) -> Iterator[str]:

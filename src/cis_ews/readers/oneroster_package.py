@@ -55,7 +55,9 @@ def read_packages(path: Path, options: ReadOptions, ledger: Ledger) -> dict[str,
     """
     packages = _packages(path, options, ledger)
     _require(path.name, packages)
-    used = [file for file in USED if any(file in package.modes for package in packages)]
+    there = [file for file in USED if any(file in package.modes for package in packages)]
+    # By far the largest file is read where somebody asks for grades.
+    used = [file for file in there if file != "results" or options.asks(SERVES[file])]
     with options.progress.step("read", total=len(used)):
         tables: dict[str, pl.DataFrame] = {}
         for file in used:

@@ -104,10 +104,15 @@ class SchoolData:
 
         Of tables that are known in advance there is none.
         """
-        dated = {name: self.table(name) for name in EVENT_DATES}
-        dated["course_grades"] = known_grades(self.course_grades, self.calendar_days)
-        dated["student_years"] = known_years(self.student_years, self.calendar_days)
-        return {name: rows[EVENT_DATES[name]] for name, rows in dated.items()}
+        return {name: self.dated(name)[column] for name, column in EVENT_DATES.items()}
+
+    def dated(self, name: str) -> pl.DataFrame:
+        """A table with the day from which each of its rows is known, in the column that `EVENT_DATES` names."""
+        if name == "course_grades":
+            return known_grades(self.course_grades, self.calendar_days)
+        if name == "student_years":
+            return known_years(self.student_years, self.calendar_days)
+        return self.table(name)
 
     def rows_after(self, as_of: date) -> dict[str, int]:
         """Rows dated after a day, by table: a night as of that day ignores them."""

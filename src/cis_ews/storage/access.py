@@ -9,11 +9,15 @@ from cis_ews.enums import Role
 
 @dataclass(frozen=True, slots=True)
 class Grant:
-    """A role in a school, in a district (no school named) or everywhere (no district named)."""
+    """A role in a school, in a district (no school named) or everywhere (no district named).
+
+    `is_emergency`: it was taken for an hour with a reason, and ends by itself.
+    """
 
     role: Role
     district_id: str | None = None
     school_id: str | None = None
+    is_emergency: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

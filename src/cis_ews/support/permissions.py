@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -31,8 +31,8 @@ class May(StrEnum):
     BREAK_GLASS = "break_glass"
 
 
-_STUDENTS = frozenset({May.SEE_STUDENTS, May.SEE_NUMBERS, May.SEE_DATA_HEALTH})
-_MANAGER = _STUDENTS | {May.SEE_RISK, May.EXPORT, May.SEE_NETWORK}
+_STUDENTS = frozenset({May.SEE_STUDENTS, May.SEE_NUMBERS})
+_MANAGER = _STUDENTS | {May.SEE_RISK, May.EXPORT, May.SEE_NETWORK, May.SEE_DATA_HEALTH}
 
 ROLES: Mapping[Role, frozenset[May]] = {
     Role.COORDINATOR: _STUDENTS | {May.DECIDE, May.EXPORT},
@@ -53,6 +53,8 @@ ROLE_WORDS: Mapping[Role, str] = {
     Role.DATA_STEWARD: "data steward",
     Role.ADMINISTRATOR: "administrator",
 }
+
+EMERGENCY = "emergency access, for an hour and with a reason"
 
 WHY_NOT: Mapping[May, str] = {
     May.SEE_STUDENTS: "Your role does not show students here",
@@ -95,6 +97,8 @@ def why_allowed(
         if may not in ROLES[grant.role]:
             continue
         if district_id is None or _covers(grant, district_id, school_id):
+            if grant.is_emergency:
+                return EMERGENCY
             return f"{ROLE_WORDS[grant.role]} of this {_place(grant)}" if grant.district_id else ROLE_WORDS[grant.role]
         if is_own and grant.role is Role.COORDINATOR:
             return "site coordinator with this student in the caseload"
@@ -117,6 +121,29 @@ def check(
     if allowed is None:
         raise NotAllowedError(WHY_NOT[may], hint="your administrator gives roles")
     return allowed
+
+
+def administers(viewer: Viewer, grants: Sequence[Grant]) -> bool:
+    """Whether a viewer is administrator over all of these grants: everything, or the one district that they are of.
+
+    Who could reset the password of somebody with more could become that person.
+    """
+    own = administered(viewer)
+    return own is None or (bool(grants) and all(grant.district_id in own for grant in grants))
+
+
+def administered(viewer: Viewer) -> frozenset[str] | None:
+    """The districts that a viewer is administrator of; None: every one."""
+    own = {grant.district_id for grant in viewer.grants if May.ADMINISTER in ROLES[grant.role]}
+    return None if None in own else frozenset(district for district in own if district is not None)
+
+
+def roles_at(viewer: Viewer, district_id: str, school_id: str, *, is_own: bool = False) -> frozenset[Role]:
+    """What a viewer is with regard to a student of a school. `is_own`: the student is in the viewer's caseload."""
+    roles = {grant.role for grant in viewer.grants if _covers(grant, district_id, school_id)}
+    if is_own:
+        roles |= {Role.COORDINATOR} & {grant.role for grant in viewer.grants}
+    return frozenset(roles)
 
 
 def scope_of(viewer: Viewer) -> Scope:

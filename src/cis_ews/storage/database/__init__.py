@@ -14,6 +14,7 @@ if missing := [name for name in ("sqlalchemy", "alembic") if find_spec(name) is 
 
 from cis_ews.storage.database.audit import AuditFault, AuditReport, AuditRow, Event
 from cis_ews.storage.database.database import Database
+from cis_ews.storage.database.exceptions import Emergency, Stop
 from cis_ews.storage.database.people import By, Credentials, NewPerson, Person
 from cis_ews.storage.database.rows import (
     ApiKey,
@@ -37,6 +38,7 @@ __all__ = [
     "By",
     "Credentials",
     "Database",
+    "Emergency",
     "Event",
     "FlagRow",
     "Job",
@@ -50,5 +52,6 @@ __all__ = [
     "ScorePage",
     "ScoreRow",
     "SignedIn",
+    "Stop",
     "StudentReasons",
 ]

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
@@ -88,6 +88,7 @@ class Audit:
         self,
         *,
         district_id: str | None = None,
+        district_ids: Collection[str] | None = None,
         person_id: str | None = None,
         ref: str | None = None,
         action: AuditAction | None = None,
@@ -98,6 +99,8 @@ class Audit:
         table = tables.audit
         named = {"district_id": district_id, "person_id": person_id, "ref": ref, "action": action}
         conditions = [table.c[name] == value for name, value in named.items() if value is not None]
+        if district_ids is not None:
+            conditions.append(table.c.district_id.in_(sorted(district_ids)))
         if since is not None:
             conditions.append(table.c.at >= since)
         query = select(table).where(*conditions).order_by(table.c.at.desc(), table.c.number.desc()).limit(limit)

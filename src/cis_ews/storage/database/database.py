@@ -11,10 +11,16 @@ from typing import Self
 import polars as pl
 
 from cis_ews.errors import EwsError
+from cis_ews.storage.cases import NightRule
 from cis_ews.storage.database import backups, flags, jobs, keys, migrating, people, publishing, rights
 from cis_ews.storage.database.audit import Audit
+from cis_ews.storage.database.cases import Cases
 from cis_ews.storage.database.engine import Connections
-from cis_ews.storage.database.people import People
+from cis_ews.storage.database.exceptions import Emergencies, Switch
+from cis_ews.storage.database.meetings import Meetings
+from cis_ews.storage.database.pages import Pages
+from cis_ews.storage.database.people import FROM_COMMAND_LINE, By, People
+from cis_ews.storage.database.records import RecordSource
 from cis_ews.storage.database.rows import (
     ApiKey,
     FlagRow,
@@ -37,8 +43,8 @@ class Database:
     """A database by its URL: `sqlite:///path/cis_ews.db` or `postgresql+psycopg://user:password@host/name`.
 
     Use it as a context manager, or call `close`. Making it opens nothing. It may be used by several threads. Every
-    method raises StorageError where the database is out of reach or not at this version's step. `people`, `sessions`
-    and `audit` are doors of their own, with the same errors.
+    method raises StorageError where the database is out of reach or not at this version's step. `people`, `sessions`,
+    `audit`, `pages`, `switch`, `emergencies`, `cases` and `meetings` are doors of their own, with the same errors.
     """
 
     def __init__(self, url: str) -> None:
@@ -47,6 +53,11 @@ class Database:
         self.people = People(self._transactions)
         self.sessions = Sessions(self._transactions)
         self.audit = Audit(self._transactions)
+        self.pages = Pages(self._transactions)
+        self.switch = Switch(self._transactions)
+        self.emergencies = Emergencies(self._transactions)
+        self.cases = Cases(self._transactions)
+        self.meetings = Meetings(self._transactions)
 
     def __enter__(self) -> Self:
         return self
@@ -84,15 +95,27 @@ class Database:
         with self._connections.writing(alone=True) as connection:
             migrating.upgrade(connection)
 
-    def publish(self, run: Run, *, schools: pl.DataFrame, students: pl.DataFrame | pl.LazyFrame) -> PublishReport:
+    def publish(
+        self,
+        run: Run,
+        *,
+        schools: pl.DataFrame,
+        students: pl.DataFrame | pl.LazyFrame,
+        records: RecordSource | None = None,
+        rule: NightRule | None = None,
+    ) -> PublishReport:
         """Make a run current in each of its districts, in one transaction: a reader sees last night or this one.
 
         A district is one that has a score in the run; what it had is replaced whole. A district whose current run has
         a newer as-of date keeps it. `schools`, `students`: those of the extract that the run was made from, for
-        districts and names; `students` may be lazy, and is then read in slices.
+        districts and names; `students` may be lazy, and is then read in slices. `records`: what lies behind
+        the reasons, by student; without them pages say that none were kept. `rule`: what the night does to cases, in
+        the same transaction; without one it leaves them as they are.
         """
         with self._transactions.writing(alone=True) as connection:
-            return publishing.publish_run(connection, run, schools=schools, students=students)
+            return publishing.publish_run(
+                connection, run, schools=schools, students=students, records=records, rule=rule
+            )
 
     def runs_of(self, district_id: str, *, limit: int = 100) -> list[RunRow]:
         """The runs of a district, newest first."""
@@ -141,20 +164,20 @@ class Database:
         with self._transactions.reading() as connection:
             return flags.flags_of_school(connection, district_id, school_id)
 
-    def create_key(self, district_id: str, label: str) -> tuple[str, str]:
+    def create_key(self, district_id: str, label: str, *, by: By = FROM_COMMAND_LINE) -> tuple[str, str]:
         """A new key: its id, and the whole key, which is shown this once."""
         with self._transactions.writing() as connection:
-            return keys.create_key(connection, district_id, label)
+            return keys.create_key(connection, district_id, label, by=by)
 
     def check_key(self, text: str) -> ApiKey | None:
         """The key that a text is; None if there is none such or it was revoked."""
         with self._transactions.reading() as connection:
             return keys.check_key(connection, text)
 
-    def revoke_key(self, key_id: str) -> bool:
+    def revoke_key(self, key_id: str, *, by: By = FROM_COMMAND_LINE) -> bool:
         """End a key; False if there is none such or it had ended before."""
         with self._transactions.writing() as connection:
-            return keys.revoke_key(connection, key_id)
+            return keys.revoke_key(connection, key_id, by=by)
 
     def list_keys(self, district_id: str | None = None) -> list[ApiKey]:
         """The keys, oldest first, the revoked ones too."""

@@ -13,8 +13,11 @@ from datetime import UTC, datetime
 
 from sqlalchemy import Connection, insert, inspect, select, update
 
+from cis_ews.enums import AuditAction
 from cis_ews.errors import ConfigError
 from cis_ews.storage.database import tables
+from cis_ews.storage.database.audit import Event, record
+from cis_ews.storage.database.people import FROM_COMMAND_LINE, By
 from cis_ews.storage.database.rows import ApiKey
 
 _KEY = re.compile(r"cisews_([0-9a-f]{12})_([0-9a-f]{64})", re.ASCII)
@@ -22,7 +25,7 @@ _FIELDS = tuple(ApiKey.__dataclass_fields__)
 _COLUMNS = [tables.api_keys.c[name] for name in _FIELDS]
 
 
-def create_key(connection: Connection, district_id: str, label: str) -> tuple[str, str]:
+def create_key(connection: Connection, district_id: str, label: str, *, by: By = FROM_COMMAND_LINE) -> tuple[str, str]:
     """A new key of a district: its id, and the whole key, which is shown this once."""
     if not district_id:
         raise ConfigError("a key needs a district", hint="name one that has a published run")
@@ -36,6 +39,7 @@ def create_key(connection: Connection, district_id: str, label: str) -> tuple[st
             created_at=datetime.now(UTC),
         )
     )
+    _record(connection, AuditAction.KEY_CREATED, key_id, district_id=district_id, by=by)
     return key_id, f"cisews_{key_id}_{secret}"
 
 
@@ -52,11 +56,14 @@ def check_key(connection: Connection, text: str) -> ApiKey | None:
     return ApiKey(**dict(zip(_FIELDS, found[1:], strict=True)))
 
 
-def revoke_key(connection: Connection, key_id: str) -> bool:
+def revoke_key(connection: Connection, key_id: str, *, by: By = FROM_COMMAND_LINE) -> bool:
     """End a key; False if there is no such key or it had ended before."""
     table = tables.api_keys
     ending = update(table).where(table.c.key_id == key_id, table.c.revoked_at.is_(None))
-    return connection.execute(ending.values(revoked_at=datetime.now(UTC))).rowcount == 1
+    district = connection.scalar(ending.values(revoked_at=datetime.now(UTC)).returning(table.c.district_id))
+    if district is not None:
+        _record(connection, AuditAction.KEY_REVOKED, key_id, district_id=district, by=by)
+    return district is not None
 
 
 def revoked_keys(connection: Connection) -> list[str]:
@@ -74,6 +81,17 @@ def list_keys(connection: Connection, district_id: str | None) -> list[ApiKey]:
     if district_id is not None:
         query = query.where(table.c.district_id == district_id)
     return [ApiKey(**row) for row in connection.execute(query).mappings()]
+
+
+def _record(connection: Connection, action: AuditAction, key_id: str, *, district_id: str, by: By) -> None:
+    event = Event(
+        action=action,
+        why_allowed=by.why_allowed,
+        district_id=district_id,
+        person_id=by.person_id,
+        detail={"key": key_id},
+    )
+    record(connection, event)
 
 
 def _hash(secret: str) -> str:

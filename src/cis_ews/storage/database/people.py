@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import secrets
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -72,13 +72,16 @@ class By:
     why_allowed: str = COMMAND_LINE
 
 
+FROM_COMMAND_LINE = By()
+
+
 class People:
     """The door to accounts; each change and its audit entry are one transaction."""
 
     def __init__(self, transactions: Transactions) -> None:
         self._transactions = transactions
 
-    def add(self, new: NewPerson, *, grants: Iterable[Grant] = (), by: By = By()) -> str:
+    def add(self, new: NewPerson, *, grants: Iterable[Grant] = (), by: By = FROM_COMMAND_LINE) -> str:
         """Somebody new; returns the person_id. Raises ConfigError where the e-mail address is taken."""
         person_id, now = secrets.token_hex(16), datetime.now(UTC)
         email = plain_email(new.email)
@@ -122,14 +125,14 @@ class People:
         with self._transactions.reading() as connection:
             return next(iter(_find(connection, tables.people.c.email == email.strip().lower())), None)
 
-    def grant(self, person_id: str, grant: Grant, *, by: By = By()) -> None:
+    def grant(self, person_id: str, grant: Grant, *, by: By = FROM_COMMAND_LINE) -> None:
         """Give a role; changes nothing if it was given before."""
         with self._transactions.writing() as connection:
             _known(connection, person_id)
             if not connection.execute(select(tables.grants).where(_is(person_id, grant))).first():
                 _grant(connection, person_id, grant, by=by)
 
-    def revoke(self, person_id: str, grant: Grant, *, by: By = By()) -> bool:
+    def revoke(self, person_id: str, grant: Grant, *, by: By = FROM_COMMAND_LINE) -> bool:
         """Take a role away; False if it was not there."""
         with self._transactions.writing() as connection:
             is_gone = connection.execute(delete(tables.grants).where(_is(person_id, grant))).rowcount == 1
@@ -137,7 +140,9 @@ class People:
                 _record_grant(connection, AuditAction.ROLE_REVOKED, person_id, grant=grant, by=by)
         return is_gone
 
-    def set_password(self, person_id: str, password_hash: str, *, is_temporary: bool = False, by: By = By()) -> None:
+    def set_password(
+        self, person_id: str, password_hash: str, *, is_temporary: bool = False, by: By = FROM_COMMAND_LINE
+    ) -> None:
         """Set a password: unlocks the account and ends the person's sessions."""
         values = {
             "password_hash": password_hash,
@@ -151,19 +156,19 @@ class People:
             _change(connection, person_id, action, by=by, values=values)
             _end_sessions(connection, person_id)
 
-    def disable(self, person_id: str, *, by: By = By()) -> None:
+    def disable(self, person_id: str, *, by: By = FROM_COMMAND_LINE) -> None:
         """Close an account at once, and end the person's sessions."""
         with self._transactions.writing() as connection:
             values = {"disabled_at": datetime.now(UTC)}
             _change(connection, person_id, AuditAction.PERSON_DISABLED, by=by, values=values)
             _end_sessions(connection, person_id)
 
-    def enable(self, person_id: str, *, by: By = By()) -> None:
+    def enable(self, person_id: str, *, by: By = FROM_COMMAND_LINE) -> None:
         """Open a closed account again."""
         with self._transactions.writing() as connection:
             _change(connection, person_id, AuditAction.PERSON_ENABLED, by=by, values={"disabled_at": None})
 
-    def unlock(self, person_id: str, *, by: By = By()) -> None:
+    def unlock(self, person_id: str, *, by: By = FROM_COMMAND_LINE) -> None:
         """End the wait after too many wrong passwords."""
         with self._transactions.writing() as connection:
             values = {"failed_attempts": 0, "locked_until": None}
@@ -291,15 +296,24 @@ def plain_email(text: str) -> str:
     return email
 
 
-def grants_of(connection: Connection, person_ids: Iterable[str]) -> Mapping[str, tuple[Grant, ...]]:
+def grants_of(connection: Connection, person_ids: Sequence[str]) -> Mapping[str, tuple[Grant, ...]]:
     """The grants of some people, in a fixed order."""
     table = tables.grants
-    query = select(table).where(table.c.person_id.in_(list(person_ids)))
+    query = select(table).where(table.c.person_id.in_(person_ids))
     found: dict[str, tuple[Grant, ...]] = {}
     for row in connection.execute(query.order_by(table.c.role, table.c.district_id, table.c.school_id)):
         grant = Grant(Role(row.role), row.district_id or None, row.school_id or None)
         found[row.person_id] = (*found.get(row.person_id, ()), grant)
+    for person_id, grant in _emergency_grants(connection, person_ids):
+        found[person_id] = (*found.get(person_id, ()), grant)
     return found
+
+
+def _emergency_grants(connection: Connection, person_ids: Sequence[str]) -> Iterator[tuple[str, Grant]]:
+    table = tables.emergencies
+    open_ones = select(table).where(table.c.person_id.in_(person_ids), table.c.until > datetime.now(UTC))
+    for row in connection.execute(open_ones.order_by(table.c.since)):
+        yield row.person_id, Grant(Role.SCHOOL_STAFF, row.district_id, row.school_id, is_emergency=True)
 
 
 def _find(connection: Connection, *conditions: ColumnElement[bool]) -> list[Person]:

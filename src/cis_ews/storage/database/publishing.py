@@ -4,16 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 import polars as pl
 from sqlalchemy import Connection, delete, insert, select, update
 
 from cis_ews.errors import StorageError
+from cis_ews.storage.cases import NightRule
 from cis_ews.storage.database import tables
 from cis_ews.storage.database.bulk import insert_frame, insert_rows
 from cis_ews.storage.database.carried import carried_over
+from cis_ews.storage.database.case_nights import follow_night
+from cis_ews.storage.database.history import keep_changes
+from cis_ews.storage.database.records import RecordSource, record_blocks
 from cis_ews.storage.database.replacing import Block, blocks_of, clear, replace_scores, retire
 from cis_ews.storage.database.rows import PublishReport
 from cis_ews.storage.runs import Run
@@ -29,13 +33,20 @@ class _Night:
     report: PublishReport
     is_everyone: bool
     """Whether no other district has flags."""
+    rule: NightRule | None = None
 
 
 def publish_run(
-    connection: Connection, run: Run, *, schools: pl.DataFrame, students: pl.DataFrame | pl.LazyFrame
+    connection: Connection,
+    run: Run,
+    *,
+    schools: pl.DataFrame,
+    students: pl.DataFrame | pl.LazyFrame,
+    records: RecordSource | None,
+    rule: NightRule | None = None,
 ) -> PublishReport:
     """Make a run current in each district that has a score in it, unless the district has a newer as-of date."""
-    night = _read(connection, run, schools)
+    night = replace(_read(connection, run, schools), rule=rule)
     districts = night.report.published
     _record_run(connection, night)
     _record_districts(connection, night)
@@ -44,19 +55,32 @@ def publish_run(
         with ThreadPoolExecutor(1) as beside:
             people = night.scores.select("student_id", "district_id", "school_id")
             blocks = beside.submit(blocks_of, run, people, students, districts=districts)
-            _replace(connection, night, schools, blocks=blocks)
+            _replace(connection, night, schools, blocks=blocks, records=records)
     return night.report
 
 
-def _replace(connection: Connection, night: _Night, schools: pl.DataFrame, *, blocks: Future[list[Block]]) -> None:
+def _replace(
+    connection: Connection,
+    night: _Night,
+    schools: pl.DataFrame,
+    *,
+    blocks: Future[list[Block]],
+    records: RecordSource | None,
+) -> None:
     districts, is_everyone = night.report.published, night.is_everyone
     is_published = pl.col("district_id").is_in(districts)
     scores = carried_over(connection, night.scores.filter(is_published), now=night.published_at)
-    for table in (tables.schools, tables.students):
+    for table in (tables.schools, tables.students, tables.student_records):
         clear(connection, table, districts, is_everyone=is_everyone)
     insert_frame(connection, tables.schools, _sorted(schools.filter(is_published)))
     old = replace_scores(connection, scores, districts=districts, is_everyone=is_everyone)
     insert_rows(connection, tables.students, blocks.result())
+    if records is not None:
+        people = night.scores.filter(is_published).select("student_id", "district_id", "school_id")
+        insert_rows(connection, tables.student_records, record_blocks(people, records))
+    keep_changes(connection, night.run, schools, districts=districts)
+    if night.rule is not None:
+        follow_night(connection, districts, rule=night.rule, now=night.published_at)
     retire(connection, old, districts)
 
 
@@ -120,4 +144,5 @@ def _counts(scores: pl.DataFrame, districts: Sequence[str]) -> pl.DataFrame:
 
 
 def _sorted(schools: pl.DataFrame) -> pl.DataFrame:
-    return schools.select(tables.schools.columns.keys()).sort("district_id", "school_id")
+    known = set(tables.schools.columns.keys())
+    return schools.select(name for name in schools.columns if name in known).sort("district_id", "school_id")

@@ -6,24 +6,37 @@ from collections.abc import Collection, Sequence
 from datetime import date, datetime
 
 import polars as pl
-from sqlalchemy import ColumnElement, Connection, Table, delete, func, insert, select, text, update
+from sqlalchemy import ColumnElement, Connection, Table, delete, exists, func, insert, select, text, update
 
 from cis_ews.errors import StorageError
 from cis_ews.storage.database import tables
 from cis_ews.storage.database.blocks import SCHEMA, students_of_school, without
+from cis_ews.storage.database.records import records_of_student, records_without
 from cis_ews.storage.database.refs import refs_in_districts
 from cis_ews.storage.runs import Run
 
-_OF_DISTRICTS = (tables.schools, tables.students, tables.scores)
-_BY_REF = (tables.caseloads,)
+_OF_DISTRICTS = (tables.schools, tables.students, tables.student_records, tables.scores)
+_BY_REF = (tables.caseloads, tables.tier_changes)
 """Tables that know a student by the ref. The audit is none of them: it keeps that somebody looked, under the ref."""
+_OF_CASES = (
+    tables.cases,
+    tables.reviews,
+    tables.contacts,
+    tables.tickets,
+    tables.plans,
+    tables.meeting_students,
+    tables.goals,
+    tables.check_ins,
+)
+"""What people did, under the case of the student; each after the table that it goes with."""
 ERASURES = "erasures"
 _CHUNK = 500
 """Ids in one statement: far below what either database takes."""
 
 
 def export_student(connection: Connection, student_id: str) -> dict[str, list[dict[str, object]]]:
-    """Every row about a student, with dates as ISO text: scores, and from the blocks names and reasons."""
+    """Every row about a student, with dates as ISO text: scores, and from the blocks names, reasons and
+    the records behind them."""
     rows = connection.execute(select(tables.scores).where(tables.scores.c.student_id == student_id)).mappings()
     exported: dict[str, list[dict[str, object]]] = {"students": [], "scores": [], "reasons": []}
     for row in sorted(rows, key=lambda row: (row["district_id"], row["ref"])):
@@ -34,7 +47,12 @@ def export_student(connection: Connection, student_id: str) -> dict[str, list[di
             reasons = person.pop("reasons")
             exported["students"].append(key | person)
             exported["reasons"] += [key | reason for reason in reasons]
+        place = (row["district_id"], row["school_id"])
+        for table, found in records_of_student(connection, place, student_id).items():
+            of_table = exported.setdefault(table, [])
+            of_table += [key | {name: _plain(value) for name, value in record.items()} for record in found]
     exported |= {table.name: _of_refs(connection, student_id, table=table) for table in _BY_REF}
+    exported |= {table.name: _of_case(connection, student_id, table=table) for table in _OF_CASES}
     return exported
 
 
@@ -45,13 +63,31 @@ def _of_refs(connection: Connection, student_id: str, *, table: Table) -> list[d
     return [{name: _plain(value) for name, value in row.items()} for row in rows]
 
 
+def _of_case(connection: Connection, student_id: str, *, table: Table) -> list[dict[str, object]]:
+    query = select(table).where(_is_of_cases(table, [student_id])).order_by(*table.primary_key)
+    return [{name: _plain(value) for name, value in row.items()} for row in connection.execute(query).mappings()]
+
+
+def _is_of_cases(table: Table, student_ids: Collection[str]) -> ColumnElement[bool]:
+    cases, plans, goals = tables.cases, tables.plans, tables.goals
+    if table is cases:
+        return cases.c.student_id.in_(student_ids)
+    if table is goals:
+        return goals.c.plan_id.in_(select(plans.c.plan_id).where(_is_of_cases(plans, student_ids)))
+    if table is tables.check_ins:
+        return table.c.goal_id.in_(select(goals.c.goal_id).where(_is_of_cases(goals, student_ids)))
+    same = (cases.c.district_id == table.c.district_id, cases.c.ref == table.c.ref)
+    return exists().where(*same, cases.c.student_id.in_(student_ids))
+
+
 def _plain(value: object) -> object:
     return value.isoformat() if isinstance(value, date | datetime) else value
 
 
 def all_student_ids(connection: Connection) -> list[str]:
     """Every student of whom there is a row."""
-    return list(connection.scalars(select(tables.scores.c.student_id).distinct()))
+    of_scores, *others = (select(table.c.student_id) for table in (tables.scores, tables.tier_changes, tables.cases))
+    return list(connection.scalars(of_scores.union(*others)))
 
 
 def forget_students(connection: Connection, student_ids: Collection[str]) -> int:
@@ -70,8 +106,15 @@ def _forget(connection: Connection, student_ids: Sequence[str]) -> int:
     found = select(scores.c.district_id, scores.c.school_id, scores.c.student_id).where(is_of_them)
     for district, school, student in connection.execute(found):
         by_school.setdefault((district, school), []).append(student)
-    in_blocks = sum(without(connection, school, students) for school, students in by_school.items())
+    in_blocks = sum(
+        without(connection, school, students) + records_without(connection, school, students)
+        for school, students in by_school.items()
+    )
     by_ref = sum(_forget_refs(connection, student_ids, table=table) for table in _BY_REF)
+    by_ref += sum(
+        connection.execute(delete(table).where(_is_of_cases(table, student_ids))).rowcount
+        for table in reversed(_OF_CASES)
+    )
     return in_blocks + by_ref + connection.execute(delete(scores).where(is_of_them)).rowcount
 
 
@@ -137,5 +180,5 @@ def purge(connection: Connection) -> None:
                 hint="run the same command again when the service is quiet",
             )
         return
-    for table in (tables.students, tables.scores):
+    for table in (tables.students, tables.student_records, tables.scores, tables.tier_changes, *_OF_CASES):
         connection.execute(text(f"VACUUM FULL {table.name}"))

@@ -13,6 +13,7 @@ from cis_ews.enums import AuditAction
 from cis_ews.storage.access import Grant
 from cis_ews.storage.database import tables
 from cis_ews.storage.database.audit import Event, record
+from cis_ews.storage.database.exceptions import Stop, stop_of
 from cis_ews.storage.database.people import grants_of
 from cis_ews.storage.database.transactions import Transactions
 
@@ -30,7 +31,10 @@ class Limits:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SignedIn:
-    """The person behind a session. `has_to_change_password`: the password was set by somebody else."""
+    """The person behind a session. `has_to_change_password`: the password was set by somebody else.
+
+    `stop`: that flags are stopped, which every page says.
+    """
 
     session_id: str
     person_id: str
@@ -39,6 +43,7 @@ class SignedIn:
     locale: str
     has_to_change_password: bool
     grants: tuple[Grant, ...]
+    stop: Stop | None = None
 
 
 class Sessions:
@@ -76,6 +81,7 @@ class Sessions:
         )
         with self._transactions.reading() as connection:
             found = connection.execute(query).one_or_none()
+            stop = stop_of(connection)
             grants = () if found is None else grants_of(connection, [found.person_id]).get(found.person_id, ())
         if found is None:
             return None
@@ -89,6 +95,7 @@ class Sessions:
             locale=found.locale,
             has_to_change_password=found.password_is_temporary,
             grants=grants,
+            stop=stop,
         )
 
     def end(self, token: str) -> None:

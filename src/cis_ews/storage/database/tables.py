@@ -14,16 +14,31 @@ from sqlalchemy import (
     PrimaryKeyConstraint,
     String,
     Table,
+    Text,
     text,
 )
 
 from cis_ews.storage.database.columns import UtcDateTime, metadata
+from cis_ews.storage.database.tables_cases import (
+    cases,
+    check_ins,
+    contacts,
+    goals,
+    meeting_students,
+    meetings,
+    plans,
+    reviews,
+    tickets,
+)
+from cis_ews.storage.database.tables_pages import saved_views, student_records, tier_changes
 from cis_ews.storage.database.tables_people import (
     audit,
     audit_heads,
     caseloads,
+    emergencies,
     grants,
     identities,
+    off_switch,
     people,
     sessions,
 )
@@ -35,18 +50,32 @@ __all__ = [
     "audit",
     "audit_heads",
     "caseloads",
+    "cases",
+    "check_ins",
+    "contacts",
+    "emergencies",
+    "goals",
     "grants",
     "identities",
     "jobs",
+    "meeting_students",
+    "meetings",
     "metadata",
+    "off_switch",
     "people",
+    "plans",
+    "reviews",
     "run_districts",
     "runs",
+    "saved_views",
     "schools",
     "scores",
     "secrets",
     "sessions",
+    "student_records",
     "students",
+    "tickets",
+    "tier_changes",
 ]
 
 
@@ -91,8 +120,13 @@ schools = Table(
     Column("district_id", String, nullable=False),
     Column("school_id", String, nullable=False),
     Column("name", String),
+    Column("level", String),
+    Column("capacity", Integer),
+    Column("reported_through", Date),
+    Column("school_days", Text),
     PrimaryKeyConstraint("district_id", "school_id"),
 )
+"""`capacity`: how many students the coordinator can carry. `school_days`: the year's instructional days as JSON."""
 
 students = Table(
     "students",
@@ -128,6 +162,7 @@ scores = Table(
     Column("changed_at", UtcDateTime, nullable=False),
     Column("publication", Integer, nullable=False, server_default="0"),
     PrimaryKeyConstraint("district_id", "ref", "publication"),
+    Index("scores_by_school", "district_id", "school_id"),
     sqlite_with_rowid=False,
     postgresql_partition_by="LIST (publication)",
 )

@@ -75,6 +75,30 @@ sessions = Table(
 )
 """`session_id`: SHA-256 of what the browser holds, so that the table alone lets nobody in."""
 
+emergencies = Table(
+    "emergencies",
+    metadata,
+    Column("emergency_id", String(32), primary_key=True),
+    _person(),
+    Column("district_id", String, nullable=False),
+    Column("school_id", String, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("since", UtcDateTime, nullable=False),
+    Column("until", UtcDateTime, nullable=False),
+    Index("emergencies_by_person", "person_id", "until"),
+)
+"""Access to a school that an administrator took without having it, why, and until when; kept for good."""
+
+off_switch = Table(
+    "off_switch",
+    metadata,
+    Column("name", String, primary_key=True),
+    Column("person_id", String(32)),
+    Column("reason", Text, nullable=False),
+    Column("since", UtcDateTime, nullable=False),
+)
+"""A row while flags are stopped."""
+
 audit = Table(
     "audit",
     metadata,

@@ -1,0 +1,162 @@
+"""Administration: what there is, data health, the model, the off switch."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from typing import Any
+
+from fastapi import APIRouter, Request, Response
+from fastapi.concurrency import run_in_threadpool
+from fastapi.responses import RedirectResponse
+
+from cis_ews.enums import Domain
+from cis_ews.errors import EwsError
+from cis_ews.storage.database import By, RunRow
+from cis_ews.storage.runs import open_run
+from cis_ews.support.permissions import May, Viewer, administered, check
+from cis_ews.wording import decided_by, model_notices
+from serving.backend import Backend, of
+from serving.console.context import render, viewer_of
+from serving.console.forms import form_of
+from serving.errors import ApiError
+
+EVERYWHERE_ONLY = "This is for administrators of everything"
+DOMAINS = (Domain.ATTENDANCE, Domain.BEHAVIOR, Domain.COURSEWORK)
+LATE_DAYS = 3
+"""A school whose last entry is this many days before the night's date is named as late."""
+
+routes = APIRouter(include_in_schema=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Late:
+    """A school that is behind."""
+
+    school_id: str
+    name: str
+    reported: date | None
+
+
+@dataclass(frozen=True, slots=True)
+class Health:
+    """How the data of a district stand."""
+
+    district_id: str
+    run: RunRow
+    days_old: int
+    domains: dict[str, str]
+    late: list[Late]
+    schools: int
+    decided_by: str
+    notices: list[str]
+
+
+@routes.get("/admin")
+def overview(request: Request) -> Response:
+    """The parts of administration."""
+    check(viewer_of(request), May.ADMINISTER)
+    return render(request, "admin.html")
+
+
+@routes.get("/data-health")
+def health(request: Request) -> Response:
+    """What each district's data are like, without a name."""
+    viewer = viewer_of(request)
+    check(viewer, May.SEE_DATA_HEALTH)
+    backend = of(request)
+    seen = [
+        district
+        for district in backend.database.districts()
+        if any(grant.district_id in (None, district) for grant in viewer.grants)
+    ]
+    return render(request, "data_health.html", districts=[each for each in map(_health(backend), seen) if each])
+
+
+@routes.get("/admin/model")
+def model(request: Request) -> Response:
+    """The card of the model that nights use."""
+    check(viewer_of(request), May.ADMINISTER)
+    return render(request, "admin_model.html", used=of(request).settings.model.use, card=_card(of(request)))
+
+
+@routes.get("/admin/switch")
+def switch(request: Request) -> Response:
+    """Whether flags are shown, and the form that stops them."""
+    _check_everything(viewer_of(request))
+    return render(request, "admin_switch.html")
+
+
+@routes.post("/admin/switch")
+async def turn(request: Request) -> Response:
+    """Stop flags for everybody, or show them again."""
+    form, by, door = await form_of(request), _check_everything(viewer_of(request)), of(request).database.switch
+    if form.get("do") == "off":
+        await run_in_threadpool(door.turn_off, form.get("reason", ""), by=by)
+    elif form.get("do") == "on":
+        await run_in_threadpool(door.turn_on, by=by)
+    else:
+        raise ApiError(422)
+    return RedirectResponse("/admin/switch", status_code=303)
+
+
+def _check_everything(viewer: Viewer) -> By:
+    why = check(viewer, May.ADMINISTER)
+    if administered(viewer) is not None:
+        raise ApiError(403, EVERYWHERE_ONLY, code="not_allowed", hint="your administrator gives roles")
+    return By(person_id=viewer.person_id, why_allowed=why)
+
+
+def _health(backend: Backend) -> Any:
+    def of_district(district: str) -> Health | None:
+        run = next((run for run in backend.database.runs_of(district) if run.is_current), None)
+        if run is None:
+            return None
+        coverage, told = _statement(backend, run, "coverage"), _statement(backend, run, "model")
+        schools = backend.database.schools_of(district)
+        reported = {school: _day(day) for school, day in coverage.get("last_reported", {}).items()}
+        late = [
+            Late(school.school_id, school.name or school.school_id, reported.get(school.school_id))
+            for school in schools
+            if _is_late(reported.get(school.school_id), run.as_of)
+        ]
+        return Health(
+            district_id=district,
+            run=run,
+            days_old=(datetime.now(UTC).date() - run.as_of).days,
+            domains={name.value: coverage[name]["level"] for name in DOMAINS if name in coverage},
+            late=late,
+            schools=len(schools),
+            decided_by=decided_by(told) if told else run.model_version,
+            notices=model_notices(told),
+        )
+
+    return of_district
+
+
+def _is_late(reported: date | None, as_of: date) -> bool:
+    return reported is None or (as_of - reported).days >= LATE_DAYS
+
+
+def _day(value: object) -> date | None:
+    return date.fromisoformat(value) if isinstance(value, str) else None
+
+
+def _statement(backend: Backend, run: RunRow, name: str) -> dict[str, Any]:
+    try:
+        return open_run(backend.store.root / run.path).statement(name)
+    except EwsError:  # taken away by retention, or older than the statement
+        return {}
+
+
+def _card(backend: Backend) -> str | None:
+    from cis_ews.risk.registry import Registry
+
+    if not backend.settings.model.use.startswith("models:"):
+        return None
+    try:
+        registry = Registry(backend.registry)
+        champion = registry.champion()
+        return None if champion is None else registry.text(champion, "model_card.md")
+    except EwsError:
+        return None

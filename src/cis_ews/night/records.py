@@ -1,0 +1,92 @@
+"""What a night keeps for the pages of students and schools: records behind the reasons, calendars, capacities."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date
+from typing import TYPE_CHECKING
+
+import polars as pl
+
+from cis_ews.calendars import school_year_at
+from cis_ews.night.engine import over_parts
+from cis_ews.night.extract import Crew, Extract
+from cis_ews.night.passes import RecordTask, keep_records
+from cis_ews.progress import SILENT
+from cis_ews.risk.tier_policy import TierPolicy
+from cis_ews.schema.school_data import SchoolData
+from cis_ews.schema.student_records import RECORDS_SCHEMA
+from cis_ews.storage.runs import Run
+from cis_ews.storage.workspace import Workspace
+from cis_ews.support.reviews import after_night
+
+if TYPE_CHECKING:
+    from cis_ews.storage.database import Database, PublishReport
+
+
+@dataclass(frozen=True, slots=True)
+class RecordPieces:
+    """The records that the parts of a night have kept; each piece with the first and the last student in it."""
+
+    workspace: Workspace
+    pieces: Sequence[str]
+
+    def between(self, first: str, last: str) -> pl.DataFrame:
+        """The records of the students from one id to another, both included, sorted by `student_id`."""
+        found = [pl.DataFrame(schema=dict(RECORDS_SCHEMA))]
+        for name in self.pieces:
+            notes = self.workspace.done(name) or {}
+            if notes["first"] is not None and notes["first"] <= last and notes["last"] >= first:
+                rows = self.workspace.table(name, "records")
+                found.append(rows.filter(pl.col("student_id").is_between(pl.lit(first), pl.lit(last))))
+        return pl.concat(found)
+
+
+def kept_records(extract: Extract, as_of: date, *, workspace: Workspace, crew: Crew) -> RecordPieces:
+    """The records of all parts as of a day: kept when they were measured; of a night done before they are made now."""
+    parts = extract.parts_for(workspace, students_a_part=crew.students_a_part)
+    tasks = [RecordTask(workspace=workspace, part=part, as_of=as_of) for part in parts]
+    return RecordPieces(workspace, over_parts(crew.engine, keep_records, tasks, progress=SILENT))
+
+
+def publish_night(
+    flags: Database, run: Run, extract: Extract, *, records: RecordPieces, policy: TierPolicy
+) -> PublishReport:
+    """Make a run current in its districts, with what pages say beside the scores."""
+    schools = told_schools(extract.whole, run, policy=policy)
+    return flags.publish(run, schools=schools, students=extract.students, records=records, rule=after_night)
+
+
+def told_schools(school_data: SchoolData, run: Run, *, policy: TierPolicy) -> pl.DataFrame:
+    """The schools of a run with what their pages say.
+
+    `school_id`, `district_id`, `name`, `level`; `capacity`: how many students the coordinator can carry;
+    `reported_through`: the last day whose absences the school has entered, null where it does not say; `school_days`:
+    the instructional days of the school year as JSON, those still to come too.
+    """
+    as_of = run.as_of
+    days = school_data.calendar_days.filter(
+        pl.col("school_year") == school_year_at(school_data.calendar_days, as_of), "is_instructional"
+    )
+    by_school = days.group_by("school_id").agg(pl.col("date").sort())
+    calendars = {school: json.dumps([day.isoformat() for day in days]) for school, days in by_school.iter_rows()}
+    students = dict(run.table("scores", columns=["school_id"]).group_by("school_id").len().iter_rows())
+    reported = school_data.coverage.reported
+    return school_data.schools.select("school_id", "district_id", "name", pl.col("level").cast(pl.String)).with_columns(
+        pl.Series(name, values, dtype)
+        for name, values, dtype in (
+            ("capacity", [policy.places(one, students.get(one, 0)) for one in _ids(school_data)], pl.Int32),
+            ("reported_through", [_through(reported.get(one), as_of) for one in _ids(school_data)], pl.Date),
+            ("school_days", [calendars.get(one) for one in _ids(school_data)], pl.String),
+        )
+    )
+
+
+def _ids(school_data: SchoolData) -> list[str]:
+    return school_data.schools["school_id"].to_list()
+
+
+def _through(reported: date | None, as_of: date) -> date | None:
+    return None if reported is None else min(reported, as_of)

@@ -1,0 +1,330 @@
+"""What the pages of students and schools read; every query that gives students has the scope in it.
+
+No query reads more than the schools that are asked for: the state may be as large as it is.
+"""
+
+from __future__ import annotations
+
+import hmac
+import json
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import fields
+from datetime import UTC, date, datetime
+from typing import Any
+
+import polars as pl
+from sqlalchemy import ColumnElement, Connection, and_, delete, func, insert, or_, select
+
+from cis_ews.enums import Direction
+from cis_ews.storage.access import Scope
+from cis_ews.storage.database import tables
+from cis_ews.storage.database.blocks import students_of_school
+from cis_ews.storage.database.records import days_absent_of_school, records_of_student
+from cis_ews.storage.database.refs import REF_LENGTH, ref_secret
+from cis_ews.storage.database.scope import visible_students
+from cis_ews.storage.database.transactions import Transactions
+from cis_ews.storage.pages import (
+    DistrictCounts,
+    Reason,
+    RosterRow,
+    SavedView,
+    SchoolCounts,
+    SchoolPlace,
+    StudentPage,
+    TierChange,
+)
+
+_OF_SCORE = (
+    "district_id",
+    "ref",
+    "school_id",
+    "grade_level",
+    "tier",
+    "tier_reason",
+    "list_place",
+    "changed_at",
+    "days_enrolled",
+    "risk",
+    "risk_low",
+    "risk_high",
+)
+_TOLD = ("direction", "rank", "domain", "indicator", "sentence")
+_CHANGE = [tables.tier_changes.c[field.name] for field in fields(TierChange)]
+VIEWS_AT_MOST = 20
+"""Saved views of one person in one school."""
+
+
+class Pages:
+    """The door for pages of people: `database.pages`."""
+
+    def __init__(self, transactions: Transactions) -> None:
+        self._transactions = transactions
+
+    def schools(self, scope: Scope) -> list[SchoolPlace]:
+        """The schools whose students a viewer may see, by name; of a caseload alone, those of its students."""
+        with self._transactions.reading() as connection:
+            return _schools(connection, _of_scope(connection, scope))
+
+    def roster(self, scope: Scope, school: SchoolPlace) -> list[RosterRow]:
+        """The students of a school whom a viewer may see, by their place on the list, then by name."""
+        with self._transactions.reading() as connection:
+            return _roster(connection, scope, school)
+
+    def changes_of_tonight(self, scope: Scope, school: SchoolPlace) -> list[TierChange]:
+        """Who entered or moved in the school on the night that is current and may be seen."""
+        with self._transactions.reading() as connection:
+            return _changes_tonight(connection, scope, school)
+
+    def student(self, scope: Scope, ref: str) -> StudentPage | None:
+        """One student; None where there is no such student or the viewer may not see this one."""
+        with self._transactions.reading() as connection:
+            return _student(connection, scope, ref)
+
+    def counts(self, *, districts: Collection[str] | None) -> list[SchoolCounts]:
+        """The schools of districts, or of all, with the numbers of their students: no student is in it."""
+        with self._transactions.reading() as connection:
+            return _counts(connection, districts)
+
+    def districts(self, *, only: Collection[str] | None) -> list[DistrictCounts]:
+        """The districts, or some of them, with the numbers of their current runs: no student is in it."""
+        with self._transactions.reading() as connection:
+            return _district_counts(connection, only)
+
+    def views(self, person_id: str, school: SchoolPlace) -> list[SavedView]:
+        """What a person saved for a school, by name."""
+        with self._transactions.reading() as connection:
+            table = tables.saved_views
+            query = select(table.c.name, table.c.filters).where(*_views_of(person_id, school)).order_by(table.c.name)
+            return [SavedView(name=name, filters=filters) for name, filters in connection.execute(query)]
+
+    def save_view(self, person_id: str, school: SchoolPlace, view: SavedView) -> bool:
+        """Save filters, in place of those of the same name; False where the person has too many already."""
+        table = tables.saved_views
+        with self._transactions.writing() as connection:
+            connection.execute(delete(table).where(*_views_of(person_id, school), table.c.name == view.name))
+            there = connection.scalar(select(func.count()).select_from(table).where(*_views_of(person_id, school)))
+            if there and there >= VIEWS_AT_MOST:
+                return False
+            connection.execute(
+                insert(table).values(
+                    person_id=person_id,
+                    district_id=school.district_id,
+                    school_id=school.school_id,
+                    name=view.name,
+                    filters=view.filters,
+                    saved_at=datetime.now(UTC),
+                )
+            )
+            return True
+
+    def drop_view(self, person_id: str, school: SchoolPlace, name: str) -> None:
+        """Forget a saved view."""
+        with self._transactions.writing() as connection:
+            table = tables.saved_views
+            connection.execute(delete(table).where(*_views_of(person_id, school), table.c.name == name))
+
+
+def _views_of(person_id: str, school: SchoolPlace) -> tuple[ColumnElement[bool], ...]:
+    table = tables.saved_views
+    return (
+        table.c.person_id == person_id,
+        table.c.district_id == school.district_id,
+        table.c.school_id == school.school_id,
+    )
+
+
+def school_ref(secret: bytes, district_id: str, school_id: str) -> str:
+    """The opaque id of a school: an HMAC that no student's ref can be."""
+    message = json.dumps(["school", district_id, school_id]).encode()
+    return hmac.digest(secret, message, "sha256").hex()[:REF_LENGTH]
+
+
+def _of_scope(connection: Connection, scope: Scope) -> list[ColumnElement[bool]]:
+    """Conditions on `schools`, one of which has to hold."""
+    schools, scores, caseloads = tables.schools, tables.scores, tables.caseloads
+    pairs = set(scope.schools)
+    if scope.caseload_of is not None:
+        same = and_(scores.c.district_id == caseloads.c.district_id, scores.c.ref == caseloads.c.ref)
+        query = select(scores.c.district_id, scores.c.school_id).join_from(caseloads, scores, same).distinct()
+        found = connection.execute(query.where(caseloads.c.person_id == scope.caseload_of))
+        pairs |= {(district, school) for district, school in found}
+    some = [schools.c.district_id.in_(sorted(scope.districts))] if scope.districts else []
+    return some + [and_(schools.c.district_id == one, schools.c.school_id == other) for one, other in sorted(pairs)]
+
+
+def _schools(connection: Connection, some: Sequence[ColumnElement[bool]] | None) -> list[SchoolPlace]:
+    if some is not None and not some:
+        return []
+    schools, runs, districts = tables.schools, tables.runs, tables.run_districts
+    names = ("district_id", "school_id", "name", "level", "capacity", "reported_through")
+    current = and_(districts.c.district_id == schools.c.district_id, districts.c.is_current)
+    query = (
+        select(*(schools.c[name] for name in names), runs.c.as_of, runs.c.run_id, districts.c.published_at)
+        .join_from(schools, districts, current)
+        .join(runs, runs.c.run_id == districts.c.run_id)
+    )
+    secret = ref_secret(connection)
+    rows = connection.execute(query if some is None else query.where(or_(*some))).mappings()
+    places = [SchoolPlace(**row, ref=school_ref(secret, row["district_id"], row["school_id"])) for row in rows]
+    return sorted(places, key=lambda place: ((place.name or "").casefold(), place.school_id))
+
+
+def _roster(connection: Connection, scope: Scope, school: SchoolPlace, *, only: str | None = None) -> list[RosterRow]:
+    scores = tables.scores
+    of_school = (scores.c.district_id == school.district_id, scores.c.school_id == school.school_id)
+    query = select(*(scores.c[name] for name in _OF_SCORE), scores.c.student_id).where(
+        *of_school, visible_students(scope)
+    )
+    found = connection.execute(query if only is None else query.where(scores.c.ref == only)).mappings().all()
+    ids = [row["student_id"] for row in found]
+    people = students_of_school(connection, school.district_id, school.school_id, columns=_PERSON)
+    people = people.filter(pl.col("student_id").is_in(ids))
+    # In words for few: to make Python's values of every reason takes longer than all else on the page.
+    shown = [row["student_id"] for row in found if only or row["tier"] != 1]
+    told = dict(people.filter(pl.col("student_id").is_in(shown)).select("student_id", "reasons").iter_rows())
+    by_student = people.select("student_id", "first_name", "last_name", domains=_DOMAINS)
+    known = {one[0]: one[1:] for one in by_student.iter_rows()}
+    absent = days_absent_of_school(connection, school.district_id, school.school_id, only=ids if only else None)
+    rows = [
+        _row(
+            row,
+            known.get(row["student_id"], _NOBODY),
+            told=told.get(row["student_id"]) or (),
+            days_absent=absent.get(row["student_id"]),
+        )
+        for row in found
+    ]
+    return sorted(rows, key=_by_place_and_name)
+
+
+_PERSON = ("student_id", "first_name", "last_name", "reasons")
+_NOBODY: tuple[Any, ...] = (None, None, ())
+_EACH = pl.element().struct
+_RISKS = pl.col("reasons").list.eval(_EACH.field("domain").filter(_EACH.field("direction") == Direction.RISK))
+_DOMAINS = _RISKS.list.unique().cast(pl.List(pl.String))
+
+
+def _row(
+    row: Mapping[Any, Any], person: tuple[Any, ...], *, told: Sequence[Mapping[str, Any]], days_absent: float | None
+) -> RosterRow:
+    first, last, domains = person
+    return RosterRow(
+        **{name: row[name] for name in _OF_SCORE},
+        first_name=first,
+        last_name=last,
+        days_absent=days_absent,
+        domains=frozenset(domains or ()),
+        told=tuple(Reason(**{name: one[name] for name in _TOLD}) for one in told),
+    )
+
+
+def _by_place_and_name(row: RosterRow) -> tuple[object, ...]:
+    # Sorted here and not by the database: two databases order letters in two ways.
+    place = row.list_place
+    return (place is None, place or 0, (row.last_name or "").casefold(), (row.first_name or "").casefold(), row.ref)
+
+
+def _changes_tonight(connection: Connection, scope: Scope, school: SchoolPlace) -> list[TierChange]:
+    changes, scores = tables.tier_changes, tables.scores
+    same = and_(scores.c.district_id == changes.c.district_id, scores.c.ref == changes.c.ref)
+    query = (
+        select(*_CHANGE)
+        .join_from(changes, scores, same)
+        .where(
+            changes.c.district_id == school.district_id,
+            changes.c.school_id == school.school_id,
+            changes.c.run_id == school.run_id,
+            visible_students(scope),
+        )
+        .order_by(changes.c.ref)
+    )
+    return [TierChange(**row) for row in connection.execute(query).mappings()]
+
+
+def _student(connection: Connection, scope: Scope, ref: str) -> StudentPage | None:
+    scores = tables.scores
+    wanted = select(scores.c.district_id, scores.c.school_id, scores.c.student_id).where(
+        scores.c.district_id.in_(_districts(connection, scope)), scores.c.ref == ref, visible_students(scope)
+    )
+    found = connection.execute(wanted).one_or_none()
+    if found is None:
+        return None
+    district, school_id, student_id = found
+    schools = tables.schools
+    here = and_(schools.c.district_id == district, schools.c.school_id == school_id)
+    school = _schools(connection, [here])[0]
+    (row,) = _roster(connection, scope, school, only=ref)
+    names = select(schools.c.school_id, schools.c.name).where(schools.c.district_id == district)
+    return StudentPage(
+        row=row,
+        school=school,
+        records=records_of_student(connection, (district, school_id), student_id),
+        history=_history(connection, district, ref),
+        school_days=_days(connection.scalar(select(schools.c.school_days).where(here))),
+        schools={one: name or one for one, name in connection.execute(names)},
+        first_night=_first_night(connection, district),
+    )
+
+
+def _districts(connection: Connection, scope: Scope) -> list[str]:
+    """The districts that a scope reaches: with them the key of `scores` finds a ref."""
+    found = {*scope.districts, *(district for district, _ in scope.schools)}
+    if scope.caseload_of is not None:
+        caseloads = tables.caseloads
+        query = select(caseloads.c.district_id).where(caseloads.c.person_id == scope.caseload_of)
+        found |= set(connection.scalars(query.distinct()))
+    return sorted(found)
+
+
+def _history(connection: Connection, district_id: str, ref: str) -> list[TierChange]:
+    changes = tables.tier_changes
+    query = select(*_CHANGE).where(changes.c.district_id == district_id, changes.c.ref == ref)
+    return [TierChange(**row) for row in connection.execute(query.order_by(changes.c.as_of.desc())).mappings()]
+
+
+def _days(said: str | None) -> list[date]:
+    return [date.fromisoformat(day) for day in json.loads(said)] if said else []
+
+
+def _first_night(connection: Connection, district_id: str) -> date:
+    runs, districts = tables.runs, tables.run_districts
+    query = select(func.min(runs.c.as_of)).join_from(runs, districts).where(districts.c.district_id == district_id)
+    return connection.execute(query).scalar_one()
+
+
+def _counts(connection: Connection, districts: Collection[str] | None) -> list[SchoolCounts]:
+    scores = tables.scores
+    some = None if districts is None else [tables.schools.c.district_id.in_(sorted(districts))]
+    tiers = {f"tier_{tier}": func.count().filter(scores.c.tier == tier) for tier in (1, 2, 3)}
+    beyond = func.count().filter(scores.c.tier == 1, scores.c.list_place.is_not(None))
+    query = select(
+        scores.c.district_id,
+        scores.c.school_id,
+        func.count().label("students"),
+        *(column.label(name) for name, column in tiers.items()),
+        func.count().filter(scores.c.tier.is_(None)).label("not_enough_data"),
+        beyond.label("beyond_list"),
+    ).group_by(scores.c.district_id, scores.c.school_id)
+    if districts is not None:
+        query = query.where(scores.c.district_id.in_(sorted(districts)))
+    counted = {
+        (row.pop("district_id"), row.pop("school_id")): row for row in map(dict, connection.execute(query).mappings())
+    }
+    places = _schools(connection, some)
+    return [
+        SchoolCounts(school=place, **counted[place.district_id, place.school_id])
+        for place in places
+        if (place.district_id, place.school_id) in counted
+    ]
+
+
+def _district_counts(connection: Connection, only: Collection[str] | None) -> list[DistrictCounts]:
+    runs, districts = tables.runs, tables.run_districts
+    names = ("district_id", "students", "tier_1", "tier_2", "tier_3", "not_enough_data")
+    query = select(*(districts.c[name] for name in names), runs.c.as_of).join_from(runs, districts)
+    query = query.where(districts.c.is_current).order_by(districts.c.district_id)
+    if only is not None:
+        query = query.where(districts.c.district_id.in_(sorted(only)))
+    secret = ref_secret(connection)
+    rows = connection.execute(query).mappings()
+    return [DistrictCounts(**row, ref=school_ref(secret, row["district_id"], "")) for row in rows]

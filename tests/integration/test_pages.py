@@ -1,0 +1,208 @@
+"""What pages of people read, on both databases: records, the history of tiers, rosters; each within its scope."""
+
+from __future__ import annotations
+
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pytest
+
+from cis_ews.enums import AttendanceStatus
+from cis_ews.schema.scores import Changes, Reasons
+from cis_ews.schema.student_records import RECORDS_SCHEMA
+from cis_ews.storage.access import Scope
+from cis_ews.storage.database import Database, NewPerson
+from cis_ews.storage.pages import SavedView, SchoolPlace
+from cis_ews.storage.store import RunStore
+from tests.lib.stored_nights import AS_OF, DISTRICT, SCHOOL, contents, reason, roster, score
+
+EVERYBODY = Scope(districts=frozenset({DISTRICT}))
+NEXT_DAY = date(2026, 2, 28)
+TWO_SCHOOLS = {SCHOOL: DISTRICT, "south": DISTRICT}
+
+
+class _Records:
+    """Two absences and a tardy of every student."""
+
+    def between(self, first: str, last: str) -> pl.DataFrame:
+        days = [(AS_OF, AttendanceStatus.EXCUSED, 1.0), (AS_OF, AttendanceStatus.UNEXCUSED, 0.5)]
+        events = [
+            {"date": day, "school_id": SCHOOL, "status": status, "fraction_absent": fraction}
+            for day, status, fraction in [*days, (AS_OF, AttendanceStatus.TARDY, 0.25)]
+        ]
+        rows = [_nothing() | {"student_id": one, "attendance_events": events} for one in ("ann", "bob", "eve")]
+        frame = pl.DataFrame(rows, schema=dict(RECORDS_SCHEMA))
+        return frame.filter(pl.col("student_id").is_between(pl.lit(first), pl.lit(last)))
+
+
+def _nothing() -> dict[str, Any]:
+    return {name: [] for name in RECORDS_SCHEMA}
+
+
+def _change(student: str, *, before: int | None, now: int | None, change: str = "tier_moved") -> dict[str, Any]:
+    empty = dict.fromkeys(Changes.create_empty().columns)
+    return empty | {
+        "student_id": student,
+        "school_id": SCHOOL,
+        "change": change,
+        "cause": "new_records",
+        "tier_before": before,
+        "tier_now": now,
+    }
+
+
+def _changes(*rows: dict[str, Any]) -> pl.DataFrame:
+    return pl.DataFrame(list(rows), schema=Changes.create_empty().schema)
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> RunStore:
+    return RunStore(tmp_path / "store")
+
+
+def _publish(database: Database, store: RunStore, *, schools: dict[str, str] | None = None, **changed: Any) -> None:
+    rows = [score("ann", tier=3), score("bob"), score("eve", tier=2, school="south" if schools else SCHOOL)]
+    reasons = pl.DataFrame(
+        [reason("ann", sentence="Missed 12 days."), reason("bob", sentence="Missed 9 days.")],
+        schema=Reasons.create_empty().schema,
+    )
+    run = store.write(contents(rows, reasons=reasons, **changed))
+    database.publish(run, **roster(schools=schools), records=_Records())
+
+
+def _school(database: Database, name: str = SCHOOL) -> SchoolPlace:
+    return next(place for place in database.pages.schools(EVERYBODY) if place.school_id == name)
+
+
+def _ref(database: Database, student: str) -> str:
+    return next(row.ref for row in database.current_scores(DISTRICT).rows if row.student_id == student)
+
+
+def test_a_student_comes_with_the_records_behind_the_reasons(database: Database, store: RunStore) -> None:
+    _publish(database, store)
+
+    page = database.pages.student(EVERYBODY, _ref(database, "ann"))
+
+    assert page is not None
+    assert [each["status"] for each in page.records["attendance_events"]] == ["excused", "unexcused", "tardy"]
+    assert (page.row.first_name, page.row.tier, page.row.days_absent) == ("Ann", 3, 1.5)
+    assert [one.sentence for one in page.row.having("risk")] == ["Missed 12 days."]
+    assert (page.school.school_id, page.first_night) == (SCHOOL, AS_OF)
+
+
+@pytest.mark.parametrize(
+    "scope",
+    [
+        Scope(),
+        Scope(districts=frozenset({"another"})),
+        Scope(schools=frozenset({(DISTRICT, "south")})),
+        Scope(caseload_of="nobody"),
+    ],
+)
+def test_out_of_scope_there_is_no_student_and_no_row(database: Database, store: RunStore, scope: Scope) -> None:
+    _publish(database, store, schools=TWO_SCHOOLS)
+    school = _school(database)
+
+    assert database.pages.student(scope, _ref(database, "ann")) is None
+    assert database.pages.roster(scope, school) == []
+    assert SCHOOL not in {place.school_id for place in database.pages.schools(scope)}
+
+
+def test_a_roster_tells_in_words_of_those_on_the_list_and_of_what_for_everyone(
+    database: Database, store: RunStore
+) -> None:
+    _publish(database, store)
+
+    rows = {row.first_name: row for row in database.pages.roster(EVERYBODY, _school(database))}
+
+    assert rows["Ann"].told
+    assert not rows["Bob"].told
+    assert rows["Bob"].domains == {"attendance"}
+    assert rows["Eve"].domains == frozenset()
+
+
+def test_the_history_is_of_tiers_and_of_the_night_that_is_current(database: Database, store: RunStore) -> None:
+    ann, risk = _change("ann", before=1, now=3), _change("bob", before=1, now=1, change="risk_moved")
+    _publish(database, store)
+    _publish(database, store, as_of=NEXT_DAY, changes=_changes(ann, risk))
+
+    tonight = database.pages.changes_of_tonight(EVERYBODY, _school(database))
+    page = database.pages.student(EVERYBODY, _ref(database, "ann"))
+
+    assert [(each.ref, each.tier_before, each.tier_now) for each in tonight] == [(_ref(database, "ann"), 1, 3)]
+    assert page is not None
+    assert [(each.as_of, each.cause) for each in page.history] == [(NEXT_DAY, "new_records")]
+
+
+def test_a_night_done_once_more_tells_its_changes_once(database: Database, store: RunStore) -> None:
+    _publish(database, store, changes=_changes(_change("ann", before=1, now=3)))
+    _publish(database, store, config_hash="again", changes=_changes(_change("ann", before=2, now=3)))
+
+    page = database.pages.student(EVERYBODY, _ref(database, "ann"))
+
+    assert page is not None
+    assert [each.tier_before for each in page.history] == [2]
+
+
+def test_who_is_forgotten_is_in_no_record_and_no_history(database: Database, store: RunStore) -> None:
+    _publish(database, store, changes=_changes(_change("ann", before=1, now=3), _change("eve", before=1, now=2)))
+    exported = database.export_student("ann")
+    ref = _ref(database, "ann")
+
+    database.forget_student("ann")
+
+    assert [row["fraction_absent"] for row in exported["attendance_events"]] == [1.0, 0.5, 0.25]
+    assert [row["tier_now"] for row in exported["tier_changes"]] == [3]
+    assert database.pages.student(EVERYBODY, ref) is None
+    assert not any(database.export_student("ann").values())
+    assert len(database.export_student("eve")["attendance_events"]) == 3
+
+
+def test_a_run_that_goes_takes_its_history_with_it(database: Database, store: RunStore) -> None:
+    _publish(database, store, changes=_changes(_change("ann", before=1, now=3)))
+    run_id = _school(database).run_id
+    ref = _ref(database, "ann")
+    _publish(database, store, as_of=NEXT_DAY)
+
+    database.drop_runs([run_id])
+
+    page = database.pages.student(EVERYBODY, ref)
+    assert page is not None
+    assert page.history == []
+
+
+def test_a_backup_brings_records_and_history_back(database: Database, store: RunStore, tmp_path: Path) -> None:
+    _publish(database, store, changes=_changes(_change("ann", before=1, now=3)))
+    before = database.pages.student(EVERYBODY, _ref(database, "ann"))
+    database.backup(tmp_path / "backup.zip")
+    _publish(database, store, as_of=NEXT_DAY)
+
+    database.restore(tmp_path / "backup.zip")
+
+    assert database.pages.student(EVERYBODY, _ref(database, "ann")) == before
+
+
+def test_schools_are_counted_without_any_student(database: Database, store: RunStore) -> None:
+    _publish(database, store, schools=TWO_SCHOOLS)
+
+    counted = {each.school.school_id: each for each in database.pages.counts(districts=None)}
+
+    assert (counted[SCHOOL].students, counted[SCHOOL].tier_3, counted["south"].tier_2) == (2, 1, 1)
+    assert database.pages.counts(districts=["another"]) == []
+
+
+def test_a_view_is_of_one_person_and_one_school(database: Database, store: RunStore) -> None:
+    _publish(database, store)
+    school = _school(database)
+    person = database.people.add(NewPerson(email="a@b.example", name="A"))
+    other = database.people.add(NewPerson(email="c@b.example", name="C"))
+
+    assert database.pages.save_view(person, school, SavedView(name="Grade 9", filters="grade=9"))
+    assert database.pages.save_view(person, school, SavedView(name="Grade 9", filters="grade=9&tier=3"))
+
+    assert database.pages.views(person, school) == [SavedView(name="Grade 9", filters="grade=9&tier=3")]
+    assert database.pages.views(other, school) == []
+    database.pages.drop_view(person, school, "Grade 9")
+    assert database.pages.views(person, school) == []

@@ -1,0 +1,85 @@
+"""Every message of the pages is there in every language, with the same placeholders."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+from babel.messages.extract import extract_from_dir
+from babel.messages.pofile import read_po
+
+import serving.console
+from cis_ews.support.permissions import EMERGENCY, LOCALES, ROLE_WORDS, WHY_NOT
+from serving.console.catalogs import FOLDER, SOURCE, chosen_locale, translations
+
+ROOT = Path(serving.console.__file__).parent
+PLACES = re.compile(r"%\((\w+)\)[sd]")
+KEYWORDS = {"gettext": None, "ngettext": (1, 2), "_": None, "marked": None, "translated": (2,)}
+OTHER_LOCALES = [locale for locale in LOCALES if locale != SOURCE]
+
+
+def _messages() -> set[str]:
+    """What the templates and the code say, and the words that they take from tables."""
+    methods = [("**.html", "jinja2"), ("**.py", "python")]
+    options = {"**.html": {"trimmed": "false", "newstyle_gettext": "true", "silent": "false"}}
+    found: set[str] = set()
+    for _, _, message, _, _ in extract_from_dir(ROOT, methods, options, keywords=KEYWORDS):
+        found |= set(message) if isinstance(message, tuple) else {message}
+    return found | {*ROLE_WORDS.values(), *WHY_NOT.values(), EMERGENCY}
+
+
+@pytest.mark.parametrize("locale", OTHER_LOCALES)
+def test_every_message_is_there_in_every_language(locale: str) -> None:
+    messages = {message for message in _messages() if message}
+    assert len(messages) > 60
+    known: set[str] = set()
+    for file in (FOLDER / locale / "LC_MESSAGES").glob("*.po"):
+        with file.open("rb") as catalog:
+            for message in read_po(catalog):
+                known |= set(message.id) if isinstance(message.id, tuple) else {message.id}
+    assert sorted(messages - known) == []
+    assert translations(locale).gettext("Early warning") != "Early warning"
+
+
+@pytest.mark.parametrize("file", sorted(FOLDER.glob("*/LC_MESSAGES/*.po")), ids=lambda file: file.name)
+def test_a_translation_keeps_the_placeholders_and_is_whole(file: Path) -> None:
+    with file.open("rb") as catalog:
+        messages = [message for message in read_po(catalog) if message.id]
+    for message in messages:
+        ids = message.id if isinstance(message.id, tuple) else (message.id,)
+        strings = message.string if isinstance(message.string, tuple) else (message.string,)
+        assert all(strings)
+        assert not message.fuzzy
+        for text in strings:
+            assert set(PLACES.findall(text)) == set(PLACES.findall(ids[-1]))
+            assert "<" not in text
+
+
+def test_a_message_is_said_once_over_all_files_of_a_language() -> None:
+    for locale in OTHER_LOCALES:
+        said: dict[str, set[object]] = {}
+        for file in (FOLDER / locale / "LC_MESSAGES").glob("*.po"):
+            with file.open("rb") as catalog:
+                for message in read_po(catalog):
+                    if message.id:
+                        said.setdefault(str(message.id), set()).add(message.string)
+        assert {key for key, strings in said.items() if len(strings) > 1} == set()
+
+
+@pytest.mark.parametrize(
+    ("accepted", "locale"),
+    [
+        ("", "en"),
+        ("es", "es"),
+        ("es-MX,es;q=0.9", "es"),
+        ("fr, es;q=0.8, en;q=0.1", "es"),
+        ("en;q=0.2,es;q=0.1", "en"),
+        ("es;q=0", "en"),
+        ("es;q=x", "en"),
+        ("*", "en"),
+        ("," * 10_000, "en"),
+    ],
+)
+def test_the_language_is_the_one_that_the_browser_asks_for(accepted: str, locale: str) -> None:
+    assert chosen_locale(accepted) == locale
