@@ -51,7 +51,17 @@ demo: .venv
 	@echo "The run lies in $$(ls -d demo/runs/$(AS_OF)/*)"
 ifneq ($(SERVE),no)
 	@echo
-	@echo "A key for the page on http://127.0.0.1:3000 (Ctrl-C ends the service):"
+	@echo "People of the demonstration alone; sign in on http://127.0.0.1:3000 (Ctrl-C ends the service):"
+	@district=$$(tail -n 1 demo/extract/schools.csv | cut -d, -f2); school=$$(tail -n 1 demo/extract/schools.csv | cut -d, -f1); \
+	  password=$$($(BIN)/python -c 'from cis_ews.support.passwords import made_password; print(made_password())'); \
+	  add() { email=$$1; shift; \
+	    echo "$$password" | $(BIN)/cis-ews people add "$$email" "$$@" --password-stdin --store demo >/dev/null && echo "  $$email"; }; \
+	  add coordinator@demo.example --name "Demo coordinator" --role coordinator --district "$$district" --school "$$school" && \
+	  add manager@demo.example --name "Demo manager" --role district_manager --district "$$district" && \
+	  add steward@demo.example --name "Demo data steward" --role data_steward --district "$$district" && \
+	  add administrator@demo.example --name "Demo administrator" --role administrator && \
+	  echo "  password of all of them: $$password"
+	@echo "A key for school systems and for the list of the district:"
 	$(BIN)/cis-ews key create "$$(tail -n 1 demo/extract/schools.csv | cut -d, -f2)" --label demo --store demo
 	CIS_EWS_STORE__PATH=demo CIS_EWS_MODEL__USE=models:/cis-ews@champion $(BIN)/bentoml serve serving.service:EarlyWarning
 endif

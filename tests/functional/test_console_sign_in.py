@@ -5,14 +5,19 @@ from __future__ import annotations
 import re
 import statistics
 import time
+from datetime import timedelta
 from http.cookies import SimpleCookie
 from itertools import count
 
 import pytest
 
 from cis_ews.enums import AuditAction, Role
+from cis_ews.settings import ServiceSettings
 from cis_ews.storage.access import Grant
+from serving.auth import Pace
+from serving.console.cookies import limits_of
 from serving.console.sign_in import own_address
+from serving.errors import ApiError
 from tests.lib.browser import FORM, Browser
 from tests.lib.districts import LAKEVIEW
 from tests.lib.people import PASSWORD, add_person
@@ -254,6 +259,36 @@ def test_the_database_has_no_token_that_lets_anybody_in(served: Served, browser:
     assert PASSWORD.encode() not in kept
     assert token not in served.service.output()
     assert email not in served.service.output()
+
+
+def test_too_many_pages_at_once_have_to_wait(served: Served, browser: Browser, email: str) -> None:
+    browser.sign_in(email, PASSWORD)
+    statuses = [browser.get("/account").status for _ in range(700)]
+    assert statuses[:600] == [200] * 600
+    assert 429 in statuses
+    answer = next(each for each in (browser.get("/account") for _ in range(100)) if each.status == 429)
+    assert "Too many pages at once" in answer.text
+    # Somebody else is not held up.
+    assert Browser(served.service).get("/sign-in").status == 200
+
+
+def test_a_pace_is_taken_up_again() -> None:
+    pace = Pace(2, a_second=1000.0, remember=2)
+    for _ in range(20):
+        pace.take("ana")
+        time.sleep(0.002)
+    slow = Pace(2, a_second=0.001)
+    for each in ("ana", "bob"):
+        slow.take(each)
+        slow.take(each)
+        with pytest.raises(ApiError) as caught:
+            slow.take(each)
+        assert caught.value.status == 429
+
+
+def test_the_settings_say_when_a_session_ends() -> None:
+    limits = limits_of(ServiceSettings(idle_minutes=5, session_hours=2))
+    assert (limits.idle, limits.absolute) == (timedelta(minutes=5), timedelta(hours=2))
 
 
 def test_too_many_wrong_passwords_from_one_place_have_to_wait(served: Served) -> None:
