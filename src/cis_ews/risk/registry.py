@@ -187,9 +187,8 @@ class Registry:
                 decision = None if judge is None else judge(_registered(found), self._champion(name))
                 if decision is not None:
                     self._keep(found, decision)
-                elif judge is not None:  # written again it could undo, on a server, what somebody promoted meanwhile
-                    return _registered(found, is_champion=True)
-                self._client.set_registered_model_alias(name, CHAMPION, str(found.version))
+                if judge is None or decision is not None:  # else, on a server, it could undo another promotion
+                    self._client.set_registered_model_alias(name, CHAMPION, str(found.version))
                 if decision is not None:
                     self._note({**decision.entry, "event": "promoted"})
                 return _registered(found, is_champion=True)
