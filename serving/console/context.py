@@ -35,6 +35,9 @@ class Place:
 
 
 PLACES = (
+    Place("/worklist", marked("Worklist"), May.SEE_STUDENTS),
+    Place("/meetings", marked("Meetings"), May.SEE_STUDENTS),
+    Place("/tickets", marked("Questions about the data"), May.MEND_DATA),
     Place("/data-health", marked("Data health"), May.SEE_DATA_HEALTH),
     Place("/admin", marked("Administration"), May.ADMINISTER),
 )

@@ -4,9 +4,19 @@ from __future__ import annotations
 
 from starlette.routing import BaseRoute, Route
 
-from serving.console import account, admin, admin_lists, admin_people, provider_routes, sign_in
+from serving.console import (
+    account,
+    admin,
+    admin_lists,
+    admin_people,
+    decisions,
+    meetings,
+    provider_routes,
+    sign_in,
+    worklist,
+)
 
-MODULES = (sign_in, provider_routes, account, admin, admin_people, admin_lists)
+MODULES = (sign_in, provider_routes, worklist, meetings, decisions, account, admin, admin_people, admin_lists)
 
 
 def console_routes() -> list[BaseRoute]:
