@@ -73,6 +73,13 @@ endif
 	  else echo "No Java: the tests of the Spark engine will be skipped"; fi
 	@touch .venv/spark
 
+# Browser tests drive the Chromium of the machine; without one they are skipped and say so.
+.venv/chromium: .venv/installed
+	@command -v chromium >/dev/null || command -v chromium-browser >/dev/null || command -v google-chrome >/dev/null || \
+	  { [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null && apt-get update -qq && apt-get install -y -qq chromium >/dev/null; } || \
+	  echo "No Chromium: the browser tests will be skipped"
+	@touch .venv/chromium
+
 check: .venv
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -80,10 +87,10 @@ check: .venv
 	$(BIN)/pyright --project benchmarks
 	$(BIN)/lint-imports
 
-test: check .venv/spark
+test: check .venv/spark .venv/chromium
 	$(BIN)/pytest -n $(WORKERS) --dist loadfile -m "not long"
 
-test-long: .venv .venv/spark
+test-long: .venv .venv/spark .venv/chromium
 	CIS_EWS_TEST_LONG=1 $(BIN)/pytest -n $(WORKERS) --dist loadfile
 
 bench-readers: .venv
