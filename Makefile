@@ -52,7 +52,17 @@ demo: .venv
 	@echo "The run lies in $$(ls -d demo/runs/$(AS_OF)/*)"
 ifneq ($(SERVE),no)
 	@echo
-	@echo "A key for the page on http://127.0.0.1:3000 (Ctrl-C ends the service):"
+	@echo "People of the demonstration alone; sign in on http://127.0.0.1:3000 (Ctrl-C ends the service):"
+	@district=$$(tail -n 1 demo/extract/schools.csv | cut -d, -f2); school=$$(tail -n 1 demo/extract/schools.csv | cut -d, -f1); \
+	  password=$$($(BIN)/python -c 'from cis_ews.support.passwords import made_password; print(made_password())'); \
+	  add() { email=$$1; shift; \
+	    echo "$$password" | $(BIN)/cis-ews people add "$$email" "$$@" --password-stdin --store demo >/dev/null && echo "  $$email"; }; \
+	  add coordinator@demo.example --name "Demo coordinator" --role coordinator --district "$$district" --school "$$school" && \
+	  add manager@demo.example --name "Demo manager" --role district_manager --district "$$district" && \
+	  add steward@demo.example --name "Demo data steward" --role data_steward --district "$$district" && \
+	  add administrator@demo.example --name "Demo administrator" --role administrator && \
+	  echo "  password of all of them: $$password"
+	@echo "A key for school systems and for the list of the district:"
 	$(BIN)/cis-ews key create "$$(tail -n 1 demo/extract/schools.csv | cut -d, -f2)" --label demo --store demo
 	CIS_EWS_STORE__PATH=demo CIS_EWS_MODEL__USE=models:/cis-ews@champion $(BIN)/bentoml serve serving.service:EarlyWarning
 endif
@@ -64,6 +74,13 @@ endif
 	  else echo "No Java: the tests of the Spark engine will be skipped"; fi
 	@touch .venv/spark
 
+# Browser tests drive the Chromium of the machine; without one they are skipped and say so.
+.venv/chromium: .venv/installed
+	@command -v chromium >/dev/null || command -v chromium-browser >/dev/null || command -v google-chrome >/dev/null || \
+	  { [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null && apt-get update -qq && apt-get install -y -qq chromium >/dev/null; } || \
+	  echo "No Chromium: the browser tests will be skipped"
+	@touch .venv/chromium
+
 check: .venv
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -71,10 +88,10 @@ check: .venv
 	$(BIN)/pyright --project benchmarks
 	$(BIN)/lint-imports
 
-test: check .venv/spark
+test: check .venv/spark .venv/chromium
 	$(BIN)/pytest -n $(WORKERS) --dist loadfile -m "not long"
 
-test-long: .venv .venv/spark
+test-long: .venv .venv/spark .venv/chromium
 	CIS_EWS_TEST_LONG=1 $(BIN)/pytest -n $(WORKERS) --dist loadfile
 
 bench-readers: .venv

@@ -52,6 +52,7 @@ def _admit_person(backend: Backend, route: str, *, scope: Scope) -> None:
     found = _signed_in(backend, headers, is_secure=scope["scheme"] == "https")
     viewer = None if found is None else viewer_from(found)
     scope["state"] |= {"viewer": viewer, "stop": found.stop if found else None}
+    backend.pace.take(viewer.person_id if viewer else address_of(scope))
     if route == PAGE:
         scope["state"]["key"] = backend.key(backend.sessions.key_id(headers))
         if scope["state"]["key"] is not None and backend.database.switch.state():

@@ -28,6 +28,7 @@ OPEN = frozenset(
 KEY = re.compile(r"cisews_(?P<key_id>[0-9a-f]{12})_[0-9a-f]{64}", re.ASCII)
 COOKIE = "cis_ews_session"
 WRONG_KEY = "This key is not known, or was revoked"
+TOO_FAST = "Too many pages at once"
 
 
 def bearer(headers: Headers) -> str:
@@ -76,6 +77,32 @@ class Attempts:
     def _recent(self, pair: tuple[str, str]) -> list[float]:
         oldest = time.monotonic() - self._seconds
         return [moment for moment in self._failures.get(pair, ()) if moment > oldest]
+
+
+class Pace:
+    """How fast one person, or one address, may ask for pages: `burst` at once, then `a_second`.
+
+    Far above what people do, and far below what a program does that takes page after page with somebody's session.
+    """
+
+    def __init__(self, burst: int = 600, *, a_second: float = 10.0, remember: int = 4096) -> None:
+        self._burst = burst
+        self._a_second = a_second
+        self._remember = remember
+        self._left: OrderedDict[str, tuple[float, float]] = OrderedDict()
+        self._lock = Lock()
+
+    def take(self, who: str) -> None:
+        """Count one page. Raises ApiError 429 where there were too many."""
+        now = time.monotonic()
+        with self._lock:
+            left, seen = self._left.pop(who, (float(self._burst), now))
+            left = min(self._burst, left + (now - seen) * self._a_second)
+            self._left[who] = (max(0.0, left - 1.0), now)
+            while len(self._left) > self._remember:
+                self._left.popitem(last=False)
+        if left < 1.0:
+            raise ApiError(429, TOO_FAST, code="too_fast", hint="wait a minute", headers={"retry-after": "60"})
 
 
 class Sessions:

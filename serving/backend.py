@@ -17,7 +17,7 @@ from cis_ews.risk.registry import FOLDER
 from cis_ews.settings import Settings, load_settings
 from cis_ews.storage.database import ApiKey, Database
 from cis_ews.storage.store import RunStore
-from serving.auth import Attempts, Sessions
+from serving.auth import Attempts, Pace, Sessions
 from serving.console.providers import Flows, Provider, providers_of
 from serving.observability import METRICS
 
@@ -37,6 +37,7 @@ class Backend:
     sessions: Sessions
     attempts: Attempts = field(default_factory=Attempts)
     sign_ins: Attempts = field(default_factory=lambda: Attempts(WRONG_PASSWORDS))
+    pace: Pace = field(default_factory=Pace)
     flows: Flows = field(default_factory=Flows)
     providers: Mapping[str, Provider] = field(default_factory=dict[str, Provider])
 

@@ -23,6 +23,7 @@ from cis_ews.errors import EwsError
 from serving import api, page
 from serving.admission import Admission
 from serving.backend import open_backend
+from serving.console.cookies import limits_of
 from serving.console.problems import answer, handle
 from serving.console.routes import console_addresses, console_routes
 from serving.errors import ApiError
@@ -89,6 +90,7 @@ class EarlyWarning:
         configure_logging()
         self._backend = open_backend()
         self._backend.database.jobs_interrupted()
+        self._backend.database.sessions.drop_ended(limits_of(self._backend.settings.service))
         application.state.backend = self._backend
         freeze()
 

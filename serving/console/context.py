@@ -35,6 +35,12 @@ class Place:
 
 
 PLACES = (
+    Place("/today", marked("Today"), May.SEE_STUDENTS),
+    Place("/worklist", marked("Worklist"), May.SEE_STUDENTS),
+    Place("/schools", marked("Schools"), May.SEE_STUDENTS),
+    Place("/meetings", marked("Meetings"), May.SEE_STUDENTS),
+    Place("/network", marked("Network"), May.SEE_NETWORK),
+    Place("/tickets", marked("Questions about the data"), May.MEND_DATA),
     Place("/data-health", marked("Data health"), May.SEE_DATA_HEALTH),
     Place("/admin", marked("Administration"), May.ADMINISTER),
 )
@@ -86,6 +92,7 @@ def environment(locale: str) -> Environment:
     install = cast("Any", made).install_gettext_translations
     install(catalogs.translations(locale), newstyle=True)
     made.filters["day"] = partial(catalogs.day, locale=locale)
+    made.filters["month"] = partial(catalogs.month, locale=locale)
     made.filters["moment"] = partial(catalogs.moment, locale=locale)
     return made
 

@@ -4,9 +4,37 @@ from __future__ import annotations
 
 from starlette.routing import BaseRoute, Route
 
-from serving.console import account, admin, admin_lists, admin_people, provider_routes, sign_in
+from serving.console import (
+    account,
+    admin,
+    admin_lists,
+    admin_people,
+    decisions,
+    meetings,
+    network,
+    provider_routes,
+    schools,
+    sign_in,
+    students,
+    today,
+    worklist,
+)
 
-MODULES = (sign_in, provider_routes, account, admin, admin_people, admin_lists)
+MODULES = (
+    sign_in,
+    provider_routes,
+    today,
+    worklist,
+    students,
+    schools,
+    meetings,
+    decisions,
+    network,
+    account,
+    admin,
+    admin_people,
+    admin_lists,
+)
 
 
 def console_routes() -> list[BaseRoute]:

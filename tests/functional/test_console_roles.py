@@ -5,12 +5,15 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from datetime import date
 from html import unescape
 
 import pytest
 from starlette.routing import Route
 
 from cis_ews.enums import Role
+from cis_ews.storage.access import Scope
+from cis_ews.storage.database import By
 from cis_ews.support.permissions import ROLES, May
 from serving.auth import OPEN
 from serving.console.routes import console_routes
@@ -32,24 +35,34 @@ ROUTES = [route for route in console_routes() if isinstance(route, Route)]
 READING = [route.path for route in ROUTES if "GET" in (route.methods or ())]
 WRITING = [route.path for route in ROUTES if "POST" in (route.methods or ())]
 ADMIN = ("/admin",)
+HELD_ON = date(2026, 3, 2)
 
 
 @dataclass(frozen=True)
 class Walk:
-    """Who walks, and what there is to find: refs by school, a person of another district."""
+    """Who walks, and what there is to find: refs by school, meetings by school, a person of another district."""
 
     browsers: Mapping[Role, Browser]
     refs: Mapping[str, str]
+    meetings: Mapping[str, str]
     person_id: str
+    school_refs: Mapping[str, str]
 
     def addresses(self, path: str) -> list[tuple[str, str]]:
         """Every address of a route, with the school whose student it names, or an empty text."""
         if "{ref}" in path:
             return [(path.replace("{ref}", ref), school) for ref, school in self.refs.items()]
+        if "{school_ref}" in path:
+            return [(path.replace("{school_ref}", ref), school) for ref, school in self.school_refs.items()]
+        if "{meeting_id}" in path:
+            placed = path.replace("{place}", "1")
+            return [(placed.replace("{meeting_id}", one), school) for one, school in self.meetings.items()]
         fill: dict[str, Callable[[], str]] = {
             "{person_id}": lambda: self.person_id,
             "{change}": lambda: "password",
+            "{ticket_id}": lambda: "0" * 32,
             "{provider}": lambda: "school",
+            "{district_ref}": lambda: "0" * 32,
         }
         for name, value in fill.items():
             path = path.replace(name, value())
@@ -68,7 +81,21 @@ def walk(served: Served) -> Walk:
         assert browsers[role].sign_in(email, PASSWORD).status == 303
     refs = {score["ref"]: score["school_id"] for district in (LAKEVIEW, HARBOR) for score in served.scores(district)}
     other = add_person(served.database, "walked@example.org", grants_for(HARBOR, "east")[Role.COORDINATOR])
-    return Walk(browsers, refs, other)
+    everywhere = Scope(districts=frozenset({LAKEVIEW, HARBOR}))
+    school_refs = {place.ref: place.school_id for place in served.database.pages.schools(everywhere)}
+    return Walk(browsers, refs, _meetings(served, other), other, school_refs)
+
+
+def _meetings(served: Served, person_id: str) -> dict[str, str]:
+    """A meeting of each school."""
+    places = {"north": LAKEVIEW, "south": LAKEVIEW, "east": HARBOR}
+    begun: dict[str, str] = {}
+    for school, district in places.items():
+        scope, by = Scope(districts=frozenset({district})), By(person_id=person_id)
+        held = served.database.meetings.begin(scope, (district, school), about="flagged", held_on=HELD_ON, by=by)
+        assert held is not None
+        begun[held] = school
+    return begun
 
 
 def _names(text: str) -> set[str]:

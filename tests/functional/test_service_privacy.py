@@ -5,8 +5,13 @@ from __future__ import annotations
 import re
 from urllib.parse import quote
 
+from cis_ews.enums import Role
+from cis_ews.storage.access import Grant
+from serving.console.routes import console_addresses
+from tests.lib.browser import Browser
 from tests.lib.districts import AS_OF, HARBOR, LAKEVIEW
-from tests.lib.service import Served
+from tests.lib.people import PASSWORD, add_person
+from tests.lib.service import Answer, Served
 
 MARKER = "MARKER-7f3a-JANE-DOE"
 
@@ -38,9 +43,38 @@ def _flood(served: Served) -> list[str]:
     answers += [service.post(f"/tasks/night{action}", {"job_id": MARKER}) for action in ("", "/submit")]
     form = {"Content-Type": MARKER}
     answers += [service.request("POST", "/v1/nights", key=key, body=MARKER.encode(), headers=form)]
+    answers += _flood_pages(served)
     answers += [served.sign_in(MARKER), served.sign_in(MARKER, headers={"Origin": f"http://{MARKER}"})]
     answers += [service.request(MARKER.replace("-", ""), "/v1/scores", key=key)]
     return [answer.text for answer in answers if answer.body]
+
+
+def _flood_pages(served: Served) -> list[Answer]:
+    """The same on the pages of the console, as an administrator, who has the most of them."""
+    add_person(served.database, "flood@example.org", Grant(Role.ADMINISTRATOR))
+    browser = Browser(served.service)
+    browser.sign_in("flood@example.org", PASSWORD)
+    marker = quote(MARKER)
+    asked = ("person", "action", "since", "ref", "next", "unknown")
+    paths = [
+        f"{path}?{name}={marker}" for path in ("/account", "/admin", "/admin/keys", "/data-health") for name in asked
+    ]
+    paths += [f"/admin/people/{marker}", f"/sign-in/with/{marker}", f"/sign-in/with/{marker}/callback?code={marker}"]
+    answers = [browser.get(path) for path in paths]
+    answers += [browser.sign_in(MARKER, MARKER, next=MARKER, **{MARKER: MARKER})]
+    forms = (
+        "/account/language",
+        "/account/password",
+        "/admin/people",
+        f"/admin/people/{marker}/{marker}",
+        "/admin/keys",
+    )
+    fields = dict.fromkeys(("locale", "present", "new", "again", "email", "name", "role", "place", "key_id"), MARKER)
+    answers += [
+        browser.send("/account", path, **fields)
+        for path in (*forms, "/admin/keys", "/admin/switch", "/admin/emergency")
+    ]
+    return answers
 
 
 def test_request_values_reach_no_log_no_metric_and_no_error(served: Served) -> None:
@@ -77,6 +111,7 @@ def test_metrics_name_a_closed_set_of_routes(served: Served) -> None:
         served.service.request(f"METHOD{number}", "/v1/scores")
     text = served.service.get("/metrics").text
     described = {"/", "/sign-in", "/sign-out", "/static/...", "/metrics", "/livez", "/readyz", "/healthz", "unknown"}
+    described |= set(console_addresses())
     routes = set(re.findall(r'route="([^"]*)"', text))
     assert routes <= described | {path for path in routes if path.startswith("/v1/") and "made-up" not in path}
     methods = {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "OTHER"}

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from hypothesis import strategies as st
 
 from cis_ews.errors import EwsError
+from cis_ews.readers import read_school_data
 from cis_ews.schema.school_data import SchoolData
+from tests.lib.dirt import accounted, leaks
 
 CELLS = st.one_of(
     st.text(max_size=12),
@@ -89,6 +93,30 @@ def spoiled(lines: list[str], dirt: list[tuple[Spoiler, float, str]]) -> str:
         # A file that lost its last line still has an empty one to spoil.
         lines = spoil(lines or [""], place, cell)
     return "\n".join(lines)
+
+
+def bytes_of(folder: Path) -> dict[str, bytes]:
+    """What lies in a folder, by name."""
+    return {str(path.relative_to(folder)): path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()}
+
+
+def outcome_of(files: Mapping[str, bytes], *, format: str, source: str = "") -> SchoolData | EwsError:  # noqa: A002
+    """What comes of reading these files; `source`: the one that is named, or the folder of all of them."""
+    with TemporaryDirectory() as name:
+        for file, content in files.items():
+            (Path(name) / file).parent.mkdir(exist_ok=True)
+            (Path(name) / file).write_bytes(content)
+        try:
+            return read_school_data(Path(name) / source, format=format, tolerance=1.0)
+        except EwsError as error:
+            return error
+
+
+def is_sound(outcome: SchoolData | EwsError) -> bool:
+    """Whether nothing of a student is told; every row that was read has to be accounted for."""
+    if isinstance(outcome, SchoolData):
+        assert all(read == kept for read, kept in accounted(outcome).values())
+    return leaks(told(outcome)) == []
 
 
 def told(outcome: SchoolData | EwsError) -> list[Any]:

@@ -9,12 +9,19 @@ from tempfile import TemporaryDirectory
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from cis_ews.errors import EwsError
-from cis_ews.readers import read_school_data
-from cis_ews.schema.school_data import SchoolData
 from tests.lib.cedars import COMMA, TAB, Vendor, cedars_of, clean_district, write_cedars
-from tests.lib.dirt import accounted, leaks
-from tests.lib.spoilers import DIRT, ENCODINGS, Spoiler, insert_text, overwrite_cell, repeat_line, spoiled, told
+from tests.lib.spoilers import (
+    DIRT,
+    ENCODINGS,
+    Spoiler,
+    bytes_of,
+    insert_text,
+    is_sound,
+    outcome_of,
+    overwrite_cell,
+    repeat_line,
+    spoiled,
+)
 
 LETTERS = sorted(cedars_of(clean_district()))
 
@@ -24,24 +31,7 @@ def clean_files(vendor: Vendor) -> dict[str, bytes]:
     with TemporaryDirectory() as name:
         tables = clean_district()
         beside = {"calendar_days": tables["calendar_days"].head(300)}
-        folder = write_cedars(Path(name), cedars_of(tables), vendor=vendor, beside=beside)
-        return {path.name: path.read_bytes() for path in folder.iterdir()}
-
-
-def read(files: dict[str, bytes]) -> SchoolData | EwsError:
-    with TemporaryDirectory() as name:
-        for file, content in files.items():
-            (Path(name) / file).write_bytes(content)
-        try:
-            return read_school_data(name, format="cedars", tolerance=1.0)
-        except EwsError as error:
-            return error
-
-
-def is_sound(outcome: SchoolData | EwsError) -> bool:
-    if isinstance(outcome, SchoolData):
-        assert all(read == kept for read, kept in accounted(outcome).values())
-    return leaks(told(outcome)) == []
+        return bytes_of(write_cedars(Path(name), cedars_of(tables), vendor=vendor, beside=beside))
 
 
 @given(letter=st.sampled_from(LETTERS), dirt=DIRT, encoding=ENCODINGS, has_calendar=st.booleans())
@@ -60,10 +50,10 @@ def test_dirt_is_an_error_of_the_tree_or_a_counted_rejection(
         del clean["calendar_days.csv"]
     name = COMMA.names[letter]
     text = spoiled(clean[name].decode().splitlines(), dirt)
-    assert is_sound(read(clean | {name: text.encode(encoding, errors="replace")}))
+    assert is_sound(outcome_of(clean | {name: text.encode(encoding, errors="replace")}, format="cedars"))
 
 
 @given(content=st.binary(max_size=300), letter=st.sampled_from(LETTERS))
 @settings(max_examples=15)
 def test_any_bytes_at_all(content: bytes, letter: str) -> None:
-    assert is_sound(read(clean_files(TAB) | {TAB.names[letter]: content}))
+    assert is_sound(outcome_of(clean_files(TAB) | {TAB.names[letter]: content}, format="cedars"))

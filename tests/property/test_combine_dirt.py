@@ -14,26 +14,27 @@ from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
 
 from cis_ews import compute_indicators
-from cis_ews.errors import EwsError
 from cis_ews.readers import read_school_data
 from cis_ews.schema.school_data import SchoolData
 from tests.lib.cedars import clean_district
 from tests.lib.combined import config, write_combined
-from tests.lib.dirt import accounted, leaks
 from tests.lib.extracts import small_district
 from tests.lib.spoilers import (
     DIRT,
     ENCODINGS,
     Spoiler,
+    bytes_of,
     cut_off,
     insert_text,
+    is_sound,
+    outcome_of,
     overwrite_cell,
     repeat_line,
     spoiled,
-    told,
 )
 
 KEPT = config(state={"ids": {"students": {"crosswalk": "ids.csv", "from": "theirs", "to": "ours", "gaps": "keep"}}})
+COMBINED = {"format": "combine", "source": "all.toml"}
 DIRTY = ("ids.csv", "sis/users.csv", "sis/enrollments.csv", "state/N.txt", "marks/marks.csv", "office/reporting.csv")
 DATED = {
     "attendance_events": "date",
@@ -56,28 +57,11 @@ def write_all(folder: Path, tables: dict[str, pl.DataFrame]) -> Path:
 def clean_files() -> dict[str, bytes]:
     with TemporaryDirectory() as name:
         write_all(Path(name), clean_district())
-        return {str(path.relative_to(name)): path.read_bytes() for path in Path(name).rglob("*") if path.is_file()}
-
-
-def outcome_of(files: dict[str, bytes]) -> SchoolData | EwsError:
-    with TemporaryDirectory() as name:
-        for file, content in files.items():
-            (Path(name) / file).parent.mkdir(exist_ok=True)
-            (Path(name) / file).write_bytes(content)
-        try:
-            return read_school_data(Path(name) / "all.toml", format="combine", tolerance=1.0)
-        except EwsError as error:
-            return error
-
-
-def is_sound(outcome: SchoolData | EwsError) -> bool:
-    if isinstance(outcome, SchoolData):
-        assert all(read == kept for read, kept in accounted(outcome).values())
-    return leaks(told(outcome)) == []
+        return bytes_of(Path(name))
 
 
 def test_the_clean_files_are_read() -> None:
-    assert isinstance(outcome_of(clean_files()), SchoolData)
+    assert isinstance(outcome_of(clean_files(), **COMBINED), SchoolData)
 
 
 @given(file=st.sampled_from(DIRTY), dirt=DIRT, encoding=ENCODINGS)
@@ -92,13 +76,13 @@ def test_dirt_is_an_error_of_the_tree_or_a_counted_rejection(
 ) -> None:
     clean = clean_files()
     text = spoiled(clean[file].decode().splitlines(), dirt)
-    assert is_sound(outcome_of(clean | {file: text.encode(encoding, errors="replace")}))
+    assert is_sound(outcome_of(clean | {file: text.encode(encoding, errors="replace")}, **COMBINED))
 
 
 @given(content=st.binary(max_size=200), file=st.sampled_from(["all.toml", "marks.toml", "cedars.toml", "ids.csv"]))
 @settings(max_examples=15)
 def test_any_bytes_at_all(content: bytes, file: str) -> None:
-    assert is_sound(outcome_of(clean_files() | {file: content}))
+    assert is_sound(outcome_of(clean_files() | {file: content}, **COMBINED))
 
 
 def _measured(tables: dict[str, pl.DataFrame], as_of: date) -> pl.DataFrame:

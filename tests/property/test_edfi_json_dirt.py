@@ -4,19 +4,15 @@ from __future__ import annotations
 
 import copy
 import json
-from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from cis_ews.errors import EwsError
-from cis_ews.readers import read_school_data
 from cis_ews.schema.school_data import SchoolData
-from tests.lib.dirt import accounted, leaks
 from tests.lib.edfi_api_records import Record, Records, numbered_frames, records_of
-from tests.lib.spoilers import CELLS, PLACES, told
+from tests.lib.spoilers import CELLS, PLACES, is_sound, outcome_of
 
 CLEAN = records_of(numbered_frames())
 NAMES = sorted(CLEAN)
@@ -32,20 +28,9 @@ VALUES = st.one_of(
 )
 
 
-def outcome_of(files: dict[str, str]) -> SchoolData | EwsError:
-    with TemporaryDirectory() as name:
-        for file, content in files.items():
-            (Path(name) / f"{file}.jsonl").write_bytes(content.encode("utf-8", "surrogatepass"))
-        try:
-            return read_school_data(name, format="edfi", tolerance=1.0)
-        except EwsError as error:
-            return error
-
-
-def is_sound(outcome: SchoolData | EwsError) -> bool:
-    if isinstance(outcome, SchoolData):
-        assert all(read == kept for read, kept in accounted(outcome).values())
-    return leaks(told(outcome)) == []
+def read(files: dict[str, str]) -> SchoolData | EwsError:
+    written = {f"{name}.jsonl": text.encode("utf-8", "surrogatepass") for name, text in files.items()}
+    return outcome_of(written, format="edfi")
 
 
 def lines_of(records: Records) -> dict[str, str]:
@@ -80,7 +65,7 @@ def test_other_values_are_an_error_of_the_tree_or_counted(name: str, place: floa
     for number in range(times):
         row = int((place * 7 + number / times) % 1 * len(found))
         found[row] = spoiled(found[row], (place + number / times) % 1, value)
-    assert is_sound(outcome_of(lines_of({**CLEAN, name: found})))
+    assert is_sound(read(lines_of({**CLEAN, name: found})))
 
 
 @settings(max_examples=15)
@@ -89,7 +74,7 @@ def test_a_torn_file_is_an_error_of_the_tree(name: str, place: float, length: in
     lines = lines_of(CLEAN)
     cut = int(place * len(lines[name]))
     torn = lines[name][:cut] + text + lines[name][cut + length :]
-    assert is_sound(outcome_of({**lines, name: torn}))
+    assert is_sound(read({**lines, name: torn}))
 
 
 @settings(max_examples=10)
@@ -99,4 +84,4 @@ def test_a_record_twice_or_without_a_part_is_counted(name: str, place: float, dr
     if drop:
         holder, key = at(place * 11 % 1, places_of(record))
         del holder[key]
-    assert is_sound(outcome_of(lines_of({**CLEAN, name: [*CLEAN[name], record]})))
+    assert is_sound(read(lines_of({**CLEAN, name: [*CLEAN[name], record]})))

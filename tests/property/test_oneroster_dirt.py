@@ -9,12 +9,20 @@ from tempfile import TemporaryDirectory
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from cis_ews.errors import EwsError
-from cis_ews.readers import read_school_data
-from cis_ews.schema.school_data import SchoolData
-from tests.lib.dirt import accounted, clean_frames, leaks
+from tests.lib.dirt import clean_frames
 from tests.lib.oneroster import package_of, write_package
-from tests.lib.spoilers import DIRT, ENCODINGS, Spoiler, insert_text, overwrite_cell, repeat_line, spoiled, told
+from tests.lib.spoilers import (
+    DIRT,
+    ENCODINGS,
+    Spoiler,
+    bytes_of,
+    insert_text,
+    is_sound,
+    outcome_of,
+    overwrite_cell,
+    repeat_line,
+    spoiled,
+)
 
 FILES = sorted(package_of(clean_frames()))
 
@@ -22,25 +30,7 @@ FILES = sorted(package_of(clean_frames()))
 @cache
 def clean_files() -> dict[str, bytes]:
     with TemporaryDirectory() as name:
-        return {
-            path.name: path.read_bytes() for path in write_package(Path(name), package_of(clean_frames())).iterdir()
-        }
-
-
-def read(files: dict[str, bytes]) -> SchoolData | EwsError:
-    with TemporaryDirectory() as name:
-        for file, content in files.items():
-            (Path(name) / file).write_bytes(content)
-        try:
-            return read_school_data(name, format="oneroster", tolerance=1.0)
-        except EwsError as error:
-            return error
-
-
-def is_sound(outcome: SchoolData | EwsError) -> bool:
-    if isinstance(outcome, SchoolData):
-        assert all(read == kept for read, kept in accounted(outcome).values())
-    return leaks(told(outcome)) == []
+        return bytes_of(write_package(Path(name), package_of(clean_frames())))
 
 
 @given(file=st.sampled_from([*FILES, "manifest"]), dirt=DIRT, encoding=ENCODINGS)
@@ -53,9 +43,9 @@ def test_dirt_is_an_error_of_the_tree_or_a_counted_rejection(
 ) -> None:
     clean = clean_files()
     text = spoiled(clean[f"{file}.csv"].decode().splitlines(), dirt)
-    assert is_sound(read(clean | {f"{file}.csv": text.encode(encoding, errors="replace")}))
+    assert is_sound(outcome_of(clean | {f"{file}.csv": text.encode(encoding, errors="replace")}, format="oneroster"))
 
 
 @given(content=st.binary(max_size=300), file=st.sampled_from([*FILES, "manifest"]))
 def test_any_bytes_at_all(content: bytes, file: str) -> None:
-    assert is_sound(read(clean_files() | {f"{file}.csv": content}))
+    assert is_sound(outcome_of(clean_files() | {f"{file}.csv": content}, format="oneroster"))

@@ -3,30 +3,37 @@
 from __future__ import annotations
 
 import re
+from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from cis_ews.errors import EwsError
-from cis_ews.readers import read_school_data
 from cis_ews.schema.school_data import SchoolData
-from tests.lib.dirt import accounted, clean_frames, leaks, write_plain
+from tests.lib.dirt import clean_frames, write_plain
 from tests.lib.spoilers import (
     DIRT,
     ENCODINGS,
     Spoiler,
+    bytes_of,
     cut_off,
     drop_line,
     insert_text,
+    is_sound,
+    outcome_of,
     overwrite_cell,
     repeat_line,
     spoiled,
-    told,
 )
 
 TABLES = sorted(clean_frames())
+
+
+@cache
+def clean_files() -> dict[str, bytes]:
+    with TemporaryDirectory() as name:
+        return bytes_of(write_plain(Path(name)))
 
 
 @given(table=st.sampled_from(TABLES), dirt=DIRT, encoding=ENCODINGS)
@@ -37,24 +44,12 @@ TABLES = sorted(clean_frames())
 def test_dirt_is_an_error_of_the_tree_or_a_counted_rejection(
     table: str, dirt: list[tuple[Spoiler, float, str]], encoding: str
 ) -> None:
-    with TemporaryDirectory() as name:
-        folder = write_plain(Path(name))
-        path = folder / f"{table}.csv"
-        text = spoiled(path.read_text(encoding="utf-8").splitlines(), dirt)
-        path.write_bytes(text.encode(encoding, errors="replace"))
-        outcome = _read(folder)
-    assert leaks(told(outcome)) == []
-    if isinstance(outcome, SchoolData):
-        assert all(read == kept for read, kept in accounted(outcome).values())
-        if '"' not in text:
-            assert outcome.rows_read.get(table, 0) == _lines_with_cells(text)
-
-
-def _read(folder: Path) -> SchoolData | EwsError:
-    try:
-        return read_school_data(folder, tolerance=1.0)
-    except EwsError as error:
-        return error
+    clean = clean_files()
+    text = spoiled(clean[f"{table}.csv"].decode().splitlines(), dirt)
+    outcome = outcome_of(clean | {f"{table}.csv": text.encode(encoding, errors="replace")}, format="folder")
+    assert is_sound(outcome)
+    if isinstance(outcome, SchoolData) and '"' not in text:
+        assert outcome.rows_read.get(table, 0) == _lines_with_cells(text)
 
 
 def _lines_with_cells(text: str) -> int:
@@ -68,11 +63,5 @@ def _lines_with_cells(text: str) -> int:
     suffix=st.sampled_from(["csv", "csv.gz", "parquet", "zip"]),
 )
 def test_any_bytes_at_all(content: bytes, table: str, suffix: str) -> None:
-    with TemporaryDirectory() as name:
-        folder = write_plain(Path(name))
-        (folder / f"{table}.csv").unlink()
-        (folder / f"{table}.{suffix}").write_bytes(content)
-        outcome = _read(folder)
-    assert leaks(told(outcome)) == []
-    if isinstance(outcome, SchoolData):
-        assert all(read == kept for read, kept in accounted(outcome).values())
+    others = {name: lying for name, lying in clean_files().items() if name != f"{table}.csv"}
+    assert is_sound(outcome_of(others | {f"{table}.{suffix}": content}, format="folder"))

@@ -153,7 +153,7 @@ def seen(state: CaseState, *, then: int | None = 2, now: int | None = 2, until: 
     return Seen(state=state, tier_then=then, tier_now=now, is_known=True, until=until)
 
 
-@pytest.mark.parametrize("state", [*SET_ASIDE, CaseState.IN_TOUCH, CaseState.EXITED])
+@pytest.mark.parametrize("state", [*sorted(SET_ASIDE), CaseState.IN_TOUCH, CaseState.EXITED])
 def test_a_flag_comes_back_when_its_tier_rises(state: CaseState) -> None:
     assert after_night(seen(state, now=3), TODAY) == (CaseAction.TIER_ROSE, CaseState.WAITING)
     assert after_night(seen(state, then=3, now=2), TODAY) is None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 
@@ -84,7 +84,10 @@ def join_files(table: str, entries: Sequence[Entry], reads: Sequence[FileRead]) 
     return TableRead(
         frame=_concatenated(table, parts),
         rejections=pl.concat(
-            [_ragged(table, entry.name, read.ragged) for entry, read in zip(entries, reads, strict=True)]
+            [
+                rejected(ragged_rows(read, entry.name), table=table, rule=RAGGED, columns=None)
+                for entry, read in zip(entries, reads, strict=True)
+            ]
         ),
         files=tuple(
             SourceFile(table=table, name=entry.name, sha256=read.sha256, rows=read.rows)
@@ -94,10 +97,30 @@ def join_files(table: str, entries: Sequence[Entry], reads: Sequence[FileRead]) 
     )
 
 
+def columns_of(read: FileRead, name: str, *, used: Mapping[str, str], columns: Iterable[str]) -> pl.DataFrame:
+    """The rows of a file with `row_number` and `file`, their cells as text; columns that it does not have are null.
+
+    `used`: heading -> column.
+    """
+    cells = {column: read.frame[heading].cast(pl.String) for heading, column in used.items()}
+    return _place(read, name).with_columns(
+        *(series.alias(column) for column, series in cells.items()),
+        *(pl.lit(None, dtype=pl.String).alias(column) for column in columns if column not in cells),
+    )
+
+
+def ragged_rows(read: FileRead, name: str) -> pl.DataFrame:
+    """`row_number` and `file` of rows that could not be told into cells."""
+    return pl.DataFrame({"row_number": pl.Series(list(read.ragged), dtype=pl.Int64)}).with_columns(file=pl.lit(name))
+
+
+def _place(read: FileRead, name: str) -> pl.DataFrame:
+    return read.row_numbers.alias("row_number").to_frame().with_columns(pl.lit(name).alias("file"))
+
+
 def _with_place(read: FileRead, name: str) -> pl.DataFrame:
     # The row numbers come first: a frame without a known column has no height of its own.
-    numbered = read.row_numbers.alias("row_number").to_frame().with_columns(pl.lit(name).alias("file"))
-    return numbered.hstack(read.frame.get_columns())
+    return _place(read, name).hstack(read.frame.get_columns())
 
 
 def _concatenated(table: str, parts: Sequence[pl.DataFrame]) -> pl.DataFrame:
@@ -110,8 +133,3 @@ def _concatenated(table: str, parts: Sequence[pl.DataFrame]) -> pl.DataFrame:
         raise SchemaError(
             f"{table}: its {len(parts)} files differ in the types of a column", hint="write text"
         ) from None
-
-
-def _ragged(table: str, file: str, rows: Sequence[int]) -> pl.DataFrame:
-    places = pl.DataFrame({"row_number": pl.Series(list(rows), dtype=pl.Int64)})
-    return rejected(places.with_columns(pl.lit(file).alias("file")), table=table, rule=RAGGED, columns=None)

@@ -10,7 +10,7 @@ from pathlib import Path, PurePosixPath
 import polars as pl
 
 from cis_ews.errors import ReadError, SchemaError
-from cis_ews.readers.base import RAGGED, ReadOptions
+from cis_ews.readers.base import RAGGED, ReadOptions, columns_of, ragged_rows
 from cis_ews.readers.cedars_config import CedarsConfig
 from cis_ews.readers.cedars_fields import (
     COLUMNS,
@@ -24,7 +24,7 @@ from cis_ews.readers.cedars_fields import (
 )
 from cis_ews.readers.delimited import DELIMITERS, read_delimited, read_headings
 from cis_ews.readers.ledger import Ledger
-from cis_ews.readers.sources import Entry, archive_entries, list_entries
+from cis_ews.readers.sources import Entry, list_files
 from cis_ews.schema.school_data import SourceFile
 from cis_ews.wording import counted
 
@@ -46,7 +46,7 @@ class CedarsSource:
 
 def find_files(path: Path, options: ReadOptions, *, config: CedarsConfig, ledger: Ledger) -> CedarsSource:
     """Sort out what lies in a source. Raises ReadError where a file that is needed is missing."""
-    entries = [inner for entry in list_entries(path, options.limits) for inner in _opened(entry, options)]
+    entries = list_files(path, options.limits)
     beside = {table: [entry for entry in entries if entry.suffix and entry.stem == table] for table in BESIDE}
     plain = [entry for found in beside.values() for entry in found]
     files: dict[str, list[Entry]] = {}
@@ -64,10 +64,6 @@ def find_files(path: Path, options: ReadOptions, *, config: CedarsConfig, ledger
         files={letter: tuple(files[letter]) for letter in COLUMNS if letter in files},
         beside={table: found for table, found in beside.items() if found},
     )
-
-
-def _opened(entry: Entry, options: ReadOptions) -> Sequence[Entry]:
-    return archive_entries(entry, options.limits) if entry.suffix == ".zip" and not entry.packed else [entry]
 
 
 def _is_text(entry: Entry) -> bool:
@@ -147,18 +143,11 @@ def _read(letter: str, entry: Entry, options: ReadOptions, *, config: CedarsConf
     for note in read.notes:
         ledger.note(note)
     _note_headings(entry.name, letter, headings, ledger=ledger)
-    ragged = pl.DataFrame({"row_number": pl.Series(read.ragged, dtype=pl.Int64)}).with_columns(file=pl.lit(entry.name))
     for each in (table, "discipline_actions") if letter == "R" else (table,):
-        ledger.reject(ragged, table=each, rule=RAGGED, column=None)
-    rows = read.row_numbers.alias("row_number").to_frame().with_columns(file=pl.lit(entry.name))
-    cells = {column: read.frame[heading].cast(pl.String) for heading, column in headings.used.items()}
-    return rows.with_columns(
-        *(
-            series.str.strip_chars().alias(column) if column not in IDS else series.alias(column)
-            for column, series in cells.items()
-        ),
-        *(pl.lit(None, dtype=pl.String).alias(column) for column in COLUMNS[letter] if column not in cells),
-    ).rename({student: "student_id"} if student in COLUMNS[letter] else {})
+        ledger.reject(ragged_rows(read, entry.name), table=each, rule=RAGGED, column=None)
+    rows = columns_of(read, entry.name, used=headings.used, columns=COLUMNS[letter])
+    stripped = rows.with_columns(pl.col(each).str.strip_chars() for each in COLUMNS[letter] if each not in IDS)
+    return stripped.rename({student: "student_id"} if student in COLUMNS[letter] else {})
 
 
 def _note_headings(name: str, letter: str, headings: Headings, *, ledger: Ledger) -> None:

@@ -23,7 +23,7 @@ from cis_ews.readers.crosswalk import crosswalk_entry, read_crosswalk
 from cis_ews.readers.draft import DEFAULT, Draft, with_ledger
 from cis_ews.readers.ledger import Ledger
 from cis_ews.readers.limits import ReadLimits
-from cis_ews.readers.sources import Entry, archive_entries, list_entries, open_entry
+from cis_ews.readers.sources import Entry, list_files, open_entry
 from cis_ews.readers.unchanged import unchanged
 from cis_ews.schema.coverage import known_grades
 from cis_ews.schema.parsing import DATE_FORMAT
@@ -66,7 +66,8 @@ def _read_source(name: str, source: SourceChoice, base: Path, *, options: ReadOp
             ledger.files.append(crosswalk.file)
             frames = crosswalk.laid_over(frames, ledger)
     except EwsError as error:
-        error.message = f"{name}: {error.message}"
+        # Where the source lies on this machine is in the TOML, for whoever may read that.
+        error.message = f"{name}: {error.message.replace(str(base / source.path), source.path)}"
         raise
     return _named(name, with_ledger(replace(draft, frames=frames), ledger))
 
@@ -263,8 +264,5 @@ def files_of_combination(path: Path, limits: ReadLimits) -> dict[str, Entry]:
 
 
 def files_below(place: Path, limits: ReadLimits) -> dict[str, Entry]:
-    """The files of a folder or an archive by their names there, those inside of its archives too."""
-    entries = list_entries(place, limits)
-    archives = [each for each in entries if each.suffix == ".zip" and not each.packed]
-    packed = [inner for one in archives for inner in archive_entries(one, limits)]
-    return {each.name: each for each in (*entries, *packed)}
+    """The files of a folder or an archive by their names there."""
+    return {entry.name: entry for entry in list_files(place, limits)}

@@ -10,13 +10,22 @@ from __future__ import annotations
 
 import importlib
 import re
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, BinaryIO
 
 PIECE = 1 << 20
 LONGEST = 16 * PIECE
 """The most that is held of a file without a place to cut it."""
+NOTHING_OUTSIDE: Mapping[str, bool] = {
+    "resolve_entities": False,
+    "no_network": True,
+    "load_dtd": False,
+    "huge_tree": False,
+    "remove_comments": True,
+    "remove_pis": True,
+}
+"""How every parser of a package is made: nothing outside of the file is opened, and nothing but elements is kept."""
 _WINDOW = 1 << 16
 _ATTRIBUTES = rb"""(?:\s+[\w.:-]+\s*=\s*(?:"[^"<]*"|'[^'<]*'))*"""
 _ROOT = re.compile(rb"<((?:[A-Za-z_][\w.-]*:)?Interchange\w+)" + _ATTRIBUTES + rb"\s*>")
@@ -74,15 +83,7 @@ def _last_cut(held: bytes, names: frozenset[bytes]) -> int:
 
 def _parsed(piece: bytes) -> Any:
     etree: Any = importlib.import_module("lxml.etree")  # it has no type information
-    parser = etree.XMLParser(
-        resolve_entities=False,
-        no_network=True,
-        load_dtd=False,
-        huge_tree=False,
-        remove_comments=True,
-        remove_pis=True,
-    )
     try:
-        return etree.fromstring(piece, parser)
+        return etree.fromstring(piece, etree.XMLParser(**NOTHING_OUTSIDE))
     except etree.XMLSyntaxError:
         raise NotInPiecesError from None

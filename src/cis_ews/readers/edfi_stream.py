@@ -17,7 +17,7 @@ from typing import Any
 import polars as pl
 
 from cis_ews.errors import ConfigError, ReadError
-from cis_ews.readers.edfi_pieces import NotInPiecesError, trees
+from cis_ews.readers.edfi_pieces import NOTHING_OUTSIDE, NotInPiecesError, trees
 from cis_ews.readers.edfi_records import INTERCHANGES, RECORDS, REFERRED, SAYS_REF
 from cis_ews.readers.limits import ReadLimits
 from cis_ews.readers.sources import Entry, open_entry
@@ -130,12 +130,7 @@ def _as_stream(entry: Entry, limits: ReadLimits, schemas: Path | None) -> _Read:
         parser = etree.XMLPullParser(
             events=("start", "end"),
             tag=[f"{{*}}{name}" for name in (interchange, *RECORDS)],
-            resolve_entities=False,
-            no_network=True,
-            load_dtd=False,
-            huge_tree=False,
-            remove_comments=True,
-            remove_pis=True,
+            **NOTHING_OUTSIDE,
             schema=_schema(interchange, schemas),
         )
         try:

@@ -13,7 +13,7 @@ from pathlib import Path
 import polars as pl
 
 from cis_ews.errors import ReadError
-from cis_ews.readers.base import RAGGED, ReadOptions, read_file
+from cis_ews.readers.base import RAGGED, ReadOptions, columns_of, ragged_rows, read_file
 from cis_ews.readers.cells import moments, word
 from cis_ews.readers.delimited import read_headings
 from cis_ews.readers.ledger import Ledger
@@ -28,7 +28,7 @@ from cis_ews.readers.oneroster_tables import (
     file_of,
     understood,
 )
-from cis_ews.readers.sources import Entry, archive_entries, list_entries
+from cis_ews.readers.sources import Entry, list_files
 from cis_ews.schema.school_data import SourceFile
 from cis_ews.wording import counted
 
@@ -72,7 +72,7 @@ def no_rows(file: str) -> pl.DataFrame:
 
 
 def _packages(path: Path, options: ReadOptions, ledger: Ledger) -> list[Package]:
-    entries = [inner for entry in list_entries(path, options.limits) for inner in _opened(entry, options)]
+    entries = list_files(path, options.limits)
     folders = sorted({entry.folder for entry in entries if entry.suffix and file_of(entry.stem)})
     found = [
         _package(folder, [each for each in entries if each.folder == folder], options=options, ledger=ledger)
@@ -81,10 +81,6 @@ def _packages(path: Path, options: ReadOptions, ledger: Ledger) -> list[Package]
     passed = sum(not (entry.suffix and file_of(entry.stem)) for entry in entries)
     ledger.note(f"{counted(passed, 'file')} with the name of no OneRoster file passed over", passed)
     return found
-
-
-def _opened(entry: Entry, options: ReadOptions) -> Sequence[Entry]:
-    return archive_entries(entry, options.limits) if entry.suffix == ".zip" and not entry.packed else [entry]
 
 
 def _package(name: str, entries: Sequence[Entry], *, options: ReadOptions, ledger: Ledger) -> Package:
@@ -185,14 +181,9 @@ def _read(file: str, entry: Entry, *, options: ReadOptions, ledger: Ledger) -> p
     ledger.note(f"{entry.name}: {count} headings written in another way: {', '.join(headings.tolerated)}", count)
     ledger.note(f"{entry.name}: {counted(headings.extensions, 'extension column')} kept aside", headings.extensions)
     ledger.note(f"{entry.name}: {counted(headings.unknown, 'column')} unknown to OneRoster", headings.unknown)
-    ragged = pl.DataFrame({"row_number": pl.Series(read.ragged, dtype=pl.Int64)}).with_columns(file=pl.lit(entry.name))
-    ledger.reject(ragged, table=SERVES[file], rule=RAGGED, column=None)
-    rows = read.row_numbers.alias("row_number").to_frame().with_columns(file=pl.lit(entry.name))
-    found = {column: read.frame[heading].cast(pl.String) for heading, column in headings.used.items()}
-    return rows.with_columns(
-        *(cells.alias(column) for column, cells in found.items()),
-        *(pl.lit(None, dtype=pl.String).alias(column) for column in USED[file] if column not in found),
-    ).select(*USED[file], *_PLACE)
+    ledger.reject(ragged_rows(read, entry.name), table=SERVES[file], rule=RAGGED, column=None)
+    rows = columns_of(read, entry.name, used=headings.used, columns=USED[file])
+    return rows.select(*USED[file], *_PLACE)
 
 
 def _latest(file: str, rows: pl.DataFrame, ledger: Ledger) -> pl.DataFrame:

@@ -177,6 +177,15 @@ def archive_entries(entry: Entry, limits: ReadLimits) -> list[Entry]:
     return _zip_entries(entry.path, limits, prefix=f"{entry.name}/")
 
 
+def list_files(path: Path, limits: ReadLimits) -> list[Entry]:
+    """The files of a source as `list_entries` has them, with what an archive holds in the place of the archive."""
+    return [inner for entry in list_entries(path, limits) for inner in _opened(entry, limits)]
+
+
+def _opened(entry: Entry, limits: ReadLimits) -> list[Entry]:
+    return archive_entries(entry, limits) if entry.suffix == ".zip" and not entry.packed else [entry]
+
+
 def _zip_entries(path: Path, limits: ReadLimits, *, prefix: str) -> list[Entry]:
     try:
         with zipfile.ZipFile(path) as archive:

@@ -83,6 +83,7 @@ class Case:
     ref: str
     student_id: str
     school_id: str
+    grade_level: str | None
     tier_now: int | None
     abstained: bool
     state: CaseState | None
@@ -125,6 +126,7 @@ class Ticket:
     ticket_id: str
     district_id: str
     ref: str
+    student_id: str
     subject: Domain
     question: str
     asked_at: datetime
@@ -220,3 +222,13 @@ class Recap:
     notes: tuple[Contact, ...]
     goals: tuple[KeptGoal, ...]
     reviews: tuple[Review, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CasePerson:
+    """A student's name, empty where the source has none, and what the night says in words."""
+
+    name: str
+    reasons: tuple[str, ...] = ()
+    strengths: tuple[str, ...] = ()
+    unknown: tuple[str, ...] = ()

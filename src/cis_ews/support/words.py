@@ -119,3 +119,14 @@ PROGRESS_WORDS = {
     Progress.DECLINE: marked("Decline"),
     Progress.EXITED_BEFORE_KNOWN: marked("Exited before progress known"),
 }
+
+TIER_WORDS = {
+    3: marked("Intensive support"),
+    2: marked("Targeted support"),
+    1: marked("Support for all"),
+    None: marked("Not enough data"),
+}
+
+MOVED = marked("Somebody else, or the night, was there first. Nothing of yours was written.")
+NO_DAY = marked("This is no day of the calendar.")
+LEFT = marked("The student is scored no more; nothing has to be answered.")

@@ -6,7 +6,7 @@ from collections.abc import Collection, Sequence
 from datetime import date
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Select, Table, func, select
+from sqlalchemy import ColumnElement, Connection, Select, Table, and_, func, select
 
 from cis_ews.enums import CaseAction, CaseState, ContactKind, Domain, Progress, SupportArea
 from cis_ews.storage.cases import CaseHistory, Contact, KeptCheckIn, KeptGoal, KeptPlan, Review, Ticket
@@ -69,9 +69,15 @@ def tickets_of(connection: Connection, conditions: Sequence[ColumnElement[bool]]
     """Questions about the data, the open ones first, then the newest."""
     table = tables.tickets
     order = (table.c.answered_at.is_not(None), table.c.asked_at.desc(), table.c.ticket_id)
-    names = ("ticket_id", "district_id", "ref", "question", "asked_at", "answer", "answered_at")
-    rows = _rows(connection, select(table).where(*conditions).order_by(*order).limit(limit))
+    names = ("ticket_id", "district_id", "ref", "student_id", "question", "asked_at", "answer", "answered_at")
+    rows = _rows(connection, _with_ids(table).where(*conditions).order_by(*order).limit(limit))
     return tuple(Ticket(subject=Domain(row["subject"]), **{name: row[name] for name in names}) for row in rows)
+
+
+def _with_ids(table: Table) -> Select[Any]:
+    cases = tables.cases
+    same = and_(cases.c.district_id == table.c.district_id, cases.c.ref == table.c.ref)
+    return select(*table.c, cases.c.student_id).select_from(table.join(cases, same))
 
 
 def plans_of(connection: Connection, conditions: Sequence[ColumnElement[bool]]) -> tuple[KeptPlan, ...]:

@@ -68,6 +68,7 @@ def _case(row: Any) -> Case:
     same = ("district_id", "ref", "student_id", "tier_now", "version", "until")
     return Case(
         school_id=row["school_id"] or "",
+        grade_level=None,
         abstained=bool(row["abstained"]),
         state=CaseState(row["state"]),
         **{name: row[name] for name in same},

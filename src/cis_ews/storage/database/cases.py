@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from datetime import UTC, date, datetime
 from secrets import token_hex
 from typing import Any
@@ -13,9 +13,10 @@ from sqlalchemy.dialects import postgresql, sqlite
 from cis_ews.enums import AuditAction, CaseAction, CaseState
 from cis_ews.errors import CaseMovedError
 from cis_ews.storage.access import Scope
-from cis_ews.storage.cases import Case, CaseHistory, CheckIn, Goal, Move, Plan, Ticket, WorklistLine
+from cis_ews.storage.cases import Case, CaseHistory, CasePerson, CheckIn, Goal, Move, Plan, Ticket, WorklistLine
 from cis_ews.storage.database import audit, tables
 from cis_ews.storage.database.case_history import history_of, last_contacts, tickets_of
+from cis_ews.storage.database.case_people import people_of
 from cis_ews.storage.database.people import By
 from cis_ews.storage.database.scope import visible_students
 from cis_ews.storage.database.transactions import Transactions
@@ -33,6 +34,16 @@ class Cases:
         """The case of a student whom the scope has; None for everybody else."""
         with self._transactions.reading() as connection:
             return find_case(connection, scope, ref)
+
+    def people(self, students: Sequence[Case | WorklistLine]) -> dict[str, CasePerson]:
+        """Names and reasons, by ref, of students who were found within a scope."""
+        with self._transactions.reading() as connection:
+            return people_of(connection, students)
+
+    def find_all(self, scope: Scope, refs: Collection[str]) -> dict[str, Case]:
+        """The cases of those of the students whom the scope has, by ref."""
+        with self._transactions.reading() as connection:
+            return {case.ref: case for case in find_cases(connection, scope, refs)}
 
     def history(self, case: Case) -> CaseHistory:
         """Everything that was done about the student."""
@@ -127,7 +138,7 @@ def find_cases(connection: Connection, scope: Scope, refs: Collection[str]) -> l
     return [_case(row) for row in connection.execute(query).mappings()]
 
 
-_SCORE_COLUMNS = ("district_id", "ref", "student_id", "school_id", "abstained")
+_SCORE_COLUMNS = ("district_id", "ref", "student_id", "school_id", "grade_level", "abstained")
 
 
 def _with_cases() -> Select[Any]:

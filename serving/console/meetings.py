@@ -1,0 +1,130 @@
+"""Meetings: a student after the other, with notes and goals, and the recap that makes itself."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from fastapi import APIRouter, Request, Response
+from fastapi.concurrency import run_in_threadpool
+from fastapi.responses import RedirectResponse
+
+from cis_ews.enums import AuditAction
+from cis_ews.storage.cases import Meeting
+from cis_ews.storage.database import By, Event
+from cis_ews.storage.database.database import Database
+from cis_ews.support.permissions import May, Viewer, check, scope_of
+from serving.backend import of
+from serving.console.context import render, viewer_of
+from serving.console.decisions import WORDS, by_viewer, case_view, today
+from serving.console.forms import form_of
+from serving.errors import ApiError
+
+routes = APIRouter(include_in_schema=False)
+ABOUT = ("flagged", "waiting", "case_managed")
+
+
+@routes.get("/meetings")
+def meetings(request: Request) -> Response:
+    """The newest meetings, and the form for another one."""
+    database, viewer = of(request).database, viewer_of(request)
+    check(viewer, May.SEE_STUDENTS)
+    latest = database.meetings.latest(scope_of(viewer))
+    schools = _schools(database, viewer)
+    return render(request, "meetings.html", meetings=latest, schools=schools, nobody=False)
+
+
+@routes.post("/meetings")
+async def begin(request: Request) -> Response:
+    """A new meeting about students of a school; its first student comes next."""
+    form = await form_of(request)
+    database, viewer = of(request).database, viewer_of(request)
+    schools = await run_in_threadpool(_schools, database, viewer)
+    chosen = next((school for school in schools if f"{school[0]}/{school[1]}" == form.get("school")), None)
+    about = form.get("about", "flagged")
+    if chosen is None or about not in ABOUT:
+        raise ApiError(422)
+    district_id, school_id, _ = chosen
+    by = By(
+        person_id=viewer.person_id,
+        why_allowed=check(viewer, May.SEE_STUDENTS, district_id=district_id, school_id=school_id),
+    )
+    meeting_id = await run_in_threadpool(
+        database.meetings.begin,
+        scope_of(viewer),
+        (district_id, school_id),
+        about=about,
+        held_on=today(),
+        by=by,
+    )
+    if meeting_id is None:
+        latest = await run_in_threadpool(database.meetings.latest, scope_of(viewer))
+        return render(request, "meetings.html", meetings=latest, schools=schools, nobody=True)
+    return RedirectResponse(f"/meetings/{meeting_id}/1", status_code=303)
+
+
+@routes.get("/meetings/{meeting_id}/recap")
+def recap(request: Request, meeting_id: str) -> Response:
+    """What the meeting came to, on one page to print."""
+    database, viewer = of(request).database, viewer_of(request)
+    meeting = _found(database, viewer, meeting_id)
+    recaps = database.meetings.recaps(meeting)
+    cases = database.cases.find_all(scope_of(viewer), meeting.refs)
+    people = database.cases.people(list(cases.values()))
+    database.audit.record(
+        Event(
+            action=AuditAction.LIST_SEEN,
+            why_allowed=_why(viewer, meeting),
+            district_id=meeting.district_id,
+            person_id=viewer.person_id,
+            detail={"meeting": meeting.meeting_id, "students": len(recaps)},
+        )
+    )
+    return render(request, "recap.html", meeting=meeting, recaps=recaps, cases=cases, people=people, words=WORDS)
+
+
+@routes.get("/meetings/{meeting_id}/{place}")
+def student(request: Request, meeting_id: str, place: int) -> Response:
+    """One student of a meeting, with the way to the next."""
+    database, viewer = of(request).database, viewer_of(request)
+    meeting = _found(database, viewer, meeting_id)
+    if not 1 <= place <= len(meeting.refs):
+        raise ApiError(404)
+    ref = meeting.refs[place - 1]
+    view = replace(case_view(database, viewer, ref), meeting_id=meeting.meeting_id)
+    by = by_viewer(viewer, view.case)
+    database.audit.record(
+        Event(
+            action=AuditAction.STUDENT_SEEN,
+            why_allowed=by.why_allowed,
+            district_id=view.case.district_id,
+            person_id=by.person_id,
+            ref=ref,
+        )
+    )
+    said = database.meetings.recap(meeting, ref)
+    return render(
+        request, "meeting.html", meeting=meeting, place=place, view=view, said=said, words=WORDS, longest=4000
+    )
+
+
+def _found(database: Database, viewer: Viewer, meeting_id: str) -> Meeting:
+    meeting = database.meetings.find(scope_of(viewer), meeting_id)
+    if meeting is None:
+        raise ApiError(404)
+    return meeting
+
+
+def _why(viewer: Viewer, meeting: Meeting) -> str:
+    return check(viewer, May.SEE_STUDENTS, district_id=meeting.district_id, school_id=meeting.school_id)
+
+
+def _schools(database: Database, viewer: Viewer) -> list[tuple[str, str, str]]:
+    """The schools of which somebody may hold a meeting: district_id, school_id, name."""
+    scope = scope_of(viewer)
+    districts = sorted({*scope.districts, *(district for district, _ in scope.schools)})
+    return [
+        (district, school.school_id, school.name or school.school_id)
+        for district in districts
+        for school in database.schools_of(district)
+        if district in scope.districts or (district, school.school_id) in scope.schools
+    ]

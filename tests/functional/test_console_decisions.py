@@ -1,0 +1,228 @@
+"""Deciding in the started service: worklist, decisions, two at once, meetings, and text that wants to be code."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Generator
+from itertools import count
+from pathlib import Path
+
+import pytest
+
+from cis_ews.enums import Role
+from cis_ews.storage.access import Grant
+from serving.console.decisions import today
+from tests.lib.browser import Browser
+from tests.lib.districts import HARBOR, LAKEVIEW
+from tests.lib.people import PASSWORD, add_person
+from tests.lib.service import Served, serve_two_districts
+
+HOSTILE = "<script>alert(1)</script><img src=x onerror=alert(2)> \"'`{{7*7}}{% raw %} \u202eabc\u2066 &lt; </textarea>"
+_numbers = count()
+
+
+@pytest.fixture(scope="module")
+def served(tmp_path_factory: pytest.TempPathFactory) -> Generator[Served]:
+    """A service of this module alone: decisions change it."""
+    folder: Path = tmp_path_factory.mktemp("decisions")
+    with serve_two_districts(folder) as served:
+        yield served
+
+
+def somebody(
+    served: Served,
+    role: Role = Role.COORDINATOR,
+    *,
+    district: str = LAKEVIEW,
+    school: str | None = "north",
+    locale: str = "en",
+) -> Browser:
+    email = f"person-{next(_numbers)}@example.org"
+    add_person(served.database, email, Grant(role, district, school), locale=locale)
+    browser = Browser(served.service)
+    assert browser.sign_in(email, PASSWORD).status == 303
+    return browser
+
+
+def ref_of(served: Served, student: str) -> str:
+    district = HARBOR if student.startswith("east") else LAKEVIEW
+    return next(row["ref"] for row in served.scores(district) if row["student_id"] == student)
+
+
+def page_of(ref: str) -> str:
+    return f"/students/{ref}/support"
+
+
+def version(browser: Browser, ref: str) -> str:
+    found = re.search(r'name="version" value="(\d+)"', browser.get(page_of(ref)).text)
+    assert found is not None
+    return found[1]
+
+
+def decide(browser: Browser, ref: str, action: str, **fields: str) -> int:
+    given = {"version": version(browser, ref), "action": action, **fields}
+    return browser.send(page_of(ref), f"/students/{ref}/decisions", **given).status
+
+
+def test_a_contact_takes_a_student_off_the_worklist(served: Served) -> None:
+    browser, ref = somebody(served), ref_of(served, "north-004")
+    assert f'href="{page_of(ref)}"' in browser.get("/worklist").text
+    assert decide(browser, ref, "contact", contact="family", reason="Called the mother") == 303
+    assert f'href="{page_of(ref)}"' not in browser.get("/worklist").text
+    page = browser.get(page_of(ref)).text
+    assert "Talked with the family" in page
+    assert "Called the mother" in page
+    assert "no-store" in browser.get(page_of(ref)).headers["cache-control"]
+
+
+def test_the_second_sees_what_the_first_did_and_keeps_the_text(served: Served) -> None:
+    first, second = somebody(served), somebody(served)
+    ref = ref_of(served, "north-008")
+    old = version(second, ref)
+    assert decide(first, ref, "accept", reason="Knows her sister") == 303
+    answer = second.send(
+        page_of(ref), f"/students/{ref}/decisions", version=old, action="no_action", reason="My own text"
+    )
+    assert answer.status == 409
+    assert "was there first" in answer.text
+    assert "Knows her sister" in answer.text
+    assert "My own text" in answer.text
+    assert "My own text" not in first.get(page_of(ref)).text
+
+
+def test_what_is_missing_is_said_beside_what_was_written(served: Served) -> None:
+    browser, ref = somebody(served), ref_of(served, "north-000")
+    fields = {"version": version(browser, ref), "action": "not_now", "until": "2020-01-01", "reason": "A trip"}
+    answer = browser.send(page_of(ref), f"/students/{ref}/decisions", **fields)
+    assert answer.status == 422
+    assert "Name a day after today" in answer.text
+    assert ">A trip</textarea>" in answer.text
+
+
+def test_staff_read_why_a_button_is_not_theirs(served: Served) -> None:
+    staff, ref = somebody(served, Role.SCHOOL_STAFF), ref_of(served, "north-000")
+    assert "Only a coordinator of the school can accept a flag." in staff.get(page_of(ref)).text
+    answer = staff.send(page_of(ref), f"/students/{ref}/decisions", version=version(staff, ref), action="accept")
+    assert answer.status == 403
+    assert "Only a coordinator of the school can accept a flag." in answer.text
+
+
+@pytest.mark.parametrize("role", [Role.STATE, Role.DATA_STEWARD, Role.ADMINISTRATOR])
+def test_who_sees_no_students_finds_none(served: Served, role: Role) -> None:
+    district = LAKEVIEW if role is Role.DATA_STEWARD else None
+    email = f"person-{next(_numbers)}@example.org"
+    add_person(served.database, email, Grant(role, district))
+    browser = Browser(served.service)
+    browser.sign_in(email, PASSWORD)
+    ref = ref_of(served, "north-000")
+    assert browser.get(page_of(ref)).status == 404
+    assert browser.get("/worklist").status == 403
+    assert browser.get("/meetings").status == 403
+    assert browser.send("/account", f"/students/{ref}/decisions", version="0", action="accept").status == 404
+
+
+def test_another_school_and_district_are_not_there(served: Served) -> None:
+    browser = somebody(served)
+    for student in ("south-000", "east-000"):
+        ref = ref_of(served, student)
+        assert browser.get(page_of(ref)).status == 404
+        for path in ("decisions", "goals", "check-ins"):
+            assert (
+                browser.send("/worklist" if False else "/account", f"/students/{ref}/{path}", action="accept").status
+                == 404
+            )
+    other = somebody(served, school="south")
+    begun = other.send("/meetings", "/meetings", school=f"{LAKEVIEW}/south", about="flagged")
+    address = begun.headers["location"]
+    assert other.get(address).status == 200
+    assert browser.get(address).status == 404
+    assert browser.send("/meetings", "/meetings", school=f"{LAKEVIEW}/south", about="flagged").status == 422
+
+
+def test_a_form_without_the_token_of_the_session_is_refused(served: Served) -> None:
+    browser, ref = somebody(served), ref_of(served, "north-000")
+    for path in (f"/students/{ref}/decisions", f"/students/{ref}/goals", f"/students/{ref}/check-ins", "/meetings"):
+        assert browser.post(path, version="0", action="accept").status == 403
+        assert browser.post(path, csrf="0" * 64, version="0", action="accept").status == 403
+
+
+def test_a_morning_from_meeting_to_recap(served: Served) -> None:
+    browser, ref = somebody(served, school="south"), ref_of(served, "south-000")
+    begun = browser.send("/meetings", "/meetings", school=f"{LAKEVIEW}/south", about="flagged")
+    place = begun.headers["location"]
+    assert place.endswith("/1")
+    meeting = place.split("/")[2]
+    assert ref in browser.get(place).text
+    assert 'rel="next" accesskey="n"' in browser.get(place).text
+    note = {"version": version(browser, ref), "action": "contact", "contact": "meeting", "reason": "Rides the bus"}
+    of_meeting = {"meeting": meeting, "place": "1"}
+    answer = browser.send(place, f"/students/{ref}/decisions", **note, **of_meeting)
+    assert (answer.status, answer.headers["location"]) == (303, place)
+    assert decide(browser, ref, "accept", **of_meeting) == 303
+    plan = {
+        "consent_on": "2020-01-01",
+        "needs": "A way to school",
+        "area": "basic_needs",
+        "goal": "In school on time",
+        "owner": "Ms. Lee",
+    }
+    assert decide(browser, ref, "open_plan", **plan, **of_meeting) == 422
+    assert decide(browser, ref, "open_plan", **{**plan, "consent_on": today().isoformat()}, **of_meeting) == 303
+    page = browser.get(page_of(ref)).text
+    goal = re.search(r'name="goal_id" value="([0-9a-f]{32})"', page)
+    assert goal is not None
+    check_in = {"goal_id": goal[1], "progress": "no_progress_positive", "note": "Tries"}
+    assert browser.send(page_of(ref), f"/students/{ref}/check-ins", **check_in).status == 303
+    assert "No progress - positive" in browser.get(page_of(ref)).text
+    another = {"area": "academics", "goal": "Turns work in", "owner": "Mr. Ruiz", **of_meeting}
+    assert browser.send(page_of(ref), f"/students/{ref}/goals", **another).status == 303
+    recap = browser.get(f"/meetings/{meeting}/recap").text
+    for text in ("Rides the bus", "In school on time", "Ms. Lee", "Turns work in", "accepted the flag"):
+        assert text in recap
+    assert f"/meetings/{meeting}/recap" in browser.get("/meetings").text
+
+
+def test_a_question_about_the_data_is_answered_without_a_name(served: Served) -> None:
+    browser, ref = somebody(served), ref_of(served, "north-000")
+    assert decide(browser, ref, "question_data", subject="attendance", reason="Was on a field trip") == 303
+    steward = somebody(served, Role.DATA_STEWARD, school=None)
+    page = steward.get("/tickets").text
+    assert "Was on a field trip" in page
+    assert "alert(1)" not in page  # the student's name
+    ticket = re.search(r'action="(/tickets/[0-9a-f]{32})"', page)
+    assert ticket is not None
+    assert browser.send("/account", ticket[1], answer="x").status == 403
+    elsewhere = somebody(served, Role.DATA_STEWARD, district=HARBOR, school=None)
+    assert elsewhere.send("/account", ticket[1], answer="x").status == 404
+    assert steward.send("/tickets", ticket[1], answer=" ").status == 422
+    assert steward.send("/tickets", ticket[1], answer="Mended").status == 303
+    assert "Mended" in browser.get(page_of(ref)).text
+    assert f'href="{page_of(ref)}"' in browser.get("/worklist").text
+
+
+@pytest.mark.parametrize("text", [HOSTILE, "\u200f\u202e" + "x" * 3990, "a\r\nb\tc\x07"])
+def test_text_stays_text(served: Served, text: str) -> None:
+    """Stored and reflected, in every field that a person can fill; the name of the student is one of the kind."""
+    browser, ref = somebody(served), ref_of(served, "north-000")
+    fields = {"version": version(browser, ref), "action": "no_action", "reason": "", "until": text, "subject": text}
+    reflected = browser.send(page_of(ref), f"/students/{ref}/decisions", **fields)
+    moved = browser.send(page_of(ref), f"/students/{ref}/decisions", version="99", action="no_action", reason=text)
+    assert (reflected.status, moved.status) == (422, 409)
+    assert decide(browser, ref, "contact", contact="student", reason=text) == 303
+    pages = [reflected.text, moved.text, browser.get(page_of(ref)).text, browser.get("/worklist").text]
+    for page in pages:
+        assert "<script>alert" not in page
+        assert "<img src=x" not in page
+        assert page.count("</textarea>") == page.count("<textarea")
+        assert "49" not in re.findall(r"`(\d+)\{", page)
+    if text == HOSTILE:
+        assert "&lt;script&gt;alert(1)" in pages[2]
+    assert decide(browser, ref, "contact", contact="student", reason="x" * 4001) == 422
+
+
+def test_in_spanish(served: Served) -> None:
+    browser, ref = somebody(served, locale="es"), ref_of(served, "north-000")
+    page = browser.get(page_of(ref)).text
+    assert '<html lang="es">' in page
+    assert "Qué se hará" in page
+    assert "Lista de trabajo" in browser.get("/worklist").text
