@@ -1,6 +1,6 @@
 # The real commands are in the recipes: `make demo` is what a district's night does, on a made-up district.
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-long check bench-night bench-console bench-model bench-publish bench-shap bench-state bench-delta bench-readers accuracy lock clean
+.PHONY: help demo test test-long check bench-night bench-console bench-model bench-publish bench-shap bench-state bench-delta bench-readers bench-fetch accuracy lock clean
 
 PYTHON ?= python3
 BIN := .venv/bin
@@ -23,6 +23,7 @@ help:
 	@echo "make bench-delta     what a night costs that is given one day's rows, beside the whole year (STUDENTS, ATTENDANCE)"
 	@echo "make bench-shap      what explaining every student costs, beside LightGBM's pred_contrib and shap.TreeExplainer"
 	@echo "make bench-readers   what reading a OneRoster package costs, beside polars reading the same files"
+	@echo "make bench-fetch     what fetching from an Ed-Fi API costs, beside the barest client (EVENTS=200000)"
 	@echo "make accuracy        how accurate the model is on public data (docs/accuracy.md), beside plain models"
 	@echo "make lock            requirements.lock, made anew from pyproject.toml (needs uv)"
 
@@ -96,6 +97,9 @@ test-long: .venv .venv/spark .venv/chromium
 
 bench-readers: .venv
 	$(BIN)/python -m benchmarks.readers --results 1000000
+
+bench-fetch: .venv
+	$(BIN)/python -m benchmarks.fetch --events $(or $(EVENTS),200000)
 
 bench-night: .venv
 	$(BIN)/python -m benchmarks.night --students 20000
