@@ -1,6 +1,6 @@
 # The real commands are in the recipes: `make demo` is what a district's night does, on a made-up district.
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-long check bench-night bench-model bench-publish bench-shap bench-state bench-delta bench-readers bench-fetch accuracy lock clean
+.PHONY: help demo test test-long check bench-night bench-console bench-model bench-publish bench-shap bench-state bench-delta bench-readers bench-fetch accuracy lock clean
 
 PYTHON ?= python3
 BIN := .venv/bin
@@ -18,6 +18,7 @@ help:
 	@echo "make bench-night     what a night costs, stage by stage, beside plain tools"
 	@echo "make bench-model     what fitting and asking a model costs, beside plain LightGBM"
 	@echo "make bench-publish   what publishing a night costs, beside the barest way to load its scores"
+	@echo "make bench-console   how long pages take with people at work (STUDENTS, DATABASE)"
 	@echo "make bench-state     what a night over a state costs, beside duckdb and the usual script (STUDENTS=1100000)"
 	@echo "make bench-delta     what a night costs that is given one day's rows, beside the whole year (STUDENTS, ATTENDANCE)"
 	@echo "make bench-shap      what explaining every student costs, beside LightGBM's pred_contrib and shap.TreeExplainer"
@@ -108,6 +109,9 @@ bench-model: .venv
 
 bench-publish: .venv
 	$(BIN)/python -m benchmarks.publish --students $(or $(STUDENTS),100000)
+
+bench-console: .venv
+	$(BIN)/python -m benchmarks.console --students $(or $(STUDENTS),20000) $(if $(DATABASE),--database $(DATABASE))
 
 bench-state: .venv
 	$(BIN)/python -m benchmarks.state --students $(or $(STUDENTS),1100000) --attendance $(ATTENDANCE)
