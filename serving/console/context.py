@@ -47,6 +47,11 @@ PLACES = (
 """The pages in the order of the navigation."""
 
 
+def home_of(viewer: Viewer) -> str:
+    """Where a person begins: the first page of the navigation that the roles open."""
+    return next((place.address for place in _places(viewer) if place.may is not None), "/account")
+
+
 def viewer_of(request: Request) -> Viewer:
     """Who is looking. The guard lets nobody else come to a page of the console."""
     return cast("Viewer", request.state.viewer)

@@ -108,6 +108,16 @@ def _refs(walk: Walk, text: str) -> set[str]:
     return {school for ref, school in walk.refs.items() if ref in text}
 
 
+@pytest.mark.parametrize(
+    ("role", "page"),
+    [(Role.COORDINATOR, "/today"), (Role.STATE, "/network"), (Role.DATA_STEWARD, "/tickets")],
+    ids=str,
+)
+def test_a_person_begins_with_the_first_page_of_the_role(walk: Walk, role: Role, page: str) -> None:
+    answer = walk.browsers[role].get("/")
+    assert (answer.status, answer.headers["location"]) == (303, page)
+
+
 @pytest.mark.parametrize("role", list(Role))
 @pytest.mark.parametrize("path", READING)
 def test_a_page_shows_a_role_no_student_of_another_place(walk: Walk, role: Role, path: str) -> None:

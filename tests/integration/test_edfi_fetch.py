@@ -171,6 +171,17 @@ def test_a_server_that_was_set_back_is_read_anew(tmp_path: Path, records: Record
         assert fetch_few(server, tmp_path).resources["students"].mode == "whole"
 
 
+def test_a_server_that_has_forgotten_old_changes_is_read_anew(tmp_path: Path, server: EdFiServer) -> None:
+    fetch_few(server, tmp_path)
+    server.change("students", 0, firstName="MARKERNAMENEW")
+    server.oldest = server.newest
+    assert fetch_few(server, tmp_path).resources["students"].mode == "changes"
+    server.change("students", 1, firstName="MARKERNAMENEW")
+    server.change("students", 2, firstName="MARKERNAMENEW")
+    server.oldest = server.newest
+    assert fetch_few(server, tmp_path).resources["students"].mode == "whole"
+
+
 def test_a_count_that_differs_from_ours_has_the_resource_fetched_whole(tmp_path: Path, server: EdFiServer) -> None:
     """Records that the key may not see any more are neither changed nor deleted for it."""
     fetch_few(server, tmp_path / "kept")

@@ -18,6 +18,7 @@ from tests.lib.edfi_fetch import bytes_of, fetch, fetch_few, leaked, records_in
 from tests.lib.edfi_server import (
     CHANGES,
     EdFiServer,
+    Reply,
     Spoils,
     at,
     content,
@@ -239,6 +240,23 @@ def test_a_refusal_is_told_in_plain_words(tmp_path: Path, server: EdFiServer, co
 def test_json_of_another_shape_is_told(tmp_path: Path, server: EdFiServer, body: bytes, said: str) -> None:
     server.fail(on("students"), content(body), times=FOREVER)
     assert refused(lambda: fetch_few(server, tmp_path)).message.startswith(said)
+
+
+def test_a_server_that_does_not_count_is_told(tmp_path: Path, server: EdFiServer) -> None:
+    def uncounted(_server: EdFiServer, _asked: object, reply: Reply) -> Reply:
+        return Reply(200, b"[]", {"Content-Type": "application/json"} if reply.status == 200 else reply.headers)
+
+    server.fail(on("students", page=False), uncounted, times=FOREVER)
+    error = refused(lambda: fetch_few(server, tmp_path))
+    assert error.message == "students: the server does not say how many there are"
+
+
+@pytest.mark.parametrize(
+    "answer", [b"{}", b"[]", b'{"oldestChangeVersion": "MARKERNAME", "newestChangeVersion": 7}', b'"MARKERNAME"']
+)
+def test_change_versions_that_are_none_are_told(tmp_path: Path, server: EdFiServer, answer: bytes) -> None:
+    server.fail(at(CHANGES), content(answer), times=FOREVER)
+    assert "change versions" in refused(lambda: fetch_few(server, tmp_path)).message
 
 
 @pytest.mark.parametrize("cursor", [True, False], ids=["cursor", "offset"])

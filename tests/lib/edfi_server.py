@@ -132,7 +132,7 @@ class EdFiServer:
 
     def __init__(self, records: Mapping[str, list[Record]], *, standard: str = "5.0.0", **options: Any) -> None:
         self.lock = threading.RLock()
-        self.newest = 0
+        self.oldest = self.newest = 0
         self.standard = standard
         self.has_cursor: bool = options.get("cursor", True)
         self.has_changes: bool = options.get("changes", True)
@@ -278,7 +278,7 @@ class EdFiServer:
         newest = self.newest
         if of_snapshot and self.snapshot:
             newest = max((each.version for held in self.snapshot.values() for each in held), default=0)
-        return _json({"oldestChangeVersion": 0, "newestChangeVersion": newest})
+        return _json({"oldestChangeVersion": self.oldest, "newestChangeVersion": newest})
 
     def _resource(self, asked: Asked, state: Mapping[str, list[Held]]) -> Reply:
         name, _, kind = asked.resource.partition("/")

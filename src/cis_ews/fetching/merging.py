@@ -16,7 +16,7 @@ from pathlib import Path
 
 from cis_ews.storage.files import sync
 
-LINES_IN_MEMORY = 100_000
+LINES_IN_MEMORY = 50_000
 BEGINS = b'{"id":"'
 _KEPT, _REMOVED, _RENAMED, _CHANGED = range(4)
 _Entry = tuple[bytes, int, bytes]
