@@ -114,19 +114,17 @@ class Unit:
         parts = [part for part in arrivals.parts(plan) if part.next is not None]
         if not parts:
             return
-        stop = threading.Event()
-        with ThreadPoolExecutor(max_workers=min(connections, len(parts))) as pool:
+        stop, pool = threading.Event(), ThreadPoolExecutor(max_workers=min(connections, len(parts)))
+        try:
             running = {pool.submit(self._part, part, plan, stop=stop, advance=advance) for part in parts}
-            try:
-                while running:
-                    # Not without end: where polars is loaded, an interrupt does not wake who waits for a thread.
-                    done, running = wait(running, timeout=HEARTBEAT, return_when=FIRST_COMPLETED)
-                    for each in done:
-                        each.result()
-            except BaseException:
-                stop.set()
-                pool.shutdown(wait=False, cancel_futures=True)
-                raise
+            while running:
+                # Not without end: where polars is loaded, an interrupt does not wake who waits for a thread.
+                done, running = wait(running, timeout=HEARTBEAT, return_when=FIRST_COMPLETED)
+                for each in done:
+                    each.result()
+        finally:
+            stop.set()  # whoever is not done ends with the page under way
+            pool.shutdown(cancel_futures=True)
 
     def _part(self, part: Part, plan: Plan, *, stop: threading.Event, advance: Callable[[int], None]) -> None:
         most = 2 * (plan.total // plan.size + 1) + _SPARE_PAGES
