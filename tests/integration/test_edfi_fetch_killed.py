@@ -80,6 +80,18 @@ def test_a_killed_fetch_goes_on_and_ends_as_if_nothing_had_been(tmp_path: Path, 
     assert asked <= needed + 3 * 4
 
 
+def test_an_interrupted_fetch_ends_with_the_pages_that_are_under_way(tmp_path: Path, server: EdFiServer) -> None:
+    server.fail(on("calendarDates"), slow(0.3), times=10_000)
+    process = child(CHILD, server.url, str(tmp_path / "api"), "all", "5", "100000")
+    while not server.pages_of("calendarDates") and process.poll() is None:
+        time.sleep(0.002)
+    os.kill(process.pid, signal.SIGINT)
+    _, err = process.communicate(timeout=60)
+    assert "KeyboardInterrupt" in err
+    assert server.pages_of("calendarDates") < 20  # of sixty
+    assert (tmp_path / "api/.fetch/state.json").exists()
+
+
 @pytest.mark.parametrize("seed", range(3))
 def test_an_update_that_is_killed_leaves_the_folder_as_it_was_or_is(
     tmp_path: Path, server: EdFiServer, seed: int

@@ -11,7 +11,7 @@ import json
 import re
 import threading
 from collections.abc import Callable, Mapping
-from concurrent.futures import ThreadPoolExecutor, as_completed
+from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Literal
@@ -28,6 +28,7 @@ Paging = Literal["cursor", "offset"]
 NO_CURSOR = (400, NOT_FOUND, 405)
 _ID = re.compile(r"[A-Za-z0-9-]{1,64}", re.ASCII)
 _SPARE_PAGES = 1000
+HEARTBEAT = 0.2
 
 
 class Kind(StrEnum):
@@ -115,10 +116,13 @@ class Unit:
             return
         stop = threading.Event()
         with ThreadPoolExecutor(max_workers=min(connections, len(parts))) as pool:
-            running = [pool.submit(self._part, part, plan, stop=stop, advance=advance) for part in parts]
+            running = {pool.submit(self._part, part, plan, stop=stop, advance=advance) for part in parts}
             try:
-                for each in as_completed(running):
-                    each.result()
+                while running:
+                    # Not without end: where polars is loaded, an interrupt does not wake who waits for a thread.
+                    done, running = wait(running, timeout=HEARTBEAT, return_when=FIRST_COMPLETED)
+                    for each in done:
+                        each.result()
             except BaseException:
                 stop.set()
                 pool.shutdown(wait=False, cancel_futures=True)
