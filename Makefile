@@ -1,6 +1,6 @@
 # The real commands are in the recipes: `make demo` is what a district's night does, on a made-up district.
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-long check bench-night bench-model bench-publish bench-shap bench-state bench-delta bench-readers accuracy lock clean
+.PHONY: help demo test test-long check bench-night bench-console bench-model bench-publish bench-shap bench-state bench-delta bench-readers bench-fetch accuracy lock clean
 
 PYTHON ?= python3
 BIN := .venv/bin
@@ -18,10 +18,12 @@ help:
 	@echo "make bench-night     what a night costs, stage by stage, beside plain tools"
 	@echo "make bench-model     what fitting and asking a model costs, beside plain LightGBM"
 	@echo "make bench-publish   what publishing a night costs, beside the barest way to load its scores"
+	@echo "make bench-console   how long pages take with people at work (STUDENTS, DATABASE)"
 	@echo "make bench-state     what a night over a state costs, beside duckdb and the usual script (STUDENTS=1100000)"
 	@echo "make bench-delta     what a night costs that is given one day's rows, beside the whole year (STUDENTS, ATTENDANCE)"
 	@echo "make bench-shap      what explaining every student costs, beside LightGBM's pred_contrib and shap.TreeExplainer"
 	@echo "make bench-readers   what reading a OneRoster package costs, beside polars reading the same files"
+	@echo "make bench-fetch     what fetching from an Ed-Fi API costs, beside the barest client (EVENTS=200000)"
 	@echo "make accuracy        how accurate the model is on public data (docs/accuracy.md), beside plain models"
 	@echo "make lock            requirements.lock, made anew from pyproject.toml (needs uv)"
 
@@ -73,6 +75,13 @@ endif
 	  else echo "No Java: the tests of the Spark engine will be skipped"; fi
 	@touch .venv/spark
 
+# Browser tests drive the Chromium of the machine; without one they are skipped and say so.
+.venv/chromium: .venv/installed
+	@command -v chromium >/dev/null || command -v chromium-browser >/dev/null || command -v google-chrome >/dev/null || \
+	  { [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null && apt-get update -qq && apt-get install -y -qq chromium >/dev/null; } || \
+	  echo "No Chromium: the browser tests will be skipped"
+	@touch .venv/chromium
+
 check: .venv
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -80,14 +89,17 @@ check: .venv
 	$(BIN)/pyright --project benchmarks
 	$(BIN)/lint-imports
 
-test: check .venv/spark
+test: check .venv/spark .venv/chromium
 	$(BIN)/pytest -n $(WORKERS) --dist loadfile -m "not long"
 
-test-long: .venv .venv/spark
+test-long: .venv .venv/spark .venv/chromium
 	CIS_EWS_TEST_LONG=1 $(BIN)/pytest -n $(WORKERS) --dist loadfile
 
 bench-readers: .venv
 	$(BIN)/python -m benchmarks.readers --results 1000000
+
+bench-fetch: .venv
+	$(BIN)/python -m benchmarks.fetch --events $(or $(EVENTS),200000)
 
 bench-night: .venv
 	$(BIN)/python -m benchmarks.night --students 20000
@@ -97,6 +109,9 @@ bench-model: .venv
 
 bench-publish: .venv
 	$(BIN)/python -m benchmarks.publish --students $(or $(STUDENTS),100000)
+
+bench-console: .venv
+	$(BIN)/python -m benchmarks.console --students $(or $(STUDENTS),20000) $(if $(DATABASE),--database $(DATABASE))
 
 bench-state: .venv
 	$(BIN)/python -m benchmarks.state --students $(or $(STUDENTS),1100000) --attendance $(ATTENDANCE)

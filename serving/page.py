@@ -12,7 +12,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from serving.admission import SIGN_IN, address_of, checked_key
 from serving.auth import COOKIE
 from serving.backend import Backend, of, session_key_of
-from serving.console.context import any_viewer_of, render
+from serving.console.context import any_viewer_of, home_of, render
 from serving.errors import ApiError
 from serving.flags_view import FlagsView, day, flags_view
 
@@ -33,8 +33,8 @@ routes = APIRouter(include_in_schema=False)
 @routes.get("/")
 def flags(request: Request, school: str | None = None) -> Response:
     """The flags of a school; of the first one where none is chosen."""
-    if any_viewer_of(request) is not None:
-        return RedirectResponse("/account", status_code=303)
+    if (viewer := any_viewer_of(request)) is not None:
+        return RedirectResponse(home_of(viewer), status_code=303)
     key = session_key_of(request)
     if key is None:
         return RedirectResponse(SIGN_IN, status_code=303)

@@ -50,8 +50,9 @@ async def change_password(request: Request) -> Response:
     """Take the present password and a new one; every session ends, and a new one begins."""
     form, backend, viewer = await form_of(request), of(request), viewer_of(request)
     known = await run_in_threadpool(backend.database.people.credentials, viewer.email)
-    present = known.password_hash if known else None
+    present = known.password_hash if known and known.is_open else None
     if not await run_in_threadpool(is_password, form.get("present", ""), present):
+        await run_in_threadpool(backend.database.people.refused, viewer.person_id)
         return render(request, "password.html", problem="wrong", status_code=422)
     if form.get("new") != form.get("again"):
         return render(request, "password.html", problem="different", status_code=422)

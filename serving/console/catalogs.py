@@ -44,6 +44,11 @@ def day(value: date | None, locale: str) -> str:
     return "" if value is None else dates.format_date(value, format="long", locale=locale)
 
 
+def month(value: date, locale: str) -> str:
+    """The month of a date, short."""
+    return dates.format_date(value, format="MMM", locale=locale)
+
+
 def moment(value: datetime | None, locale: str) -> str:
     """A moment in UTC in the words of a language."""
     return "" if value is None else f"{dates.format_datetime(value, format='medium', locale=locale)} UTC"

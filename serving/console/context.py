@@ -35,13 +35,21 @@ class Place:
 
 
 PLACES = (
+    Place("/today", marked("Today"), May.SEE_STUDENTS),
     Place("/worklist", marked("Worklist"), May.SEE_STUDENTS),
+    Place("/schools", marked("Schools"), May.SEE_STUDENTS),
     Place("/meetings", marked("Meetings"), May.SEE_STUDENTS),
+    Place("/network", marked("Network"), May.SEE_NETWORK),
     Place("/tickets", marked("Questions about the data"), May.MEND_DATA),
     Place("/data-health", marked("Data health"), May.SEE_DATA_HEALTH),
     Place("/admin", marked("Administration"), May.ADMINISTER),
 )
 """The pages in the order of the navigation."""
+
+
+def home_of(viewer: Viewer) -> str:
+    """Where a person begins: the first page of the navigation that the roles open."""
+    return next((place.address for place in _places(viewer) if place.may is not None), "/account")
 
 
 def viewer_of(request: Request) -> Viewer:
@@ -89,6 +97,7 @@ def environment(locale: str) -> Environment:
     install = cast("Any", made).install_gettext_translations
     install(catalogs.translations(locale), newstyle=True)
     made.filters["day"] = partial(catalogs.day, locale=locale)
+    made.filters["month"] = partial(catalogs.month, locale=locale)
     made.filters["moment"] = partial(catalogs.moment, locale=locale)
     return made
 

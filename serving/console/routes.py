@@ -11,12 +11,30 @@ from serving.console import (
     admin_people,
     decisions,
     meetings,
+    network,
     provider_routes,
+    schools,
     sign_in,
+    students,
+    today,
     worklist,
 )
 
-MODULES = (sign_in, provider_routes, worklist, meetings, decisions, account, admin, admin_people, admin_lists)
+MODULES = (
+    sign_in,
+    provider_routes,
+    today,
+    worklist,
+    students,
+    schools,
+    meetings,
+    decisions,
+    network,
+    account,
+    admin,
+    admin_people,
+    admin_lists,
+)
 
 
 def console_routes() -> list[BaseRoute]:

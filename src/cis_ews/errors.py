@@ -4,6 +4,7 @@
     ├── ConfigError            exit 2   a setting, a policy or a call is wrong
     ├── DataError              exit 3   the school data cannot be used as they are
     │   ├── ReadError                   a file is missing, empty, damaged or hostile
+    │   ├── FetchError                  the system that holds the records refuses, fails, or answers with something else
     │   ├── SchemaError                 a table or column is missing or of another kind
     │   ├── UnmappedCodesError          a source uses codes that the mapping does not know
     │   └── ToleranceError              too many rows were rejected
@@ -79,6 +80,16 @@ class ReadError(DataError):
     """A source file is missing, empty, damaged, of an unknown kind, or unsafe to open."""
 
     code = "data_unreadable"
+
+
+class FetchError(DataError):
+    """A system that is asked for records refuses, fails, cannot be reached, or answers with something else.
+
+    `details` may have `resources` (names) and `status` (of HTTP).
+    """
+
+    http_status = 502
+    code = "data_not_fetched"
 
 
 class SchemaError(DataError):

@@ -28,7 +28,7 @@ FILE_VARIABLE = "CIS_EWS_CONFIG"
 # An empty one would put the runs into whatever folder a cron job starts in.
 STORE_VARIABLE = "CIS_EWS_STORE__PATH"
 # Read by the command line and by the tests, not by a section.
-OTHER_VARIABLES = frozenset({FILE_VARIABLE, "CIS_EWS_TEST_LONG"})
+OTHER_VARIABLES = frozenset({FILE_VARIABLE, "CIS_EWS_EDFI_KEY", "CIS_EWS_EDFI_SECRET", "CIS_EWS_TEST_LONG"})
 
 
 class Section(BaseModel):

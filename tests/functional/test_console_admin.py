@@ -250,7 +250,6 @@ def test_emergency_access_needs_a_reason_ends_by_itself_and_is_seen(
     served: Served, everything: Browser, harbor: Browser
 ) -> None:
     page, place = "/admin/emergency", f"{LAKEVIEW}\tnorth"
-    before = served.service.get("/metrics").text
     assert everything.send(page, page, place=place, reason="").status == 422
     assert everything.send(page, page, place=f"{LAKEVIEW}\tnowhere", reason="a boy is hurt").status == 422
     assert harbor.send(page, page, place=place, reason="a boy is hurt").status == 403
@@ -264,7 +263,7 @@ def test_emergency_access_needs_a_reason_ends_by_itself_and_is_seen(
     # The operators are told, without the reason, which may name a child.
     assert "emergency access taken" in served.service.output()
     assert "is hurt" not in served.service.output()
-    assert "cis_ews_emergencies_total 1.0" in served.service.get("/metrics").text.replace(before, "")
+    assert "cis_ews_emergencies_total 1.0" in served.service.get("/metrics").text
     entry = served.database.audit.search(district_id=LAKEVIEW, action=AuditAction.EMERGENCY_BEGUN)[0]
     assert "hurt" not in entry.detail
     emergency = served.database.emergencies.list()[0]

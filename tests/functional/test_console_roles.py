@@ -46,11 +46,14 @@ class Walk:
     refs: Mapping[str, str]
     meetings: Mapping[str, str]
     person_id: str
+    school_refs: Mapping[str, str]
 
     def addresses(self, path: str) -> list[tuple[str, str]]:
         """Every address of a route, with the school whose student it names, or an empty text."""
         if "{ref}" in path:
             return [(path.replace("{ref}", ref), school) for ref, school in self.refs.items()]
+        if "{school_ref}" in path:
+            return [(path.replace("{school_ref}", ref), school) for ref, school in self.school_refs.items()]
         if "{meeting_id}" in path:
             placed = path.replace("{place}", "1")
             return [(placed.replace("{meeting_id}", one), school) for one, school in self.meetings.items()]
@@ -59,6 +62,7 @@ class Walk:
             "{change}": lambda: "password",
             "{ticket_id}": lambda: "0" * 32,
             "{provider}": lambda: "school",
+            "{district_ref}": lambda: "0" * 32,
         }
         for name, value in fill.items():
             path = path.replace(name, value())
@@ -77,7 +81,9 @@ def walk(served: Served) -> Walk:
         assert browsers[role].sign_in(email, PASSWORD).status == 303
     refs = {score["ref"]: score["school_id"] for district in (LAKEVIEW, HARBOR) for score in served.scores(district)}
     other = add_person(served.database, "walked@example.org", grants_for(HARBOR, "east")[Role.COORDINATOR])
-    return Walk(browsers, refs, _meetings(served, other), other)
+    everywhere = Scope(districts=frozenset({LAKEVIEW, HARBOR}))
+    school_refs = {place.ref: place.school_id for place in served.database.pages.schools(everywhere)}
+    return Walk(browsers, refs, _meetings(served, other), other, school_refs)
 
 
 def _meetings(served: Served, person_id: str) -> dict[str, str]:
@@ -100,6 +106,16 @@ def _names(text: str) -> set[str]:
 def _refs(walk: Walk, text: str) -> set[str]:
     """The schools of the students whose refs a text holds."""
     return {school for ref, school in walk.refs.items() if ref in text}
+
+
+@pytest.mark.parametrize(
+    ("role", "page"),
+    [(Role.COORDINATOR, "/today"), (Role.STATE, "/network"), (Role.DATA_STEWARD, "/tickets")],
+    ids=str,
+)
+def test_a_person_begins_with_the_first_page_of_the_role(walk: Walk, role: Role, page: str) -> None:
+    answer = walk.browsers[role].get("/")
+    assert (answer.status, answer.headers["location"]) == (303, page)
 
 
 @pytest.mark.parametrize("role", list(Role))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -13,10 +14,11 @@ import pytest
 from cis_ews.errors import ConfigError, ModelError, PromotionRefusedError, RegistryError
 from cis_ews.risk.registry import PROMOTIONS, Registered, Registry, TrainingRecord
 from tests.lib.command import training
-from tests.lib.gates import passed, register, validation
+from tests.lib.gates import CLEAN, Steady, passed, register, validation
 from tests.lib.models import catalog_model
+from training.champion import Beside
 from training.gates import NAMES, RECORD
-from training.promotion import promote
+from training.promotion import LONGEST, promote
 
 REASON = "a pilot in two schools that wants <b>this</b> *label* | until summer"
 NOW = datetime(2026, 8, 1, 6, 30, tzinfo=UTC)
@@ -69,6 +71,24 @@ def test_a_version_whose_gates_pass_becomes_the_champion_and_the_promotion_is_no
     assert len(_lines(tmp_path)) == 2
 
 
+def test_who_is_the_champion_already_is_not_made_it_again(registry: Registry) -> None:
+    """On a server another one may have been promoted since the champion was looked up."""
+    for seed in (1, 2):
+        register(registry, catalog_model(seed=seed))
+    registry.promote(number=1)
+    looked_up: list[int] = []
+
+    def judge(_: Registered, champion: Registered | None) -> None:
+        registry._client.set_registered_model_alias("cis-ews", "champion", "2")
+        looked_up.append(0 if champion is None else champion.number)
+
+    registry.promote(number=1, judge=judge)
+    champion = registry.champion()
+    assert looked_up == [1]
+    assert champion is not None
+    assert champion.number == 2
+
+
 def test_a_version_that_is_refused_leaves_the_champion_and_nothing_else(registry: Registry, tmp_path: Path) -> None:
     first = register(registry, catalog_model(seed=1))
     promote(registry, name="cis-ews")
@@ -104,6 +124,24 @@ def test_a_written_reason_goes_on_and_is_kept_for_good(registry: Registry, tmp_p
     assert "wants &lt;b&gt;this&lt;/b&gt; *label* | until" in page
     assert "missed by 0.3" in page
     assert markdown.index("in spite of") < markdown.index("What it is for")
+
+
+def test_the_longest_reason_fits_into_a_tag_in_any_script(registry: Registry, tmp_path: Path) -> None:
+    """A database of MLflow that is no SQLite keeps 5,000 characters in a tag of a name, and refuses more."""
+    worst = passed(
+        validation(slope=0.5, has_rules=False),
+        Beside(number=3, why_not="champion 3 cannot be asked: " + 250 * "x"),
+        p_value=0.4,
+        leakage=replace(CLEAN, trusted=("a", "b")),
+        stability=Steady(top3_overlap_across_seeds=None, identical_when_unchanged=False, additive=False),
+    )
+    register(registry, catalog_model(), worst)
+    reason = "\u8a18" * LONGEST
+    promote(registry, name="cis-ews", override=reason, now=NOW)
+    _, of_name = _tags(tmp_path, 1)
+    assert reason in of_name["promotion.20260801T063000.000000Z"]
+    assert len(of_name["promotion.20260801T063000.000000Z"]) < 5_000
+    assert _lines(tmp_path)[0]["override"] == reason
 
 
 def test_a_reason_that_is_not_needed_is_not_kept(registry: Registry, tmp_path: Path) -> None:

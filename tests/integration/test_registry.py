@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import socket
@@ -18,6 +19,7 @@ from cis_ews.errors import ConfigError, ModelError, ModelNotFoundError, Registry
 from cis_ews.risk import exact_shap
 from cis_ews.risk.model import RiskModel
 from cis_ews.risk.registry import MODEL_FILE, Registry, TrainingRecord, load_model
+from cis_ews.risk.registry_errors import failures
 from cis_ews.risk.rules import RulesModel
 from tests.lib.model_frames import learnable
 from tests.lib.models import catalog_model, training_rows
@@ -206,6 +208,33 @@ def test_a_server_that_fails_is_said_so_without_its_words() -> None:
         server.shutdown()
         server.server_close()
     assert "SECRET" not in str(caught.value)
+
+
+class _Running(_Failing):
+    """As much of an MLflow server as the end of a run asks for."""
+
+    def do_GET(self) -> None:
+        run = {"info": {"run_id": "1", "experiment_id": "1", "status": "FINISHED"}, "data": {}}
+        self.send_response(200)
+        self.end_headers()
+        self.wfile.write(json.dumps({"run": run}).encode())
+
+    def do_POST(self) -> None:
+        self.do_GET()
+
+
+def test_the_end_of_a_run_on_a_server_prints_no_address_and_no_password(capfd: pytest.CaptureFixture[str]) -> None:
+    failures()  # what every use of a registry begins with
+    from mlflow import MlflowClient
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), _Running)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    try:
+        MlflowClient(f"http://someone:SECRET@127.0.0.1:{server.server_port}").set_terminated("1")
+    finally:
+        server.shutdown()
+        server.server_close()
+    assert capfd.readouterr() == ("", "")
 
 
 def test_a_version_that_cannot_be_made_leaves_no_name_and_a_run_that_is_marked_as_failed(

@@ -17,6 +17,7 @@ from tests.lib.dirt import clean_frames, leaks
 from tests.lib.edfi import (
     code,
     document,
+    grading_period,
     mark,
     package_of,
     school_of,
@@ -81,6 +82,17 @@ def test_a_final_mark_is_known_from_the_end_of_its_session_in_its_own_year(tmp_p
     files["StudentGrade.xml"] = document("StudentGrade", [mark(grade("s00", "art", "S1"), kind="Semester")])
     rows = read(tmp_path, files).course_grades.filter(pl.col("course_id") == "art")
     assert rows["graded_on"].to_list() == [date(2026, 1, 30)]
+
+
+def test_a_school_without_grading_periods_has_its_sessions_whatever_others_have(
+    tmp_path: Path, files: dict[str, str]
+) -> None:
+    period = grading_period("First Six Weeks", "north", begins="2025-09-03", ends="2025-10-15")
+    files["EducationOrgCalendar.xml"] = with_records(files["EducationOrgCalendar.xml"], [period])
+    days = read(tmp_path, files).calendar_days
+    terms = {school: rows["term"].unique().to_list() for (school,), rows in days.group_by("school_id")}
+    assert "First Six Weeks" in terms["north"]
+    assert terms["south"] == ["S1"]
 
 
 @pytest.mark.parametrize("content", ["", "\n", "<?xml version='1.0'?>\n", "MARKERNAME,MARKERID001\n"])

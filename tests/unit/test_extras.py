@@ -53,3 +53,9 @@ def test_the_database_names_its_extra() -> None:
     done = _without(set(), then)
     assert "ConfigError" in done.stderr
     assert "sqlalchemy, alembic; install them: pip install 'cis_ews[store]'" in done.stderr
+
+
+@pytest.mark.parametrize("name", ["httpx2", "stamina"])
+def test_fetching_names_its_extra(name: str) -> None:
+    done = _without({name}, "import cis_ews.fetching.edfi")
+    assert f"ConfigError: Fetching from an API needs {name}; pip install 'cis_ews[edfi]'" in done.stderr

@@ -13,11 +13,11 @@ from numpy.typing import NDArray
 from sklearn.linear_model import LogisticRegression
 
 from cis_ews.errors import ModelError
-from cis_ews.risk import model_linear
 from cis_ews.risk.model_encoding import Encoding
 from cis_ews.risk.model_folds import assign_folds
 from cis_ews.risk.model_kernel import compiled, parse_trees, raw_scores
-from cis_ews.risk.model_linear import LinearPart, bounds_of, fit_linear, solve_logistic
+from cis_ews.risk.model_linear import LinearPart, fit_linear
+from cis_ews.risk.model_solver import bounds_of, solve_logistic
 from cis_ews.risk.model_trees import TreePart, fit_trees
 from tests.lib.model_frames import learnable
 
@@ -158,9 +158,8 @@ def _bent(directions: NDArray[np.int64]) -> LinearPart:
     return fit_linear(MATRIX, TRUTH, directions=directions, penalty=10.0, may_bend=True)
 
 
-def test_a_line_with_bends_is_logistic_regression_on_what_is_above_them(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_line_with_bends_is_logistic_regression_on_what_is_above_them() -> None:
     """The same as scikit-learn's on the columns, what is missing, and how far each value is above each bend."""
-    monkeypatch.setattr(model_linear, "TOLERANCE", model_linear.EXACT)
     part, missing = _bent(NO_DIRECTION), np.isnan(MATRIX)
     over = np.maximum(MATRIX[:, part.bends.column] - part.bends.at, 0.0)
     wide = np.concatenate([MATRIX, missing[:, part.missing_share > 0.0], over], axis=1)

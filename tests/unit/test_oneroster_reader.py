@@ -340,6 +340,34 @@ def test_classes_of_a_school_are_one_enrollment_until_the_last_is_left(tmp_path:
         assert all_accounted(data)
 
 
+def test_a_class_of_several_school_years_enrolls_in_each_that_is_reached(tmp_path: Path, package: Package) -> None:
+    """A homeroom that goes on for years: whoever is in it now is enrolled now."""
+    before = {ID: "2025-S2", "title": "S2", "type": "term", "schoolYear": "2025"}
+    before |= {"startDate": "2025-02-03", "endDate": "2025-06-13"}
+    sessions = package["academicSessions"]
+    package["academicSessions"] = pl.concat([rows("academicSessions", [before]), sessions], how="diagonal")
+    homes = package["classes"]["termSourcedIds"]
+    package["classes"] = package["classes"].with_columns(("2025-S2," + homes).alias("termSourcedIds"))
+    spans = {"s00": ("2025-02-10", None), "s01": ("2025-02-10", "2025-04-30"), "s02": ("2025-09-08", None)}
+    ids = pl.col("userSourcedId")
+    kept = package["enrollments"].filter(ids.is_in(list(spans)))
+    package["enrollments"] = kept.with_columns(
+        ids.replace_strict({who: span[at] for who, span in spans.items()}, return_dtype=pl.String).alias(column)
+        for at, column in enumerate(("beginDate", "endDate"))
+    )
+    package["users"] = package["users"].filter(pl.col(ID).is_in([*spans, "teacher"]))
+    package |= {file: package[file].clear() for file in ("results", "demographics")}
+    data = read(write_package(tmp_path, package))
+    assert data.enrollments.select("student_id", "school_year", "entry_date", "exit_date").rows() == [
+        ("s00", 2025, date(2025, 2, 10), None),
+        ("s00", 2026, date(2025, 9, 3), None),
+        ("s01", 2025, date(2025, 2, 10), date(2025, 4, 30)),
+        ("s02", 2026, date(2025, 9, 8), None),
+    ]
+    assert notes(data, "enrollments: 1 go on into a further school year of their class")
+    assert all_accounted(data)
+
+
 def test_a_student_in_no_class_is_enrolled_in_the_school_of_the_role(tmp_path: Path, package: Package) -> None:
     package["enrollments"] = package["enrollments"].filter(pl.col("userSourcedId") != "s01")
     data = read(write_package(tmp_path, package))

@@ -13,7 +13,7 @@ from typing import Annotated
 
 import typer
 
-from cis_ews.cli import audit, changes, data, failures, monitoring, night, people, stores, students
+from cis_ews.cli import audit, changes, data, failures, fetching, monitoring, night, people, stores, students
 from cis_ews.cli.session import Start
 
 app = typer.Typer(
@@ -71,6 +71,7 @@ app.command()(night.explain)
 app.command()(night.export)
 app.command()(night.replay)
 app.command()(stores.retention)
+app.add_typer(fetching.fetch, name="fetch")
 app.add_typer(students.app, name="student")
 app.add_typer(people.app, name="people")
 app.add_typer(audit.app, name="audit")

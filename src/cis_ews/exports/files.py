@@ -65,7 +65,7 @@ def export_files(run: StoredRun, out: str | Path, *, by_school: bool = False) ->
         before = _files_listed(folder)
         files = _by_school(tables) if by_school else {f"{name}.csv": frame for name, frame in tables.items()}
         rows = {name: frame.height for name, frame in files.items()}
-        written = {name: _write(folder / name, _csv(frame)) for name, frame in files.items()}
+        written = {name: _write(folder / name, csv_bytes(frame)) for name, frame in files.items()}
         for name in before - written.keys():
             _remove(folder, name)
         _write(folder / MANIFEST, _manifest(run, written, rows=rows, neutralized=formulas))
@@ -104,7 +104,8 @@ def neutralized(frame: pl.DataFrame) -> pl.DataFrame:
     return frame.with_columns(pl.col(name).str.replace(FORMULA, "'${0}") for name in _texts(frame))
 
 
-def _csv(frame: pl.DataFrame) -> bytes:
+def csv_bytes(frame: pl.DataFrame) -> bytes:
+    """The table as an RFC 4180 file, safe to open in a spreadsheet."""
     return neutralized(frame).write_csv(line_terminator="\r\n").encode()
 
 

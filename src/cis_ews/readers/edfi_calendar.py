@@ -59,7 +59,9 @@ def calendar_of(
         "taken as instructional; holidays are not known",
         schools,
     )
-    return _with_terms(pl.concat([kept, derived]), periods if periods.height else sessions)
+    span = ["school_id", "school_year", "name", "begins", "ends"]
+    without = sessions.join(periods, on=["school_id", "school_year"], how="anti", maintain_order="left")
+    return _with_terms(pl.concat([kept, derived]), pl.concat([periods.select(span), without.select(span)]))
 
 
 def _recorded(package: Package, descriptors: Descriptors, ledger: Ledger) -> pl.DataFrame:

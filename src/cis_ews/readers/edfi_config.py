@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -22,6 +22,7 @@ from cis_ews.enums import (
     Subject,
 )
 from cis_ews.readers.choices import load_choices
+from cis_ews.readers.edfi_api_config import ApiConfig
 
 READER = "edfi"
 PAGE = "docs/edfi.md"
@@ -197,7 +198,8 @@ class Crosswalks(BaseModel):
 class EdFiConfig(BaseModel):
     """`minutes_a_day`: minutes of a school day, where an event says how many minutes were missed. `partial_day`: the
     part of a day that is missed where nothing says how much. `sections_a_day`: sections of a day, for absences that are
-    recorded by section. `schemas`: the folder of the XSDs, to hold every file against them. `crosswalks`: see there."""
+    recorded by section. `schemas`: the folder of the XSDs, to hold every file against them. `crosswalks`, `api`: see
+    there."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
@@ -208,11 +210,17 @@ class EdFiConfig(BaseModel):
     sections_a_day: Annotated[int, Field(ge=1, le=20)] = 6
     schemas: Path | None = None
     crosswalks: Crosswalks = Field(default_factory=Crosswalks)
+    api: ApiConfig | None = None
 
 
 def load_edfi(path: Path) -> EdFiConfig:
-    """The choices of a TOML; a relative `schemas` lies beside it. Raises ConfigError that names each mistaken key."""
+    """The choices of a TOML; relative paths in it begin beside it. Raises ConfigError that names each mistaken key."""
     config = load_choices(path, EdFiConfig, page=PAGE)
-    if config.schemas is None:
-        return config
-    return config.model_copy(update={"schemas": path.parent / config.schemas})
+    beside: dict[str, Any] = {}
+    if config.schemas is not None:
+        beside["schemas"] = path.parent / config.schemas
+    if config.api is not None:
+        named = {"credentials": config.api.credentials, "ca_bundle": config.api.ca_bundle}
+        files = {name: path.parent / file for name, file in named.items() if file is not None}
+        beside["api"] = config.api.model_copy(update=files)
+    return config.model_copy(update=beside)

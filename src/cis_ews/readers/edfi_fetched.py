@@ -111,7 +111,7 @@ def _named(manifest: FetchManifest, entries: Sequence[Entry]) -> list[Entry]:
     missing = [file for file in files if file not in by_name or resource_of(by_name[file]) is None]
     if unknown or missing:
         raise ReadError(
-            f"{MANIFEST} names {counted(len(unknown) + len(missing), 'file')} that are not there or not known: "
+            f"{MANIFEST}: {counted(len(unknown) + len(missing), 'file')} named and not there or not known: "
             f"{some([*missing, *unknown])}",
             hint="fetch again with --full",
             file=MANIFEST,

@@ -53,8 +53,8 @@ class Resource:
 
     @property
     def claim(self) -> str:
-        """The resource's claim, as claim sets name it."""
-        return self.record[0].lower() + self.record[1:]
+        """The resource's claim, as claim sets name it: the name of one."""
+        return self.name.removesuffix("s")
 
 
 def _resource(name: str, record: str, columns: Columns, *, since: int = 4, until: int = 6) -> Resource:
@@ -303,7 +303,7 @@ def tree_of(resource: Resource) -> Tree:
 def pruned(value: Any, tree: Tree) -> Any:
     """A record without whatever stands in no place; of a value of another shape nothing is kept."""
     if isinstance(value, list):
-        return [pruned(each, tree) for each in cast("list[Any]", value)]
+        return [pruned(each, tree) if isinstance(each, dict) else None for each in cast("list[Any]", value)]
     if not isinstance(value, dict):
         return None
     kept: dict[str, Any] = {}

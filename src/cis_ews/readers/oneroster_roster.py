@@ -139,9 +139,7 @@ def enrollments_of(
     ledger.reduce(table, rows.height - students.height, "rows are of teachers and others")
     rows = students
     rows = dates(rows, table, ("beginDate", "endDate"), table=table, ledger=ledger)
-    classes = terms.group_by("class").agg(
-        pl.col("school").first(), pl.col("starts").min(), pl.col("ends").max(), pl.col("school_year").min()
-    )
+    classes = terms.group_by("class").agg(pl.col("school").first(), pl.col("starts").min())
     rows = (
         rows.join(classes, left_on="classSourcedId", right_on="class", how="left", maintain_order="left")
         .with_columns(first_filled("schoolSourcedId", "school").alias("school"))
@@ -164,9 +162,33 @@ def enrollments_of(
         (pl.col("endDate").is_null() | (pl.col("endDate") >= pl.col("entry")), "exit_not_before_entry", "endDate"),
     ):
         rows = ledger.keep(rows, holds, table=table, rule=rule, column=column)
-    spells = _spells(rows, planned=sessions["ends"].unique())
-    ledger.reduce(table, rows.height - spells.height, "rows are of further classes of the same enrollment in a school")
+    by_year = _by_year(rows, terms)
+    lasting = by_year.height - rows.height
+    ledger.note(f"{table}: {lasting:,} go on into a further school year of their class; they begin with it", lasting)
+    spells = _spells(by_year, planned=sessions["ends"].unique())
+    further = max(rows.height - spells.height, 0)
+    ledger.reduce(table, further, "rows are of further classes of the same enrollment in a school")
     return spells
+
+
+def _by_year(rows: pl.DataFrame, terms: pl.DataFrame) -> pl.DataFrame:
+    """The rows, once for each school year of their class that they reach into, with `school_year` and `ends` of it.
+
+    A class may have the terms of several school years. A row that reaches into none belongs to the first.
+    """
+    years = terms.group_by("class", "school_year").agg(pl.col("starts").min(), pl.col("ends").max())
+    joined = (
+        rows.drop("starts")
+        .with_row_index("at")
+        .join(years, left_on="classSourcedId", right_on="class", how="left", maintain_order="left")
+        .sort("at", "starts", maintain_order=True)
+    )
+    reaches = (pl.col("entry") <= pl.col("ends")) & (pl.col("endDate") >= pl.col("starts")).fill_null(value=True)
+    first = pl.col("at").is_first_distinct()
+    held = joined.with_columns(reaches=reaches.fill_null(value=True)).filter(
+        pl.when(pl.col("reaches").any().over("at")).then("reaches").otherwise(first)
+    )
+    return held.with_columns(entry=pl.when(first).then("entry").otherwise("starts")).drop("at", "reaches")
 
 
 def _spells(rows: pl.DataFrame, planned: pl.Series) -> pl.DataFrame:

@@ -133,6 +133,8 @@ def list_entries(path: Path, limits: ReadLimits) -> list[Entry]:
         raise ReadError(f"{path}: there is no such folder or archive", hint="check the path", path=str(path))
     if zipfile.is_zipfile(path):
         return _zip_entries(path, limits, prefix="")
+    if path.suffix.lower() == ".zip":
+        raise ReadError(f"{path.name}: no whole zip archive, empty or cut off", hint="copy or export it again")
     hint = "a TOML that combines sources is read with --format combine" if path.suffix == ".toml" else None
     raise ReadError(
         f"{path.name}: this is neither a folder nor a zip archive",

@@ -14,7 +14,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from cis_ews.risk.model_linear import Vector, solve_logistic
+from cis_ews.risk.model_solver import Vector, solve_logistic
 
 LEAST_SLOPE = 0.05
 NEAR_TIE = 0.0005

@@ -11,20 +11,16 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain, pairwise
-from typing import Any, NamedTuple, cast
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from cis_ews.risk.model_bends import NO_BENDS, Bends, changes_of_slope, from_mean, piece, places_of_bends
+from cis_ews.risk.model_solver import Vector, bounds_of, solve_logistic
 
-EXACT = 1e-12
 MOST_ROWS = 30_000
 """Of more rows so many are drawn to fit on: a few hundred coefficients gain little from others."""
-TOLERANCE = 1e-9
-"""The fit ends where a step gains less log loss, as a share of it: the slopes of bends that lie near each other would
-go on being traded for each other without moving a risk."""
-Vector = NDArray[np.float64]
 
 
 @dataclass(frozen=True, eq=False)
@@ -101,7 +97,6 @@ def fit_linear(
         penalty=penalty,
         bounds=bounds_of(signs),
         penalised=lines.penalised,
-        tolerance=TOLERANCE if may_bend else EXACT,
     )
     coefficient = slopes / scale
     begins = width + incomplete.size
@@ -153,52 +148,3 @@ def _distances(matrix: Vector) -> tuple[Vector, Vector, Vector]:
     columns[:, : mean.size] = away
     np.subtract(missing[:, incomplete], missing_share[incomplete], out=columns[:, mean.size :])
     return columns, mean, missing_share
-
-
-def bounds_of(directions: NDArray[np.int64]) -> tuple[Vector, Vector]:
-    """The least and the greatest coefficient that each direction allows."""
-    return np.where(directions > 0, 0.0, -np.inf), np.where(directions < 0, 0.0, np.inf)
-
-
-def solve_logistic(
-    columns: Vector,
-    label: Vector,
-    *,
-    weights: Vector | None = None,
-    penalty: float,
-    bounds: tuple[Vector, Vector],
-    offset: Vector | float = 0.0,
-    penalised: Vector | None = None,
-    tolerance: float = EXACT,
-) -> tuple[float, Vector]:
-    """The intercept and coefficients of least penalised log loss, by L-BFGS-B within the bounds.
-
-    `bounds`: the least and the greatest value of each coefficient.
-    `penalised`: the matrix of the combinations of coefficients whose squares are penalised, if not each by itself.
-    `tolerance`: the gain in log loss, as a share of it, at which to stop.
-    """
-    from scipy import optimize, special
-    from threadpoolctl import threadpool_limits
-
-    solver, expit, rows = cast("Any", optimize), cast("Any", special).expit, label.size
-    counts = 1.0 if weights is None else weights
-    metric = None if penalised is None else penalised.T @ penalised
-
-    def loss(point: Vector) -> tuple[float, Vector]:
-        slopes = point[1:]
-        margin = columns @ slopes + point[0] + offset
-        residual: Vector = counts * (expit(margin) - label)
-        lost: Vector = counts * (np.logaddexp(0.0, margin) - label * margin)
-        held = slopes if metric is None else metric @ slopes
-        value = float(lost.mean()) + penalty * float(slopes @ held) / (2 * rows)
-        slope = (columns.T @ residual + penalty * held) / rows
-        return value, np.concatenate([[residual.mean()], slope])
-
-    lower, upper = bounds
-    allowed = solver.Bounds(np.concatenate([[-np.inf], lower]), np.concatenate([[np.inf], upper]))
-    options = {"maxiter": 1_000, "ftol": tolerance, "gtol": 1e-7}
-    start = np.zeros(columns.shape[1] + 1)
-    # Sums over rows come out the same whatever the machine's threads are only where one thread makes them.
-    with threadpool_limits(1):
-        found = solver.minimize(loss, start, jac=True, method="L-BFGS-B", bounds=allowed, options=options)
-    return float(found.x[0]), np.asarray(found.x[1:], dtype=np.float64)

@@ -98,7 +98,8 @@ class Decision:
 
 
 Judge = Callable[[Registered, Registered | None], Decision | None]
-"""Given the version that is to be promoted and the champion of now; raises to refuse. None: nothing is kept of it."""
+"""Given the version that is to be promoted and the champion of now; raises to refuse. None: it is the champion already,
+and nothing is written."""
 
 
 def load_model(named: str, *, registry: str | Path) -> RulesModel | RiskModel:
@@ -186,7 +187,8 @@ class Registry:
                 decision = None if judge is None else judge(_registered(found), self._champion(name))
                 if decision is not None:
                     self._keep(found, decision)
-                self._client.set_registered_model_alias(name, CHAMPION, str(found.version))
+                if judge is None or decision is not None:  # else, on a server, it could undo another promotion
+                    self._client.set_registered_model_alias(name, CHAMPION, str(found.version))
                 if decision is not None:
                     self._note({**decision.entry, "event": "promoted"})
                 return _registered(found, is_champion=True)
@@ -274,7 +276,8 @@ class Registry:
         self._note({**decision.entry, "event": "decided"})
         for file, text in decision.texts.items():
             self._client.log_text(str(found.run_id), text, file)
-        entry = json.dumps(decision.entry)
+        # Of the name MLflow keeps 5,000 characters: a letter is one of them, and not the six of its escape.
+        entry = json.dumps(decision.entry, ensure_ascii=False)
         for name, value in {**decision.tags, decision.key: entry}.items():
             self._client.set_model_version_tag(found.name, str(found.version), name, value)
         cast("Any", self._client).set_registered_model_tag(found.name, decision.key, entry)
@@ -284,7 +287,7 @@ class Registry:
         if "://" in self._location:
             return
         with (self._folder / PROMOTIONS).open("a", encoding="utf-8") as lines:
-            lines.write(json.dumps(entry) + "\n")
+            lines.write(json.dumps(entry, ensure_ascii=False) + "\n")
             lines.flush()
             os.fsync(lines.fileno())
 

@@ -1,0 +1,127 @@
+"""A school: its roster with filters in the address, saved views, a file for those who may, barriers in Tier 1."""
+
+from __future__ import annotations
+
+from math import ceil
+
+import polars as pl
+from fastapi import APIRouter, Request, Response
+from fastapi.concurrency import run_in_threadpool
+from fastapi.responses import RedirectResponse
+
+from cis_ews.enums import AuditAction, Domain
+from cis_ews.exports.files import csv_bytes
+from cis_ews.storage.database import Event
+from cis_ews.storage.pages import SavedView, SchoolPlace
+from cis_ews.support.permissions import May, Viewer, check, scope_of, why_not
+from serving.backend import Backend, of
+from serving.console.context import render, viewer_of
+from serving.console.forms import form_of
+from serving.console.roster import among, barriers, chosen_of, histograms, query_of
+from serving.errors import ApiError
+
+routes = APIRouter(include_in_schema=False)
+ROWS = 100
+"""Students on a page."""
+NAME_LENGTH = 60
+
+
+@routes.get("/schools")
+def schools(request: Request) -> Response:
+    """The schools of whoever is looking."""
+    viewer = viewer_of(request)
+    check(viewer, May.SEE_STUDENTS)
+    found = of(request).database.pages.schools(scope_of(viewer))
+    return render(request, "schools.html", schools=found)
+
+
+@routes.get("/schools/{school_ref}")
+def school(request: Request, school_ref: str, page: int = 1) -> Response:
+    """The roster."""
+    viewer, backend = viewer_of(request), of(request)
+    here = school_of(backend, viewer, school_ref)
+    every = backend.database.pages.roster(scope_of(viewer), here)
+    chosen = chosen_of(request.url.query)
+    rows = among(every, chosen)
+    pages = max(1, ceil(len(rows) / ROWS))
+    number = min(max(page, 1), pages)
+    return render(
+        request,
+        "school.html",
+        school=here,
+        flagged=sum(row.tier in (2, 3) for row in every),
+        histograms=histograms(every, chosen),
+        found=len(rows),
+        rows=rows[(number - 1) * ROWS : number * ROWS],
+        page=number,
+        pages=pages,
+        query=query_of(chosen),
+        views=backend.database.pages.views(viewer.person_id, here),
+        why_no_csv=why_not(viewer, May.EXPORT, district_id=here.district_id, school_id=here.school_id),
+        barriers=barriers(every),
+        domains=[str(domain) for domain in Domain],
+    )
+
+
+@routes.get("/schools/{school_ref}/roster.csv")
+def roster_file(request: Request, school_ref: str) -> Response:
+    """The roster that the filters leave, as a file; that it was taken is kept in the audit."""
+    viewer, backend = viewer_of(request), of(request)
+    here = school_of(backend, viewer, school_ref)
+    why = check(viewer, May.EXPORT, district_id=here.district_id, school_id=here.school_id)
+    rows = among(backend.database.pages.roster(scope_of(viewer), here), chosen_of(request.url.query))
+    frame = pl.DataFrame([[getattr(row, name) for name in _TYPES] for row in rows], schema=_TYPES, orient="row")
+    backend.database.audit.record(
+        Event(
+            action=AuditAction.LIST_SEEN,
+            why_allowed=why,
+            district_id=here.district_id,
+            person_id=viewer.person_id,
+            detail={"kind": "roster file", "students": len(rows)},
+        )
+    )
+    headers = {"content-disposition": 'attachment; filename="roster.csv"'}
+    return Response(csv_bytes(frame), media_type="text/csv; charset=utf-8", headers=headers)
+
+
+_TYPES: dict[str, type[pl.DataType]] = {
+    "last_name": pl.String,
+    "first_name": pl.String,
+    "grade_level": pl.String,
+    "tier": pl.Int64,
+    "tier_reason": pl.String,
+    "days_absent": pl.Float64,
+}
+
+
+@routes.post("/schools/{school_ref}/views")
+async def save_view(request: Request, school_ref: str) -> Response:
+    """Keep the filters under a name."""
+    form, backend, viewer = await form_of(request), of(request), viewer_of(request)
+    here = await run_in_threadpool(school_of, backend, viewer, school_ref)
+    name = form.get("name", "").strip()
+    filters = query_of(chosen_of(form.get("filters", "")))
+    if not name or len(name) > NAME_LENGTH or not filters:
+        raise ApiError(422)
+    view = SavedView(name=name, filters=filters)
+    if not await run_in_threadpool(backend.database.pages.save_view, viewer.person_id, here, view):
+        raise ApiError(422)
+    return RedirectResponse(f"/schools/{school_ref}?{filters}", status_code=303)
+
+
+@routes.post("/schools/{school_ref}/views/drop")
+async def drop_view(request: Request, school_ref: str) -> Response:
+    """Forget a saved view."""
+    form, backend, viewer = await form_of(request), of(request), viewer_of(request)
+    here = await run_in_threadpool(school_of, backend, viewer, school_ref)
+    await run_in_threadpool(backend.database.pages.drop_view, viewer.person_id, here, form.get("name", ""))
+    return RedirectResponse(f"/schools/{school_ref}", status_code=303)
+
+
+def school_of(backend: Backend, viewer: Viewer, school_ref: str) -> SchoolPlace:
+    """The school of an address; 404 where there is none that the viewer may look into."""
+    check(viewer, May.SEE_STUDENTS)
+    found = [one for one in backend.database.pages.schools(scope_of(viewer)) if one.ref == school_ref]
+    if not found:
+        raise ApiError(404)
+    return found[0]

@@ -1,0 +1,105 @@
+"""One student: strengths, reasons with the records behind them, the year, how it came to this."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+from functools import partial
+from operator import itemgetter
+from typing import Any
+
+from fastapi import APIRouter, Request, Response
+
+from cis_ews.enums import AuditAction
+from cis_ews.storage.database import Event
+from cis_ews.storage.pages import StudentPage
+from cis_ews.support.permissions import May, check, scope_of, why_allowed
+from serving.backend import of
+from serving.console.charts import absence_trend, kind_of, year_calendar
+from serving.console.context import render, viewer_of
+from serving.errors import ApiError
+
+routes = APIRouter(include_in_schema=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Risk:
+    """A calibrated probability, for those alone who may see it and ask for it."""
+
+    share: float
+
+
+@routes.get("/students/{ref}")
+def student(request: Request, ref: str, risk: str = "") -> Response:
+    """The page of a student; 404 for whoever may not see this one, as for a student who is not there."""
+    viewer, backend = viewer_of(request), of(request)
+    check(viewer, May.SEE_STUDENTS)
+    page = backend.database.pages.student(scope_of(viewer), ref)
+    if page is None:
+        raise ApiError(404)
+    school = page.school
+    allowed = partial(why_allowed, viewer, district_id=school.district_id, school_id=school.school_id)
+    # Found within the scope though no role is of this place: by the caseload.
+    why = allowed(May.SEE_STUDENTS) or allowed(May.SEE_STUDENTS, is_own=True) or check(viewer, May.SEE_STUDENTS)
+    event = Event(
+        action=AuditAction.STUDENT_SEEN,
+        why_allowed=why,
+        district_id=page.school.district_id,
+        person_id=viewer.person_id,
+        ref=ref,
+    )
+    backend.database.audit.record(event)
+    may_see_risk = allowed(May.SEE_RISK) is not None and page.row.risk is not None
+    shown = Risk(page.row.risk) if may_see_risk and risk and page.row.risk is not None else None
+    return render(request, "student.html", why=why, may_see_risk=may_see_risk, risk=shown, **told(page))
+
+
+def told(page: StudentPage) -> dict[str, Any]:
+    """What the template tells."""
+    row, records = page.row, page.records
+    events = _newest(records, "attendance_events", "date")
+    enrolled = _newest(records, "enrollments", "entry_date")
+    supports = _newest(records, "supports", "date")
+    as_of = page.school.as_of
+    trend = absence_trend(
+        page.school_days, events, entered=_entered(page, enrolled), as_of=as_of, supports=supports[::-1]
+    )
+    return {
+        "row": row,
+        "school": page.school,
+        "schools": page.schools,
+        "strengths": row.having("strength"),
+        "reasons": row.having("risk"),
+        "unknown": row.having("unknown"),
+        "has_records": bool(records),
+        "calendar": year_calendar(page.school_days, events, as_of=as_of),
+        "trend": trend if records else None,
+        "absences": [{**event, "kind": kind_of(event)} for event in events],
+        "incidents": _newest(records, "incidents", "date"),
+        "actions": _newest(records, "discipline_actions", "start_date"),
+        "grades": sorted(records.get("course_grades", ()), key=_by_grade, reverse=True),
+        "enrollments": enrolled,
+        "supports": supports[:5],
+        "years": _newest(records, "student_years", "school_year"),
+        "history": page.history,
+        "first_night": page.first_night,
+    }
+
+
+def _newest(records: Mapping[str, Sequence[Mapping[str, Any]]], table: str, column: str) -> list[Mapping[str, Any]]:
+    return sorted(records.get(table, ()), key=itemgetter(column), reverse=True)
+
+
+def _by_grade(grade: Mapping[str, Any]) -> tuple[Any, ...]:
+    return (grade["school_year"], grade["graded_on"] or date.min, grade["term"], grade["course_id"])
+
+
+def _entered(page: StudentPage, enrolled: Sequence[Mapping[str, Any]]) -> date | None:
+    """When the student came into the school year, into whichever school."""
+    if not page.school_days:
+        return None
+    current = [
+        each["entry_date"] for each in enrolled if each["exit_date"] is None or each["exit_date"] >= page.school_days[0]
+    ]
+    return min(current, default=None)

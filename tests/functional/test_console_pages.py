@@ -1,0 +1,153 @@
+"""Today, a student, a school and the network on the started service: what a person finds, and what is not shown."""
+
+from __future__ import annotations
+
+import re
+from html import unescape
+from itertools import count
+
+import pytest
+
+from cis_ews.enums import AuditAction, Role
+from tests.lib.browser import Browser
+from tests.lib.districts import LAKEVIEW
+from tests.lib.people import PASSWORD, add_person, grants_for
+from tests.lib.service import Served
+
+STUDENT, SCHOOL, NETWORK = (re.compile(rf"/{place}/[0-9a-f]{{32}}") for place in ("students", "schools", "network"))
+_numbers = count()
+
+
+def _browser(served: Served, role: Role, *, locale: str = "en") -> Browser:
+    email = f"pages-{next(_numbers)}@example.org"
+    add_person(served.database, email, grants_for(LAKEVIEW, "north")[role], locale=locale)
+    browser = Browser(served.service)
+    assert browser.sign_in(email, PASSWORD).status == 303
+    return browser
+
+
+@pytest.fixture
+def coordinator(served: Served) -> Browser:
+    return _browser(served, Role.COORDINATOR)
+
+
+def _school(browser: Browser) -> str:
+    found = SCHOOL.search(browser.get("/schools").text)
+    assert found is not None
+    return found[0]
+
+
+def _student(browser: Browser, filters: str = "?tier=3&tier=2") -> str:
+    found = STUDENT.search(browser.get(_school(browser) + filters).text)
+    assert found is not None
+    return found[0]
+
+
+def test_from_today_a_student_is_three_clicks_away(coordinator: Browser) -> None:
+    today = coordinator.get("/today").text
+    school = SCHOOL.search(today)
+    assert school is not None
+    student = STUDENT.search(coordinator.get(school[0]).text)
+    assert student is not None
+    page = coordinator.get(student[0])
+    assert page.status == 200
+    assert "site coordinator of this school" in page.text
+
+
+def test_the_records_behind_a_reason_are_on_the_page(coordinator: Browser) -> None:
+    page = coordinator.get(_student(coordinator)).text
+    assert 'href="#attendance"' in page
+    attendance = page.partition('id="attendance"')[2].partition("</section>")[0]
+    assert re.search(r"<td>[A-Z][a-z]+ \d+, 20\d\d</td><td>Unexcused</td>", attendance)
+    assert attendance.count("<rect") > 20
+    assert "style=" not in page
+
+
+def test_a_risk_is_shown_to_nobody_but_whoever_may_see_it_and_asks(served: Served, coordinator: Browser) -> None:
+    assert "risk" not in coordinator.get(_student(coordinator) + "?risk=1").text.lower()
+    manager = _browser(served, Role.DISTRICT_MANAGER)
+    # The night of this store is one by rules: there is no number to show.
+    assert "Estimated risk" not in manager.get(_student(manager) + "?risk=1").text
+
+
+def test_who_looks_at_a_student_is_in_the_audit(served: Served, coordinator: Browser) -> None:
+    address = _student(coordinator)
+    coordinator.get(address)
+    ref = address.rpartition("/")[2]
+    seen = [row for row in served.database.audit.search(district_id=LAKEVIEW) if row.ref == ref]
+    assert seen
+    assert {row.action for row in seen} == {AuditAction.STUDENT_SEEN}
+
+
+def test_filters_are_in_the_address_or_inside_and_between(coordinator: Browser) -> None:
+    school = _school(coordinator)
+
+    def found(query: str) -> int:
+        number = re.search(r"Found: (\d+)", coordinator.get(school + query).text)
+        assert number is not None
+        return int(number[1])
+
+    everyone, third, second = found(""), found("?tier=3"), found("?tier=2")
+    assert found("?tier=3&tier=2") == third + second < everyone
+    assert found("?tier=3&grade=none") <= third
+    assert found("?nonsense=1") == everyone
+    assert found("?page=99") == everyone
+
+
+def test_a_view_is_saved_and_forgotten(coordinator: Browser) -> None:
+    school = _school(coordinator)
+    page = f"{school}?tier=3"
+    name = "Ours <b>\u202e"
+    saved = coordinator.send(page, f"{school}/views", name=name, filters="tier=3&evil=1")
+    assert (saved.status, saved.headers["location"]) == (303, page)
+    text = coordinator.get(school).text
+    assert "<b>" not in text
+    assert name in unescape(text)
+    assert coordinator.send(school, f"{school}/views/drop", name=name).status == 303
+    assert name not in unescape(coordinator.get(school).text)
+    for wrong in ({"name": " ", "filters": "tier=3"}, {"name": "n" * 61, "filters": "tier=3"}, {"name": "n"}):
+        assert coordinator.send(page, f"{school}/views", **wrong).status == 422
+
+
+def test_a_file_is_for_those_who_may_take_lists_out(served: Served, coordinator: Browser) -> None:
+    answer = coordinator.get(_school(coordinator) + "/roster.csv?tier=3")
+    assert answer.headers["content-type"].startswith("text/csv")
+    assert answer.text.splitlines()[0].split(",")[:3] == ["last_name", "first_name", "grade_level"]
+    # What a spreadsheet would run as a formula begins with an apostrophe.
+    assert not re.search(r"^[=+@]", answer.text, re.MULTILINE)
+    staff = _browser(served, Role.SCHOOL_STAFF)
+    assert staff.get(_school(staff) + "/roster.csv").status == 403
+    assert "may not take lists" in staff.get(_school(staff)).text
+
+
+def test_small_numbers_are_not_told_in_the_network(served: Served) -> None:
+    state = _browser(served, Role.STATE)
+    districts = state.get("/network").text
+    assert len(set(NETWORK.findall(districts))) == 2
+    schools = state.get(NETWORK.findall(districts)[0]).text
+    assert STUDENT.search(schools) is None
+    numbers = re.findall(r'<td class="number">(\d+)</td>', districts)
+    assert numbers
+    assert all(int(number) >= 10 for number in numbers)
+    assert "fewer than 10" in schools
+
+
+def test_a_manager_sees_the_schools_of_the_own_district(served: Served) -> None:
+    manager = _browser(served, Role.DISTRICT_MANAGER)
+    page = manager.get("/network")
+    assert page.status == 200
+    assert NETWORK.search(page.text) is None
+    assert len(set(SCHOOL.findall(manager.get("/schools").text))) == 2
+
+
+@pytest.mark.parametrize("address", ["/students/" + "0" * 32, "/schools/" + "0" * 32, "/students/x", "/network/x"])
+def test_what_is_not_there_and_what_is_not_ones_own_look_the_same(served: Served, address: str) -> None:
+    answer = _browser(served, Role.DISTRICT_MANAGER).get(address)
+    assert answer.status == 404
+    assert "0" * 32 not in answer.text
+
+
+def test_the_pages_are_in_spanish_for_who_reads_spanish(served: Served) -> None:
+    browser = _browser(served, Role.COORDINATOR, locale="es")
+    assert "<h1>Hoy</h1>" in browser.get("/today").text
+    assert "Puntos fuertes" in browser.get(_student(browser)).text

@@ -1,0 +1,99 @@
+"""Charts and rosters of the pages: what they draw and count, and what they do not tell."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from cis_ews.storage.pages import RosterRow
+from serving.console.charts import absence_trend, year_calendar
+from serving.console.roster import among, barriers, chosen_of, histograms, query_of
+
+MONDAY = date(2026, 1, 5)
+WEEKS = [MONDAY + timedelta(days=7 * week + day) for week in range(4) for day in range(5)]
+
+
+def _event(day: date, status: str = "unexcused", fraction: float = 1.0) -> dict[str, Any]:
+    return {"date": day, "status": status, "fraction_absent": fraction}
+
+
+def _row(ref: str, *, tier: int | None = 1, grade: str | None = "9", **changed: Any) -> RosterRow:
+    values: dict[str, Any] = {
+        "district_id": "d1",
+        "ref": ref,
+        "school_id": "north",
+        "first_name": "A",
+        "last_name": "B",
+        "grade_level": grade,
+        "tier": tier,
+        "tier_reason": "no rule holds",
+        "list_place": None,
+        "changed_at": datetime(2026, 1, 1, tzinfo=UTC),
+        "days_enrolled": 80,
+        "risk": None,
+        "risk_low": None,
+        "risk_high": None,
+        "days_absent": 0.0,
+        "domains": frozenset(),
+        "told": (),
+    }
+    return RosterRow(**(values | changed))
+
+
+def test_the_calendar_ends_with_the_as_of_date_and_knows_each_kind() -> None:
+    events = [_event(MONDAY), _event(WEEKS[1], "excused", 0.25), _event(WEEKS[2], "tardy", 0.1)]
+    chart = year_calendar(WEEKS, events, as_of=WEEKS[5])
+    assert [cell.kind for cell in chart.cells] == ["unexcused", "part", "tardy", "present", "present", "present"]
+    assert (chart.cells[5].x, chart.cells[5].y) == (chart.cells[0].x + 12, chart.cells[0].y)
+    assert year_calendar([], events, as_of=MONDAY).cells == ()
+
+
+def test_the_trend_counts_days_enrolled_and_no_tardy() -> None:
+    events = [_event(WEEKS[0]), _event(WEEKS[11]), _event(WEEKS[12], "tardy", 0.5)]
+    trend = absence_trend(WEEKS, events, entered=None, as_of=WEEKS[-1])
+    assert trend is not None
+    assert [share for _, share in trend.points] == pytest.approx([1 / 10, 2 / 15, 2 / 20])
+    late = absence_trend(WEEKS, events, entered=WEEKS[10], as_of=WEEKS[-1])
+    assert late is not None
+    assert late.points[-1] == (WEEKS[-1], 1 / 10)
+    assert absence_trend(WEEKS, events, entered=None, as_of=WEEKS[8]) is None
+
+
+def test_supports_are_marked_where_they_began() -> None:
+    supports = [{"category": "mentoring", "date": day} for day in (WEEKS[10], WEEKS[15])]
+    trend = absence_trend(WEEKS, [], entered=None, as_of=WEEKS[-1], supports=supports)
+    assert trend is not None
+    assert [(day, category) for _, day, category in trend.marks] == [(WEEKS[10], "mentoring")]
+
+
+def test_or_inside_a_filter_and_between_filters() -> None:
+    rows = [_row("a", tier=3), _row("b", tier=2, grade="10"), _row("c", tier=None, grade=None), _row("d")]
+    assert [row.ref for row in among(rows, chosen_of("tier=3&tier=2"))] == ["a", "b"]
+    assert [row.ref for row in among(rows, chosen_of("tier=3&tier=2&grade=10"))] == ["b"]
+    assert [row.ref for row in among(rows, chosen_of("grade=none&tier=none"))] == ["c"]
+    counted = {bar.value: bar.count for bar in histograms(rows, chosen_of("grade=10"))["tier"]}
+    assert counted == {"2": 1}
+
+
+def test_an_address_says_the_same_choice_in_one_way() -> None:
+    assert query_of(chosen_of("tier=2&x=1&grade=9&tier=3&tier=2")) == "grade=9&tier=2&tier=3"
+    (bar,) = [bar for bar in histograms([_row("a", tier=3)], chosen_of("tier=3"))["tier"] if bar.value == "3"]
+    assert (bar.is_on, bar.address) == (True, "?")
+
+
+@pytest.mark.parametrize(
+    ("days", "band"),
+    [(0.0, "0"), (0.5, "under_5"), (5.0, "5_to_9"), (19.5, "10_to_19"), (20.0, "20_and_more"), (None, "none")],
+)
+def test_days_absent_fall_into_bands(days: float | None, band: str) -> None:
+    assert among([_row("a", days_absent=days)], chosen_of(f"band={band}"))
+
+
+def test_a_barrier_of_few_is_not_told_and_only_tier_1_counts() -> None:
+    having = frozenset({"attendance"})
+    tenth = [_row(f"t{number}", grade="10", domains=having) for number in range(10)]
+    ninth = [_row(f"n{number}", domains=frozenset({"behavior"})) for number in range(9)]
+    flagged = [_row(f"f{number}", tier=3, domains=having) for number in range(20)]
+    assert barriers([*tenth, *ninth, *flagged]) == [("10", [10, None, None, None])]
