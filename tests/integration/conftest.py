@@ -18,7 +18,7 @@ KINDS = ("sqlite", "postgresql")
 def postgresql_process() -> Iterator[PostgresqlServer]:
     """One server for all tests of a process.
 
-    Not below pytest's folder: another pytest that starts closes it to other accounts, and the server has one of its own.
+    Not below pytest's folder: another pytest that starts closes it to other accounts, and the server has its own.
     """
     with tempfile.TemporaryDirectory(prefix="cis_ews-pg-") as folder, postgresql_server(Path(folder)) as server:
         yield server
