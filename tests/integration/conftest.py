@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -14,9 +15,12 @@ KINDS = ("sqlite", "postgresql")
 
 
 @pytest.fixture(scope="session")
-def postgresql_process(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PostgresqlServer]:
-    """One server for all tests of a process."""
-    with postgresql_server(tmp_path_factory.mktemp("postgresql")) as server:
+def postgresql_process() -> Iterator[PostgresqlServer]:
+    """One server for all tests of a process.
+
+    Not below pytest's folder: another pytest that starts closes it to other accounts, and the server has its own.
+    """
+    with tempfile.TemporaryDirectory(prefix="cis_ews-pg-") as folder, postgresql_server(Path(folder)) as server:
         yield server
 
 

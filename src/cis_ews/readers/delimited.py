@@ -227,6 +227,8 @@ def _too_long(name: str, text: Utf8Reader) -> ReadError:
 def _numbers(height: int, ragged: _Ragged) -> pl.Series:
     """The row numbers that a spreadsheet shows: ragged and blank lines count, though they are not among the lines."""
     elsewhere = [*ragged.rows, *ragged.blank, *ragged.surplus]
+    if not elsewhere:
+        return pl.int_range(1, height + 1, dtype=pl.Int64, eager=True).alias(NUMBER)
     here = np.ones(height + len(elsewhere) + 1, dtype=bool)
     here[[0, *elsewhere]] = False
     return pl.Series(NUMBER, np.flatnonzero(here), dtype=pl.Int64)
@@ -246,7 +248,7 @@ def _refuse_open_quotes(name: str, lines: pl.DataFrame, *, ragged: _Ragged, quot
 def _below(name: str, lines: pl.DataFrame, header: _Header) -> pl.DataFrame:
     """The rows below the header that have a cell at all."""
     filled = lines.filter(~_blank(pl.exclude(NUMBER))) if lines.select(_blank(pl.col("0")).any()).item() else lines
-    first = [(cell or "").strip() for cell in filled.drop(NUMBER).row(0)] if filled.height else []
+    first = [(cell or "").strip() for cell in filled.head(1).drop(NUMBER).row(0)] if filled.height else []
     if tuple(first) != header.names:
         raise ReadError(f"{name}: the header line cannot be read", hint=_QUOTES, file=name)
     return filled.slice(1)
@@ -258,7 +260,7 @@ def _blank(cells: pl.Expr) -> pl.Expr:
 
 def _named(rows: pl.DataFrame, header: _Header, known_columns: Collection[str]) -> pl.DataFrame:
     positions = {column: str(at) for at, column in enumerate(header.names) if column in known_columns}
-    return rows.select(pl.col(position).alias(column) for column, position in positions.items())
+    return rows.select(pl.col(position).alias(column) for column, position in positions.items()).rechunk()
 
 
 def _notes(name: str, text: Utf8Reader, *, header: _Header, ragged: _Ragged, empty: int) -> tuple[str, ...]:

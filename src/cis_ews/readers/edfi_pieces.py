@@ -11,8 +11,9 @@ from __future__ import annotations
 import importlib
 import re
 from collections.abc import Collection, Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any, BinaryIO
+
+from cis_ews.readers.ahead import ahead
 
 PIECE = 1 << 20
 LONGEST = 16 * PIECE
@@ -44,13 +45,7 @@ def trees(content: BinaryIO, head: bytes, *, records: Collection[str]) -> Iterat
     `head`: what was read of `content` already. `records`: names of children of the root, between which it may be cut;
     the name of the first child is one of them in any case.
     """
-    pieces = _pieces(content, head, names=frozenset(name.encode() for name in records))
-    with ThreadPoolExecutor(1) as parser:
-        coming = parser.submit(_parsed, next(pieces))
-        for piece in pieces:
-            ready, coming = coming.result(), parser.submit(_parsed, piece)
-            yield ready
-        yield coming.result()
+    return ahead(map(_parsed, _pieces(content, head, names=frozenset(name.encode() for name in records))))
 
 
 def _pieces(content: BinaryIO, head: bytes, *, names: frozenset[bytes]) -> Iterator[bytes]:

@@ -218,9 +218,9 @@ def _scales(scales: pl.DataFrame) -> pl.DataFrame:
 
 def _scored(rows: pl.DataFrame, scales: pl.DataFrame, *, config: OneRosterConfig, ledger: Ledger) -> pl.DataFrame:
     """Results with `points` of `points_possible`, both null where there is no score to count."""
-    number = pl.col("score").str.strip_chars().cast(pl.Float64, strict=False)
-    rows = rows.with_columns(points=number, status=word("scoreStatus"), written=first_filled("score").is_not_null())
-    readable = ~pl.col("written") | pl.col("points").is_finite()
+    rows = rows.with_columns(pl.col("score").str.strip_chars(), status=word("scoreStatus"))
+    rows = rows.with_columns(points=pl.col("score").cast(pl.Float64, strict=False))
+    readable = (pl.col("score").fill_null("") == "") | pl.col("points").is_finite()
     rows = ledger.keep(rows, readable, table=TABLE, rule="unreadable_number", column="score")
     fits = pl.col("points").is_between(0, EXTRA * pl.col("points_possible")) | pl.col("points_possible").is_null()
     rows = ledger.keep(rows, pl.col("points").is_null() | fits, table=TABLE, rule="out_of_range", column="score")

@@ -188,7 +188,8 @@ def _read(file: str, entry: Entry, *, options: ReadOptions, ledger: Ledger) -> p
 
 def _latest(file: str, rows: pl.DataFrame, ledger: Ledger) -> pl.DataFrame:
     """Of each id the row that stands. A repetition within a package is rejected; what a delta replaces is reduced."""
-    if rows[ID].n_unique() == rows.height:
+    # By hashes, several times as fast as by texts: two ids that share one are told apart below.
+    if rows[ID].hash().n_unique() == rows.height:
         return rows
     modified = moments(rows[MODIFIED])
     unread = modified.null_count() - rows[MODIFIED].null_count()

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 
 import polars as pl
 
+from cis_ews.readers.ahead import ahead
 from cis_ews.readers.encodings import BLOCK, Utf8Reader
 
 CHUNK = 4 * BLOCK
@@ -25,8 +26,8 @@ def read_plain(text: Utf8Reader, *, delimiter: str, columns: list[str]) -> pl.Da
     if len(columns) < 2:
         raise NotPlainError  # an empty line cannot be told from an empty cell
     delimiters, frames = 0, list[pl.DataFrame]()
-    for lines in _whole_lines(text):
-        delimiters += lines.count(delimiter.encode())
+    for lines, count in ahead(_whole_lines(text, delimiter.encode())):
+        delimiters += count
         frames.append(_cells(lines, delimiter, columns))
     rows = sum(frame.height for frame in frames)
     # A line that is too long is an error of polars; so, by the number of delimiters, there is none that is too short.
@@ -35,8 +36,8 @@ def read_plain(text: Utf8Reader, *, delimiter: str, columns: list[str]) -> pl.Da
     return pl.concat(frames, rechunk=False)
 
 
-def _whole_lines(text: Utf8Reader) -> Iterator[bytes]:
-    """The text in chunks that end with a line."""
+def _whole_lines(text: Utf8Reader, delimiter: bytes) -> Iterator[tuple[bytes, int]]:
+    """The text in chunks that end with a line, each with how many delimiters it has."""
     parts, size = list[bytes](), 0
     while data := text.read(BLOCK):
         if text.quotes:
@@ -47,10 +48,11 @@ def _whole_lines(text: Utf8Reader) -> Iterator[bytes]:
             held = b"".join(parts)
             end = held.rfind(b"\n") + 1
             if end:
-                yield held[:end]
+                lines = held[:end]
+                yield lines, lines.count(delimiter)
             parts, size = [held[end:]], len(held) - end
     if held := b"".join(parts):
-        yield held
+        yield held, held.count(delimiter)
 
 
 def _cells(lines: bytes, delimiter: str, columns: list[str]) -> pl.DataFrame:
