@@ -176,6 +176,18 @@ def test_what_a_night_does(database: Database, publish: Callable[..., None], by:
     assert not database.audit.verify().faults
 
 
+def test_a_night_without_a_student_says_nothing_of_the_case(
+    database: Database, publish: Callable[..., None], by: By
+) -> None:
+    """A school whose file is missing for a night must not cost what was decided there."""
+    publish(ann=2, bob=2)
+    act(database, "ann", CaseAction.NO_ACTION, by=by)
+    before = case_of(database, "ann")
+    publish(bob=2)
+    publish(ann=2, bob=2)
+    assert case_of(database, "ann") == before
+
+
 def test_not_now_ends_with_the_first_night_of_its_day(database: Database, publish: Callable[..., None], by: By) -> None:
     publish(ann=2)
     case = case_of(database, "ann")

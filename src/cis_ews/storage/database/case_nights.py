@@ -59,7 +59,8 @@ def _seen(row: Any) -> Seen:
         state=CaseState(row["state"]),
         tier_then=row["tier"],
         tier_now=row["tier_now"],
-        is_known=not row["abstained"],
+        # Who has no score tonight may have left, or the file of the school is missing: the night cannot tell.
+        is_known=row["abstained"] is not None and not row["abstained"],
         until=row["until"],
     )
 
