@@ -24,7 +24,7 @@ TWO_SCHOOLS = {SCHOOL: DISTRICT, "south": DISTRICT}
 
 
 class _Records:
-    """Two absences and a tardy of every student."""
+    """Two absences and a tardy of every student but Bob, who was there every day."""
 
     def between(self, first: str, last: str) -> pl.DataFrame:
         days = [(AS_OF, AttendanceStatus.EXCUSED, 1.0), (AS_OF, AttendanceStatus.UNEXCUSED, 0.5)]
@@ -32,9 +32,15 @@ class _Records:
             {"date": day, "school_id": SCHOOL, "status": status, "fraction_absent": fraction}
             for day, status, fraction in [*days, (AS_OF, AttendanceStatus.TARDY, 0.25)]
         ]
-        rows = [_nothing() | {"student_id": one, "attendance_events": events} for one in ("ann", "bob", "eve")]
+        rows = [_nothing() | {"student_id": one, "attendance_events": events} for one in ("ann", "eve")]
+        rows.insert(1, _nothing() | {"student_id": "bob"})
         frame = pl.DataFrame(rows, schema=dict(RECORDS_SCHEMA))
         return frame.filter(pl.col("student_id").is_between(pl.lit(first), pl.lit(last)))
+
+
+def _silent(_: _Records, first: str, last: str) -> pl.DataFrame:
+    rows = [_nothing() | {"student_id": one} for one in ("ann", "bob", "eve") if first <= one <= last]
+    return pl.DataFrame(rows, schema=dict(RECORDS_SCHEMA))
 
 
 def _nothing() -> dict[str, Any]:
@@ -90,6 +96,25 @@ def test_a_student_comes_with_the_records_behind_the_reasons(database: Database,
     assert (page.row.first_name, page.row.tier, page.row.days_absent) == ("Ann", 3, 1.5)
     assert [one.sentence for one in page.row.having("risk")] == ["Missed 12 days."]
     assert (page.school.school_id, page.first_night) == (SCHOOL, AS_OF)
+
+
+def test_nobody_who_was_there_every_day_is_taken_for_one_of_whom_nothing_is_known(
+    database: Database, store: RunStore
+) -> None:
+    _publish(database, store)
+    rows = database.pages.roster(EVERYBODY, _school(database))
+    assert {row.first_name: row.days_absent for row in rows} == {"Ann": 1.5, "Bob": 0.0, "Eve": 1.5}
+    page = database.pages.student(EVERYBODY, _ref(database, "bob"))
+    assert page is not None
+    assert page.row.days_absent == 0.0
+
+
+def test_a_school_without_any_absence_is_silent(
+    database: Database, store: RunStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(_Records, "between", _silent)
+    _publish(database, store)
+    assert {row.days_absent for row in database.pages.roster(EVERYBODY, _school(database))} == {None}
 
 
 @pytest.mark.parametrize(

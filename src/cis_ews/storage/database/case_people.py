@@ -12,7 +12,7 @@ from sqlalchemy import Connection
 
 from cis_ews.enums import Direction
 from cis_ews.storage.cases import Case, CasePerson, WorklistLine
-from cis_ews.storage.database.blocks import students_of_school
+from cis_ews.storage.database.blocks import PEOPLE
 
 _COLUMNS = ("student_id", "first_name", "last_name", "reasons")
 
@@ -23,7 +23,7 @@ def people_of(connection: Connection, students: Sequence[Case | WorklistLine]) -
     by_school = attrgetter("district_id", "school_id")
     for (district, school), some in groupby(sorted(students, key=by_school), key=by_school):
         refs = {student.student_id: student.ref for student in some}
-        block = students_of_school(connection, district, school, columns=_COLUMNS)
+        block = PEOPLE.students(connection, (district, school), columns=_COLUMNS)
         for student_id, first, last, reasons in block.filter(pl.col("student_id").is_in(list(refs))).iter_rows():
             found[refs[student_id]] = _person(first, last, reasons)
     return found

@@ -13,7 +13,7 @@ from sqlalchemy import ColumnElement, Connection, Row, and_, func, or_, select
 from cis_ews.enums import Direction
 from cis_ews.errors import ConfigError
 from cis_ews.storage.database import tables
-from cis_ews.storage.database.blocks import students_of_school
+from cis_ews.storage.database.blocks import PEOPLE
 from cis_ews.storage.database.rows import (
     FlagRow,
     ReasonRow,
@@ -99,7 +99,7 @@ def student_reasons(connection: Connection, district_id: str, ref: str) -> Stude
     if current is None or found is None:
         return None
     score = ScoreRow(**found)
-    school = students_of_school(connection, district_id, score.school_id, columns=("student_id", "reasons"))
+    school = PEOPLE.students(connection, (district_id, score.school_id), columns=("student_id", "reasons"))
     told = _told(school.filter(pl.col("student_id") == score.student_id)["reasons"].explode().drop_nulls().to_list())
     return StudentReasons(score=score, run_id=current.run_id, as_of=current.as_of, **told)
 
@@ -112,7 +112,7 @@ def flags_of_school(connection: Connection, district_id: str, school_id: str) ->
     found = connection.execute(select(*_SCORE_COLUMNS).where(of_school, is_shown)).mappings().all()
     shown = pl.col("student_id").is_in([row["student_id"] for row in found])
     columns = ("student_id", "first_name", "last_name", "reasons")
-    school = students_of_school(connection, district_id, school_id, columns=columns).filter(shown)
+    school = PEOPLE.students(connection, (district_id, school_id), columns=columns).filter(shown)
     people = {student: (first, last, reasons) for student, first, last, reasons in school.iter_rows()}
     flags = (_flag(ScoreRow(**row), people.get(row["student_id"], _NOBODY)) for row in found)
     return sorted(flags, key=_by_place_and_name)

@@ -18,7 +18,7 @@ from sqlalchemy import ColumnElement, Connection, and_, delete, func, insert, or
 from cis_ews.enums import Direction
 from cis_ews.storage.access import Scope
 from cis_ews.storage.database import tables
-from cis_ews.storage.database.blocks import students_of_school
+from cis_ews.storage.database.blocks import PEOPLE
 from cis_ews.storage.database.records import days_absent_of_school, records_of_student
 from cis_ews.storage.database.refs import REF_LENGTH, ref_secret
 from cis_ews.storage.database.scope import visible_students
@@ -177,7 +177,7 @@ def _roster(connection: Connection, scope: Scope, school: SchoolPlace, *, only: 
     )
     found = connection.execute(query if only is None else query.where(scores.c.ref == only)).mappings().all()
     ids = [row["student_id"] for row in found]
-    people = students_of_school(connection, school.district_id, school.school_id, columns=_PERSON)
+    people = PEOPLE.students(connection, (school.district_id, school.school_id), columns=_PERSON)
     people = people.filter(pl.col("student_id").is_in(ids))
     # In words for few: to make Python's values of every reason takes longer than all else on the page.
     shown = [row["student_id"] for row in found if only or row["tier"] != 1]

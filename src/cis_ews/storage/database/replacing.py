@@ -17,7 +17,7 @@ from sqlalchemy.exc import OperationalError
 
 from cis_ews.errors import StorageError
 from cis_ews.storage.database import tables
-from cis_ews.storage.database.blocks import REASON, SCHEMA, packed
+from cis_ews.storage.database.blocks import PEOPLE, REASON
 from cis_ews.storage.database.bulk import insert_frame
 from cis_ews.storage.runs import Run
 
@@ -147,6 +147,6 @@ def _packed(rows: pl.DataFrame, part: int) -> Iterator[Block]:
     # Parts and not slices: polars writes a slice of lists with all of the lists that it was cut from.
     schools = rows.partition_by("district_id", "school_id", maintain_order=True, as_dict=True)
     with ThreadPoolExecutor(_PACKERS) as pool:
-        blocks = pool.map(packed, (school.select(*SCHEMA) for school in schools.values()))
+        blocks = pool.map(PEOPLE.packed, schools.values())
         for (district, school), block in zip(schools, blocks, strict=True):
             yield district, school, part, block

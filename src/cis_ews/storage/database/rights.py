@@ -10,8 +10,8 @@ from sqlalchemy import ColumnElement, Connection, Table, delete, exists, func, i
 
 from cis_ews.errors import StorageError
 from cis_ews.storage.database import tables
-from cis_ews.storage.database.blocks import SCHEMA, students_of_school, without
-from cis_ews.storage.database.records import records_of_student, records_without
+from cis_ews.storage.database.blocks import PEOPLE, STUDENT_RECORDS
+from cis_ews.storage.database.records import records_of_student
 from cis_ews.storage.database.refs import refs_in_districts
 from cis_ews.storage.runs import Run
 
@@ -42,7 +42,7 @@ def export_student(connection: Connection, student_id: str) -> dict[str, list[di
     for row in sorted(rows, key=lambda row: (row["district_id"], row["ref"])):
         exported["scores"].append({name: _plain(value) for name, value in row.items() if name != "publication"})
         key = {"district_id": row["district_id"], "ref": row["ref"]}
-        school = students_of_school(connection, row["district_id"], row["school_id"], columns=list(SCHEMA))
+        school = PEOPLE.students(connection, (row["district_id"], row["school_id"]), columns=list(PEOPLE.schema))
         for person in school.filter(pl.col("student_id") == student_id).iter_rows(named=True):
             reasons = person.pop("reasons")
             exported["students"].append(key | person)
@@ -107,7 +107,7 @@ def _forget(connection: Connection, student_ids: Sequence[str]) -> int:
     for district, school, student in connection.execute(found):
         by_school.setdefault((district, school), []).append(student)
     in_blocks = sum(
-        without(connection, school, students) + records_without(connection, school, students)
+        PEOPLE.without(connection, school, students) + STUDENT_RECORDS.without(connection, school, students)
         for school, students in by_school.items()
     )
     by_ref = sum(_forget_refs(connection, student_ids, table=table) for table in _BY_REF)
