@@ -28,7 +28,7 @@ class Cell:
 
 @dataclass(frozen=True, slots=True)
 class YearCalendar:
-    """The school days of a year up to the as-of date, and where each month begins."""
+    """School days of a year, and where each month begins."""
 
     cells: Sequence[Cell]
     months: Sequence[tuple[int, date]]
@@ -58,9 +58,8 @@ def kind_of(event: Mapping[str, Any]) -> str:
     return str(event["status"])
 
 
-def year_calendar(school_days: Sequence[date], events: Sequence[Mapping[str, Any]], *, as_of: date) -> YearCalendar:
-    """Every school day up to a day with what was recorded on it; days without a record were present."""
-    days = [day for day in school_days if day <= as_of]
+def year_calendar(days: Sequence[date], events: Sequence[Mapping[str, Any]]) -> YearCalendar:
+    """The school days of which the records can tell, with what was recorded; on one without a record, presence."""
     if not days:
         return YearCalendar((), (), 0, 0)
     recorded = {event["date"]: kind_of(event) for event in events}
@@ -78,15 +77,10 @@ def year_calendar(school_days: Sequence[date], events: Sequence[Mapping[str, Any
 
 
 def absence_trend(
-    school_days: Sequence[date],
-    events: Sequence[Mapping[str, Any]],
-    *,
-    entered: date | None,
-    as_of: date,
-    supports: Sequence[Mapping[str, Any]] = (),
+    days: Sequence[date], events: Sequence[Mapping[str, Any]], *, supports: Sequence[Mapping[str, Any]] = ()
 ) -> Trend | None:
-    """How the share of days absent went from week to week; None before there is a week to tell of."""
-    days = [day for day in school_days if day <= as_of and (entered is None or day >= entered)]
+    """How the share of days absent went from week to week; None before there is a week to tell of. `days`: the school
+    days of which the records can tell."""
     if len(days) < FIRST_POINT:
         return None
     missed = dict.fromkeys(days, 0.0)
@@ -110,7 +104,7 @@ def absence_trend(
     begun: dict[str, date] = {}
     for support in supports:
         begun.setdefault(support["category"], support["date"])
-    marks = [(across(day), day, category) for category, day in begun.items() if days[0] <= day <= as_of]
+    marks = [(across(day), day, category) for category, day in begun.items() if days[0] <= day <= days[-1]]
     return Trend(points, line, _height(CHRONIC), marks)
 
 

@@ -61,10 +61,7 @@ def told(page: StudentPage) -> dict[str, Any]:
     events = _newest(records, "attendance_events", "date")
     enrolled = _newest(records, "enrollments", "entry_date")
     supports = _newest(records, "supports", "date")
-    as_of = page.school.as_of
-    trend = absence_trend(
-        page.school_days, events, entered=_entered(page, enrolled), as_of=as_of, supports=supports[::-1]
-    )
+    days = _days_known(page, enrolled)
     return {
         "row": row,
         "school": page.school,
@@ -73,8 +70,8 @@ def told(page: StudentPage) -> dict[str, Any]:
         "reasons": row.having("risk"),
         "unknown": row.having("unknown"),
         "has_records": bool(records),
-        "calendar": year_calendar(page.school_days, events, as_of=as_of),
-        "trend": trend if records else None,
+        "calendar": year_calendar(days, events),
+        "trend": absence_trend(days, events, supports=supports[::-1]) if records else None,
         "absences": [{**event, "kind": kind_of(event)} for event in events],
         "incidents": _newest(records, "incidents", "date"),
         "actions": _newest(records, "discipline_actions", "start_date"),
@@ -95,11 +92,13 @@ def _by_grade(grade: Mapping[str, Any]) -> tuple[Any, ...]:
     return (grade["school_year"], grade["graded_on"] or date.min, grade["term"], grade["course_id"])
 
 
-def _entered(page: StudentPage, enrolled: Sequence[Mapping[str, Any]]) -> date | None:
-    """When the student came into the school year, into whichever school."""
+def _days_known(page: StudentPage, enrolled: Sequence[Mapping[str, Any]]) -> list[date]:
+    """The school days of this year of which the records can tell: from the day on which the student came into it, into
+    whichever school, through the last one that the school has entered. What came later is silence, and not presence."""
     if not page.school_days:
-        return None
+        return []
     current = [
         each["entry_date"] for each in enrolled if each["exit_date"] is None or each["exit_date"] >= page.school_days[0]
     ]
-    return min(current, default=None)
+    first, last = min(current, default=page.school_days[0]), page.school.reported_through or page.school.as_of
+    return [day for day in page.school_days if first <= day <= min(last, page.school.as_of)]

@@ -13,6 +13,7 @@ from cis_ews.storage.pages import RosterRow, SchoolPlace, TierChange
 from cis_ews.support.permissions import May, check, scope_of
 from serving.backend import Backend, of
 from serving.console.context import render, viewer_of
+from serving.console.schools import record_list
 
 routes = APIRouter(include_in_schema=False)
 
@@ -44,6 +45,8 @@ def today(request: Request) -> Response:
     scope = scope_of(viewer)
     schools = backend.database.pages.schools(scope)
     told = [_of_school(backend, scope, school, is_brief=place >= IN_WORDS) for place, school in enumerate(schools)]
+    for each in told:
+        record_list(backend, viewer, each.school, what="today", students=len(each.lines))
     return render(request, "today.html", schools=told)
 
 

@@ -79,6 +79,15 @@ def test_who_looks_at_a_student_is_in_the_audit(served: Served, coordinator: Bro
     assert {row.action for row in seen} == {AuditAction.STUDENT_SEEN}
 
 
+def test_who_looks_at_names_of_a_school_is_in_the_audit(served: Served) -> None:
+    browser = _browser(served, Role.COORDINATOR)
+    browser.get(_school(browser))
+    newest, *_ = served.database.audit.search(district_id=LAKEVIEW)
+    assert newest.action == AuditAction.LIST_SEEN
+    assert newest.why_allowed == "site coordinator of this school"
+    assert '"kind":"roster"' in newest.detail
+
+
 def test_filters_are_in_the_address_or_inside_and_between(coordinator: Browser) -> None:
     school = _school(coordinator)
 

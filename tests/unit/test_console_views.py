@@ -7,9 +7,10 @@ from typing import Any
 
 import pytest
 
-from cis_ews.storage.pages import RosterRow
+from cis_ews.storage.pages import RosterRow, SchoolPlace, StudentPage
 from serving.console.charts import absence_trend, year_calendar
 from serving.console.roster import among, barriers, chosen_of, histograms, query_of
+from serving.console.students import told
 
 MONDAY = date(2026, 1, 5)
 WEEKS = [MONDAY + timedelta(days=7 * week + day) for week in range(4) for day in range(5)]
@@ -44,26 +45,26 @@ def _row(ref: str, *, tier: int | None = 1, grade: str | None = "9", **changed: 
 
 def test_the_calendar_ends_with_the_as_of_date_and_knows_each_kind() -> None:
     events = [_event(MONDAY), _event(WEEKS[1], "excused", 0.25), _event(WEEKS[2], "tardy", 0.1)]
-    chart = year_calendar(WEEKS, events, as_of=WEEKS[5])
+    chart = year_calendar(WEEKS[:6], events)
     assert [cell.kind for cell in chart.cells] == ["unexcused", "part", "tardy", "present", "present", "present"]
     assert (chart.cells[5].x, chart.cells[5].y) == (chart.cells[0].x + 12, chart.cells[0].y)
-    assert year_calendar([], events, as_of=MONDAY).cells == ()
+    assert year_calendar([], events).cells == ()
 
 
 def test_the_trend_counts_days_enrolled_and_no_tardy() -> None:
     events = [_event(WEEKS[0]), _event(WEEKS[11]), _event(WEEKS[12], "tardy", 0.5)]
-    trend = absence_trend(WEEKS, events, entered=None, as_of=WEEKS[-1])
+    trend = absence_trend(WEEKS, events)
     assert trend is not None
     assert [share for _, share in trend.points] == pytest.approx([1 / 10, 2 / 15, 2 / 20])
-    late = absence_trend(WEEKS, events, entered=WEEKS[10], as_of=WEEKS[-1])
+    late = absence_trend(WEEKS[10:], events)
     assert late is not None
     assert late.points[-1] == (WEEKS[-1], 1 / 10)
-    assert absence_trend(WEEKS, events, entered=None, as_of=WEEKS[8]) is None
+    assert absence_trend(WEEKS[:9], events) is None
 
 
 def test_supports_are_marked_where_they_began() -> None:
     supports = [{"category": "mentoring", "date": day} for day in (WEEKS[10], WEEKS[15])]
-    trend = absence_trend(WEEKS, [], entered=None, as_of=WEEKS[-1], supports=supports)
+    trend = absence_trend(WEEKS, [], supports=supports)
     assert trend is not None
     assert [(day, category) for _, day, category in trend.marks] == [(WEEKS[10], "mentoring")]
 
@@ -81,6 +82,47 @@ def test_an_address_says_the_same_choice_in_one_way() -> None:
     assert query_of(chosen_of("tier=2&x=1&grade=9&tier=3&tier=2")) == "grade=9&tier=2&tier=3"
     (bar,) = [bar for bar in histograms([_row("a", tier=3)], chosen_of("tier=3"))["tier"] if bar.value == "3"]
     assert (bar.is_on, bar.address) == (True, "?")
+
+
+def _student(*, reported_through: date | None, entered: date) -> StudentPage:
+    school = SchoolPlace(
+        district_id="d1",
+        school_id="north",
+        name="North",
+        level="high",
+        capacity=10,
+        reported_through=reported_through,
+        as_of=WEEKS[-2],
+        run_id="0" * 16,
+        published_at=datetime(2026, 1, 30, tzinfo=UTC),
+        ref="0" * 32,
+    )
+    spell = {"school_id": "north", "entry_date": entered, "exit_date": None}
+    return StudentPage(
+        row=_row("a"),
+        school=school,
+        records={"enrollments": [spell], "attendance_events": [_event(WEEKS[12])]},
+        history=[],
+        school_days=WEEKS,
+        schools={"north": "North"},
+        first_night=WEEKS[0],
+    )
+
+
+@pytest.mark.parametrize(
+    ("reported_through", "entered", "days"),
+    [
+        (None, MONDAY, WEEKS[:-1]),
+        (WEEKS[14], MONDAY, WEEKS[:15]),
+        (WEEKS[-1], WEEKS[3], WEEKS[3:-1]),
+    ],
+)
+def test_a_day_that_nobody_has_entered_is_no_day_of_presence(
+    reported_through: date | None, entered: date, days: list[date]
+) -> None:
+    page = told(_student(reported_through=reported_through, entered=entered))
+    assert [cell.day for cell in page["calendar"].cells] == days
+    assert page["trend"].points[-1] == (days[-1], 1 / len(days))
 
 
 @pytest.mark.parametrize(

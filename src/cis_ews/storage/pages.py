@@ -10,7 +10,7 @@ from typing import Any
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SchoolPlace:
-    """A school that a viewer may look into. `ref`: its opaque id in addresses. `days`: the year's instructional days.
+    """A school that a viewer may look into. `ref`: its opaque id in addresses.
 
     `capacity`, `reported_through`: None where a night of before did not say, or the source does not.
     """
