@@ -18,7 +18,7 @@ help:
 	@echo "make bench-night     what a night costs, stage by stage, beside plain tools"
 	@echo "make bench-model     what fitting and asking a model costs, beside plain LightGBM"
 	@echo "make bench-publish   what publishing a night costs, beside the barest way to load its scores"
-	@echo "make bench-console   how long pages take with people at work (STUDENTS, DATABASE)"
+	@echo "make bench-console   how long pages take with people at work (STUDENTS=20000)"
 	@echo "make bench-state     what a night over a state costs, beside duckdb and the usual script (STUDENTS=1100000)"
 	@echo "make bench-delta     what a night costs that is given one day's rows, beside the whole year (STUDENTS, ATTENDANCE)"
 	@echo "make bench-shap      what explaining every student costs, beside LightGBM's pred_contrib and shap.TreeExplainer"
@@ -111,7 +111,7 @@ bench-publish: .venv
 	$(BIN)/python -m benchmarks.publish --students $(or $(STUDENTS),100000)
 
 bench-console: .venv
-	$(BIN)/python -m benchmarks.console --students $(or $(STUDENTS),20000) $(if $(DATABASE),--database $(DATABASE))
+	$(BIN)/python -m benchmarks.console --students $(or $(STUDENTS),20000)
 
 bench-state: .venv
 	$(BIN)/python -m benchmarks.state --students $(or $(STUDENTS),1100000) --attendance $(ATTENDANCE)
