@@ -57,9 +57,9 @@ def _admit_person(backend: Backend, route: str, *, scope: Scope) -> None:
         return
     if viewer is None:
         raise _elsewhere(f"{SIGN_IN}?{urlencode({'next': _asked_for(scope)})}", headers)
-    if found is not None and found.stop and not _is_shown_while_stopped(route):
+    if found and found.stop and not _is_shown_while_stopped(route):
         raise stopped()
-    if viewer is not None and viewer.has_to_change_password and route != NEW_PASSWORD:
+    if viewer.has_to_change_password and route != NEW_PASSWORD:
         raise _elsewhere(NEW_PASSWORD, headers)
 
 
