@@ -10,7 +10,7 @@ ATTENDANCE ?= both
 
 help:
 	@echo "make demo            a made-up district, a model trained on its past years, last night's flags printed, then the"
-	@echo "                     service on 127.0.0.1:3000"
+	@echo "                     console on 127.0.0.1:3000"
 	@echo "make demo SERVE=no   the same, without the service"
 	@echo "make test            checks and the test suite"
 	@echo "make test-long       the tests that must be many, at full count"
@@ -63,7 +63,7 @@ ifneq ($(SERVE),no)
 	  add steward@demo.example --name "Demo data steward" --role data_steward --district "$$district" && \
 	  add administrator@demo.example --name "Demo administrator" --role administrator && \
 	  echo "  password of all of them: $$password"
-	@echo "A key for school systems and for the list of the district:"
+	@echo "A key for school systems, which ask http://127.0.0.1:3000/v1/scores with it:"
 	$(BIN)/cis-ews key create "$$(tail -n 1 demo/extract/schools.csv | cut -d, -f2)" --label demo --store demo
 	CIS_EWS_STORE__PATH=demo CIS_EWS_MODEL__USE=models:/cis-ews@champion $(BIN)/bentoml serve serving.service:EarlyWarning
 endif
