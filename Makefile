@@ -10,7 +10,7 @@ ATTENDANCE ?= both
 
 help:
 	@echo "make demo            a made-up district, a model trained on its past years, last night's flags printed, then the"
-	@echo "                     service on 127.0.0.1:3000"
+	@echo "                     console on 127.0.0.1:3000"
 	@echo "make demo SERVE=no   the same, without the service"
 	@echo "make test            checks and the test suite"
 	@echo "make test-long       the tests that must be many, at full count"
@@ -18,7 +18,7 @@ help:
 	@echo "make bench-night     what a night costs, stage by stage, beside plain tools"
 	@echo "make bench-model     what fitting and asking a model costs, beside plain LightGBM"
 	@echo "make bench-publish   what publishing a night costs, beside the barest way to load its scores"
-	@echo "make bench-console   how long pages take with people at work (STUDENTS, DATABASE)"
+	@echo "make bench-console   how long pages take with people at work (STUDENTS=20000)"
 	@echo "make bench-state     what a night over a state costs, beside duckdb and the usual script (STUDENTS=1100000)"
 	@echo "make bench-delta     what a night costs that is given one day's rows, beside the whole year (STUDENTS, ATTENDANCE)"
 	@echo "make bench-shap      what explaining every student costs, beside LightGBM's pred_contrib and shap.TreeExplainer"
@@ -45,7 +45,7 @@ AS_OF := 2026-02-27
 demo: .venv
 	@rm -rf demo && mkdir demo
 	$(BIN)/cis-ews synthesize demo/extract --students 2400 --years 4 --seed 7 --through $(AS_OF)
-	$(BIN)/cis-ews check demo/extract --as-of $(AS_OF)
+	$(BIN)/cis-ews check demo/extract --as-of $(AS_OF) --store demo
 	$(BIN)/python -m training demo/extract --config configs/training_demo.toml --store demo
 	$(BIN)/python -m training promote --store demo
 	$(BIN)/cis-ews score demo/extract --as-of $(AS_OF) --out demo --model models:/cis-ews@champion
@@ -63,7 +63,7 @@ ifneq ($(SERVE),no)
 	  add steward@demo.example --name "Demo data steward" --role data_steward --district "$$district" && \
 	  add administrator@demo.example --name "Demo administrator" --role administrator && \
 	  echo "  password of all of them: $$password"
-	@echo "A key for school systems and for the list of the district:"
+	@echo "A key for school systems, which ask http://127.0.0.1:3000/v1/scores with it:"
 	$(BIN)/cis-ews key create "$$(tail -n 1 demo/extract/schools.csv | cut -d, -f2)" --label demo --store demo
 	CIS_EWS_STORE__PATH=demo CIS_EWS_MODEL__USE=models:/cis-ews@champion $(BIN)/bentoml serve serving.service:EarlyWarning
 endif
@@ -111,7 +111,7 @@ bench-publish: .venv
 	$(BIN)/python -m benchmarks.publish --students $(or $(STUDENTS),100000)
 
 bench-console: .venv
-	$(BIN)/python -m benchmarks.console --students $(or $(STUDENTS),20000) $(if $(DATABASE),--database $(DATABASE))
+	$(BIN)/python -m benchmarks.console --students $(or $(STUDENTS),20000)
 
 bench-state: .venv
 	$(BIN)/python -m benchmarks.state --students $(or $(STUDENTS),1100000) --attendance $(ATTENDANCE)

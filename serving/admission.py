@@ -38,7 +38,7 @@ class Admission:
         backend: Backend = self._application.state.backend
         if route == "/readyz":
             await run_in_threadpool(backend.check)
-        if route in self._pages or route == PAGE:
+        if route in self._pages:
             await run_in_threadpool(_admit_person, backend, route, scope=scope)
         elif route not in OPEN:
             text = bearer(Headers(scope=scope))
@@ -53,17 +53,13 @@ def _admit_person(backend: Backend, route: str, *, scope: Scope) -> None:
     viewer = None if found is None else viewer_from(found)
     scope["state"] |= {"viewer": viewer, "stop": found.stop if found else None}
     backend.pace.take(viewer.person_id if viewer else address_of(scope))
-    if route == PAGE:
-        scope["state"]["key"] = backend.key(backend.sessions.key_id(headers))
-        if scope["state"]["key"] is not None and backend.database.switch.state():
-            raise stopped()
-    elif route in OPEN:
+    if route in OPEN:
         return
-    elif viewer is None:
+    if viewer is None:
         raise _elsewhere(f"{SIGN_IN}?{urlencode({'next': _asked_for(scope)})}", headers)
-    if found is not None and found.stop and not _is_shown_while_stopped(route):
+    if found and found.stop and not _is_shown_while_stopped(route):
         raise stopped()
-    if viewer is not None and viewer.has_to_change_password and route != NEW_PASSWORD:
+    if viewer.has_to_change_password and route != NEW_PASSWORD:
         raise _elsewhere(NEW_PASSWORD, headers)
 
 

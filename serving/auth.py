@@ -1,17 +1,14 @@
-"""Who may see what: a district's key, sent as a bearer token by programs or held in a signed cookie by a person.
+"""What lets a request in: a district's key, which programs send as a bearer token, and how many attempts there may be.
 
 Everything is closed unless it is named in `OPEN`. A key belongs to one district, and every query is made with the
-district of the key: there is no way to name another one.
+district of the key: there is no way to name another one. People have sessions of their own (`console/cookies.py`).
 """
 
 from __future__ import annotations
 
-import hashlib
-import hmac
 import re
 import time
 from collections import OrderedDict
-from http.cookies import CookieError, SimpleCookie
 from threading import Lock
 
 from starlette.datastructures import Headers
@@ -26,7 +23,6 @@ OPEN = frozenset(
     }
 )
 KEY = re.compile(r"cisews_(?P<key_id>[0-9a-f]{12})_[0-9a-f]{64}", re.ASCII)
-COOKIE = "cis_ews_session"
 WRONG_KEY = "This key is not known, or was revoked"
 TOO_FAST = "Too many pages at once"
 
@@ -103,41 +99,6 @@ class Pace:
                 self._left.popitem(last=False)
         if left < 1.0:
             raise ApiError(429, TOO_FAST, code="too_fast", hint="wait a minute", headers={"retry-after": "60"})
-
-
-class Sessions:
-    """Signed cookies for people: a key id and when it ends, so that time and revoking the key both end a session.
-
-    The secret lives with the process: a restart signs everyone out.
-    """
-
-    def __init__(self, secret: bytes, *, hours: float) -> None:
-        self._secret = secret
-        self.seconds = int(hours * 3600)
-
-    def issue(self, key_id: str) -> str:
-        """The cookie's value for somebody who has just shown the key."""
-        payload = f"{key_id}.{int(time.time()) + self.seconds}"
-        return f"{payload}.{self._sign(payload)}"
-
-    def key_id(self, headers: Headers) -> str | None:
-        """The key id of a cookie that we signed and that has not expired."""
-        payload, _, signature = _cookie(headers).rpartition(".")
-        if not hmac.compare_digest(self._sign(payload).encode(), signature.encode("utf-8", "replace")):
-            return None
-        key_id, _, expiry = payload.rpartition(".")
-        return key_id if int(expiry) > time.time() else None
-
-    def _sign(self, payload: str) -> str:
-        return hmac.new(self._secret, payload.encode("utf-8", "replace"), hashlib.sha256).hexdigest()
-
-
-def _cookie(headers: Headers) -> str:
-    try:
-        morsel = SimpleCookie(headers.get("cookie", "")).get(COOKIE)
-    except CookieError:
-        return ""
-    return morsel.value if morsel is not None else ""
 
 
 def same_site(headers: Headers) -> None:

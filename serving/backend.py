@@ -1,8 +1,7 @@
-"""What every request needs, opened once when the service starts: settings, store, database, sessions, counters."""
+"""What every request needs, opened once when the service starts: settings, store, database, counters."""
 
 from __future__ import annotations
 
-import secrets
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -17,7 +16,7 @@ from cis_ews.risk.registry import FOLDER
 from cis_ews.settings import Settings, load_settings
 from cis_ews.storage.database import ApiKey, Database
 from cis_ews.storage.store import RunStore
-from serving.auth import Attempts, Pace, Sessions
+from serving.auth import Attempts, Pace
 from serving.console.providers import Flows, Provider, providers_of
 from serving.observability import METRICS
 
@@ -34,7 +33,6 @@ class Backend:
     settings: Settings
     store: RunStore
     database: Database
-    sessions: Sessions
     attempts: Attempts = field(default_factory=Attempts)
     sign_ins: Attempts = field(default_factory=lambda: Attempts(WRONG_PASSWORDS))
     pace: Pace = field(default_factory=Pace)
@@ -51,11 +49,6 @@ class Backend:
         """Raises StorageError unless the database is there and at this version's step."""
         self.database.districts()
 
-    def key(self, key_id: str | None) -> ApiKey | None:
-        """The key with this id, unless it was revoked."""
-        known = self.database.list_keys() if key_id else []
-        return next((key for key in known if key.key_id == key_id and key.revoked_at is None), None)
-
 
 def open_backend() -> Backend:
     """Open what the settings name. Raises EwsError where that cannot be used."""
@@ -67,7 +60,6 @@ def open_backend() -> Backend:
         settings=settings,
         store=store,
         database=database,
-        sessions=Sessions(secrets.token_bytes(32), hours=settings.service.session_hours),
         providers=providers_of(settings.providers, settings.service),
     )
     backend.check()
@@ -89,11 +81,6 @@ def _data_age_days(database: Database, _look: int) -> float:
 def of(request: Request) -> Backend:
     """The backend of the service that a request came to."""
     return cast("Backend", request.app.state.backend)
-
-
-def session_key_of(request: Request) -> ApiKey | None:
-    """The key of the session that the guard found in the cookie, if there is one."""
-    return cast("ApiKey | None", request.state.key)
 
 
 def key_of(request: Request) -> ApiKey:

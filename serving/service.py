@@ -20,7 +20,7 @@ from starlette.staticfiles import StaticFiles
 
 from cis_ews import __version__
 from cis_ews.errors import EwsError
-from serving import api, page
+from serving import api
 from serving.admission import Admission
 from serving.backend import open_backend
 from serving.console.cookies import limits_of
@@ -40,12 +40,12 @@ placement, truancy petitions or the ranking of staff. Errors have one shape; pag
 
 
 def make_application() -> FastAPI:
-    """The application that is mounted: addresses for programs, and the page for people."""
+    """The application that is mounted: addresses for programs, and the pages of the console for people."""
     application = FastAPI(
         title="cis_ews",
         version=__version__,
         description=DESCRIPTION,
-        routes=[*api.open_routes.routes, *api.routes.routes, *page.routes.routes, *console_routes()],
+        routes=[*api.open_routes.routes, *api.routes.routes, *console_routes()],
         openapi_url="/v1/openapi.json",
         docs_url=None,
         redoc_url=None,
@@ -81,9 +81,10 @@ application = make_application()
     http={"host": "127.0.0.1"},  # pyright: ignore[reportArgumentType] - BentoML asks for all keys and fills them in
     logging={"access": {"enabled": False}},
     metrics={"enabled": False},
+    tracing={"excluded_urls": ".*"},  # nobody collects spans, and their addresses would tell who was looked at
 )
 class EarlyWarning:
-    """Tiers, reasons and nights for school systems, and a page for coordinators."""
+    """Tiers, reasons and nights for school systems, and the console for people."""
 
     def __init__(self) -> None:
         end_with_the_parent()

@@ -83,6 +83,17 @@ def render(request: Request, template: str, *, status_code: int = 200, **values:
     return HTMLResponse(content, status_code=status_code)
 
 
+def is_for_part(request: Request) -> bool:
+    """Whether htmx asks, and puts the answer into the page that is there."""
+    return request.headers.get("hx-request") == "true"
+
+
+def as_part(answer: HTMLResponse) -> HTMLResponse:
+    """Mark an answer as a part of a page: `parts.js` puts nothing else into one."""
+    answer.headers["x-part"] = "true"
+    return answer
+
+
 @cache
 def environment(locale: str) -> Environment:
     """The templates in a language."""

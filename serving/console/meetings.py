@@ -9,13 +9,14 @@ from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import RedirectResponse
 
 from cis_ews.enums import AuditAction
-from cis_ews.storage.cases import Meeting
+from cis_ews.storage.cases import CasePerson, Meeting
 from cis_ews.storage.database import By, Event
 from cis_ews.storage.database.database import Database
 from cis_ews.support.permissions import May, Viewer, check, scope_of
+from cis_ews.support.texts import LONGEST_TEXT
 from serving.backend import of
+from serving.console.case_view import WORDS, by_viewer, case_view, today
 from serving.console.context import render, viewer_of
-from serving.console.decisions import WORDS, by_viewer, case_view, today
 from serving.console.forms import form_of
 from serving.errors import ApiError
 
@@ -90,7 +91,7 @@ def student(request: Request, meeting_id: str, place: int) -> Response:
     if not 1 <= place <= len(meeting.refs):
         raise ApiError(404)
     ref = meeting.refs[place - 1]
-    view = replace(case_view(database, viewer, ref), meeting_id=meeting.meeting_id)
+    view = replace(case_view(database, viewer, ref), meeting_id=meeting.meeting_id, place=place)
     by = by_viewer(viewer, view.case)
     database.audit.record(
         Event(
@@ -101,9 +102,18 @@ def student(request: Request, meeting_id: str, place: int) -> Response:
             ref=ref,
         )
     )
+    person = database.cases.people([view.case]).get(ref, CasePerson(name=""))
     said = database.meetings.recap(meeting, ref)
     return render(
-        request, "meeting.html", meeting=meeting, place=place, view=view, said=said, words=WORDS, longest=4000
+        request,
+        "meeting.html",
+        meeting=meeting,
+        place=place,
+        person=person,
+        view=view,
+        said=said,
+        words=WORDS,
+        longest=LONGEST_TEXT,
     )
 
 

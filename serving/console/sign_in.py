@@ -1,4 +1,4 @@
-"""Signing in with an e-mail address and a password, and signing out."""
+"""Where everybody begins: the first address, signing in with an e-mail address and a password, and signing out."""
 
 from __future__ import annotations
 
@@ -13,11 +13,10 @@ from fastapi.responses import RedirectResponse
 from cis_ews.support.passwords import is_password
 from serving.admission import PAGE, SIGN_IN, SIGN_OUT, address_of
 from serving.backend import Backend, of
-from serving.console.context import any_viewer_of, render
+from serving.console.context import any_viewer_of, home_of, render, viewer_of
 from serving.console.cookies import drop_token, set_token, token_of
 from serving.console.forms import form_of
 from serving.errors import ApiError
-from serving.page import sign_in_with_key, sign_out_of_key
 
 HOW = "password"
 AT_ONCE = 2
@@ -25,6 +24,12 @@ AT_ONCE = 2
 _ANY_ACCOUNT = "sign-in"
 
 routes = APIRouter(include_in_schema=False)
+
+
+@routes.get(PAGE)
+def begin(request: Request) -> Response:
+    """To the first page that the roles of whoever is looking open."""
+    return RedirectResponse(home_of(viewer_of(request)), status_code=303)
 
 
 @routes.get(SIGN_IN)
@@ -37,10 +42,8 @@ def ask(request: Request, next: str = PAGE) -> Response:  # noqa: A002 - the par
 
 @routes.post(SIGN_IN)
 async def sign_in(request: Request) -> Response:
-    """Take an e-mail address and a password, or the key of a district."""
+    """Take an e-mail address and a password."""
     form = await form_of(request)
-    if "key" in form:
-        return await sign_in_with_key(request, form["key"])
     backend, address = of(request), address_of(request.scope)
     try:
         backend.sign_ins.check(address, _ANY_ACCOUNT)
@@ -61,7 +64,7 @@ async def sign_out(request: Request) -> Response:
     token = token_of(request.headers, is_secure=is_secure)
     if token is not None:
         await run_in_threadpool(of(request).database.sessions.end, token)
-    answer = sign_out_of_key()
+    answer = RedirectResponse(SIGN_IN, status_code=303)
     drop_token(answer, is_secure=is_secure)
     return answer
 
@@ -80,7 +83,7 @@ async def let_in(request: Request, person_id: str, *, how: str, next: str) -> Re
 def page(request: Request, *, next: str, problem: str | None = None, status_code: int = 200) -> Response:  # noqa: A002
     """The page with the form. `problem`: `wrong`, `wait`, `provider`, `unknown` or nothing."""
     providers = list(of(request).providers.values())
-    values = {"next": own_address(next), "problem": problem, "key_problem": None, "providers": providers}
+    values = {"next": own_address(next), "problem": problem, "providers": providers}
     return render(request, "sign_in.html", status_code=status_code, **values)
 
 

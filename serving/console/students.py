@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
-from functools import partial
 from operator import itemgetter
 from typing import Any
 
@@ -15,9 +14,11 @@ from cis_ews.enums import AuditAction
 from cis_ews.storage.database import Event
 from cis_ews.storage.pages import StudentPage
 from cis_ews.support.permissions import May, check, scope_of, why_allowed
+from cis_ews.support.texts import LONGEST_TEXT
 from serving.backend import of
+from serving.console.case_view import WORDS, CaseView, by_viewer, case_view
 from serving.console.charts import absence_trend, kind_of, year_calendar
-from serving.console.context import render, viewer_of
+from serving.console.context import as_part, render, viewer_of
 from serving.errors import ApiError
 
 routes = APIRouter(include_in_schema=False)
@@ -31,28 +32,50 @@ class Risk:
 
 
 @routes.get("/students/{ref}")
-def student(request: Request, ref: str, risk: str = "") -> Response:
+def student(request: Request, ref: str) -> Response:
     """The page of a student; 404 for whoever may not see this one, as for a student who is not there."""
+    check(viewer_of(request), May.SEE_STUDENTS)
+    return render_student(request, case_view(of(request).database, viewer_of(request), ref))
+
+
+def render_student(request: Request, view: CaseView, *, status_code: int = 200) -> Response:
+    """The whole page; that it was seen is kept in the audit."""
     viewer, backend = viewer_of(request), of(request)
-    check(viewer, May.SEE_STUDENTS)
-    page = backend.database.pages.student(scope_of(viewer), ref)
+    page = backend.database.pages.student(scope_of(viewer), view.case.ref)
     if page is None:
         raise ApiError(404)
-    school = page.school
-    allowed = partial(why_allowed, viewer, district_id=school.district_id, school_id=school.school_id)
-    # Found within the scope though no role is of this place: by the caseload.
-    why = allowed(May.SEE_STUDENTS) or allowed(May.SEE_STUDENTS, is_own=True) or check(viewer, May.SEE_STUDENTS)
+    here = page.school
+    allowed = why_allowed(viewer, May.SEE_RISK, district_id=here.district_id, school_id=here.school_id)
+    may_see_risk = allowed is not None and page.row.risk is not None
+    is_asked = bool(request.query_params.get("risk"))
+    shown = Risk(page.row.risk) if may_see_risk and is_asked and page.row.risk is not None else None
+    values = {"why": _record_seen(request, view), "may_see_risk": may_see_risk, "risk": shown}
+    return render(request, "student.html", status_code=status_code, **values, **_of_case(view), **told(page))
+
+
+def render_case(request: Request, view: CaseView, *, status_code: int = 200) -> Response:
+    """The part of the page in which one decides. What was written is in the audit; that nothing was, and seen, too."""
+    if view.problem is not None:
+        _record_seen(request, view)
+    return as_part(render(request, "_decisions.html", status_code=status_code, **_of_case(view)))
+
+
+def _record_seen(request: Request, view: CaseView) -> str:
+    """Keep in the audit that the student was seen; returns why that is allowed."""
+    by = by_viewer(viewer_of(request), view.case)
     event = Event(
         action=AuditAction.STUDENT_SEEN,
-        why_allowed=why,
-        district_id=page.school.district_id,
-        person_id=viewer.person_id,
-        ref=ref,
+        why_allowed=by.why_allowed,
+        district_id=view.case.district_id,
+        person_id=by.person_id,
+        ref=view.case.ref,
     )
-    backend.database.audit.record(event)
-    may_see_risk = allowed(May.SEE_RISK) is not None and page.row.risk is not None
-    shown = Risk(page.row.risk) if may_see_risk and risk and page.row.risk is not None else None
-    return render(request, "student.html", why=why, may_see_risk=may_see_risk, risk=shown, **told(page))
+    of(request).database.audit.record(event)
+    return by.why_allowed
+
+
+def _of_case(view: CaseView) -> dict[str, Any]:
+    return {"view": view, "words": WORDS, "longest": LONGEST_TEXT}
 
 
 def told(page: StudentPage) -> dict[str, Any]:

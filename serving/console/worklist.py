@@ -18,8 +18,8 @@ from cis_ews.support import words
 from cis_ews.support.permissions import May, Viewer, check, scope_of
 from cis_ews.support.reviews import Decision, decide
 from serving.backend import of
+from serving.console.case_view import WORDS, state_now, today
 from serving.console.context import render, viewer_of
-from serving.console.decisions import WORDS, state_now, today
 from serving.console.forms import form_of
 from serving.errors import ApiError
 

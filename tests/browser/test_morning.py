@@ -12,7 +12,7 @@ import pytest
 
 from cis_ews.enums import Role
 from cis_ews.storage.access import Grant
-from serving.console.decisions import today
+from serving.console.case_view import today
 from tests.lib.districts import LAKEVIEW
 from tests.lib.pages import NARROW, WIDE, faults, signed_in
 from tests.lib.people import add_person
@@ -103,16 +103,6 @@ def test_a_student_of_a_meeting_is_there_in_no_time(page: Page) -> None:
     assert statistics.median(seconds) < SECONDS_A_STUDENT
 
 
-def test_reasons_in_three_clicks_and_a_decision_in_five(page: Page) -> None:
-    page.get_by_role("link", name="Worklist").click()
-    page.locator("#main ol").get_by_role("link").first.click()
-    page.get_by_role("heading", name="What to talk about").wait_for()
-    page.locator("summary", has_text="No action needed").click()
-    page.locator("#do-no_action-reason").fill("On a long trip with the family")
-    page.get_by_role("button", name="No action needed").click()
-    page.get_by_text("said that no action is needed").wait_for()
-
-
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("size", [WIDE, NARROW], ids=["wide", "narrow"])
 def test_axe_finds_nothing(chrome: Browser, served: Served, scheme: str, size: dict[str, int]) -> None:
@@ -123,7 +113,7 @@ def test_axe_finds_nothing(chrome: Browser, served: Served, scheme: str, size: d
     page.wait_for_url("**/1")
     meeting = page.url
     recap = meeting.removesuffix("/1") + "/recap"
-    for address in ("/worklist", f"/students/{ref}/support", "/meetings", meeting, recap, "/account"):
+    for address in ("/worklist", f"/students/{ref}", "/meetings", meeting, recap, "/account"):
         page.goto(address)
         page.evaluate("document.querySelectorAll('details').forEach((one) => { one.open = true })")
         assert faults(page) == [], address.partition("?")[0]

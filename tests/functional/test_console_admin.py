@@ -233,7 +233,7 @@ def test_the_off_switch_stops_flags_everywhere_and_every_page_says_so(served: Se
         for path in paths:
             answer = served.service.get(path, key=served.keys[LAKEVIEW])
             assert (answer.status, answer.error["code"]) == (503, "stopped")
-        assert served.service.get("/", headers=served.session(LAKEVIEW)).status == 503
+        assert coordinator.get("/today").status == 503
         assert served.service.get("/v1/runs", key=served.keys[LAKEVIEW]).status == 200
         for browser, page in ((coordinator, "/account"), (everything, "/admin"), (everything, "/admin/switch")):
             assert "Flags have been stopped" in browser.get(page).text

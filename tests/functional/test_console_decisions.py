@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Generator
+from html import unescape
 from itertools import count
 from pathlib import Path
 
 import pytest
 
-from cis_ews.enums import Role
+from cis_ews.enums import AuditAction, Role
 from cis_ews.storage.access import Grant
-from serving.console.decisions import today
+from cis_ews.support.reviews import OFFERED
+from serving.console.case_view import today
 from tests.lib.browser import Browser
 from tests.lib.districts import HARBOR, LAKEVIEW
 from tests.lib.people import PASSWORD, add_person
@@ -50,18 +52,77 @@ def ref_of(served: Served, student: str) -> str:
 
 
 def page_of(ref: str) -> str:
-    return f"/students/{ref}/support"
+    return f"/students/{ref}"
+
+
+def version_in(page: str) -> str:
+    found = re.search(r'name="version" value="(\d+)"', page)
+    return found[1] if found else "0"
 
 
 def version(browser: Browser, ref: str) -> str:
-    found = re.search(r'name="version" value="(\d+)"', browser.get(page_of(ref)).text)
-    assert found is not None
-    return found[1]
+    return version_in(browser.get(page_of(ref)).text)
 
 
 def decide(browser: Browser, ref: str, action: str, **fields: str) -> int:
     given = {"version": version(browser, ref), "action": action, **fields}
     return browser.send(page_of(ref), f"/students/{ref}/decisions", **given).status
+
+
+def buttons(page: str) -> dict[str, str]:
+    """Disabled button -> the reason beside it."""
+    offers = re.findall(r'disabled aria-describedby="do-(\w+)-why">.*?id="do-\w+-why">(.*?)</p>', page, re.DOTALL)
+    return {action: unescape(why) for action, why in offers}
+
+
+@pytest.mark.parametrize("role", [Role.COORDINATOR, Role.SCHOOL_STAFF, Role.DISTRICT_MANAGER])
+@pytest.mark.parametrize("student", ["south-004", "south-001"])  # flagged; not flagged
+def test_a_disabled_button_shows_the_reason_that_the_decision_would_be_refused_with(
+    served: Served, role: Role, student: str
+) -> None:
+    school = None if role is Role.DISTRICT_MANAGER else "south"
+    browser, ref = somebody(served, role, school=school), ref_of(served, student)
+    page = browser.get(page_of(ref))
+    closed = buttons(page.text)
+    forms = set(re.findall(r'name="action" value="(\w+)"', page.text))
+    assert closed
+    assert forms | set(closed) == set(OFFERED)
+    for action, why in closed.items():
+        token = {"csrf": browser.token(page_of(ref)), "version": version_in(page.text), "action": action}
+        answer = browser.post(f"/students/{ref}/decisions", headers={"HX-Request": "true"}, **token)
+        assert answer.status in (403, 409, 422)
+        assert why in unescape(answer.text.partition('role="alert"')[2].partition("</div>")[0])
+
+
+def test_what_a_form_answers_takes_the_place_of_the_part(served: Served) -> None:
+    first, second = (somebody(served, school="south") for _ in range(2))
+    ref = ref_of(served, "south-008")
+    address = f"/students/{ref}/decisions"
+    old = {"version": version(second, ref), "csrf": second.token(page_of(ref)), "reason": "My own text"}
+    sent = {"version": version(first, ref), "csrf": first.token(page_of(ref)), "reason": "Knows her sister"}
+    done = first.post(address, headers={"HX-Request": "true"}, action="already_known", **sent)
+    moved = second.post(address, headers={"HX-Request": "true"}, action="no_action", **old)
+    assert (done.status, moved.status) == (200, 409)
+    for answer in (done, moved):
+        assert answer.headers["x-part"] == "true"
+        assert answer.text.lstrip().startswith('<div id="case"')
+        assert "<html" not in answer.text
+    assert "Already known and supported" in done.text
+    assert "Knows her sister" in moved.text
+    assert "My own text" in moved.text
+    (newest, *_) = served.database.audit.search(district_id=LAKEVIEW)
+    assert (newest.action, newest.ref) == (AuditAction.STUDENT_SEEN, ref)
+    assert version(second, ref) == str(int(old["version"]) + 1)
+
+
+def test_a_refused_form_shows_nothing_that_the_audit_does_not_know_of(served: Served) -> None:
+    browser, ref = somebody(served, school="south"), ref_of(served, "south-008")
+    token = browser.token("/account")
+    before, *_ = served.database.audit.search(district_id=LAKEVIEW)
+    answer = browser.post(f"/students/{ref}/decisions", csrf=token, version="99", action="accept")
+    assert "First-south-008" in answer.text
+    after, *_ = served.database.audit.search(district_id=LAKEVIEW)
+    assert (after.number, after.action, after.ref) == (before.number + 1, AuditAction.STUDENT_SEEN, ref)
 
 
 def test_a_contact_takes_a_student_off_the_worklist(served: Served) -> None:
@@ -115,7 +176,7 @@ def test_who_sees_no_students_finds_none(served: Served, role: Role) -> None:
     browser = Browser(served.service)
     browser.sign_in(email, PASSWORD)
     ref = ref_of(served, "north-000")
-    assert browser.get(page_of(ref)).status == 404
+    assert browser.get(page_of(ref)).status == 403
     assert browser.get("/worklist").status == 403
     assert browser.get("/meetings").status == 403
     assert browser.send("/account", f"/students/{ref}/decisions", version="0", action="accept").status == 404

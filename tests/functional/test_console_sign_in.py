@@ -20,7 +20,7 @@ from cis_ews.storage.access import Grant
 from cis_ews.storage.database import Database
 from cis_ews.storage.store import RunStore
 from serving.admission import Admission
-from serving.auth import Pace, Sessions
+from serving.auth import Pace
 from serving.backend import Backend
 from serving.console.cookies import limits_of
 from serving.console.sign_in import own_address
@@ -287,7 +287,6 @@ def test_too_many_pages_at_once_have_to_wait(tmp_path: Path) -> None:
             settings=Settings(),
             store=store,
             database=database,
-            sessions=Sessions(b"secret", hours=1),
             pace=Pace(3, a_second=0.0001),
         )
         application = Starlette()

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import time
-
 import pytest
 
-from serving.auth import Sessions
-from tests.lib.districts import AS_OF, HARBOR, HOSTILE_LAST, LAKEVIEW
+from serving.admission import SIGN_IN
+from tests.lib.districts import AS_OF, HARBOR, LAKEVIEW
+from tests.lib.people import PASSWORD
 from tests.lib.service import Answer, Served
 
 BENTOML = [
@@ -49,18 +48,21 @@ def test_every_route_but_health_needs_a_key(served: Served) -> None:
 def test_a_key_in_the_address_or_a_cookie_is_no_key(served: Served) -> None:
     key = served.keys[LAKEVIEW]
     assert served.service.get(f"/v1/scores?key={key}&access_token={key}").status == 401
-    assert served.service.get("/v1/scores", headers=served.session(LAKEVIEW)).status == 401
-    assert served.service.get("/", key=key).status == 303
+    assert served.service.get("/v1/scores", headers={"Cookie": f"cis_ews_person={key}; key={key}"}).status == 401
+
+
+def test_a_key_opens_no_page(served: Served) -> None:
+    key = served.keys[LAKEVIEW]
+    for answer in (served.service.get("/", key=key), served.sign_in("ana@example.org", key)):
+        assert (answer.status, answer.headers["set-cookie"]) in ((303, None), (401, None))
+        assert not (answer.headers["location"] or SIGN_IN).partition(SIGN_IN)[0]
 
 
 def test_a_revoked_key_ends_at_once(served: Served) -> None:
     key_id, key = served.database.create_key(LAKEVIEW, "soon gone")
-    session = {"Cookie": served.sign_in(key).headers["set-cookie"].partition(";")[0]}
     assert served.service.get("/v1/runs", key=key).status == 200
-    assert served.service.get("/", headers=session).status == 200
     served.database.revoke_key(key_id)
     assert served.service.get("/v1/runs", key=key).status == 401
-    assert served.service.get("/", headers=session).status == 303
 
 
 def test_a_district_sees_its_own_on_every_route(served: Served) -> None:
@@ -73,14 +75,6 @@ def test_a_district_sees_its_own_on_every_route(served: Served) -> None:
         assert "south-" not in answer.text
     assert {score["school_id"] for score in served.scores(HARBOR)} == {"east"}
     assert served.scores(HARBOR, "&school_id=north") == []
-
-
-def test_the_page_shows_its_own_district_alone(served: Served) -> None:
-    page = served.service.get("/?school=north", headers=served.session(HARBOR))
-    assert page.status == 404
-    assert "Last-east-" in page.text
-    for foreign in ("north", "North", HOSTILE_LAST[:7]):
-        assert foreign not in page.text
 
 
 @pytest.mark.parametrize("path", BENTOML)
@@ -102,31 +96,8 @@ def test_too_many_wrong_secrets_for_one_key_have_to_wait(served: Served) -> None
     assert served.service.get("/v1/runs", key=served.keys[LAKEVIEW]).status == 200
 
 
-def test_a_forged_or_damaged_session_is_no_session(served: Served) -> None:
-    cookie = served.session(LAKEVIEW)["Cookie"]
-    key_id, _, signature = cookie.partition("=")[2].split(".")
-    longer = f"{key_id}.{int(time.time()) + 10**6}"
-    forged = [
-        cookie[:-1] + ("0" if cookie[-1] != "0" else "1"),
-        f"cis_ews_session={longer}.{signature}",
-        f"cis_ews_session={Sessions(b'another secret', hours=8).issue(key_id)}",
-        *("cis_ews_session=", "cis_ews_session=..", "cis_ews_session=\xe9.1.\xe9", 'cis_ews_session="', "\x01=;=;"),
-    ]
-    for each in forged:
-        assert served.service.get("/", headers={"Cookie": each}).status in (303, 400)
-
-
-def test_a_session_ends_by_itself() -> None:
-    from starlette.datastructures import Headers
-
-    for hours, known in ((1.0, "0123456789ab"), (0.0, None)):
-        sessions = Sessions(b"secret", hours=hours)
-        cookie = f"cis_ews_session={sessions.issue('0123456789ab')}"
-        assert sessions.key_id(Headers({"cookie": cookie})) == known
-
-
 @pytest.mark.parametrize("sent", [{"Origin": "https://elsewhere.example"}, {"Sec-Fetch-Site": "cross-site"}])
 def test_another_site_cannot_sign_anybody_in_or_out(served: Served, sent: dict[str, str]) -> None:
-    answer = served.sign_in(served.keys[LAKEVIEW], headers=sent)
+    answer = served.sign_in("ana@example.org", PASSWORD, headers=sent)
     assert (answer.status, answer.headers["set-cookie"]) == (403, None)
     assert served.service.request("POST", "/sign-out", headers=sent).status == 403

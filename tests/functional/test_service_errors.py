@@ -89,7 +89,7 @@ def test_a_body_that_does_not_say_its_size_is_cut_too(served: Served) -> None:
 
 
 def test_head_is_get_without_its_body(served: Served) -> None:
-    for path in ("/v1/scores", "/v1/openapi.json", "/sign-in", "/livez", "/static/page.css", "/metrics"):
+    for path in ("/v1/scores", "/v1/openapi.json", "/sign-in", "/livez", "/static/console.css", "/metrics"):
         answer = served.service.request("HEAD", path, key=served.keys[LAKEVIEW])
         assert (answer.status, answer.body) == (200, b"")
         assert int(answer.headers["content-length"]) > 0
@@ -104,7 +104,15 @@ def test_options_names_the_methods_without_a_key(served: Served) -> None:
 def test_every_answer_carries_the_security_headers(served: Served) -> None:
     answers = [
         served.service.get(path, key=served.keys[LAKEVIEW])
-        for path in ("/", "/sign-in", "/v1/scores", "/v1/nothing", "/livez", "/static/page.css", "/v1/scores?limit=0")
+        for path in (
+            "/",
+            "/sign-in",
+            "/v1/scores",
+            "/v1/nothing",
+            "/livez",
+            "/static/console.css",
+            "/v1/scores?limit=0",
+        )
     ]
     for answer in answers:
         policy = answer.headers["content-security-policy"]

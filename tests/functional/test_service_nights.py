@@ -16,10 +16,10 @@ from cis_ews.scoring import score_night
 from cis_ews.settings import ModelSettings, NamedSourceSettings, PolicySettings, Settings
 from cis_ews.storage.database import Database, Job
 from cis_ews.storage.store import RunStore
-from serving.auth import Sessions
+from cis_ews.wording import BY_RULES, decided_by, model_notices
 from serving.backend import Backend
-from serving.flags_view import flags_view
 from serving.jobs import KIND, WITHHELD, run_night
+from serving.missing import MissingSchools, missing_schools
 from tests.lib.districts import AS_OF, HARBOR, LAKEVIEW, write_extract
 from tests.lib.models import catalog_model
 
@@ -31,7 +31,7 @@ def backend(tmp_path: Path) -> Iterator[Backend]:
     store = RunStore(tmp_path / "store")
     with Database(store.database_url) as database:
         database.upgrade()
-        yield Backend(Settings(sources={LAKEVIEW: source}), store, database, Sessions(b"secret", hours=1))
+        yield Backend(Settings(sources={LAKEVIEW: source}), store, database)
 
 
 def _ended(backend: Backend) -> Job:
@@ -65,7 +65,7 @@ def test_a_store_in_use_is_said_by_its_code(backend: Backend) -> None:
 
 def test_where_a_policy_lies_is_nobodys_business(backend: Backend, tmp_path: Path) -> None:
     lost = backend.settings.model_copy(update={"policy": PolicySettings(tiers=tmp_path / "none.toml")})
-    job = _ended(Backend(lost, backend.store, backend.database, backend.sessions))
+    job = _ended(Backend(lost, backend.store, backend.database))
     assert job.error_code == "configuration"
     assert str(tmp_path) not in (job.error_message or "")
 
@@ -86,25 +86,26 @@ def test_a_fault_ends_the_night_without_its_words(
 
 def _with_model(backend: Backend, use: str) -> Backend:
     settings = backend.settings.model_copy(update={"model": ModelSettings(use=use)})
-    return Backend(settings, backend.store, backend.database, backend.sessions)
+    return Backend(settings, backend.store, backend.database)
 
 
-def test_a_night_uses_the_model_of_the_settings_and_the_page_says_so(backend: Backend, tmp_path: Path) -> None:
+def test_a_night_uses_the_model_of_the_settings_and_says_so(backend: Backend, tmp_path: Path) -> None:
     catalog_model(made_up=True).save(tmp_path / "model.json")
     asked = _with_model(backend, str(tmp_path / "model.json"))
     assert _ended(asked).status == "done"
-    assert backend.store.latest().model_version == catalog_model(made_up=True).version
-    view = flags_view(asked, LAKEVIEW, school_id="north", today=date.fromisoformat(AS_OF))
-    assert view.decided_by.startswith("A trained model (model-")
-    assert "published rules beside it" in view.decided_by
-    assert any("For demonstration only" in notice for notice in view.notices)
+    run = backend.store.latest()
+    assert run.model_version == catalog_model(made_up=True).version
+    model = run.statement("model")
+    assert decided_by(model).startswith("A trained model (model-")
+    assert "published rules beside it" in decided_by(model)
+    assert any("For demonstration only" in notice for notice in model_notices(model))
 
 
 def test_a_night_by_rules_says_that_no_model_is_trained(backend: Backend) -> None:
     assert _ended(backend).status == "done"
-    view = flags_view(backend, LAKEVIEW, school_id="north", today=date.fromisoformat(AS_OF))
-    assert view.decided_by == "Published rules; no trained model was used"
-    assert view.notices == []
+    model = backend.store.latest().statement("model")
+    assert decided_by(model) == BY_RULES
+    assert model_notices(model) == []
 
 
 @pytest.mark.parametrize("use", ["models:/cis-ews@champion", "somewhere/model.json"])
@@ -118,7 +119,7 @@ def test_where_a_model_should_lie_is_told_to_the_log_alone(
     assert use in caplog.text
 
 
-def test_a_school_that_is_missing_from_a_night_is_said(backend: Backend) -> None:
+def test_a_school_that_is_missing_from_a_night_is_found(backend: Backend) -> None:
     source = Path(backend.settings.sources[LAKEVIEW].path)
 
     def scored(day: int) -> None:
@@ -130,12 +131,12 @@ def test_a_school_that_is_missing_from_a_night_is_said(backend: Backend) -> None
         rows = pl.read_csv(source / f"{table}.csv", infer_schema=False)
         column = "student_id" if table == "students" else "school_id"
         rows.filter(~pl.col(column).str.starts_with("south")).write_csv(source / f"{table}.csv")
-    assert not [text for text in flags_view(backend, LAKEVIEW, school_id=None).notices if "issing" in text]
+    assert _missing(backend, LAKEVIEW) is None
     scored(27)
-    said = "Missing from this night: South School. It is in the one of Thursday, February 26, 2026;"
-    assert any(text.startswith(said) for text in flags_view(backend, LAKEVIEW, school_id="north").notices)
-    asked = flags_view(backend, LAKEVIEW, school_id="south")
-    assert (asked.school_id, asked.is_known) == ("north", False)
-    assert asked.notices[0] == "South School is missing from this night: this is the first other school."
-    assert "one of this district's" not in " ".join(asked.notices)
-    assert not [text for text in flags_view(backend, HARBOR, school_id=None).notices if "issing" in text]
+    assert _missing(backend, LAKEVIEW) == MissingSchools(names={"south": "South School"}, had_on=date(2026, 2, 26))
+    assert _missing(backend, HARBOR) is None
+
+
+def _missing(backend: Backend, district: str) -> MissingSchools | None:
+    listed = {row.school_id for row in backend.database.schools_of(district)}
+    return missing_schools(backend, district, runs=backend.database.runs_of(district), listed=listed)

@@ -1,5 +1,5 @@
 """Exports whose headings nobody foresaw: those of the styles, misspelt, shortened, with words before and behind, in
-files named by number and among columns of other things. How often a survey of them is right, by how sure it said it was:
+files named by number and among columns of other things. How often a survey is right, by how sure it said it was:
 
     python -m tests.lib.noisy_exports 40
 """

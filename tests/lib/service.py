@@ -236,17 +236,11 @@ class Served:
         """All current scores of a district."""
         return self.service.get(f"/v1/scores?limit=1000{query}", key=self.keys[district]).json()["scores"]
 
-    def session(self, district: str) -> dict[str, str]:
-        """The headers of somebody who has signed in."""
-        answer = self.sign_in(self.keys[district])
-        return {"Cookie": answer.headers["set-cookie"].partition(";")[0]}
-
-    def sign_in(self, key: str, headers: Mapping[str, str] | None = None) -> Answer:
+    def sign_in(self, email: str, password: str, headers: Mapping[str, str] | None = None) -> Answer:
         """The answer to the sign-in form."""
         sent = {"Content-Type": "application/x-www-form-urlencoded", **(headers or {})}
-        return self.service.request(
-            "POST", "/sign-in", body=urllib.parse.urlencode({"key": key}).encode(), headers=sent
-        )
+        body = urllib.parse.urlencode({"email": email, "password": password}).encode()
+        return self.service.request("POST", "/sign-in", body=body, headers=sent)
 
 
 def prepare_two_districts(folder: Path) -> str:

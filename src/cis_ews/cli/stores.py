@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from cis_ews.storage.runs import Run
 
 db = typer.Typer(help="The database of current flags: make it, back it up, restore it.", no_args_is_help=True)
-key = typer.Typer(help="Keys for school systems and for the page: one district each.", no_args_is_help=True)
+key = typer.Typer(help="Keys for school systems: one district each.", no_args_is_help=True)
 runs = typer.Typer(help="The runs of a store: list them, compare them with their hashes.", no_args_is_help=True)
 
 BackupFile = Annotated[Path, typer.Argument(metavar="FILE", help="A zip file.", show_default=False)]
