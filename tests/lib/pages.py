@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
-from axe_playwright_python.sync_playwright import Axe
+from axe_playwright_python.base import AXE_SCRIPT
 
 from serving.console.cookies import PLAIN
 from tests.lib.people import PASSWORD
@@ -15,7 +15,11 @@ if TYPE_CHECKING:
     from playwright.sync_api import Browser, Locator, Page
 
 WIDE, NARROW = {"width": 1280, "height": 900}, {"width": 320, "height": 640}
-RULES = {"runOnly": {"type": "tag", "values": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "best-practice"]}}
+RULES = {
+    "runOnly": {"type": "tag", "values": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "best-practice"]},
+    "resultTypes": ["violations"],
+    "preload": False,
+}
 
 
 def signed_in(chrome: Browser, served: Served, email: str, **options: Any) -> Page:
@@ -65,5 +69,26 @@ _SHOWS_FOCUS = """() => {
 
 def faults(page: Page) -> list[str]:
     """What axe-core finds on the page: rule and place, never a text of the page."""
-    found = Axe().run(page, options=RULES).response["violations"]
-    return [f"{one['id']}: {node['target']}" for one in found for node in one["nodes"]]
+    if not page.evaluate("'axe' in window"):
+        page.evaluate(AXE_SCRIPT)
+    found = page.evaluate("(rules) => axe.run(rules)", RULES)["violations"]
+    return [f"{one['id']}: {node['target']} on {place_of(page)}" for one in found for node in one["nodes"]]
+
+
+def all_open(page: Page) -> None:
+    """Open everything that can be opened: what is closed is not looked at."""
+    page.evaluate("document.querySelectorAll('details').forEach((one) => { one.open = true })")
+
+
+def too_wide(page: Page) -> list[str]:
+    """What reaches beyond the right edge of the page, unless the page as a whole fits: tags with their classes."""
+    return page.evaluate(_TOO_WIDE)
+
+
+_TOO_WIDE = """() => {
+  const edge = document.documentElement.clientWidth;
+  if (document.documentElement.scrollWidth <= edge) return [];
+  const beyond = [...document.body.querySelectorAll("*")].filter((one) => one.getBoundingClientRect().right > edge + 1);
+  const name = (one) => one.tagName + (one.getAttribute("class") ? "." + one.getAttribute("class") : "");
+  return [`${location.pathname.replace(/[0-9a-f]{32}/g, "...")} is too wide`, ...new Set(beyond.map(name))];
+}"""
