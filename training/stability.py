@@ -23,6 +23,7 @@ from cis_ews.evaluation.stability import largest_overlap, rank_correlation, summ
 from cis_ews.risk.explanations import NOTICEABLE
 from cis_ews.risk.feature_catalog import FEATURES
 from cis_ews.risk.model import RiskModel
+from cis_ews.risk.model_linear import LinearPart
 from cis_ews.schema.school_data import SchoolData
 from training.config import TrainingConfig
 from training.fitting import refit_model
@@ -118,8 +119,8 @@ def interventional(model: RiskModel, rows: pl.DataFrame, background: pl.DataFram
     """Interventional SHAP values of each feature, in log-odds before calibration: what a row's values give where the
     other features are those of the background rows (Janzing, Minorics and Bloebaum 2020), by `shap.TreeExplainer`.
 
-    The linear part is a sum over columns, whose values are their distance from the background's mean. A row adds up to
-    its margin less the background's mean margin.
+    The linear part is a sum over columns, whose values are their distance from the background's mean; what a column and
+    the grade do together is shared equally. A row adds up to its margin less the background's mean margin.
     """
     parts = model.parts
     matrix, others = parts.encoding.matrix(rows), parts.encoding.matrix(background)
@@ -136,9 +137,30 @@ def interventional(model: RiskModel, rows: pl.DataFrame, background: pl.DataFram
         )
         columns += parts.trees_share * explainer.shap_values(parts.trees.completed(matrix), check_additivity=False)
     if parts.linear:
-        pairs = zip(parts.linear.contributions(matrix), parts.linear.contributions(others), strict=True)
-        columns += (1.0 - parts.trees_share) * np.column_stack([own - theirs.mean() for own, theirs in pairs])
+        columns += (1.0 - parts.trees_share) * _of_lines(parts.linear, matrix, others)
     return summed(columns, parts.encoding.owners)
+
+
+def _of_lines(linear: LinearPart, matrix: Vector, others: Vector) -> Vector:
+    """The linear part's interventional values a column: halfway between what a column does with the grades of the
+    background and what it does with the row's own; the grade has the other halves."""
+    bands = linear.bands
+    if bands is None:
+        pairs = zip(linear.contributions(matrix), linear.contributions(others), strict=True)
+        return np.column_stack([own - theirs.mean() for own, theirs in pairs])
+    line_of, line_of_others = bands.of(matrix), bands.of(others)
+    share = np.bincount(line_of_others, minlength=len(linear.lines)) / len(others)
+    told = np.empty(matrix.shape)
+    of_grade = bands.steps(line_of) - bands.steps(line_of_others).mean()
+    for column in range(matrix.shape[1]):
+        own, theirs = linear.on_lines(matrix, column), linear.on_lines(others, column)
+        together, alone = own[line_of, np.arange(len(matrix))], share @ own
+        grade_alone = theirs.mean(axis=1)[line_of]
+        nothing = theirs[line_of_others, np.arange(len(others))].mean()
+        told[:, column] = ((alone - nothing) + (together - grade_alone)) / 2.0
+        of_grade += ((grade_alone - nothing) + (together - alone)) / 2.0
+    told[:, bands.column] += of_grade
+    return told
 
 
 def _across_retrainings(

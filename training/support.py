@@ -85,12 +85,12 @@ def _chance_of_support(rows: pl.DataFrame, names: Sequence[str]) -> NDArray[np.f
     from scipy.special import expit
 
     from cis_ews.risk.model_encoding import Encoding
-    from cis_ews.risk.model_fit import RIDGE
     from cis_ews.risk.model_linear import fit_linear
+    from cis_ews.risk.model_recipe import DEFAULT
 
     features = rows.select(names)
     encoding = Encoding.learn(features)
     matrix = encoding.matrix(features)
     free = np.zeros(matrix.shape[1], dtype=np.int64)
     supported = rows[SUPPORTED].cast(pl.Float64).to_numpy()
-    return np.asarray(expit(fit_linear(matrix, supported, directions=free, penalty=RIDGE).margin(matrix)))
+    return np.asarray(expit(fit_linear(matrix, supported, directions=free, penalty=DEFAULT.ridge).margin(matrix)))

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import polars as pl
 
+from cis_ews.enums import GRADE_BANDS
 from cis_ews.evaluation.abstention import DaysStep, risk_coverage
 from cis_ews.evaluation.bootstrap import Bootstrap
 from cis_ews.evaluation.comparison import (
@@ -52,11 +53,6 @@ LOGISTIC = "logistic regression"
 LIGHTGBM = "LightGBM defaults"
 FEWEST_POSITIVES = 10
 """A group with fewer positives is not told: one student more or less would decide its figure."""
-BANDS = {
-    "K to 5": ("K", "1", "2", "3", "4", "5"),
-    "6 to 8": ("6", "7", "8"),
-    "9 to 12": ("9", "10", "11", "12"),
-}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -251,7 +247,7 @@ def _importance(model: RiskModel, rows: pl.DataFrame, names: Sequence[str]) -> d
 def _groups(
     rows: pl.DataFrame, indicators: pl.DataFrame, places: Mapping[str, Mapping[str, Array]], *, bootstrap: Bootstrap
 ) -> tuple[Group, ...]:
-    bands = {grade: band for band, grades in BANDS.items() for grade in grades}
+    bands = {grade.value: band for band, grades in GRADE_BANDS.items() for grade in grades}
     grades = indicators["grade_level"].cast(pl.String)
     of_band = grades.replace_strict(bands, default="grade not known", return_dtype=pl.String)
     kinds = {"as-of date": rows["as_of"].cast(pl.String), "grades": of_band, "school": rows["school_id"]}

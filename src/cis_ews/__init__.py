@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from cis_ews.risk.features import build_features
     from cis_ews.risk.labels import make_labels
     from cis_ews.risk.model import RiskModel
+    from cis_ews.risk.model_recipe import Recipe
     from cis_ews.risk.rules import RulesModel
     from cis_ews.risk.tiers import TierPolicy
     from cis_ews.schema.school_data import SchoolData
@@ -49,6 +50,7 @@ __all__ = [
     "EwsError",
     "ModelError",
     "ReadError",
+    "Recipe",
     "RiskModel",
     "RulesModel",
     "RunDamagedError",
@@ -71,6 +73,7 @@ __all__ = [
 ]
 
 _HOME = {
+    "Recipe": "cis_ews.risk.model_recipe",
     "RiskModel": "cis_ews.risk.model",
     "RulesModel": "cis_ews.risk.rules",
     "SchoolData": "cis_ews.schema.school_data",

@@ -33,6 +33,14 @@ class GradeLevel(StrEnum):
     G12 = "12"
 
 
+GRADE_BANDS = {
+    "K to 5": (GradeLevel.K, GradeLevel.G1, GradeLevel.G2, GradeLevel.G3, GradeLevel.G4, GradeLevel.G5),
+    "6 to 8": (GradeLevel.G6, GradeLevel.G7, GradeLevel.G8),
+    "9 to 12": (GradeLevel.G9, GradeLevel.G10, GradeLevel.G11, GradeLevel.G12),
+}
+"""Elementary, middle and high school, by the grades that they usually have, lowest first."""
+
+
 class ExitType(StrEnum):
     """How an enrollment ended."""
 

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import io
 import logging
+import re
 import time
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
 from pathlib import Path
 
 import pytest
@@ -157,6 +160,19 @@ def test_a_wait_that_is_too_long_ends_the_fetch_at_once(tmp_path: Path, server: 
     server.fail(on("students"), status(429, Retry_After="4000"), times=FOREVER)
     error = refused(lambda: fetch_few(server, tmp_path, longest_wait_seconds=2))
     assert error.message == "The server asks to wait for 4,000 seconds"
+
+
+def test_a_wait_until_a_date_is_a_wait(tmp_path: Path, server: EdFiServer) -> None:
+    until = format_datetime(datetime.now(UTC) + timedelta(hours=2), usegmt=True)
+    server.fail(on("students"), status(429, Retry_After=until), times=FOREVER)
+    error = refused(lambda: fetch_few(server, tmp_path, longest_wait_seconds=2))
+    assert re.fullmatch(r"The server asks to wait for 7,[12]\d\d seconds", error.message)
+
+
+@pytest.mark.parametrize("said", ["tomorrow", "Fri, 31 Feb 2026 00:00:00 GMT", "-5", "1e9", ""])
+def test_a_wait_that_nobody_can_read_is_the_ordinary_one(tmp_path: Path, server: EdFiServer, said: str) -> None:
+    server.fail(on("students"), status(429, Retry_After=said))
+    assert fetch_few(server, tmp_path).retries == 1
 
 
 def test_a_token_that_expires_in_the_middle_is_renewed(

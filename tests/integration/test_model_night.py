@@ -11,12 +11,13 @@ import pytest
 
 from cis_ews import RiskModel, RulesModel, ScoreRun, TierPolicy, read_school_data, score_night
 from cis_ews.errors import FeatureMismatchError
+from cis_ews.risk.model_recipe import Kind, Recipe
 from cis_ews.risk.night_model import DECLARED, GRADES
 from cis_ews.storage.erasure import forget_student
 from cis_ews.storage.runs import verify_run
 from cis_ews.storage.store import RunStore
 from tests.lib.extracts import AS_OF, STUDENTS, small_district, write_extract
-from tests.lib.models import LEARNED, catalog_model, training_rows
+from tests.lib.models import LEARNED, by_grade, catalog_model, training_rows
 
 DAY = date.fromisoformat(AS_OF)
 
@@ -179,3 +180,19 @@ def test_scores_are_the_same_from_python(night: ScoreRun, extract: Path) -> None
     features = cis_ews.build_features(indicators)
     risk = catalog_model(made_up=True).predict(features)
     assert risk.tolist() == night.scores["risk"].to_list()
+
+
+def test_a_model_with_grade_bands_decides_a_night(extract: Path, tmp_path: Path) -> None:
+    frame, label = by_grade()
+    model = RiskModel.fit(frame, label, seed=1, recipe=Recipe(kind=Kind.LINEAR, bends=False, pooling=10.0))
+    model.save(tmp_path / "model.json")
+    night = _night(extract, tmp_path / "store", RiskModel.load(tmp_path / "model.json"))
+    assert night.scores["risk"].null_count() == 0
+    assert set(night.scores["model_version"]) == {model.version}
+    table = night.run.table("contributions")
+    total = table.select(pl.sum_horizontal("base_value", *model.features)).to_series().to_numpy()
+    assert np.abs(total - table["margin"].to_numpy()).max() < 1e-9
+    # All are in grade 9, where absence counts: its half of what the two do together is told of absence, the other of
+    # the grade, which is never told as a reason.
+    assert table["grade"].n_unique() > 1
+    assert night.reasons.filter(pl.col("indicator").is_in(["grade_level"])).is_empty()

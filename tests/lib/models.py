@@ -32,3 +32,13 @@ def catalog_model(*, seed: int = 1, rows_seed: int = 3, made_up: bool = False) -
     assert set(LEARNED) <= known, "the test's features left the catalog"
     about = {"label": "off_track", "made_up": made_up, DECLARED: declared_features(LEARNED)}
     return RiskModel.fit(frame, label, seed=seed, monotone={LEARNED[0]: 1}, about=about)
+
+
+def by_grade(*, rows: int = 500, seed: int = 6) -> tuple[pl.DataFrame, Any]:
+    """Features of the catalog in all grades, some not known; absence counts for the label from grade 9 on alone."""
+    rng = np.random.default_rng(seed)
+    grade, absence, failed = rng.integers(0, 13, rows), rng.random(rows) * 0.4, rng.integers(0, 4, rows)
+    odds = 14 * (absence - 0.2) * (grade >= 9) + 0.4 * failed - 0.8
+    known = pl.Series(grade).cast(pl.Float64).scatter(np.flatnonzero(rng.random(rows) < 0.1), None)
+    frame = pl.DataFrame({"grade": known, "absence_rate_ytd": absence, "failing_courses": failed})
+    return frame, (rng.random(rows) < 1 / (1 + np.exp(-odds))).astype(np.int8)

@@ -17,6 +17,7 @@ PUBLIC = [
     "EwsError",
     "ModelError",
     "ReadError",
+    "Recipe",
     "RiskModel",
     "RulesModel",
     "RunDamagedError",

@@ -94,15 +94,15 @@ def test_interventional_values_of_a_blend_are_those_of_the_definition() -> None:
 def _blend() -> RiskModel:
     from dataclasses import replace
 
-    from cis_ews.risk.model_fit import RIDGE
     from cis_ews.risk.model_linear import fit_linear
+    from cis_ews.risk.model_recipe import DEFAULT
     from cis_ews.risk.model_trees import grow_trees
 
     frame, label = training_rows()
     model, free = catalog_model(), np.zeros(len(LEARNED), dtype=np.int64)
     matrix, truth = model.parts.encoding.matrix(frame), label.astype(np.float64)
     trees = grow_trees(matrix, truth, rounds=20, directions=free, seed=1, threads=1)
-    linear = fit_linear(matrix, truth, directions=free, penalty=RIDGE)
+    linear = fit_linear(matrix, truth, directions=free, penalty=DEFAULT.ridge)
     return RiskModel(replace(model.parts, trees=trees, linear=linear, trees_share=0.6), model.about)
 
 

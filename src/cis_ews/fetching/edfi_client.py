@@ -8,6 +8,8 @@ import threading
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
 from typing import Any
 
 from cis_ews.errors import ConfigError, FetchError
@@ -271,9 +273,16 @@ _REFUSALS = {
 
 
 def _retry_after(answer: Answer) -> float | None:
-    """The seconds that an answer asks to wait; a date is left to the ordinary waiting."""
+    """The seconds that an answer asks to wait, said as seconds or as a date (RFC 9110, section 10.2.3)."""
     said = answer.headers.get("retry-after", "")
-    return float(said) if said.isascii() and said.isdecimal() and len(said) < 9 else None
+    if said.isascii() and said.isdecimal() and len(said) < 9:
+        return float(said)
+    try:
+        # By the server's own clock, where it says it: this one may be wrong.
+        now = parsedate_to_datetime(answer.headers["date"]) if "date" in answer.headers else datetime.now(UTC)
+        return max(0.0, (parsedate_to_datetime(said) - now).total_seconds())
+    except (ValueError, TypeError, OverflowError):
+        return None
 
 
 def _json(answer: Answer) -> Any:

@@ -38,8 +38,9 @@ from cis_ews.risk.model_folds import assign_folds
 from cis_ews.risk.model_linear import Vector
 from cis_ews.risk.model_parts import ModelParts
 from cis_ews.risk.model_plain import from_plain, to_plain
+from cis_ews.risk.model_recipe import DEFAULT, Recipe
 
-__all__ = ["RiskModel", "UnseenCategoryWarning"]
+__all__ = ["Recipe", "RiskModel", "UnseenCategoryWarning"]
 
 SLICE = 16_384
 
@@ -52,7 +53,7 @@ class RiskModel:
     about: Mapping[str, object]
 
     @classmethod
-    def fit(
+    def fit(  # noqa: PLR0913 - each is a thing that a fit may hang on, and all but two are named
         cls,
         features: pl.DataFrame,
         label: Values,
@@ -63,14 +64,16 @@ class RiskModel:
         monotone: Mapping[str, int] | None = None,
         about: Mapping[str, object] | None = None,
         threads: int | None = None,
+        recipe: Recipe | None = None,
     ) -> RiskModel:
         """Fit on one row a student and as-of date; every column of `features` is a feature.
 
         `label` is 0 or 1 a row; rows of one group of `groups` never stand on both sides of a held-out split;
         `weights` are positive numbers, how much each row counts, of which only the proportions matter;
         `monotone` gives features that may only raise (1) or lower (-1) the risk, 0 for neither; `about` is kept with
-        the model, as plain JSON values. The same data and seed give the same model, whatever the number of threads.
-        Raises ModelError for whatever no model can be learned from.
+        the model, as plain JSON values; `recipe` says what kind of model, None for the default one. The same data and
+        seed give the same model, whatever the number of threads. Raises ModelError for
+        whatever no model can be learned from.
         """
         known = checked_features(features)
         truth = checked_label(label, rows=known.height)
@@ -88,6 +91,7 @@ class RiskModel:
             directions=directions,
             seed=seed,
             threads=threads,
+            recipe=recipe or DEFAULT,
         )
         return cls(parts, kept)
 
@@ -127,6 +131,11 @@ class RiskModel:
     def features(self) -> tuple[str, ...]:
         """The names of the features, in the model's order."""
         return self.parts.encoding.names
+
+    @property
+    def recipe(self) -> Recipe:
+        """What kind of model was asked for."""
+        return self.parts.recipe
 
     @property
     def summary(self) -> Mapping[str, object]:

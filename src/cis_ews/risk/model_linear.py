@@ -9,13 +9,15 @@ for features taken as independent (Lundberg and Lee, 2017, corollary 1), with th
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cached_property
 from itertools import chain, pairwise
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from cis_ews.risk.model_bands import STARTS, GradeBands, Pooling, solve_by_band
 from cis_ews.risk.model_bends import NO_BENDS, Bends, changes_of_slope, from_mean, piece, places_of_bends
 from cis_ews.risk.model_solver import Vector, bounds_of, solve_logistic
 
@@ -25,7 +27,8 @@ MOST_ROWS = 30_000
 
 @dataclass(frozen=True, eq=False)
 class LinearPart:
-    """Coefficients in log-odds a unit of each column; `missing_*` are those of the columns' missing values."""
+    """Coefficients in log-odds a unit of each column; `missing_*` are those of the columns' missing values. With
+    `bands` they are the means of the bands' own."""
 
     base_value: float
     low: Vector
@@ -35,18 +38,55 @@ class LinearPart:
     missing_share: Vector
     missing_coefficient: Vector
     bends: Bends = NO_BENDS
+    bands: GradeBands | None = None
 
     def contributions(self, matrix: Vector) -> Iterator[Vector]:
-        """What each column of the matrix adds to the base value, one column after another."""
-        for column in range(matrix.shape[1]):
-            yield self._contribution(matrix[:, column], column)
+        """What each column of the matrix adds to the base value, one column after another: exact SHAP values."""
+        if self.bands is None:
+            return (self._contribution(matrix[:, column], column) for column in range(matrix.shape[1]))
+        return iter(self._shared(matrix, self.bands))
 
     def margin(self, matrix: Vector) -> Vector:
         """Log-odds of each row."""
         margin = np.full(matrix.shape[0], self.base_value)
-        for said in self.contributions(matrix):
+        for said in self.contributions(matrix) if self.bands is None else self._effects(matrix, self.bands):
             margin += said
         return margin
+
+    @cached_property
+    def lines(self) -> tuple[LinearPart, ...]:
+        """One for the students of each grade band, and last the one for students whose grade is not known."""
+        pooled = replace(self, bands=None)
+        if self.bands is None:
+            return (pooled,)
+        own = zip(self.bands.coefficient, self.bands.missing_coefficient, self.bands.slope, strict=True)
+        of_bands = (
+            replace(pooled, coefficient=each, missing_coefficient=missing, bends=replace(self.bends, slope=slope))
+            for each, missing, slope in own
+        )
+        return (*of_bands, pooled)
+
+    def on_lines(self, matrix: Vector, column: int) -> Vector:
+        """What a column adds on each of the `lines`: lines x rows."""
+        return np.stack([line._contribution(matrix[:, column], column) for line in self.lines])
+
+    def _effects(self, matrix: Vector, bands: GradeBands) -> Iterator[Vector]:
+        # Not half and half: so that what a column moves one way is moved so to the last bit, whatever the grade.
+        band_of = bands.of(matrix)
+        for column in range(matrix.shape[1]):
+            yield _chosen(self.on_lines(matrix, column), band_of)
+        yield bands.steps(band_of)
+
+    def _shared(self, matrix: Vector, bands: GradeBands) -> list[Vector]:
+        band_of = bands.of(matrix)
+        of_grade, told = bands.steps(band_of), list[Vector]()
+        for column in range(matrix.shape[1]):
+            on_lines = self.on_lines(matrix, column)
+            half = (_chosen(on_lines, band_of) - on_lines[-1]) / 2.0
+            told.append(on_lines[-1] + half)
+            of_grade += half
+        told[bands.column] += of_grade
+        return told
 
     def _contribution(self, values: Vector, column: int) -> Vector:
         # Column by column and without BLAS: a row's result does not depend on the rows beside it or on threads.
@@ -72,9 +112,11 @@ def fit_linear(
     directions: NDArray[np.int64],
     penalty: float,
     may_bend: bool = False,
+    pooling: Pooling | None = None,
 ) -> LinearPart:
     """Fit on all rows, or MOST_ROWS of them. `directions` (1, -1 or 0 a column) bound the signs; `penalty` is
-    scikit-learn's 1/C; `weights`: how much each row counts; `may_bend`: whether columns of numbers may have bends."""
+    scikit-learn's 1/C; `weights`: how much each row counts; `may_bend`: whether columns of numbers may have bends;
+    `pooling`: whether each grade band has coefficients of its own."""
     # A column without any value (in a fold it can happen) is at zero all along.
     low, high = (np.nan_to_num(ends.reduce(matrix, axis=0)) for ends in (np.fmin, np.fmax))
     if label.size > MOST_ROWS:
@@ -90,20 +132,41 @@ def fit_linear(
     scale = np.concatenate([scale, scale[lines.bent]])
     columns /= scale
     signs = np.concatenate([directions, np.zeros(incomplete.size, dtype=np.int64), directions[lines.bent]])
-    base_value, slopes = solve_logistic(
-        columns,
-        label,
-        weights=weights,
-        penalty=penalty,
-        bounds=bounds_of(signs),
-        penalised=lines.penalised,
-    )
-    coefficient = slopes / scale
+    if pooling is None:
+        base_value, slopes = solve_logistic(
+            columns, label, weights=weights, penalty=penalty, bounds=bounds_of(signs), penalised=lines.penalised
+        )
+        bands = None
+    else:
+        found = solve_by_band(
+            columns,
+            label,
+            grades=matrix[:, pooling.column],
+            is_grade=np.concatenate([np.arange(width, dtype=np.int64), incomplete, lines.bent]) == pooling.column,
+            weights=weights,
+            signs=signs,
+            penalties=(penalty, pooling.strength),
+            penalised=lines.penalised,
+        )
+        base_value, slopes = found.base_value, found.mean
+        own = _parted(found.each / scale, width=width, incomplete=incomplete)
+        bands = GradeBands(pooling.column, np.array(STARTS), found.share, found.step, *own)
+    coefficient, missing_coefficient, slope = _parted(slopes / scale, width=width, incomplete=incomplete)
+    bends = Bends(lines.bent, lines.at, lines.rise, slope)
+    return LinearPart(base_value, low, high, mean, coefficient, missing_share, missing_coefficient, bends, bands)
+
+
+def _parted(slopes: Vector, *, width: int, incomplete: NDArray[np.int64]) -> tuple[Vector, Vector, Vector]:
+    """The coefficients of the matrix, of its missing values, and of the pieces of lines; the last axis is parted."""
+    missing = np.zeros((*slopes.shape[:-1], width))
     begins = width + incomplete.size
-    missing_coefficient = np.zeros(width)
-    missing_coefficient[incomplete] = coefficient[width:begins]
-    bends = Bends(lines.bent, lines.at, lines.rise, coefficient[begins:])
-    return LinearPart(base_value, low, high, mean, coefficient[:width], missing_share, missing_coefficient, bends)
+    missing[..., incomplete] = slopes[..., width:begins]
+    return slopes[..., :width], missing, slopes[..., begins:]
+
+
+def _chosen(on_lines: Vector, lines: NDArray[np.int64]) -> Vector:
+    """Of each row what it has on its line."""
+    return np.take_along_axis(on_lines, lines[np.newaxis], axis=0)[0]
 
 
 class _Lines(NamedTuple):

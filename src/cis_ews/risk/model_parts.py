@@ -11,6 +11,7 @@ from cis_ews.risk.calibration import Calibrator
 from cis_ews.risk.intervals import Band
 from cis_ews.risk.model_encoding import Encoding
 from cis_ews.risk.model_linear import LinearPart, Vector
+from cis_ews.risk.model_recipe import DEFAULT, Recipe
 from cis_ews.risk.model_trees import TreePart
 
 
@@ -18,7 +19,7 @@ from cis_ews.risk.model_trees import TreePart
 class ModelParts:
     """The parts of a model; `trees` or `linear` is None where the other is used alone. `trees_share` is the weight of
     the trees in the margin, and the rest is the weight of the linear part. `band`: None where the model was made before
-    there were bounds."""
+    there were bounds. `recipe`: what kind of model was asked for."""
 
     encoding: Encoding
     trees: TreePart | None
@@ -27,6 +28,7 @@ class ModelParts:
     calibrator: Calibrator
     summary: Mapping[str, object]
     band: Band | None = None
+    recipe: Recipe = DEFAULT
 
     def margin(self, matrix: Vector) -> Vector:
         """Log-odds of each row of an encoded matrix, before calibration."""

@@ -11,15 +11,18 @@ import numpy as np
 from cis_ews.errors import ModelError
 from cis_ews.risk.calibration import Calibrator
 from cis_ews.risk.intervals import Band
+from cis_ews.risk.model_bands import GradeBands
 from cis_ews.risk.model_bends import NO_BENDS, Bends
 from cis_ews.risk.model_checks import RESERVED
 from cis_ews.risk.model_encoding import LARGEST, Encoding, Feature
 from cis_ews.risk.model_file import sealed
 from cis_ews.risk.model_linear import LinearPart, Vector
 from cis_ews.risk.model_parts import ModelParts
+from cis_ews.risk.model_recipe import DEFAULT, Recipe
 from cis_ews.risk.model_trees import TreePart
 
-_NUMBERS = {field.name for field in fields(LinearPart)} - {"base_value", "bends"}
+_NUMBERS = {field.name for field in fields(LinearPart)} - {"base_value", "bends", "bands"}
+_OF_BANDS = {field.name for field in fields(GradeBands)} - {"column"}
 
 
 def to_plain(parts: ModelParts, about: Mapping[str, object]) -> dict[str, object]:
@@ -31,6 +34,7 @@ def to_plain(parts: ModelParts, about: Mapping[str, object]) -> dict[str, object
         "trees_share": parts.trees_share,
         "calibrator": asdict(parts.calibrator),
         **({} if parts.band is None else {"band": asdict(parts.band)}),
+        **({} if parts.recipe == DEFAULT else {"recipe": parts.recipe.to_plain()}),
         "summary": dict(parts.summary),
         "about": dict(about),
     }
@@ -49,6 +53,7 @@ def from_plain(said: Mapping[str, Any], *, place: str) -> tuple[ModelParts, Mapp
             trees_share=float(said["trees_share"]),
             calibrator=_calibrator(said["calibrator"]),
             band=_band(said["band"]) if "band" in said else None,
+            recipe=_recipe(said["recipe"]) if "recipe" in said else DEFAULT,
             summary=dict(said["summary"]),
         )
         about: Mapping[str, object] = dict(said["about"])
@@ -92,6 +97,19 @@ def _is_linear(linear: LinearPart, width: int) -> bool:
         all(array.shape == (width,) for array in _arrays(linear).values())
         and len({array.shape for array in vars(bends).values()}) == 1
         and bool((np.diff(bends.column, prepend=0, append=width - 1) >= 0).all())
+        and (linear.bands is None or _are_bands(linear.bands, width, bends.at.size))
+    )
+
+
+def _are_bands(bands: GradeBands, width: int, pieces: int) -> bool:
+    """Whether there is a row for each band, with a number for each column and each piece of a line."""
+    count = bands.starts.size + 1
+    wanted = {"coefficient": (count, width), "missing_coefficient": (count, width), "slope": (count, pieces)}
+    return (
+        0 <= bands.column < width
+        and bands.share.shape == bands.step.shape == (count,)
+        and all(getattr(bands, name).shape == shape for name, shape in wanted.items())
+        and bool((np.diff(bands.starts) > 0.0).all())
     )
 
 
@@ -108,23 +126,48 @@ def _added(parts: ModelParts) -> list[Vector]:
     """The numbers that make a margin and a risk: beyond LARGEST they could overflow on their way."""
     calibrator, linear = parts.calibrator, parts.linear
     numbers = [calibrator.intercept, *calibrator.slopes, *calibrator.knots, linear.base_value if linear else 0.0]
-    return [np.array(numbers), *([*_arrays(linear).values(), *vars(linear.bends).values()] if linear else ())]
+    arrays = [_arrays(linear), vars(linear.bends), _arrays(linear.bands)] if linear else []
+    return [np.array(numbers), *(array for held in arrays for array in held.values())]
 
 
-def _arrays(linear: LinearPart) -> dict[str, Vector]:
-    return {name: value for name, value in vars(linear).items() if isinstance(value, np.ndarray)}
+def _arrays(held: LinearPart | GradeBands | None) -> dict[str, Vector]:
+    return {} if held is None else {name: value for name, value in vars(held).items() if isinstance(value, np.ndarray)}
 
 
 def _linear_values(linear: LinearPart) -> dict[str, object]:
     bends = {name: array.tolist() for name, array in vars(linear.bends).items()}
     arrays = {name: array.tolist() for name, array in _arrays(linear).items()}
-    return {"base_value": linear.base_value, **arrays, **({"bends": bends} if bends["at"] else {})}
+    return {
+        "base_value": linear.base_value,
+        **arrays,
+        **({"bends": bends} if bends["at"] else {}),
+        **({"bands": _bands_values(linear.bands)} if linear.bands else {}),
+    }
+
+
+def _bands_values(bands: GradeBands) -> dict[str, object]:
+    return {"column": bands.column, **{name: array.tolist() for name, array in _arrays(bands).items()}}
 
 
 def _linear_arrays(said: Mapping[str, Any]) -> dict[str, Any]:
     numbers = {name: np.array(value, dtype=np.float64) for name, value in said.items() if name in _NUMBERS}
     bends = _bends(said["bends"]) if "bends" in said else NO_BENDS
-    return {"base_value": float(said["base_value"]), "bends": bends, **numbers}
+    bands = _grade_bands(said["bands"], pieces=bends.at.size) if "bands" in said else None
+    return {"base_value": float(said["base_value"]), "bends": bends, "bands": bands, **numbers}
+
+
+def _grade_bands(said: Mapping[str, Any], *, pieces: int) -> GradeBands:
+    arrays = {name: np.array(said[name], dtype=np.float64) for name in _OF_BANDS}
+    # An empty array does not say whether it has bands without pieces, or none at all.
+    slope = arrays["slope"].reshape(len(arrays["coefficient"]), pieces)
+    return GradeBands(int(said["column"]), **{**arrays, "slope": slope})
+
+
+def _recipe(said: Mapping[str, object]) -> Recipe:
+    try:
+        return Recipe.from_plain(said)
+    except ModelError as error:
+        raise ValueError(error.message) from None
 
 
 def _bends(said: Mapping[str, Any]) -> Bends:

@@ -40,23 +40,26 @@ def solve_logistic(
     bounds: tuple[Vector, Vector],
     offset: Vector | float = 0.0,
     penalised: Vector | None = None,
+    has_zeros: bool = False,
 ) -> tuple[float, Vector]:
     """The intercept and coefficients of least penalised log loss within the bounds.
 
     `bounds`: the least and the greatest value of each coefficient; no coefficient at all lies between them.
     `penalised`: the matrix of the combinations of coefficients whose squares are penalised, if not each by itself.
+    `has_zeros`: rows lie so that many columns are zero in whole blocks of them, which are then passed over.
     """
     from threadpoolctl import threadpool_limits
 
     width = columns.shape[1]
     held = np.zeros((width + 1, width + 1))
-    metric = np.eye(width) if penalised is None else penalised.T @ penalised
-    held[1:, 1:] = penalty * metric / label.size
     counts = np.ones(label.size) if weights is None else weights
-    problem = _Problem(columns, label, counts, np.broadcast_to(np.asarray(offset, dtype=np.float64), label.shape), held)
+    apart = np.broadcast_to(np.asarray(offset, dtype=np.float64), label.shape)
+    problem = _Problem(columns, label, counts, apart, held, has_zeros=has_zeros)
     low, high = (np.concatenate([[end], side]) for end, side in zip((-np.inf, np.inf), bounds, strict=True))
     # Sums over rows come out the same whatever the machine's threads are only where one thread makes them.
     with threadpool_limits(1):
+        metric = np.eye(width) if penalised is None else penalised.T @ penalised
+        held[1:, 1:] = penalty * metric / label.size
         found = _least(problem, low, high)
     return float(found[0]), found[1:]
 
@@ -70,6 +73,7 @@ class _Problem:
     counts: Vector
     offset: Vector
     held: Vector
+    has_zeros: bool
 
     def margin(self, point: Vector) -> Vector:
         return self.columns @ point[1:] + point[0] + self.offset
@@ -90,7 +94,11 @@ class _Problem:
         for begin in range(0, weight.size, BLOCK):
             root = weight[begin : begin + BLOCK, np.newaxis]
             rows = np.concatenate([root, root * self.columns[begin : begin + BLOCK]], axis=1)
-            change += rows.T @ rows
+            if self.has_zeros:
+                used = np.flatnonzero(rows.any(axis=0))
+                change[np.ix_(used, used)] += (some := rows[:, used]).T @ some
+            else:
+                change += rows.T @ rows
         return slope, change
 
 

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from cis_ews.errors import ModelError
 from cis_ews.risk.exact_shap import explained, key_of, remember, tables_of
 from cis_ews.risk.model_linear import Vector
+from cis_ews.risk.model_recipe import DEFAULT, Recipe
 
 if TYPE_CHECKING:
     from cis_ews.risk.model_kernel import TreeArrays
@@ -33,7 +34,6 @@ _PARAMETERS: dict[str, object] = {
     "learning_rate": 0.04,
     "num_leaves": 8,
     "max_depth": 4,
-    "min_data_in_leaf": 30,
     "feature_fraction_bynode": 0.5,
     "bagging_fraction": 0.8,
     "bagging_freq": 1,
@@ -143,9 +143,11 @@ def fit_trees(
     directions: NDArray[np.int64],
     seed: int,
     threads: int,
+    recipe: Recipe = DEFAULT,
 ) -> TreeFit:
     """Stop where the held-out log loss of all folds together is least, then fit on all rows for as many rounds."""
-    library, parameters = _library(), _parameters(directions, rows=label.size, seed=seed, threads=threads)
+    library = _library()
+    parameters = _parameters(directions, rows=label.size, seed=seed, threads=threads, recipe=recipe)
     typical = _typical(matrix)
     data = library.Dataset(np.ascontiguousarray(matrix), label, weight=weights, params=parameters, free_raw_data=False)
     splits = [(np.flatnonzero(folds != fold), np.flatnonzero(folds == fold)) for fold in np.unique(folds)]
@@ -174,9 +176,11 @@ def grow_trees(
     directions: NDArray[np.int64],
     seed: int,
     threads: int,
+    recipe: Recipe = DEFAULT,
 ) -> TreePart:
     """Trees of so many rounds on all rows, as `fit_trees` makes them once it knows how many."""
-    library, parameters = _library(), _parameters(directions, rows=label.size, seed=seed, threads=threads)
+    library = _library()
+    parameters = _parameters(directions, rows=label.size, seed=seed, threads=threads, recipe=recipe)
     data = library.Dataset(np.ascontiguousarray(matrix), label, weight=weights, params=parameters)
     return TreePart(_text(library.train(parameters, data, num_boost_round=rounds), rounds), _typical(matrix))
 
@@ -189,11 +193,26 @@ def _library() -> Any:
     return cast("Any", lightgbm)
 
 
-def _parameters(directions: NDArray[np.int64], *, rows: int, seed: int, threads: int) -> dict[str, object]:
+def _parameters(
+    directions: NDArray[np.int64], *, rows: int, seed: int, threads: int, recipe: Recipe
+) -> dict[str, object]:
     # Threads that wait for each other on small data cost more than they bring, most of all on a busy machine.
     larger = _LARGER if rows >= LARGER_FROM else {}
-    parameters = {**_PARAMETERS, **larger, "seed": seed, "num_threads": threads if rows >= THREADS_FROM else 1}
+    parameters = {
+        **_PARAMETERS,
+        **larger,
+        **_asked(recipe),
+        "seed": seed,
+        "num_threads": threads if rows >= THREADS_FROM else 1,
+    }
     return parameters | ({"monotone_constraints": directions.tolist()} if directions.any() else {})
+
+
+def _asked(recipe: Recipe) -> dict[str, object]:
+    """What a recipe says of the trees; as deep as twice as many leaves would need, one more than as many do."""
+    leaves, rate = recipe.leaves, recipe.rate
+    size = {} if leaves is None else {"num_leaves": leaves, "max_depth": (leaves - 1).bit_length() + 1}
+    return {**size, **({} if rate is None else {"learning_rate": rate}), "min_data_in_leaf": recipe.rows_a_leaf}
 
 
 def _text(booster: Any, rounds: int) -> str:
