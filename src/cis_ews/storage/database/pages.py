@@ -22,7 +22,7 @@ from cis_ews.storage.database import tables
 from cis_ews.storage.database.blocks import PEOPLE
 from cis_ews.storage.database.records import days_absent_of_school, records_of_student
 from cis_ews.storage.database.refs import REF_LENGTH, ref_secret
-from cis_ews.storage.database.scope import visible_students
+from cis_ews.storage.database.scope import districts_of, visible_students
 from cis_ews.storage.database.transactions import Transactions
 from cis_ews.storage.pages import (
     DistrictCounts,
@@ -65,6 +65,13 @@ class Pages:
         """The schools whose students a viewer may see, by name; of a caseload alone, those of its students."""
         with self._transactions.reading() as connection:
             return _schools(connection, _of_scope(connection, scope))
+
+    def school_days(self, school: SchoolPlace) -> list[date]:
+        """The instructional days of a school's year; none where the night kept none."""
+        schools = tables.schools
+        here = and_(schools.c.district_id == school.district_id, schools.c.school_id == school.school_id)
+        with self._transactions.reading() as connection:
+            return _days(connection.scalar(select(schools.c.school_days).where(here)))
 
     def roster(self, scope: Scope, school: SchoolPlace) -> list[RosterRow]:
         """The students of a school whom a viewer may see, by their place on the list, then by name."""
@@ -245,7 +252,7 @@ def _changes_tonight(connection: Connection, scope: Scope, school: SchoolPlace) 
 def _student(connection: Connection, scope: Scope, ref: str) -> StudentPage | None:
     scores = tables.scores
     wanted = select(scores.c.district_id, scores.c.school_id, scores.c.student_id).where(
-        scores.c.district_id.in_(_districts(connection, scope)), scores.c.ref == ref, visible_students(scope)
+        scores.c.district_id.in_(districts_of(connection, scope)), scores.c.ref == ref, visible_students(scope)
     )
     found = connection.execute(wanted).one_or_none()
     if found is None:
@@ -265,16 +272,6 @@ def _student(connection: Connection, scope: Scope, ref: str) -> StudentPage | No
         schools={one: name or one for one, name in connection.execute(names)},
         first_night=_first_night(connection, district),
     )
-
-
-def _districts(connection: Connection, scope: Scope) -> list[str]:
-    """The districts that a scope reaches: with them the key of `scores` finds a ref."""
-    found = {*scope.districts, *(district for district, _ in scope.schools)}
-    if scope.caseload_of is not None:
-        caseloads = tables.caseloads
-        query = select(caseloads.c.district_id).where(caseloads.c.person_id == scope.caseload_of)
-        found |= set(connection.scalars(query.distinct()))
-    return sorted(found)
 
 
 def _history(connection: Connection, district_id: str, ref: str) -> list[TierChange]:
