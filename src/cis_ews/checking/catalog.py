@@ -98,6 +98,13 @@ KINDS = (
         what_to_do="export calendar_days to the end of the school year, or name an earlier --as-of",
     ),
     Kind(
+        code="EWS108",
+        title="Nothing can be judged",
+        severity=Severity.ERROR,
+        measure="the source speaks neither of attendance nor of behavior nor of coursework",
+        what_to_do="add a source that does (docs/combine.md): a night would find not enough data on every student",
+    ),
+    Kind(
         code="EWS111",
         title="A table is missing",
         severity=Severity.ERROR,

@@ -13,12 +13,13 @@ from cis_ews.calendars import instructional_so_far
 from cis_ews.checking.catalog import BEHIND, BEHIND_GUESSED, BY_CODE, STOPPED, Kind, Severity
 from cis_ews.checking.reading import CheckedSource
 from cis_ews.checking.words import school_words
-from cis_ews.enums import CoverageLevel
+from cis_ews.enums import CoverageLevel, Domain
 from cis_ews.schema.school_data import REQUIRED_TABLES
 from cis_ews.wording import counted
 
 LEFT_OUT = " was left out whole: "
 """How the coverage statement words it."""
+DOMAINS = (Domain.ATTENDANCE, Domain.BEHAVIOR, Domain.COURSEWORK)
 PLACES = 3
 """So many first places of a rule are told."""
 
@@ -40,6 +41,12 @@ class Finding:
     school_id: str | None = None
     school: str | None = None
     places: tuple[tuple[str | None, int], ...] = ()
+    hint: str | None = None
+
+    @property
+    def what_to_do(self) -> str:
+        """What to do about it: `hint`, where it says more than the kind can."""
+        return self.hint or self.kind.what_to_do
 
     @property
     def where(self) -> str:
@@ -62,7 +69,7 @@ class Finding:
             "says": self.says,
             "count": self.count,
             "first": [{"file": file, "row": row} for file, row in self.places],
-            "what_to_do": self.kind.what_to_do,
+            "what_to_do": self.what_to_do,
         }
 
 
@@ -86,7 +93,7 @@ def in_order(findings: Sequence[Finding]) -> tuple[Finding, ...]:
 
 def found_in(source: CheckedSource, day: date) -> list[Finding]:
     """What is wrong on a day."""
-    return [*_left_out(source), *_rejected(source), *_schools(source, day), *_calendar(source, day)]
+    return [*_left_out(source), *_silent(source), *_rejected(source), *_schools(source, day), *_calendar(source, day)]
 
 
 def _left_out(source: CheckedSource) -> Iterator[Finding]:
@@ -97,6 +104,13 @@ def _left_out(source: CheckedSource) -> Iterator[Finding]:
             # What follows the second colon is told by rule below.
             says = f"nothing of it is used: {why.partition(': ')[0]}"
             yield Finding(kind=BY_CODE["EWS101"], table=table, says=says, count=lost.get(table, 0))
+
+
+def _silent(source: CheckedSource) -> Iterator[Finding]:
+    domains = [source.coverage.of(domain) for domain in DOMAINS]
+    if all(domain.level == CoverageLevel.NONE for domain in domains):
+        why = "; ".join(dict.fromkeys(domain.reason.partition(LEFT_OUT)[0] for domain in domains if domain.reason))
+        yield Finding(kind=BY_CODE["EWS108"], says=f"No attendance, no behavior and no coursework: {why}", count=1)
 
 
 def _rejected(source: CheckedSource) -> Iterator[Finding]:

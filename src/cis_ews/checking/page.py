@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from datetime import date
 from html import escape
 from itertools import groupby
 from pathlib import Path
@@ -19,6 +20,7 @@ from cis_ews.wording import counted
 
 STYLE = Path(__file__).with_name("page.css")
 Row = Sequence[object]
+_DAY = ' class="d"'
 
 
 def check_page(result: CheckResult) -> str:
@@ -151,7 +153,10 @@ def _table(title: str, columns: Sequence[str], rows: Sequence[Row], *, why: str)
 
 
 def _row(row: Row, numbers: Iterable[bool]) -> str:
-    first, *rest = (f"{_side(right)}>{_text(_shown(value))}" for value, right in zip(row, numbers, strict=True))
+    first, *rest = (
+        f"{_DAY if isinstance(value, date) else _side(right)}>{_text(_shown(value))}"
+        for value, right in zip(row, numbers, strict=True)
+    )
     return f'<tr><th scope="row"{first}</th>' + "".join(f"<td{cell}</td>" for cell in rest) + "</tr>"
 
 

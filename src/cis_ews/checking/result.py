@@ -13,6 +13,7 @@ import polars as pl
 from cis_ews.checking.catalog import BY_CODE, Severity, hint_of_rule
 from cis_ews.checking.changes import changed
 from cis_ews.checking.findings import (
+    DOMAINS,
     LEFT_OUT,
     Finding,
     days_behind,
@@ -25,12 +26,10 @@ from cis_ews.checking.findings import (
 from cis_ews.checking.kept import Beside
 from cis_ews.checking.reading import CheckedSource
 from cis_ews.checking.summary import Summary
-from cis_ews.enums import Domain
 from cis_ews.errors import DataError
 from cis_ews.schema.coverage import Coverage
 from cis_ews.schema.school_data import TABLES
 
-DOMAINS = (Domain.ATTENDANCE, Domain.BEHAVIOR, Domain.COURSEWORK)
 NOT_ASKED = Beside(summary=None, what="nothing")
 
 
@@ -116,7 +115,8 @@ def refusal(error: DataError, *, path: Path, layout: str) -> CheckResult:
     """What is to be said of a source that cannot be used."""
     rejections: pl.DataFrame | None = getattr(error, "rejections", None)
     rows = [] if rejections is None else rejections_by_rule(rejections)
-    finding = Finding(kind=BY_CODE["EWS100"], says=error.message, count=int(str(error.details.get("rejected", 1))))
+    lost = int(str(error.details.get("rejected", 1)))
+    finding = Finding(kind=BY_CODE["EWS100"], says=error.message, count=lost, hint=error.hint)
     return CheckResult(
         source=path.resolve().name,
         layout=Path(layout).name,
