@@ -45,7 +45,7 @@ AS_OF := 2026-02-27
 demo: .venv
 	@rm -rf demo && mkdir demo
 	$(BIN)/cis-ews synthesize demo/extract --students 2400 --years 4 --seed 7 --through $(AS_OF)
-	$(BIN)/cis-ews check demo/extract --as-of $(AS_OF)
+	$(BIN)/cis-ews check demo/extract --as-of $(AS_OF) --store demo
 	$(BIN)/python -m training demo/extract --config configs/training_demo.toml --store demo
 	$(BIN)/python -m training promote --store demo
 	$(BIN)/cis-ews score demo/extract --as-of $(AS_OF) --out demo --model models:/cis-ews@champion

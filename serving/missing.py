@@ -24,12 +24,12 @@ class MissingSchools:
 
 
 def missing_schools(
-    backend: Backend, district_id: str, *, runs: Collection[RunRow], listed: Collection[str]
+    backend: Backend, district_id: str, *, runs: Collection[RunRow], listed: Collection[str] | None = None
 ) -> MissingSchools | None:
     """The schools of a district of which the newest night before the current one scored students, and it did not.
 
-    `runs`: of the district, newest first. `listed`: schools with a student who is scored now. None where there is
-    nothing to say, or no night before can be read.
+    `runs`: of the district, newest first. `listed`: schools with a student who is scored now; those of the current run
+    where it is not said. None where there is nothing to say, or no night before can be read.
     """
     current = next((run for run in runs if run.is_current), None)
     before = next((run for run in runs if current is not None and run.as_of < current.as_of), None)
@@ -39,10 +39,11 @@ def missing_schools(
         then, now = (_night(backend.store.root / run.path) for run in (before, current))
     except EwsError:  # taken away by retention, or damaged: `cis-ews runs verify` says which
         return None
+    scored = now.scored if listed is None else listed
     schools = {
         school: str(said["name"] or school)
         for school, said in (then.schools | now.schools).items()
-        if said["district_id"] == district_id and school in then.scored and school not in listed
+        if said["district_id"] == district_id and school in then.scored and school not in scored
     }
     return MissingSchools(names=dict(sorted(schools.items())), had_on=before.as_of) if schools else None
 

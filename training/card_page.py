@@ -1,4 +1,4 @@
-"""The model card as one HTML file: nothing is fetched, it prints, and it is read on a phone and in the dark."""
+"""The model card as one HTML file (`cis_ews.pages`), with its plots in the text."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from pathlib import Path
 
 from markdown_it import MarkdownIt
 
+from cis_ews.pages import whole_page
 from training.card import OVERRIDES, card_parts
 from training.experiment import Trained
 from training.figures import Figure
@@ -17,14 +18,9 @@ STYLE = Path(__file__).with_name("card.css")
 
 def card_page(trained: Trained) -> str:
     """The card in HTML, with its plots."""
-    title = html.escape(f"Model card: {trained.config.name}, {trained.model.version}")
+    title = f"Model card: {trained.config.name}, {trained.model.version}"
     body = "\n".join(_part(part) for part in card_parts(trained))
-    head = (
-        '<meta charset="utf-8">\n<meta name="viewport" content="width=device-width, initial-scale=1">\n'
-        f"<title>{title}</title>\n<style>\n{STYLE.read_text(encoding='utf-8')}</style>"
-    )
-    page = f"<head>\n{head}\n</head>\n<body>\n<main>\n{body}\n</main>\n</body>"
-    return f'<!doctype html>\n<html lang="en">\n{page}\n</html>\n'
+    return whole_page(title, body, style=STYLE.read_text(encoding="utf-8"))
 
 
 def _part(part: str | Figure) -> str:

@@ -6,15 +6,19 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 
-from cis_ews.enums import CaseAction, CaseState
+from fastapi import Request
+
+from cis_ews.enums import AuditAction, CaseAction, CaseState
 from cis_ews.errors import DecisionRefusedError, NotAllowedError
 from cis_ews.storage.cases import Case, CaseHistory
-from cis_ews.storage.database import By
+from cis_ews.storage.database import By, Event
 from cis_ews.storage.database.database import Database
 from cis_ews.support import plans, words
 from cis_ews.support.permissions import May, Viewer, check, roles_at, scope_of
 from cis_ews.support.reviews import Offer, offers, state_of
 from cis_ews.support.transitions import WAYS, Need
+from serving.backend import of
+from serving.console.context import viewer_of
 from serving.errors import ApiError
 
 
@@ -107,6 +111,20 @@ def by_viewer(viewer: Viewer, case: Case) -> By:
     """Who does it, and why that is allowed, for the audit."""
     why = check(viewer, May.SEE_STUDENTS, district_id=case.district_id, school_id=case.school_id, is_own=case.is_own)
     return By(person_id=viewer.person_id, why_allowed=why)
+
+
+def record_seen(request: Request, case: Case) -> str:
+    """Keep in the audit that a student was seen; returns why that is allowed."""
+    by = by_viewer(viewer_of(request), case)
+    event = Event(
+        action=AuditAction.STUDENT_SEEN,
+        why_allowed=by.why_allowed,
+        district_id=case.district_id,
+        person_id=by.person_id,
+        ref=case.ref,
+    )
+    of(request).database.audit.record(event)
+    return by.why_allowed
 
 
 def _reason(checked: Callable[[], None]) -> str | None:

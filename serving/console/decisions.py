@@ -24,11 +24,16 @@ from serving.console.case_view import Problem, by_viewer, case_view, found_case,
 from serving.console.context import is_for_part, viewer_of
 from serving.console.forms import form_of
 from serving.console.students import render_case, render_student
+from serving.console.worklist import render_line
 from serving.errors import ApiError
 
 routes = APIRouter(include_in_schema=False)
 Named = TypeVar("Named", bound=StrEnum)
 Form = Mapping[str, str]
+
+
+LINES_ON = ("today", "worklist")
+"""The pages with lines that can be decided on as they stand."""
 
 
 @routes.post("/students/{ref}/decisions")
@@ -68,8 +73,15 @@ async def _written(request: Request, ref: str, write: Callable[..., None]) -> Re
     view = replace(view, meeting_id=meeting, place=place)
     if refused is not None:
         view = replace(view, problem=problem_of(refused), kept=form)
-    rendered = render_case if is_for_part(request) else render_student
-    return await run_in_threadpool(rendered, request, view, status_code=refused.http_status if refused else 200)
+    status = refused.http_status if refused else 200
+    return await run_in_threadpool(_rendered(request, form), request, view, status_code=status)
+
+
+def _rendered(request: Request, form: Form) -> Callable[..., Response]:
+    """What shows how it went: the part that the form is in, or without scripts the student's page."""
+    if not is_for_part(request):
+        return render_student
+    return render_line if form.get("line") else render_case
 
 
 def problem_of(refused: EwsError) -> Problem:
@@ -83,6 +95,8 @@ def problem_of(refused: EwsError) -> Problem:
 
 
 def _back(form: Form, ref: str) -> str:
+    if form.get("line") in LINES_ON:
+        return f"/{form['line']}"
     meeting, place = _meeting_of(form)
     return f"/meetings/{meeting}/{place}" if meeting else f"/students/{ref}#case"
 

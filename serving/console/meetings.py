@@ -15,7 +15,7 @@ from cis_ews.storage.database.database import Database
 from cis_ews.support.permissions import May, Viewer, check, scope_of
 from cis_ews.support.texts import LONGEST_TEXT
 from serving.backend import of
-from serving.console.case_view import WORDS, by_viewer, case_view, today
+from serving.console.case_view import WORDS, case_view, record_seen, today
 from serving.console.context import render, viewer_of
 from serving.console.forms import form_of
 from serving.errors import ApiError
@@ -92,16 +92,7 @@ def student(request: Request, meeting_id: str, place: int) -> Response:
         raise ApiError(404)
     ref = meeting.refs[place - 1]
     view = replace(case_view(database, viewer, ref), meeting_id=meeting.meeting_id, place=place)
-    by = by_viewer(viewer, view.case)
-    database.audit.record(
-        Event(
-            action=AuditAction.STUDENT_SEEN,
-            why_allowed=by.why_allowed,
-            district_id=view.case.district_id,
-            person_id=by.person_id,
-            ref=ref,
-        )
-    )
+    record_seen(request, view.case)
     person = database.cases.people([view.case]).get(ref, CasePerson(name=""))
     said = database.meetings.recap(meeting, ref)
     return render(

@@ -10,13 +10,11 @@ from typing import Any
 
 from fastapi import APIRouter, Request, Response
 
-from cis_ews.enums import AuditAction
-from cis_ews.storage.database import Event
 from cis_ews.storage.pages import StudentPage
 from cis_ews.support.permissions import May, check, scope_of, why_allowed
 from cis_ews.support.texts import LONGEST_TEXT
 from serving.backend import of
-from serving.console.case_view import WORDS, CaseView, by_viewer, case_view
+from serving.console.case_view import WORDS, CaseView, case_view, record_seen
 from serving.console.charts import absence_trend, kind_of, year_calendar
 from serving.console.context import as_part, render, viewer_of
 from serving.errors import ApiError
@@ -49,29 +47,15 @@ def render_student(request: Request, view: CaseView, *, status_code: int = 200) 
     may_see_risk = allowed is not None and page.row.risk is not None
     is_asked = bool(request.query_params.get("risk"))
     shown = Risk(page.row.risk) if may_see_risk and is_asked and page.row.risk is not None else None
-    values = {"why": _record_seen(request, view), "may_see_risk": may_see_risk, "risk": shown}
+    values = {"why": record_seen(request, view.case), "may_see_risk": may_see_risk, "risk": shown}
     return render(request, "student.html", status_code=status_code, **values, **_of_case(view), **told(page))
 
 
 def render_case(request: Request, view: CaseView, *, status_code: int = 200) -> Response:
     """The part of the page in which one decides. What was written is in the audit; that nothing was, and seen, too."""
     if view.problem is not None:
-        _record_seen(request, view)
+        record_seen(request, view.case)
     return as_part(render(request, "_decisions.html", status_code=status_code, **_of_case(view)))
-
-
-def _record_seen(request: Request, view: CaseView) -> str:
-    """Keep in the audit that the student was seen; returns why that is allowed."""
-    by = by_viewer(viewer_of(request), view.case)
-    event = Event(
-        action=AuditAction.STUDENT_SEEN,
-        why_allowed=by.why_allowed,
-        district_id=view.case.district_id,
-        person_id=by.person_id,
-        ref=view.case.ref,
-    )
-    of(request).database.audit.record(event)
-    return by.why_allowed
 
 
 def _of_case(view: CaseView) -> dict[str, Any]:

@@ -1,19 +1,23 @@
-"""Today: what changed since the night before, school by school, cut where the coordinator's list ends."""
+"""Today: what changed since the night before, then who waits; school by school, cut where the list of each ends."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import date
 
 from fastapi import APIRouter, Request, Response
 
 from cis_ews.storage.access import Scope
 from cis_ews.storage.pages import RosterRow, SchoolPlace, TierChange
-from cis_ews.support.permissions import May, check, scope_of
+from cis_ews.support.permissions import May, Viewer, check, scope_of
 from serving.backend import Backend, of
+from serving.console.case_view import WORDS
+from serving.console.case_view import today as this_day
 from serving.console.context import render, viewer_of
+from serving.console.notices import NightTold, night_told
 from serving.console.schools import record_list
+from serving.console.worklist import Line, lines_of
 
 routes = APIRouter(include_in_schema=False)
 
@@ -23,18 +27,29 @@ LINES = 40
 """Lines of a school where no capacity is known."""
 LATE_DAYS = 5
 """School days from which on a school's absences are late."""
+NIGHTS_AT_MOST = 5
+"""Districts of whose nights a page says something; somebody of many has the page of the data's health."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SchoolToday:
-    """A school on the page. `lines`: who changed, those of the list first; `left_out`: how many more did."""
+    """A school on the page. `lines`: who changed, those of the list first; `left_out`: how many more did. `waiting`:
+    with whom nobody has been in touch; `has_more`: more than fit wait. `contacts`: ref -> day of the last contact."""
 
     school: SchoolPlace
-    lines: Sequence[tuple[RosterRow, TierChange]]
-    left_out: int
-    changed: int
+    lines: Sequence[tuple[RosterRow, TierChange]] = ()
+    left_out: int = 0
+    changed: int = 0
+    waiting: Sequence[Line] = ()
+    has_more: bool = False
+    contacts: Mapping[str, date] = field(default_factory=dict[str, date])
     is_brief: bool
-    days_late: int
+    days_late: int = 0
+
+    @property
+    def changed_refs(self) -> frozenset[str]:
+        """Who stands among the changes, reasons and all: they are not told twice."""
+        return frozenset(row.ref for row, _ in self.lines)
 
 
 @routes.get("/today")
@@ -44,36 +59,60 @@ def today(request: Request) -> Response:
     check(viewer, May.SEE_STUDENTS)
     scope = scope_of(viewer)
     schools = backend.database.pages.schools(scope)
-    told = [_of_school(backend, scope, school, is_brief=place >= IN_WORDS) for place, school in enumerate(schools)]
+    told = [_of_school(backend, viewer, school, is_brief=place >= IN_WORDS) for place, school in enumerate(schools)]
     for each in told:
-        record_list(backend, viewer, each.school, what="today", students=len(each.lines))
-    return render(request, "today.html", schools=told)
+        shown = each.changed_refs | {line.ref for line in each.waiting}
+        record_list(backend, viewer, each.school, what="today", students=len(shown))
+    return render(request, "today.html", schools=told, nights=_nights(backend, scope, schools), words=WORDS)
 
 
-def _of_school(backend: Backend, scope: Scope, school: SchoolPlace, *, is_brief: bool) -> SchoolToday:
-    changes = backend.database.pages.changes_of_tonight(scope, school)
-    lines: list[tuple[RosterRow, TierChange]] = []
-    if changes and not is_brief:
-        by_ref = {change.ref: change for change in changes}
-        rows = backend.database.pages.roster(scope, school)
-        lines = [(row, by_ref[row.ref]) for row in rows if row.ref in by_ref]
-    shown = lines[: LINES if school.capacity is None else school.capacity]
+def _nights(backend: Backend, scope: Scope, schools: Sequence[SchoolPlace]) -> list[tuple[str, NightTold]]:
+    """What there is to say of the night of each district, once a district; of schools that are missing too."""
+    districts = sorted(
+        {*scope.districts, *(district for district, _ in scope.schools), *(s.district_id for s in schools)}
+    )
+    own = {district: {school for of, school in scope.schools if of == district} for district in districts}
+    told = [
+        (district, night_told(backend, district, own=own[district], today=this_day()))
+        for district in districts[:NIGHTS_AT_MOST]
+    ]
+    return [(district, night) for district, night in told if night is not None]
+
+
+def _of_school(backend: Backend, viewer: Viewer, school: SchoolPlace, *, is_brief: bool) -> SchoolToday:
+    database, scope = backend.database, scope_of(viewer)
+    changes = database.pages.changes_of_tonight(scope, school)
+    if is_brief:
+        return SchoolToday(school=school, changed=len(changes), is_brief=True)
+    by_ref = {change.ref: change for change in changes}
+    rows = database.pages.roster(scope, school) if changes else []
+    lines = [(row, by_ref[row.ref]) for row in rows if row.ref in by_ref]
+    room = LINES if school.capacity is None else school.capacity
+    waiting = database.cases.worklist(scope, school=(school.district_id, school.school_id), limit=room + 1)
+    shown = lines[:room]
     return SchoolToday(
         school=school,
         lines=shown,
         left_out=len(lines) - len(shown),
         changed=len(changes),
-        is_brief=is_brief,
-        days_late=days_late(school),
+        waiting=lines_of(database, viewer, waiting[:room]),
+        has_more=len(waiting) > room,
+        contacts=database.cases.last_contacts(school.district_id, [row.ref for row, _ in shown]),
+        is_brief=False,
+        days_late=days_late(school, database.pages.school_days(school)),
     )
 
 
-def days_late(school: SchoolPlace) -> int:
-    """Weekdays between the last day that the school entered and the as-of date; 0 where it is not late or not known."""
+def days_late(school: SchoolPlace, school_days: Sequence[date]) -> int:
+    """School days between the last one that the school entered and the as-of date; 0 where it is not late or not known.
+
+    `school_days`: the days of instruction of the year; where the night did not keep them, weekdays are counted.
+    """
     if school.reported_through is None:
         return 0
-    missing = sum(
-        date.fromordinal(day).weekday() < 5
-        for day in range(school.reported_through.toordinal() + 1, school.as_of.toordinal() + 1)
+    days = (
+        date.fromordinal(day) for day in range(school.reported_through.toordinal() + 1, school.as_of.toordinal() + 1)
     )
+    known = frozenset(school_days)
+    missing = sum(day in known if known else day.weekday() < 5 for day in days)
     return missing if missing >= LATE_DAYS else 0

@@ -2,28 +2,55 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import date, datetime
 
 from fastapi import APIRouter, Request, Response
 from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import RedirectResponse
 
-from cis_ews.enums import AuditAction, CaseAction, Role
+from cis_ews.enums import AuditAction, CaseAction, CaseState, Role
 from cis_ews.errors import CaseMovedError, DecisionRefusedError
 from cis_ews.storage.access import Scope
 from cis_ews.storage.cases import CasePerson, Ticket, WorklistLine
 from cis_ews.storage.database import By, Event
 from cis_ews.storage.database.database import Database
 from cis_ews.support import words
-from cis_ews.support.permissions import May, Viewer, check, scope_of
-from cis_ews.support.reviews import Decision, decide
+from cis_ews.support.permissions import May, Viewer, check, roles_at, scope_of
+from cis_ews.support.reviews import Decision, decide, why_not
 from serving.backend import of
-from serving.console.case_view import WORDS, state_now, today
-from serving.console.context import render, viewer_of
+from serving.console.case_view import WORDS, CaseView, Problem, record_seen, state_now, today
+from serving.console.context import as_part, render, viewer_of
 from serving.console.forms import form_of
 from serving.errors import ApiError
 
 routes = APIRouter(include_in_schema=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Line:
+    """A student who waits, as a line tells it. `may`: what can be done about the flag right here.
+
+    `problem`, `kept`: why a form of this line was refused, and what was typed into it.
+    """
+
+    ref: str
+    name: str
+    grade_level: str | None
+    tier: int
+    since: datetime
+    reasons: Sequence[str]
+    strengths: Sequence[str]
+    last_contact: date | None
+    version: int
+    may: frozenset[CaseAction]
+    problem: Problem | None = None
+    kept: Mapping[str, str] = field(default_factory=dict[str, str])
+
+
+IN_A_LINE = (CaseAction.CONTACT, CaseAction.NO_ACTION)
+"""What takes a student off the list without a look at the page: any contact, or a reason why no action is needed."""
 
 
 @routes.get("/worklist")
@@ -31,9 +58,9 @@ def worklist(request: Request) -> Response:
     """Flagged, and nobody has been in touch."""
     database, viewer = of(request).database, viewer_of(request)
     why = check(viewer, May.SEE_STUDENTS)
-    lines = database.cases.worklist(scope_of(viewer))
-    for district in sorted({line.district_id for line in lines}):
-        seen = sum(line.district_id == district for line in lines)
+    found = database.cases.worklist(scope_of(viewer))
+    for district in sorted({line.district_id for line in found}):
+        seen = sum(line.district_id == district for line in found)
         event = Event(
             action=AuditAction.LIST_SEEN,
             why_allowed=why,
@@ -42,13 +69,51 @@ def worklist(request: Request) -> Response:
             detail={"students": seen},
         )
         database.audit.record(event)
-    return render(request, "worklist.html", lines=with_names(database, lines), words=WORDS)
+    return render(request, "worklist.html", lines=lines_of(database, viewer, found), words=WORDS)
 
 
-def with_names(database: Database, lines: tuple[WorklistLine, ...]) -> list[tuple[WorklistLine, CasePerson]]:
-    """The lines beside the names and reasons of their students, for `_worklist.html`."""
-    people = database.cases.people(lines)
-    return [(line, people.get(line.ref, CasePerson(name=""))) for line in lines]
+def lines_of(database: Database, viewer: Viewer, found: Sequence[WorklistLine]) -> list[Line]:
+    """The lines of students who were found within the viewer's scope, with names, reasons and the last contact."""
+    people = database.cases.people(found)
+    contacts = {
+        ref: day
+        for district in {line.district_id for line in found}
+        for ref, day in database.cases.last_contacts(
+            district, [line.ref for line in found if line.district_id == district]
+        ).items()
+    }
+    return [
+        _line(viewer, line, people.get(line.ref, CasePerson(name="")), last_contact=contacts.get(line.ref))
+        for line in found
+    ]
+
+
+def _line(viewer: Viewer, line: WorklistLine, person: CasePerson, *, last_contact: date | None) -> Line:
+    roles = roles_at(viewer, line.district_id, line.school_id, is_own=line.is_own)
+    return Line(
+        ref=line.ref,
+        name=person.name,
+        grade_level=line.grade_level,
+        tier=line.tier,
+        since=line.since,
+        reasons=person.reasons,
+        strengths=person.strengths,
+        last_contact=last_contact,
+        version=line.version,
+        may=frozenset(action for action in IN_A_LINE if why_not(action, CaseState.WAITING, roles=roles) is None),
+    )
+
+
+def render_line(request: Request, view: CaseView, *, status_code: int = 200) -> Response:
+    """The line of a student after a form of it was sent: as it was, with the reason, or what has become of the flag."""
+    database, viewer = of(request).database, viewer_of(request)
+    if view.problem is not None:
+        record_seen(request, view.case)
+    found = database.cases.worklist(scope_of(viewer), ref=view.case.ref)
+    lines = [replace(line, problem=view.problem, kept=view.kept) for line in lines_of(database, viewer, found)]
+    person = database.cases.people([view.case]).get(view.case.ref, CasePerson(name=""))
+    values = {"line": lines[0] if lines else None, "person": person, "view": view, "words": WORDS}
+    return as_part(render(request, "_line.html", status_code=status_code, **values))
 
 
 @routes.get("/tickets")

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
+import os
+from collections.abc import Callable, Generator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
 from tests.lib.chromium import INSTALL, chromium, chromium_path
+from tests.lib.hostile import Hostile, serve_hostile
+from tests.lib.made_up import PICTURES, World, serve_made_up
 from tests.lib.service import Served, serve_two_districts
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Browser
+    from playwright.sync_api import Browser, Page
 
 
 @pytest.fixture(scope="session")
@@ -30,3 +33,31 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Generator[Served]:
     folder: Path = tmp_path_factory.mktemp("browser")
     with serve_two_districts(folder) as served:
         yield served
+
+
+@pytest.fixture(scope="session")
+def world(tmp_path_factory: pytest.TempPathFactory, chrome: Browser) -> Generator[World]:
+    """The made-up district, for all tests that leave no flag stopped; what they record adds up."""
+    assert chrome.is_connected()  # without a Chromium nothing is made
+    with serve_made_up(tmp_path_factory.mktemp("made_up")) as world:
+        yield world
+
+
+@pytest.fixture(scope="session")
+def hostile_world(tmp_path_factory: pytest.TempPathFactory, chrome: Browser) -> Generator[Hostile]:
+    """The district whose every text attacks the pages; what is written in it adds up."""
+    assert chrome.is_connected()
+    with serve_hostile(tmp_path_factory.mktemp("hostile")) as hostile_world:
+        yield hostile_world
+
+
+@pytest.fixture
+def picture() -> Callable[[Page, str], None]:
+    """Keep a picture of a page for the docs, where `make screenshots` asks for pictures; otherwise do nothing."""
+    folder = os.environ.get(PICTURES)
+
+    def take(page: Page, name: str) -> None:
+        if folder:
+            page.screenshot(path=Path(folder) / f"{name}.png", full_page=False, animations="disabled", caret="hide")
+
+    return take

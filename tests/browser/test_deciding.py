@@ -49,7 +49,6 @@ def test_somebody_new_finds_reasons_in_three_clicks_and_decides_in_five(chrome: 
     page.get_by_label("Password").fill(PASSWORD)
     page.get_by_role("button", name="Sign in").click()
     page.wait_for_url("**/today")
-    page.get_by_role("main").get_by_role("link", name="Flagged, and nobody has been in touch").click()
     page.get_by_role("main").get_by_role("link", name="Last-north-004").first.click()
     reasons = page.get_by_role("list").filter(has_text="See the records")
     assert reasons.get_by_role("listitem").count() > 0
@@ -83,6 +82,23 @@ def test_the_second_is_told_in_place_what_the_first_did(chrome: Browser, served:
         page.context.close()
 
 
+def test_lines_of_today_are_cleared_where_they_stand_by_keyboard_alone(chrome: Browser, served: Served) -> None:
+    page = signed_in(chrome, served, EMAIL)
+    lines = page.get_by_role("list", name="Flagged, and nobody has been in touch").get_by_role("listitem")
+    line = lines.filter(has=page.locator(f"a[href='{_address(served, 'north-000')}']"))
+    line.locator("summary", has_text="Record a contact").press("Enter")
+    line.get_by_label("With whom").press("T")  # Talked with the student
+    line.get_by_label("Note").fill("Will come on Tuesday")
+    line.get_by_label("Note").press("Tab")
+    page.keyboard.press("Enter")
+    page.locator("[data-told]:focus", has_text="Somebody has been in touch").wait_for()
+    assert page.url.endswith("/today")
+    page.reload()
+    page.get_by_role("heading", name="Today").wait_for()
+    assert line.count() == 0
+    page.context.close()
+
+
 def test_whoever_was_signed_out_meanwhile_comes_to_the_sign_in_form(chrome: Browser, served: Served) -> None:
     page = signed_in(chrome, served, EMAIL)
     page.goto(_address(served, "north-000"))
@@ -94,12 +110,12 @@ def test_whoever_was_signed_out_meanwhile_comes_to_the_sign_in_form(chrome: Brow
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("size", [WIDE, NARROW], ids=["wide", "narrow"])
-def test_axe_finds_nothing_on_the_page_of_a_student(
+def test_axe_finds_nothing_where_one_decides(
     chrome: Browser, served: Served, scheme: str, size: dict[str, int]
 ) -> None:
     page = signed_in(chrome, served, EMAIL, color_scheme=scheme, viewport=size)
-    for student in ("north-000", "north-001"):
-        page.goto(_address(served, student))
+    for address in (_address(served, "north-000"), _address(served, "north-001"), "/today"):
+        page.goto(address)
         page.evaluate("document.querySelectorAll('details').forEach((one) => { one.open = true })")
         assert faults(page) == []
         assert page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth") <= 0

@@ -14,22 +14,21 @@ from cis_ews.enums import Role
 from cis_ews.storage.access import Grant
 from serving.console.case_view import today
 from tests.lib.districts import LAKEVIEW
-from tests.lib.pages import NARROW, WIDE, faults, signed_in
+from tests.lib.pages import signed_in
 from tests.lib.people import add_person
 from tests.lib.service import Served
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
 
-EMAIL, STEWARD = "ana@example.org", "steward@example.org"
+EMAIL = "ana@example.org"
 SECONDS_A_STUDENT = 0.3
 
 
 @pytest.fixture(scope="module", autouse=True)
 def people(served: Served) -> None:
-    """A coordinator of the school `north`, and a data steward."""
+    """A coordinator of the school `north`."""
     add_person(served.database, EMAIL, Grant(Role.COORDINATOR, LAKEVIEW, "north"))
-    add_person(served.database, STEWARD, Grant(Role.DATA_STEWARD, LAKEVIEW))
 
 
 @pytest.fixture
@@ -85,8 +84,7 @@ def test_a_meeting_from_the_first_student_to_the_recap(page: Page, tmp_path: Pat
     page.emulate_media(media="print")
     assert not page.locator(".account").is_visible()
     assert page.get_by_text("Rides the bus").is_visible()
-    printed = page.pdf(path=tmp_path / "recap.pdf", format="Letter")
-    assert printed.count(b"/Type /Page\n") + printed.count(b"/Type /Page ") in (0, 1)  # 0: in a compressed stream
+    page.pdf(path=tmp_path / "recap.pdf", format="Letter")
 
 
 def test_a_student_of_a_meeting_is_there_in_no_time(page: Page) -> None:
@@ -101,29 +99,6 @@ def test_a_student_of_a_meeting_is_there_in_no_time(page: Page) -> None:
         page.wait_for_url("**/2" if forth else "**/1", wait_until="domcontentloaded")
         seconds.append(time.perf_counter() - begun)
     assert statistics.median(seconds) < SECONDS_A_STUDENT
-
-
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("size", [WIDE, NARROW], ids=["wide", "narrow"])
-def test_axe_finds_nothing(chrome: Browser, served: Served, scheme: str, size: dict[str, int]) -> None:
-    ref = next(row["ref"] for row in served.scores(LAKEVIEW) if row["student_id"] == "north-004")
-    page = signed_in(chrome, served, EMAIL, color_scheme=scheme, viewport=size)
-    page.goto("/meetings")
-    page.get_by_role("button", name="Begin a meeting").click()
-    page.wait_for_url("**/1")
-    meeting = page.url
-    recap = meeting.removesuffix("/1") + "/recap"
-    for address in ("/worklist", f"/students/{ref}", "/meetings", meeting, recap, "/account"):
-        page.goto(address)
-        page.evaluate("document.querySelectorAll('details').forEach((one) => { one.open = true })")
-        assert faults(page) == [], address.partition("?")[0]
-        wide = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
-        assert wide <= 0, address
-    page.context.close()
-    steward = signed_in(chrome, served, STEWARD, color_scheme=scheme, viewport=size)
-    steward.goto("/tickets")
-    assert faults(steward) == []
-    steward.context.close()
 
 
 def test_without_javascript(chrome: Browser, served: Served) -> None:

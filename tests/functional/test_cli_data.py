@@ -1,4 +1,4 @@
-"""The verbs about school data: synthesize, check, indicators."""
+"""The verbs about school data: synthesize, indicators."""
 
 from __future__ import annotations
 
@@ -9,9 +9,8 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from tests.lib.command import command, process
+from tests.lib.command import command
 from tests.lib.extracts import AS_OF, STUDENTS, small_district, write_extract
-from tests.lib.oneroster import package_of, write_package
 
 
 @pytest.fixture
@@ -46,66 +45,6 @@ def test_a_state_decides_some_options_itself(tmp_path: Path) -> None:
     assert done.code == 2
     assert "A state decides --files, --summaries itself" in done.err
     assert not (tmp_path / "out").exists()
-
-
-def test_check_shows_tables_coverage_and_freshness(extract: Path) -> None:
-    done = command("check", extract)
-    assert done.code == 0
-    for words in ("No row was rejected", "What the source can speak of", f"Freshness as of {AS_OF}", "north"):
-        assert words in done.out
-    assert max(len(line.rstrip()) for line in done.out.splitlines()) <= 80
-
-
-def test_check_counts_rejections_by_rule_with_their_places(extract: Path, tmp_path: Path) -> None:
-    rows = (extract / "attendance_events.csv").read_text(encoding="utf-8").splitlines()
-    rows[2] = rows[2].replace("unexcused", "sleeping")
-    (extract / "attendance_events.csv").write_text("\n".join(rows) + "\n", encoding="utf-8")
-    done = command("check", extract, "--json", "--rejections", tmp_path / "rejections.csv")
-    assert done.event("tables")["rejections"] == [
-        {"table": "attendance_events", "rule": "unknown_code", "column": "status", "rows": 1, "first": "3"}
-    ]
-    assert pl.read_csv(tmp_path / "rejections.csv").row(0) == (
-        "attendance_events",
-        "attendance_events.csv",
-        3,
-        "unknown_code",
-        "status",
-    )
-    assert "sleeping" not in done.out
-
-
-def test_check_measures_freshness_in_school_days(extract: Path) -> None:
-    done = command("check", extract, "--as-of", "2026-03-04", "--json")
-    schools = done.event("coverage")["schools"]
-    assert schools[0] == {"school_id": "north", "reported_through": AS_OF, "school_days_behind": 3}
-    assert done.event("coverage")["rows_after_as_of"][0]["table"] == "attendance_events"
-
-
-def test_check_refuses_data_with_code_3_and_counts_by_rule(extract: Path) -> None:
-    students = pl.read_csv(extract / "students.csv", infer_schema=False).with_columns(birth_date=pl.lit("May"))
-    students.write_csv(extract / "students.csv")
-    done = process("check", extract)
-    assert done.code == 3
-    assert "unreadable_date (birth_date)" in done.err
-    assert "What to do:" in done.err
-    assert "Traceback" not in done.err
-    as_json = command("check", extract, "--json")
-    assert as_json.error["code"] == "data_tolerance"
-    assert as_json.error["details"]["by_rule"] == {"unreadable_date (birth_date)": STUDENTS}
-
-
-def test_a_refused_check_names_file_and_row_and_writes_every_rejection(tmp_path: Path) -> None:
-    package = package_of(small_district())
-    package["enrollments"] = package["enrollments"].with_columns(beginDate=pl.lit("9/03/25"))
-    folder, out = write_package(tmp_path / "package", package), tmp_path / "rejections.csv"
-    done = command("check", folder, "--format", "oneroster", "--rejections", out)
-    assert done.code == 3
-    assert "24  unreadable_date (beginDate): enrollments.csv:2, enrollments.csv:3, enrollments.csv:4" in done.err
-    assert "`tolerance` under [source] in the settings" in done.err
-    assert str(out) in done.out
-    written = pl.read_csv(out).filter(pl.col("rule") == "unreadable_date")
-    assert (written.height, written["file"].unique().to_list()) == (24, ["enrollments.csv"])
-    assert "9/03/25" not in done.err + done.out + out.read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize("suffix", ["csv", "parquet"])

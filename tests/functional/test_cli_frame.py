@@ -118,12 +118,13 @@ def test_a_fault_shows_an_id_and_logs_frames_without_words(
 ) -> None:
     monkeypatch.setenv("CIS_EWS_LOG__FILE", str(tmp_path / "log.jsonl"))
     monkeypatch.setattr(data, "read_source", _failing(kind))
-    done = command("check", tmp_path, *(["--json"] if as_json else []))
+    line = ["indicators", tmp_path, "--as-of", "2026-02-27", "--out", tmp_path / "indicators.csv"]
+    done = command(*line, *(["--json"] if as_json else []))
     assert done.code == 1
-    line = json.loads((tmp_path / "log.jsonl").read_text(encoding="utf-8").splitlines()[-1])
-    assert line["error_id"] in done.err
-    assert line["error_type"] == kind.__name__
-    assert line["frames"][0].endswith("_fail")
+    logged = json.loads((tmp_path / "log.jsonl").read_text(encoding="utf-8").splitlines()[-1])
+    assert logged["error_id"] in done.err
+    assert logged["error_type"] == kind.__name__
+    assert logged["frames"][0].endswith("_fail")
     assert "Traceback" not in done.err
     assert "JANE" not in done.err + done.out + (tmp_path / "log.jsonl").read_text(encoding="utf-8")
 
@@ -133,7 +134,7 @@ def test_an_interrupt_ends_with_exit_code_130(monkeypatch: pytest.MonkeyPatch, t
         raise KeyboardInterrupt
 
     monkeypatch.setattr(data, "read_source", interrupted)
-    assert run(["check", str(tmp_path)]) == 130
+    assert run(["indicators", str(tmp_path), "--as-of", "2026-02-27", "--out", "indicators.csv"]) == 130
 
 
 def test_a_reader_that_goes_away_is_no_fault(tmp_path: Path) -> None:

@@ -125,6 +125,58 @@ def test_a_refused_form_shows_nothing_that_the_audit_does_not_know_of(served: Se
     assert (after.number, after.action, after.ref) == (before.number + 1, AuditAction.STUDENT_SEEN, ref)
 
 
+LINE = re.compile(r'<li class="card" hx-target.*?</li>\s*(?=<li class="card" hx-target|</ol>)', re.DOTALL)
+
+
+def line_of(page: str, ref: str) -> str:
+    """The line of a student who waits, or nothing."""
+    return next((line for line in LINE.findall(page) if f'href="/students/{ref}"' in line), "")
+
+
+@pytest.mark.parametrize(("student", "action"), [("south-008", "contact"), ("south-004", "no_action")])
+def test_a_line_of_today_is_cleared_where_it_stands(served: Served, student: str, action: str) -> None:
+    ref = ref_of(served, student)
+    browser = somebody(served, school="south")
+    decide(browser, ref, "reopen", reason="Looks different now")  # where another test has decided
+    assert "no contact yet" in line_of(browser.get("/today").text, ref)
+    assert line_of(browser.get("/worklist").text, ref)
+    old = {"version": version_in(line_of(browser.get("/today").text, ref)), "csrf": browser.token("/today")}
+    sent = {**old, "action": action, "line": "today", "contact": "family", "reason": ""}
+    if action == "no_action":
+        refused = browser.post(f"/students/{ref}/decisions", headers={"HX-Request": "true"}, **sent)
+        assert refused.status == 422
+        assert "Write a reason" in line_of(refused.text + "</ol>", ref)
+        sent["reason"] = "Away with the family"
+    done = browser.post(f"/students/{ref}/decisions", headers={"HX-Request": "true"}, **sent)
+    assert (done.status, done.headers["x-part"]) == (200, "true")
+    assert done.text.lstrip().startswith("<li")
+    assert {"contact": "Somebody has been in touch", "no_action": "No action needed"}[action] in done.text
+    for page in ("/today", "/worklist"):
+        assert line_of(browser.get(page).text, ref) == ""
+    second = browser.post(f"/students/{ref}/decisions", headers={"HX-Request": "true"}, **{**sent, "reason": "Mine"})
+    assert second.status == 409
+    assert "<q>Mine</q>" in second.text
+
+
+def test_without_scripts_a_line_leads_back_to_the_page_that_it_is_on(served: Served) -> None:
+    browser, ref = somebody(served), ref_of(served, "north-008")
+    for page in ("today", "worklist", "https://evil.example"):
+        fields = {"version": version(browser, ref), "action": "contact", "contact": "staff", "line": page}
+        answer = browser.send("/account", f"/students/{ref}/decisions", **fields)
+        back = f"/students/{ref}#case" if ":" in page else f"/{page}"
+        assert (answer.status, answer.headers["location"]) == (303, back)
+
+
+def test_a_line_offers_what_the_role_may_do(served: Served) -> None:
+    offered = {Role.COORDINATOR: {"contact", "no_action"}, Role.SCHOOL_STAFF: {"contact"}, Role.DISTRICT_MANAGER: set()}
+    ref = ref_of(served, "north-004")
+    for role, actions in offered.items():
+        browser = somebody(served, role, school=None if role is Role.DISTRICT_MANAGER else "north")
+        line = line_of(browser.get("/today").text, ref)
+        assert "no contact yet" in line
+        assert set(re.findall(r'name="action" value="(\w+)"', line)) == actions
+
+
 def test_a_contact_takes_a_student_off_the_worklist(served: Served) -> None:
     browser, ref = somebody(served), ref_of(served, "north-004")
     assert f'href="{page_of(ref)}"' in browser.get("/worklist").text

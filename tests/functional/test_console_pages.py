@@ -43,15 +43,25 @@ def _student(browser: Browser, filters: str = "?tier=3&tier=2") -> str:
     return found[0]
 
 
-def test_from_today_a_student_is_three_clicks_away(coordinator: Browser) -> None:
+def test_from_today_a_student_is_a_click_away(coordinator: Browser) -> None:
     today = coordinator.get("/today").text
-    school = SCHOOL.search(today)
-    assert school is not None
-    student = STUDENT.search(coordinator.get(school[0]).text)
+    assert "Flagged, and nobody has been in touch" in today
+    assert "nobody has recorded a contact or a decision" in today  # the rule
+    student = STUDENT.search(today)
     assert student is not None
     page = coordinator.get(student[0])
     assert page.status == 200
     assert "site coordinator of this school" in page.text
+
+
+def test_today_says_how_old_it_is_and_who_decided(served: Served, coordinator: Browser) -> None:
+    """The night is of a February that is long past, and by rules; the school `south` has not entered two weeks."""
+    today = coordinator.get("/today").text
+    assert re.search(r"This list is \d{2,} days old: no later night has been run.", today)
+    assert "Decided by: Published rules; no trained model was used." in today
+    assert "school days behind" not in today
+    of_district = unescape(_browser(served, Role.DISTRICT_MANAGER).get("/today").text)
+    assert "This school's absences are 11 school days behind." in of_district
 
 
 def test_the_records_behind_a_reason_are_on_the_page(coordinator: Browser) -> None:

@@ -16,8 +16,9 @@ from cis_ews.scoring import score_night
 from cis_ews.settings import ModelSettings, NamedSourceSettings, PolicySettings, Settings
 from cis_ews.storage.database import Database, Job
 from cis_ews.storage.store import RunStore
-from cis_ews.wording import BY_RULES, decided_by, model_notices
+from cis_ews.wording import BY_RULES, DEMONSTRATION, decided_by, model_notices
 from serving.backend import Backend
+from serving.console.notices import night_told
 from serving.jobs import KIND, WITHHELD, run_night
 from serving.missing import MissingSchools, missing_schools
 from tests.lib.districts import AS_OF, HARBOR, LAKEVIEW, write_extract
@@ -99,6 +100,10 @@ def test_a_night_uses_the_model_of_the_settings_and_says_so(backend: Backend, tm
     assert decided_by(model).startswith("A trained model (model-")
     assert "published rules beside it" in decided_by(model)
     assert any("For demonstration only" in notice for notice in model_notices(model))
+    told = night_told(asked, LAKEVIEW, own=(), today=run.as_of)
+    assert told is not None
+    assert [notice.message for notice in told.notices] == [DEMONSTRATION]
+    assert told.decided.values == {"version": run.model_version}
 
 
 def test_a_night_by_rules_says_that_no_model_is_trained(backend: Backend) -> None:
@@ -135,6 +140,18 @@ def test_a_school_that_is_missing_from_a_night_is_found(backend: Backend) -> Non
     scored(27)
     assert _missing(backend, LAKEVIEW) == MissingSchools(names={"south": "South School"}, had_on=date(2026, 2, 26))
     assert _missing(backend, HARBOR) is None
+    told = night_told(backend, LAKEVIEW, own={"north"}, today=date(2026, 2, 28))
+    assert told is not None
+    assert [(notice.values, notice.days) for notice in told.notices] == [
+        ({"names": "South School"}, {"day": date(2026, 2, 26)})
+    ]
+    of_south = night_told(backend, LAKEVIEW, own={"south"}, today=date(2026, 3, 10))
+    assert of_south is not None
+    assert [notice.values for notice in of_south.notices] == [{"days": 11}, {"name": "South School"}]
+    elsewhere = night_told(backend, HARBOR, own=(), today=date(2026, 2, 28))
+    assert elsewhere is not None
+    assert elsewhere.notices == ()
+    assert night_told(backend, "nowhere", own=(), today=date(2026, 2, 28)) is None
 
 
 def _missing(backend: Backend, district: str) -> MissingSchools | None:

@@ -17,7 +17,7 @@ import time
 import urllib.error
 import urllib.parse
 import urllib.request
-from collections.abc import Generator, Mapping
+from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import date
@@ -156,8 +156,8 @@ def _kill(family: list[psutil.Process]) -> None:
     psutil.wait_procs(family, STOP_SECONDS)
 
 
-def start(folder: Path, *, settings: str, port: int | None = None) -> Service:
-    """Start the service with a settings file in `folder`, without waiting for it."""
+def start(folder: Path, *, settings: str, port: int | None = None, before: Sequence[str] = ()) -> Service:
+    """Start the service with a settings file in `folder`, without waiting for it; `before`: its command's prefix."""
     folder.mkdir(parents=True, exist_ok=True)
     chosen = port or free_port()
     config, log = folder / "cis_ews.toml", folder / f"service-{chosen}.log"
@@ -171,6 +171,7 @@ def start(folder: Path, *, settings: str, port: int | None = None) -> Service:
         "PYTHONUNBUFFERED": "1",
     }
     command = [
+        *before,
         Path(sys.executable).with_name("bentoml"),
         "serve",
         "serving.service:EarlyWarning",
@@ -196,9 +197,9 @@ def _end_with_the_tests() -> None:
 
 
 @contextmanager
-def serving(folder: Path, *, settings: str, port: int | None = None) -> Generator[Service]:
+def serving(folder: Path, *, settings: str, port: int | None = None, before: Sequence[str] = ()) -> Generator[Service]:
     """A service that is ready, until the end of the block."""
-    service = start(folder, settings=settings, port=port)
+    service = start(folder, settings=settings, port=port, before=before)
     try:
         _wait_until_ready(service)
         yield service

@@ -11,6 +11,7 @@ from cis_ews.storage.pages import RosterRow, SchoolPlace, StudentPage
 from serving.console.charts import absence_trend, year_calendar
 from serving.console.roster import among, barriers, chosen_of, histograms, query_of
 from serving.console.students import told
+from serving.console.today import days_late
 
 MONDAY = date(2026, 1, 5)
 WEEKS = [MONDAY + timedelta(days=7 * week + day) for week in range(4) for day in range(5)]
@@ -84,8 +85,8 @@ def test_an_address_says_the_same_choice_in_one_way() -> None:
     assert (bar.is_on, bar.address) == (True, "?")
 
 
-def _student(*, reported_through: date | None, entered: date) -> StudentPage:
-    school = SchoolPlace(
+def _school(*, reported_through: date | None) -> SchoolPlace:
+    return SchoolPlace(
         district_id="d1",
         school_id="north",
         name="North",
@@ -97,16 +98,35 @@ def _student(*, reported_through: date | None, entered: date) -> StudentPage:
         published_at=datetime(2026, 1, 30, tzinfo=UTC),
         ref="0" * 32,
     )
+
+
+def _student(*, reported_through: date | None, entered: date) -> StudentPage:
     spell = {"school_id": "north", "entry_date": entered, "exit_date": None}
     return StudentPage(
         row=_row("a"),
-        school=school,
+        school=_school(reported_through=reported_through),
         records={"enrollments": [spell], "attendance_events": [_event(WEEKS[12])]},
         history=[],
         school_days=WEEKS,
         schools={"north": "North"},
         first_night=WEEKS[0],
     )
+
+
+@pytest.mark.parametrize(
+    ("reported_through", "school_days", "late"),
+    [
+        (None, WEEKS, 0),
+        (WEEKS[14], WEEKS, 0),  # four school days
+        (WEEKS[9], WEEKS, 9),
+        (WEEKS[9], [*WEEKS[:10], *WEEKS[15:]], 0),  # a week of holidays, and four days
+        (WEEKS[9], [], 9),  # not known: weekdays
+    ],
+)
+def test_a_school_is_late_by_school_days_and_not_by_holidays(
+    reported_through: date | None, school_days: list[date], late: int
+) -> None:
+    assert days_late(_school(reported_through=reported_through), school_days) == late
 
 
 @pytest.mark.parametrize(

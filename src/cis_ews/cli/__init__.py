@@ -13,7 +13,20 @@ from typing import Annotated
 
 import typer
 
-from cis_ews.cli import audit, changes, data, failures, fetching, monitoring, night, people, stores, students
+from cis_ews.cli import (
+    audit,
+    changes,
+    check,
+    data,
+    failures,
+    fetching,
+    mapping,
+    monitoring,
+    night,
+    people,
+    stores,
+    students,
+)
 from cis_ews.cli.session import Start
 
 app = typer.Typer(
@@ -61,7 +74,8 @@ def start(
 
 
 app.command()(data.synthesize)
-app.command()(data.check)
+app.command("map")(mapping.map_source)
+app.command()(check.check)
 app.command()(data.indicators)
 app.command()(night.score)
 app.command()(night.flags)

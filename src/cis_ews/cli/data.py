@@ -1,4 +1,4 @@
-"""Verbs about school data: make some up, check an extract, measure indicators."""
+"""Verbs about school data: make some up, measure indicators."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from typing import Annotated, Literal
 
 import typer
 
-from cis_ews.cli.options import AsOf, Format, Json, OptionalAsOf, Source, Store, parse_day
-from cis_ews.cli.session import Session, begin, read_source
-from cis_ews.cli.show import show_coverage, show_rejections
-from cis_ews.errors import ConfigError, DataError, ToleranceError
+from cis_ews.cli.options import AsOf, Format, Json, Source, parse_day
+from cis_ews.cli.session import begin, read_source
+from cis_ews.cli.show import show_rejections
+from cis_ews.errors import ConfigError
 from cis_ews.wording import counted
 
 
@@ -106,88 +106,6 @@ def _is_given(context: typer.Context, name: str) -> bool:
     """Whether an option stands on the command line."""
     source = context.get_parameter_source(name)
     return source is not None and source.name == "COMMANDLINE"
-
-
-def check(
-    context: typer.Context,
-    source: Source,
-    *,
-    source_format: Format = None,
-    as_of: OptionalAsOf = None,
-    rejections: Annotated[
-        Path | None,
-        typer.Option(
-            "--rejections",
-            metavar="FILE",
-            help="Also write every rejection (table, file, row, rule, column) as CSV.",
-            show_default=False,
-        ),
-    ] = None,
-    state: Annotated[
-        bool, typer.Option("--state", help="Compare the kept state of a store with SOURCE, a whole extract.")
-    ] = False,
-    store: Store = None,
-    as_json: Json = False,
-) -> None:
-    """Say whether an extract can be used, what was rejected and why.
-
-    Shows rows by table, rejections by rule with the first places, what the
-    source can speak of (attendance, behavior, coursework), and the last day
-    each school reported. Nothing is written, nothing is scored. Without
-    --as-of, freshness is measured on the last day that any school reported.
-
-    Examples:
-
-        cis-ews check extract
-
-        cis-ews check sis.zip --format configs/readers/contoso.toml
-
-        cis-ews check extract --state --store night
-    """
-    if state:
-        _check_state(begin(context, as_json=as_json), source, store)
-        return
-    from cis_ews.cli.summaries import write_table
-
-    session = begin(context, as_json=as_json)
-    try:
-        school_data = read_source(session, source, source_format, as_of=as_of)
-    except ToleranceError as error:
-        if rejections is not None and error.rejections is not None:
-            write_table(error.rejections, rejections)
-            session.terminal.place("Every rejection lies in", rejections)
-        raise
-    show_rejections(session.terminal, school_data)
-    show_coverage(session.terminal, school_data, as_of)
-    if rejections is not None:
-        write_table(school_data.rejections, rejections)
-        session.terminal.say()
-        session.terminal.place("Every rejection lies in", rejections)
-
-
-def _check_state(session: Session, source: Path, store: Path | None) -> None:
-    """Compare a store's state with a whole extract. Raises DataError where they differ."""
-    from cis_ews.engines.local import LocalEngine
-    from cis_ews.night.extract import Crew
-    from cis_ews.night.parts import STUDENTS_A_PART
-    from cis_ews.night.state_check import compare_state
-    from cis_ews.progress import Stopwatch
-
-    runs = session.existing_store(store)
-    with LocalEngine() as engine:
-        crew = Crew(engine, students_a_part=STUDENTS_A_PART, watch=Stopwatch(session.terminal))
-        found = compare_state(source, runs=runs, crew=crew)
-    rows = found.rows.to_dicts()
-    columns = ["table", "school", "missing", "extra", "different"]
-    session.terminal.table("Rows of the kept state, beside the extract", columns, [list(row.values()) for row in rows])
-    session.terminal.record("state", same=found.is_same, rows=rows, checked_otherwise=list(found.checks))
-    if not found.is_same:
-        raise DataError(
-            f"the kept state is not what the extract says: rows differ in {len(rows)} tables and schools, and other "
-            f"rows are rejected in {counted(len(found.checks), 'table')}",
-            hint="load the whole extract with --keep-state",
-        )
-    session.terminal.say("The kept state is what the extract says.")
 
 
 def indicators(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
-from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +12,6 @@ from cis_ews.cli import summaries
 from cis_ews.cli.changes import show_changes
 from cis_ews.cli.terminal import Terminal
 from cis_ews.enums import Direction, Domain, RuleStatus
-from cis_ews.schema.freshness import notes_of_the_day, schools_in_use
 from cis_ews.wording import counted, decided_by, model_notices
 
 if TYPE_CHECKING:
@@ -46,32 +44,13 @@ def show_rejections(terminal: Terminal, school_data: SchoolData) -> None:
     terminal.record("tables", tables=tables, rejections=by_rule)
 
 
-def show_coverage(terminal: Terminal, school_data: SchoolData, as_of: date | None) -> None:
-    """What the source can speak of, how fresh each school is, and what was assumed."""
-    coverage, day = school_data.coverage, as_of or summaries.newest_day(school_data)
-    _show_domains(terminal, coverage.to_dict())
-    schools = summaries.freshness(school_data, day)
-    terminal.table(f"Freshness as of {day}", ["school", "reported through", "school days behind"], _values(schools))
-    if not coverage.reporting_known:
-        terminal.item("The source does not say through which day it reports: its last recorded day stands for it.")
-    later = summaries.counted(school_data.rows_after(day))
-    terminal.table(f"Rows dated after {day} (ignored by a night as of that day)", ["table", "rows"], _values(later))
-    _say_notes(terminal, [*coverage.notes, *_notes_of_the_day(school_data, day)])
-    terminal.record("coverage", as_of=day, coverage=coverage.to_dict(), schools=schools, rows_after_as_of=later)
-
-
-def _notes_of_the_day(school_data: SchoolData, day: date) -> list[str]:
-    in_use = schools_in_use(school_data.enrollments, day)
-    return notes_of_the_day(school_data.calendar_days, day, schools=in_use)
-
-
 def show_night(terminal: Terminal, night: ScoreRun) -> None:
     """Who was scored and who was not, what was rejected, the tiers by school, and where the run lies."""
     flow = [(step["name"], step["before"], step["excluded"], step["after"]) for step in night.cohort_flow]
     terminal.table("Cohort flow", ["step", "before", "excluded", "after"], flow)
     rejections = _show_rules(terminal, night.rejections)
-    _show_domains(terminal, night.coverage)
-    _say_notes(terminal, night.coverage["notes"])
+    show_domains(terminal, night.coverage)
+    say_notes(terminal, night.coverage["notes"])
     schools = summaries.tiers_by_school(night.scores)
     shown = [*schools, summaries.totals(schools, "all schools")] if schools else []
     rows = [(row["school_id"], *(row[name] for name in TIERS)) for row in shown]
@@ -119,8 +98,8 @@ def show_loaded(terminal: Terminal, loaded: LoadReport | None) -> None:
     terminal.table("Rejected rows of this extract", ["table", "rule", "column", "rows", "first"], _values(places))
     if loaded.was_loaded:
         terminal.item("This extract was the last one loaded: the state stays as it is.")
-    _say_notes(terminal, [f"{table}: {counted(torn, 'row')} torn" for table, torn in loaded.torn.items()])
-    _say_notes(terminal, loaded.notes)
+    say_notes(terminal, [f"{table}: {counted(torn, 'row')} torn" for table, torn in loaded.torn.items()])
+    say_notes(terminal, loaded.notes)
     terminal.record(
         "loaded",
         how=loaded.how,
@@ -275,7 +254,7 @@ def show_student(terminal: Terminal, score: Mapping[str, Any], *, reasons: pl.Da
     terminal.record("student", **score, reasons=listed, abstaining=dict(silent))
 
 
-def _show_domains(terminal: Terminal, coverage: Mapping[str, Any]) -> None:
+def show_domains(terminal: Terminal, coverage: Mapping[str, Any]) -> None:
     """What a coverage statement says of each domain."""
     domains = {domain.value: coverage[domain] for domain in (Domain.ATTENDANCE, Domain.BEHAVIOR, Domain.COURSEWORK)}
     rows = [(name, *(stated[key] for key in ("level", "rows", "first", "last"))) for name, stated in domains.items()]
@@ -300,7 +279,7 @@ def _rule(row: Mapping[str, Any]) -> str:
     return f"{row['rule']} ({column})" if column and "," not in column else row["rule"]
 
 
-def _say_notes(terminal: Terminal, notes: Iterable[str]) -> None:
+def say_notes(terminal: Terminal, notes: Iterable[str]) -> None:
     listed = list(notes)
     if listed:
         terminal.say("\nNotes")

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Mapping, Sequence
-from datetime import date
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -46,41 +45,6 @@ def rejections_by_rule(rejections: pl.DataFrame) -> Rows:
         first=pl.col("row_number").head(PLACES_SHOWN).cast(pl.String).str.join(", "),
     )
     return grouped.select("table", "rule", "column", "rows", "first").to_dicts()
-
-
-def freshness(school_data: SchoolData, as_of: date) -> Rows:
-    """One row a school: the last day it reported, and the school days since, up to the as-of date."""
-    reported = pl.DataFrame(
-        list(school_data.coverage.last_reported.items()),
-        schema={"school_id": pl.String, "reported_through": pl.Date},
-        orient="row",
-    )
-    days = school_data.calendar_days.filter(pl.col("is_instructional"), pl.col("date") <= as_of)
-    behind = (
-        days.join(reported, on="school_id")
-        .filter(pl.col("date") > pl.col("reported_through"))
-        .group_by("school_id")
-        .agg(school_days_behind=pl.len())
-    )
-    return (
-        school_data.schools.select("school_id")
-        .join(reported, on="school_id", how="left")
-        .join(behind, on="school_id", how="left")
-        .with_columns(
-            school_days_behind=pl.when(pl.col("reported_through").is_not_null()).then(
-                pl.col("school_days_behind").fill_null(0)
-            )
-        )
-        .sort("school_id")
-        .to_dicts()
-    )
-
-
-def newest_day(school_data: SchoolData) -> date:
-    """The last day that any school reported; where none did, the last calendar day."""
-    reported = school_data.coverage.last_reported.values()
-    days: list[date] = school_data.calendar_days["date"].sort().tail(1).to_list()
-    return max(reported, default=days[0])
 
 
 def tiers_by_school(scores: pl.DataFrame) -> Rows:
@@ -153,11 +117,6 @@ def totals(rows: Rows, label: str) -> dict[str, Any]:
     return {name: label, **{column: sum(row[column] for row in rows) for column in columns}}
 
 
-def counted(found: Mapping[str, int]) -> Rows:
-    """Pairs of a name and a count as rows."""
-    return [{"table": name, "rows": count} for name, count in sorted(found.items())]
-
-
 def write_table(frame: pl.DataFrame, path: Path) -> None:
     """Write a table whole or not at all, as the suffix of its path says; CSV is safe for spreadsheets.
 
@@ -172,6 +131,12 @@ def write_table(frame: pl.DataFrame, path: Path) -> None:
         content = io.BytesIO()
         writer(content)
         beside.write_bytes(content.getbuffer())
+
+
+def write_text(text: str, path: Path) -> None:
+    """Write a text whole or not at all. Raises StorageError."""
+    with disk_errors(path, "write"), written_beside(path) as beside:
+        beside.write_bytes(text.encode())
 
 
 def _rejected_rows(rejections: pl.DataFrame) -> pl.DataFrame:

@@ -32,7 +32,7 @@ READERS: Mapping[str, Reader] = {
     "oneroster": read_oneroster,
     "cedars": read_cedars,
     "edfi": read_edfi,
-    COMBINE: lambda path, options: read_combined(path, options, read=_read_draft),
+    COMBINE: lambda path, options: read_combined(path, options, read=read_draft),
 }
 WITH_CHOICES: Mapping[str, Callable[[Path], Reader]] = {
     "edfi": lambda toml: lambda path, options: read_edfi(path, options, load_edfi(toml)),
@@ -66,7 +66,7 @@ def read_school_data(
     """
     options = ReadOptions(tolerance=tolerance, as_of=as_of, limits=limits or ReadLimits(), progress=progress)
     with unchanged(Path(path)):
-        return _reader(format)(Path(path), options).checked(options)
+        return read_draft(format, Path(path), options).checked(options)
 
 
 def files_of_source(path: Path, format: str, limits: ReadLimits) -> dict[str, Entry]:  # noqa: A002
@@ -74,7 +74,8 @@ def files_of_source(path: Path, format: str, limits: ReadLimits) -> dict[str, En
     return files_of_combination(path, limits) if format == COMBINE else files_below(path, limits)
 
 
-def _read_draft(format: str, path: Path, options: ReadOptions) -> Draft:  # noqa: A002
+def read_draft(format: str, path: Path, options: ReadOptions) -> Draft:  # noqa: A002
+    """What a reader makes of a source before the contract is asked. Raises as `read_school_data`."""
     return _reader(format)(path, options)
 
 

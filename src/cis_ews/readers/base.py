@@ -20,6 +20,8 @@ from cis_ews.schema.school_data import SourceFile
 from cis_ews.wording import counted
 
 RAGGED = "ragged_row"
+TEXT_SUFFIXES = (".csv", ".csv.gz", ".txt", ".tsv", ".tab")
+"""Of delimited text; the plain format has the first two alone, others are read where a mapping names them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,7 +66,7 @@ def read_file(
     """One file by its suffix. `encoding` and the following: as `read_delimited` has them."""
     if entry.suffix == ".parquet":
         return read_parquet(entry, known_columns=known_columns, limits=limits)
-    if entry.suffix in (".csv", ".csv.gz"):
+    if entry.name.lower().endswith(TEXT_SUFFIXES):
         return read_delimited(
             entry,
             known_columns=known_columns,

@@ -10,7 +10,7 @@ from pathlib import Path, PurePosixPath
 import polars as pl
 
 from cis_ews.errors import ReadError, SchemaError
-from cis_ews.readers.base import RAGGED, ReadOptions, columns_of, ragged_rows
+from cis_ews.readers.base import RAGGED, TEXT_SUFFIXES, ReadOptions, columns_of, ragged_rows
 from cis_ews.readers.cedars_config import CedarsConfig
 from cis_ews.readers.cedars_fields import (
     COLUMNS,
@@ -31,7 +31,7 @@ from cis_ews.wording import counted
 IDS = ("student", "ssid", "course", "incident")  # whose spaces are part of the cell, as in every id
 BESIDE = ("calendar_days", "reporting")
 """Tables of the plain folder format that may lie beside the files, for what CEDARS cannot say."""
-SUFFIXES = (".txt", ".tsv", ".tab", ".csv", ".csv.gz")
+SUFFIXES = TEXT_SUFFIXES
 NEEDED = ("B", "C")
 STUDENT = {"district": "student", "ssid": "ssid"}
 

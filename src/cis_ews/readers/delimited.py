@@ -154,11 +154,8 @@ def read_headings(
 
 
 def _header(name: str, head: bytes, *, known_columns: Collection[str], delimiter: str | None) -> _Header:
-    lines = head.lstrip(b"\r\n")[:HEADER_BYTES].splitlines()
-    if not lines or not lines[0].strip():
-        raise ReadError(f"{name}: the file is empty", hint="export it again", file=name)
-    line = lines[0].decode("utf-8", errors="replace")
-    candidates = [_Header(_split(line, each), each) for each in ([delimiter] if delimiter else DELIMITERS)]
+    line = first_line(name, head)
+    candidates = [_Header(cells_of(line, each), each) for each in ([delimiter] if delimiter else DELIMITERS)]
     header = max(candidates, key=lambda each: sum(column in known_columns for column in each.names))
     if len(header.names) > MAX_COLUMNS:
         raise ReadError(f"{name}: the first line has {len(header.names):,} cells", hint="is it a table?", file=name)
@@ -168,7 +165,16 @@ def _header(name: str, head: bytes, *, known_columns: Collection[str], delimiter
     return header
 
 
-def _split(line: str, delimiter: str) -> tuple[str, ...]:
+def first_line(name: str, head: bytes) -> str:
+    """The line of the headings. Raises ReadError where there is none."""
+    lines = head.lstrip(b"\r\n")[:HEADER_BYTES].splitlines()
+    if not lines or not lines[0].strip():
+        raise ReadError(f"{name}: the file is empty", hint="export it again", file=name)
+    return lines[0].decode("utf-8", errors="replace")
+
+
+def cells_of(line: str, delimiter: str) -> tuple[str, ...]:
+    """The cells of a line, without the spaces around them."""
     return tuple(cell.strip() for cell in next(csv.reader([line], delimiter=delimiter)))
 
 

@@ -190,7 +190,8 @@ class CaseHistory:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WorklistLine:
-    """A flagged student with whom nobody has been in touch. `since`: when it came to the list."""
+    """A flagged student with whom nobody has been in touch. `since`: when it came to the list. `version`, `is_own`: as
+    of a `Case`."""
 
     district_id: str
     ref: str
@@ -200,6 +201,8 @@ class WorklistLine:
     tier: int
     list_place: int | None
     since: datetime
+    version: int
+    is_own: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

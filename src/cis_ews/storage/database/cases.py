@@ -7,7 +7,19 @@ from datetime import UTC, date, datetime
 from secrets import token_hex
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, RowMapping, Select, and_, exists, insert, or_, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    RowMapping,
+    Select,
+    and_,
+    exists,
+    insert,
+    literal_column,
+    or_,
+    select,
+    update,
+)
 from sqlalchemy.dialects import postgresql, sqlite
 
 from cis_ews.enums import AuditAction, CaseAction, CaseState
@@ -18,7 +30,7 @@ from cis_ews.storage.database import audit, tables
 from cis_ews.storage.database.case_history import history_of, last_contacts, tickets_of
 from cis_ews.storage.database.case_people import people_of
 from cis_ews.storage.database.people import By
-from cis_ews.storage.database.scope import visible_students
+from cis_ews.storage.database.scope import districts_of, visible_students
 from cis_ews.storage.database.transactions import Transactions
 
 MOVED = "Somebody else, or the night, was there first. Nothing of yours was written."
@@ -115,11 +127,11 @@ class Cases:
             return last_contacts(connection, district_id, refs)
 
     def worklist(
-        self, scope: Scope, *, school: tuple[str, str] | None = None, limit: int = 200
+        self, scope: Scope, *, school: tuple[str, str] | None = None, ref: str | None = None, limit: int = 200
     ) -> tuple[WorklistLine, ...]:
         """Flagged, and nobody has been in touch or decided: Tier 3 first, then in the order of the school's list."""
         with self._transactions.reading() as connection:
-            return worklist(connection, scope, school=school, limit=limit)
+            return worklist(connection, scope, school=school, ref=ref, limit=limit)
 
 
 def find_case(connection: Connection, scope: Scope, ref: str) -> Case | None:
@@ -133,6 +145,7 @@ def find_cases(connection: Connection, scope: Scope, refs: Collection[str]) -> l
     query = (
         _with_cases()
         .add_columns(_is_own(scope).label("is_own"))
+        .where(scores.c.district_id.in_(districts_of(connection, scope)))
         .where(visible_students(scope), scores.c.ref.in_(sorted(refs)))
     )
     return [_case(row) for row in connection.execute(query).mappings()]
@@ -256,24 +269,47 @@ def _event(
 
 
 def worklist(
-    connection: Connection, scope: Scope, *, school: tuple[str, str] | None, limit: int
+    connection: Connection, scope: Scope, *, school: tuple[str, str] | None, ref: str | None, limit: int
 ) -> tuple[WorklistLine, ...]:
-    """The lines of the worklist; `school`: of one school alone, by district_id and school_id."""
-    scores, cases = tables.scores, tables.cases
-    same = and_(cases.c.district_id == scores.c.district_id, cases.c.ref == scores.c.ref)
-    names = ("district_id", "ref", "student_id", "school_id", "grade_level", "tier", "list_place")
-    conditions = [visible_students(scope), scores.c.tier >= 2, is_waiting()]
-    if school is not None:
-        conditions += [scores.c.district_id == school[0], scores.c.school_id == school[1]]
-    query = select(*(scores.c[name] for name in names), scores.c.changed_at, cases.c.changed_at.label("back"))
-    order = (scores.c.tier.desc(), scores.c.list_place, scores.c.ref)
-    found = connection.execute(
-        query.select_from(scores.outerjoin(cases, same)).where(*conditions).order_by(*order).limit(limit)
-    )
+    """The lines of the worklist; `school`: of one school alone, by district_id and school_id; `ref`: of one student."""
+    found = connection.execute(worklist_query(connection, scope, school=school, ref=ref).limit(limit))
     return tuple(
-        WorklistLine(**{name: row[name] for name in names}, since=row["back"] or row["changed_at"])
+        WorklistLine(
+            **{name: row[name] for name in _LINE},
+            since=row["back"] or row["changed_at"],
+            version=row["version"] or 0,
+            is_own=bool(row["is_own"]),
+        )
         for row in found.mappings()
     )
+
+
+_LINE = ("district_id", "ref", "student_id", "school_id", "grade_level", "tier", "list_place")
+
+
+def worklist_query(
+    connection: Connection, scope: Scope, *, school: tuple[str, str] | None = None, ref: str | None = None
+) -> Select[Any]:
+    """The query of the worklist; the index `scores_on_list` has its rows."""
+    scores, cases = tables.scores, tables.cases
+    same = and_(cases.c.district_id == scores.c.district_id, cases.c.ref == scores.c.ref)
+    of_case = (cases.c.changed_at.label("back"), cases.c.version, _is_own(scope).label("is_own"))
+    query = select(*(scores.c[name] for name in _LINE), scores.c.changed_at, *of_case)
+    query = query.select_from(scores.outerjoin(cases, same))
+    if school is None:
+        query = query.where(scores.c.district_id.in_(districts_of(connection, scope)))
+    else:
+        query = query.where(scores.c.district_id == school[0], scores.c.school_id == school[1])
+    if ref is not None:
+        query = query.where(scores.c.ref == ref)
+    return query.where(is_flagged(), is_waiting(), visible_students(scope)).order_by(
+        scores.c.tier.desc(), scores.c.list_place, scores.c.ref
+    )
+
+
+def is_flagged() -> ColumnElement[bool]:
+    """Of `scores`. Written out, and no parameter: SQLite takes an index of some rows for what is written out alone."""
+    return tables.scores.c.tier >= literal_column(str(tables.ON_LIST_FROM))
 
 
 def is_waiting() -> ColumnElement[bool]:

@@ -14,9 +14,9 @@ from cis_ews.storage.access import Scope
 from cis_ews.storage.cases import Meeting, Recap
 from cis_ews.storage.database import audit, tables
 from cis_ews.storage.database.case_history import contacts_of, goals_of, reviews_of
-from cis_ews.storage.database.cases import is_waiting, make_case
+from cis_ews.storage.database.cases import is_flagged, is_waiting, make_case
 from cis_ews.storage.database.people import By
-from cis_ews.storage.database.scope import visible_students
+from cis_ews.storage.database.scope import districts_of, visible_students
 from cis_ews.storage.database.transactions import Transactions
 
 About = Literal["waiting", "flagged", "case_managed"]
@@ -69,9 +69,10 @@ class Meetings:
         meetings, scores = tables.meetings, tables.scores
         same_school = and_(scores.c.district_id == meetings.c.district_id, scores.c.school_id == meetings.c.school_id)
         has_student = select(scores.c.ref).where(same_school, visible_students(scope)).exists()
-        query = select(meetings.c.meeting_id).where(has_student).order_by(meetings.c.begun_at.desc()).limit(limit)
         with self._transactions.reading() as connection:
-            ids = connection.scalars(query).all()
+            reached = meetings.c.district_id.in_(districts_of(connection, scope))
+            query = select(meetings.c.meeting_id).where(reached, has_student)
+            ids = connection.scalars(query.order_by(meetings.c.begun_at.desc()).limit(limit)).all()
             found = _found(connection, scope, meetings.c.meeting_id.in_(ids))
         return sorted(found, key=lambda meeting: ids.index(meeting.meeting_id))
 
@@ -108,8 +109,8 @@ def _students(connection: Connection, scope: Scope, school: tuple[str, str], *, 
     scores, cases = tables.scores, tables.cases
     same = and_(cases.c.district_id == scores.c.district_id, cases.c.ref == scores.c.ref)
     chosen: dict[About, ColumnElement[bool]] = {
-        "waiting": and_(scores.c.tier >= 2, is_waiting()),
-        "flagged": or_(scores.c.tier >= 2, cases.c.state == CaseState.CASE_MANAGED),
+        "waiting": and_(is_flagged(), is_waiting()),
+        "flagged": or_(is_flagged(), cases.c.state == CaseState.CASE_MANAGED),
         "case_managed": cases.c.state == CaseState.CASE_MANAGED,
     }
     query = select(scores.c.district_id, scores.c.ref, scores.c.student_id, scores.c.tier)

@@ -10,10 +10,11 @@ import json
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import fields
 from datetime import UTC, date, datetime
+from operator import attrgetter
 from typing import Any
 
 import polars as pl
-from sqlalchemy import ColumnElement, Connection, and_, delete, func, insert, or_, select
+from sqlalchemy import ColumnElement, Connection, and_, delete, exists, func, insert, or_, select
 
 from cis_ews.enums import Direction
 from cis_ews.storage.access import Scope
@@ -21,7 +22,7 @@ from cis_ews.storage.database import tables
 from cis_ews.storage.database.blocks import PEOPLE
 from cis_ews.storage.database.records import days_absent_of_school, records_of_student
 from cis_ews.storage.database.refs import REF_LENGTH, ref_secret
-from cis_ews.storage.database.scope import visible_students
+from cis_ews.storage.database.scope import districts_of, visible_students
 from cis_ews.storage.database.transactions import Transactions
 from cis_ews.storage.pages import (
     DistrictCounts,
@@ -64,6 +65,13 @@ class Pages:
         """The schools whose students a viewer may see, by name; of a caseload alone, those of its students."""
         with self._transactions.reading() as connection:
             return _schools(connection, _of_scope(connection, scope))
+
+    def school_days(self, school: SchoolPlace) -> list[date]:
+        """The instructional days of a school's year; none where the night kept none."""
+        schools = tables.schools
+        here = and_(schools.c.district_id == school.district_id, schools.c.school_id == school.school_id)
+        with self._transactions.reading() as connection:
+            return _days(connection.scalar(select(schools.c.school_days).where(here)))
 
     def roster(self, scope: Scope, school: SchoolPlace) -> list[RosterRow]:
         """The students of a school whom a viewer may see, by their place on the list, then by name."""
@@ -157,7 +165,7 @@ def _schools(connection: Connection, some: Sequence[ColumnElement[bool]] | None)
         return []
     schools, runs, districts = tables.schools, tables.runs, tables.run_districts
     names = ("district_id", "school_id", "name", "level", "capacity", "reported_through")
-    current = and_(districts.c.district_id == schools.c.district_id, districts.c.is_current)
+    current = and_(districts.c.district_id == schools.c.district_id, tables.IS_CURRENT)
     query = (
         select(*(schools.c[name] for name in names), runs.c.as_of, runs.c.run_id, districts.c.published_at)
         .join_from(schools, districts, current)
@@ -236,15 +244,15 @@ def _changes_tonight(connection: Connection, scope: Scope, school: SchoolPlace) 
             changes.c.run_id == school.run_id,
             visible_students(scope),
         )
-        .order_by(changes.c.ref)
     )
-    return [TierChange(**row) for row in connection.execute(query).mappings()]
+    # Sorted here: to have them in the order of the key, SQLite reads all changes of the district.
+    return sorted((TierChange(**row) for row in connection.execute(query).mappings()), key=attrgetter("ref"))
 
 
 def _student(connection: Connection, scope: Scope, ref: str) -> StudentPage | None:
     scores = tables.scores
     wanted = select(scores.c.district_id, scores.c.school_id, scores.c.student_id).where(
-        scores.c.district_id.in_(_districts(connection, scope)), scores.c.ref == ref, visible_students(scope)
+        scores.c.district_id.in_(districts_of(connection, scope)), scores.c.ref == ref, visible_students(scope)
     )
     found = connection.execute(wanted).one_or_none()
     if found is None:
@@ -266,16 +274,6 @@ def _student(connection: Connection, scope: Scope, ref: str) -> StudentPage | No
     )
 
 
-def _districts(connection: Connection, scope: Scope) -> list[str]:
-    """The districts that a scope reaches: with them the key of `scores` finds a ref."""
-    found = {*scope.districts, *(district for district, _ in scope.schools)}
-    if scope.caseload_of is not None:
-        caseloads = tables.caseloads
-        query = select(caseloads.c.district_id).where(caseloads.c.person_id == scope.caseload_of)
-        found |= set(connection.scalars(query.distinct()))
-    return sorted(found)
-
-
 def _history(connection: Connection, district_id: str, ref: str) -> list[TierChange]:
     changes = tables.tier_changes
     query = select(*_CHANGE).where(changes.c.district_id == district_id, changes.c.ref == ref)
@@ -288,8 +286,9 @@ def _days(said: str | None) -> list[date]:
 
 def _first_night(connection: Connection, district_id: str) -> date:
     runs, districts = tables.runs, tables.run_districts
-    query = select(func.min(runs.c.as_of)).join_from(runs, districts).where(districts.c.district_id == district_id)
-    return connection.execute(query).scalar_one()
+    # Run by run, the oldest first: a year has some hundred, but as many rows of districts as districts times runs.
+    has_district = exists().where(districts.c.run_id == runs.c.run_id, districts.c.district_id == district_id)
+    return connection.execute(select(runs.c.as_of).where(has_district).order_by(runs.c.as_of).limit(1)).scalar_one()
 
 
 def _counts(connection: Connection, districts: Collection[str] | None) -> list[SchoolCounts]:
@@ -322,7 +321,7 @@ def _district_counts(connection: Connection, only: Collection[str] | None) -> li
     runs, districts = tables.runs, tables.run_districts
     names = ("district_id", "students", "tier_1", "tier_2", "tier_3", "not_enough_data")
     query = select(*(districts.c[name] for name in names), runs.c.as_of).join_from(runs, districts)
-    query = query.where(districts.c.is_current).order_by(districts.c.district_id)
+    query = query.where(tables.IS_CURRENT).order_by(districts.c.district_id)
     if only is not None:
         query = query.where(districts.c.district_id.in_(sorted(only)))
     secret = ref_secret(connection)

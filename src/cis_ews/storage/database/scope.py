@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from itertools import groupby
 from operator import itemgetter
 
-from sqlalchemy import ColumnElement, and_, exists, false, or_
+from sqlalchemy import ColumnElement, Connection, and_, exists, false, or_, select
 
 from cis_ews.storage.access import Scope
 from cis_ews.storage.database import tables
@@ -15,6 +15,17 @@ from cis_ews.storage.database import tables
 def visible_students(scope: Scope) -> ColumnElement[bool]:
     """The condition on `scores` that every query has that gives rows of students."""
     return or_(false(), *_conditions(scope))
+
+
+def districts_of(connection: Connection, scope: Scope) -> list[str]:
+    """The districts that a scope reaches. Named in a query beside the scope, the keys and indexes that begin with the
+    district find its rows: an alternative of places and caseload alone would have the database read the whole state."""
+    found = {*scope.districts, *(district for district, _ in scope.schools)}
+    if scope.caseload_of is not None:
+        caseloads = tables.caseloads
+        query = select(caseloads.c.district_id).where(caseloads.c.person_id == scope.caseload_of)
+        found |= set(connection.scalars(query.distinct()))
+    return sorted(found)
 
 
 def _conditions(scope: Scope) -> Iterator[ColumnElement[bool]]:

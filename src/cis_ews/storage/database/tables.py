@@ -44,6 +44,8 @@ from cis_ews.storage.database.tables_people import (
 )
 
 __all__ = [
+    "IS_CURRENT",
+    "ON_LIST_FROM",
     "SHARED_PARTITION",
     "UtcDateTime",
     "api_keys",
@@ -114,6 +116,9 @@ run_districts = Table(
     ),
 )
 
+IS_CURRENT = text("run_districts.is_current")
+"""As the index says it: of a Boolean SQLAlchemy asks SQLite whether it is 1, and then every night of a year is read."""
+
 schools = Table(
     "schools",
     metadata,
@@ -142,6 +147,9 @@ students = Table(
 SHARED_PARTITION = "scores_0"
 """On PostgreSQL, where the scores lie that have no partition of their own."""
 
+ON_LIST_FROM = 2
+"""The tier from which a student is flagged: of these the worklist asks, and they alone are in its index."""
+
 scores = Table(
     "scores",
     metadata,
@@ -163,6 +171,12 @@ scores = Table(
     Column("publication", Integer, nullable=False, server_default="0"),
     PrimaryKeyConstraint("district_id", "ref", "publication"),
     Index("scores_by_school", "district_id", "school_id"),
+    Index(
+        "scores_on_list",
+        *("district_id", "tier", "list_place"),
+        sqlite_where=text(f"tier >= {ON_LIST_FROM}"),
+        postgresql_where=text(f"tier >= {ON_LIST_FROM}"),
+    ),
     sqlite_with_rowid=False,
     postgresql_partition_by="LIST (publication)",
 )

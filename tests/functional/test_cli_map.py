@@ -1,0 +1,88 @@
+"""The verb that drafts a first mapping: `cis-ews map`."""
+
+from __future__ import annotations
+
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from tests.lib.command import command
+from tests.lib.extracts import small_district, write_extract
+from tests.lib.school_exports import CAMPUS, written
+
+
+@pytest.fixture
+def mapping(tmp_path: Path) -> Path:
+    return tmp_path / "mapping.toml"
+
+
+def test_map_then_check_without_an_edit(tmp_path: Path, mapping: Path) -> None:
+    files = written(tmp_path / "export", CAMPUS)
+    done = command("map", files.folder, "--output", mapping)
+    assert (done.code, done.err.count("Error")) == (0, 0)
+    assert "attendance_events" in done.out
+    assert max(len(line) for line in done.out.splitlines() if str(tmp_path) not in line) <= 80
+    assert f"--format {mapping}" in done.out.replace(" \\\n   ", "")
+    assert command("check", files.folder, "--format", mapping).code == 0
+
+
+def test_map_as_json(tmp_path: Path, mapping: Path) -> None:
+    files = written(tmp_path / "export", CAMPUS)
+    said = command("map", files.folder, "--output", mapping, "--json").event("mapped")
+    assert (said["is_whole"], said["questions"], said["path"]) == (True, 0, str(mapping))
+    column = said["tables"]["students"]["columns"]["birth_date"]
+    assert (column["heading"], column["confidence"] > 0.85) == ("student.birthdate", True)
+
+
+def test_a_mapping_is_not_replaced_unless_it_is_said(tmp_path: Path, mapping: Path) -> None:
+    extract = write_extract(tmp_path / "extract", small_district())
+    mapping.write_text("edited", encoding="utf-8")
+    refused = command("map", extract, "--output", mapping)
+    assert (refused.code, mapping.read_text(encoding="utf-8")) == (2, "edited")
+    assert "--force" in refused.err
+    assert command("map", extract, "--output", mapping, "--force").code == 0
+    assert tomllib.loads(mapping.read_text(encoding="utf-8"))["config_version"] == 1
+
+
+@pytest.mark.parametrize(
+    ("files", "words"),
+    [
+        ({}, "0 files"),
+        ({"one.jpg": b"\xff\xd8\xff\xe0", "two.png": b"\x89PNG\r\n"}, "2 files"),
+        ({"letter.txt": b"Dear families,\nschool begins on Tuesday.\n"}, "1 file"),
+        ({"rooms.csv": b"Room,Capacity,Phone\n1,2,3\n4,5,6\n"}, "none of 1 table"),
+    ],
+)
+def test_where_nothing_can_be_mapped_nothing_is_written(
+    files: dict[str, bytes], words: str, tmp_path: Path, mapping: Path
+) -> None:
+    source = tmp_path / "source"
+    source.mkdir()
+    for name, content in files.items():
+        (source / name).write_bytes(content)
+    done = command("map", source, "--output", mapping)
+    assert (done.code, mapping.exists()) == (3, False)
+    assert words in done.err
+
+
+def test_headings_alone_are_mapped_by_name(tmp_path: Path, mapping: Path) -> None:
+    extract = write_extract(tmp_path / "extract", {name: table.clear() for name, table in small_district().items()})
+    done = command("map", extract, "--output", mapping)
+    assert done.code == 0
+    text = mapping.read_text(encoding="utf-8")
+    assert "by name; no values to look at" in text
+    assert tomllib.loads(text)["tables"]["students"]["columns"]["birth_date"] == "birth_date"
+
+
+def test_one_file_alone_says_what_is_missing(tmp_path: Path, mapping: Path) -> None:
+    source = tmp_path / "source"
+    source.mkdir()
+    small_district()["attendance_events"].write_csv(source / "absences.csv")
+    done = command("map", source, "--output", mapping)
+    assert done.code == 0
+    for table in ("schools", "calendar_days", "students", "enrollments"):
+        assert f"nothing looks like {table}" in done.out
+    assert "cannot be used before" in done.out
+    refused = command("check", source, "--format", mapping)
+    assert (refused.code, "tables.schools is missing" in refused.err) == (2, True)
