@@ -9,6 +9,7 @@ from tempfile import TemporaryDirectory
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from cis_ews.errors import EwsError
 from cis_ews.readers.survey import survey
 from cis_ews.readers.survey.writing import toml_of
 from cis_ews.schema.school_data import SchoolData
@@ -49,14 +50,14 @@ def _other(row: str) -> str:
     return ",".join({"excused": "E", "unexcused": "U", "tardy": "T"}.get(each, each) for each in cells)
 
 
-def test_the_clean_files_are_read(tmp_path: Path) -> None:
+def test_the_clean_files_are_read() -> None:
     outcome = _outcome({})
     assert isinstance(outcome, SchoolData)
     assert outcome.rejections.is_empty()
     assert outcome.attendance_events.height == clean_frames()["attendance_events"].height
 
 
-def _outcome(files: dict[str, bytes]) -> object:
+def _outcome(files: dict[str, bytes]) -> SchoolData | EwsError:
     with TemporaryDirectory() as name:
         (Path(name) / "mapping.toml").write_bytes(clean_files()["mapping.toml"])
         return outcome_of(clean_files() | files, format=f"{name}/mapping.toml")
