@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.lib.chromium import INSTALL, chromium, chromium_path
+from tests.lib.hostile import Hostile, serve_hostile
 from tests.lib.made_up import PICTURES, World, serve_made_up
 from tests.lib.service import Served, serve_two_districts
 
@@ -40,6 +41,14 @@ def world(tmp_path_factory: pytest.TempPathFactory, chrome: Browser) -> Generato
     assert chrome.is_connected()  # without a Chromium nothing is made
     with serve_made_up(tmp_path_factory.mktemp("made_up")) as world:
         yield world
+
+
+@pytest.fixture(scope="session")
+def hostile_world(tmp_path_factory: pytest.TempPathFactory, chrome: Browser) -> Generator[Hostile]:
+    """The district whose every text attacks the pages; what is written in it adds up."""
+    assert chrome.is_connected()
+    with serve_hostile(tmp_path_factory.mktemp("hostile")) as hostile_world:
+        yield hostile_world
 
 
 @pytest.fixture

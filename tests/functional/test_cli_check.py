@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import json
 import multiprocessing
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 import pytest
 
+from tests.lib import edfi
 from tests.lib.cedars import cedars_of, write_cedars
 from tests.lib.checks import changed
-from tests.lib.command import Done, command, process
+from tests.lib.combined import write_combined
+from tests.lib.command import command, process
 from tests.lib.extracts import AS_OF, STUDENTS, small_district, write_extract
 from tests.lib.markup import Markup
 from tests.lib.oneroster import package_of, write_package
@@ -137,7 +141,11 @@ def test_against_names_a_summary_a_run_or_a_store(extract: Path, halved: Path, t
     for path in (kept, store, run, tmp_path / "night"):
         done = command("check", halved, "--against", path)
         assert (done.code, "EWS112 error: A table has halved" in done.out) == (0, True), path
-    assert "A run keeps rows by table and the schools" in done.out
+        said = " ".join(done.out.split())
+        assert said.count("A run keeps rows by table and the schools") == (path in (run, tmp_path / "night"))
+    beside_night = command("check", halved, "--store", tmp_path / "night", "--json").event("checked")
+    assert [each["finding"] for each in beside_night["findings"]] == ["EWS112"]
+    assert run.name in beside_night["compared_with"]["what"]
     assert command("check", extract, "--against", run, "--json").event("checked")["findings"] == []
     assert command("check", extract, "--against", tmp_path / "none").code == 5
 
@@ -181,18 +189,26 @@ def test_the_page_holds_what_the_terminal_shows(halved: Path, extract: Path, tmp
     assert "s07" not in text
 
 
-@pytest.mark.parametrize("layout", ["oneroster", "cedars"])
-def test_every_format_is_checked_and_held_against_itself(tmp_path: Path, layout: str) -> None:
-    def checked(name: str, *, few: bool) -> Done:
-        tables = HALVED if few else CLEAN
-        folder = tmp_path / name
-        if layout == "oneroster":
-            write_package(folder, package_of(tables))
-        else:
-            write_cedars(folder, cedars_of(tables))
-        return command("check", folder, "--format", layout, "--store", tmp_path / "store", "--json")
+LAYOUTS: Mapping[str, Callable[[Path, Mapping[str, pl.DataFrame]], Path]] = {
+    "oneroster": lambda folder, tables: write_package(folder, package_of(tables)),
+    "cedars": lambda folder, tables: write_cedars(folder, cedars_of(tables)),
+    "edfi": lambda folder, tables: edfi.write_package(folder, edfi.package_of(tables)),
+    "combine": write_combined,
+}
 
-    assert checked("one", few=False).event("checked")["compared_with"] is None
-    again, few = checked("two", few=False).event("checked"), checked("three", few=True).event("checked")
-    assert not {"EWS111", "EWS112", "EWS116", "EWS117"} & {each["finding"] for each in again["findings"]}
-    assert "EWS112" in {each["finding"] for each in few["findings"]}
+
+@pytest.mark.parametrize("layout", list(LAYOUTS))
+def test_every_format_is_checked_and_held_against_the_one_before(tmp_path: Path, layout: str) -> None:
+    def checked(name: str, tables: Mapping[str, pl.DataFrame]) -> dict[str, Any]:
+        source = LAYOUTS[layout](tmp_path / name, tables)
+        done = command("check", source, "--format", layout, "--store", tmp_path / "store", "--json")
+        return done.event("checked")
+
+    assert checked("one", CLEAN)["compared_with"] is None
+    again, few = checked("two", CLEAN), checked("three", HALVED)
+    assert again["compared_with"]["what"].endswith("nothing has changed")
+    assert again["tables"]
+    assert {"EWS112"} == {each["finding"] for each in few["findings"] if each["finding"] in ("EWS111", "EWS112")}
+    kept = [row["tables"]["course_grades"]["kept"] for row in again["schools"] if row["students"]]
+    assert len(kept) == 2
+    assert min(kept) > 0

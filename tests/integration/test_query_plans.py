@@ -26,7 +26,7 @@ from cis_ews.storage.store import RunStore
 from tests.lib.people import add_person
 from tests.lib.stored_nights import contents, roster
 
-SMALL = {"secrets", "runs", "run_districts", "off_switch", "people", "grants", "emergencies"}
+SMALL = {"secrets", "runs", "off_switch", "people", "grants", "emergencies"}
 """Tables that do not grow with the students or the schools of a state."""
 LARGE = {table.name for table in tables.metadata.tables.values()} - SMALL
 PLACE = ("d1", "north")

@@ -51,7 +51,7 @@ def _noisy_file(file: ExportedFile, dice: random.Random, write: object) -> Expor
         new = str(write(_worn(heading, dice)))
         headings[column] = heading if new in headings.values() else new
     extra = dice.sample(sorted(EXTRAS), 5)
-    name = file.name if dice.random() < 0.5 else f"export_{dice.randrange(10, 99)}_{file.name[0]}.csv"
+    name = file.name if dice.random() < 0.5 else f"export_{dice.randrange(10**6)}.csv"
     return replace(file, name=name, headings=headings, extra=[each for each in extra if each not in headings.values()])
 
 

@@ -51,7 +51,7 @@ def _tables(then: Summary, now: Summary) -> Iterator[Finding]:
 def _code(then: int, now: int, *, gone: str, halved: str, doubled: str | None = None) -> str | None:
     if then and not now:
         return gone
-    if now <= HALF * then and then - now >= FEWEST:
+    if _is_half(then, now):
         return halved
     if then and now >= DOUBLE * then and now - then >= FEWEST:
         return doubled
@@ -89,12 +89,18 @@ def _school_rows(then: Summary, now: Summary) -> Iterator[Finding]:
         if school not in now.names or not rows_now.get(ENROLLMENTS):
             continue
         told: dict[str, Any] = {"school_id": school, "school": now.names[school]}
-        for table, before in rows_then.items():
-            rows = rows_now.get(table, 0)
-            if before - rows < FEWEST or rows > HALF * before or _has_halved(table, then, now):
+        halved = [table for table, before in rows_then.items() if _is_half(before, rows_now.get(table, 0))]
+        # Where its students are gone, so are their rows: it is said once.
+        for table in [ENROLLMENTS] if ENROLLMENTS in halved else halved:
+            before, rows = rows_then[table], rows_now.get(table, 0)
+            if _has_halved(table, then, now):
                 continue
             says = f"{counted(before, 'row')} then, {rows:,} now"
             yield Finding(kind=BY_CODE["EWS116"], says=says, count=before - rows, table=table, **told)
+
+
+def _is_half(then: int, now: int) -> bool:
+    return now <= HALF * then and then - now >= FEWEST
 
 
 def _has_halved(table: str, then: Summary, now: Summary) -> bool:

@@ -13,12 +13,14 @@ from cis_ews.calendars import instructional_so_far
 from cis_ews.checking.catalog import BEHIND, BEHIND_GUESSED, BY_CODE, STOPPED, Kind, Severity
 from cis_ews.checking.reading import CheckedSource
 from cis_ews.checking.words import school_words
-from cis_ews.enums import CoverageLevel
+from cis_ews.enums import CoverageLevel, Domain
 from cis_ews.schema.school_data import REQUIRED_TABLES
+from cis_ews.schema.spelling import SPELLED
 from cis_ews.wording import counted
 
 LEFT_OUT = " was left out whole: "
 """How the coverage statement words it."""
+DOMAINS = (Domain.ATTENDANCE, Domain.BEHAVIOR, Domain.COURSEWORK)
 PLACES = 3
 """So many first places of a rule are told."""
 
@@ -40,6 +42,12 @@ class Finding:
     school_id: str | None = None
     school: str | None = None
     places: tuple[tuple[str | None, int], ...] = ()
+    hint: str | None = None
+
+    @property
+    def what_to_do(self) -> str:
+        """What to do about it: `hint`, where it says more than the kind can."""
+        return self.hint or self.kind.what_to_do
 
     @property
     def where(self) -> str:
@@ -62,7 +70,7 @@ class Finding:
             "says": self.says,
             "count": self.count,
             "first": [{"file": file, "row": row} for file, row in self.places],
-            "what_to_do": self.kind.what_to_do,
+            "what_to_do": self.what_to_do,
         }
 
 
@@ -86,7 +94,7 @@ def in_order(findings: Sequence[Finding]) -> tuple[Finding, ...]:
 
 def found_in(source: CheckedSource, day: date) -> list[Finding]:
     """What is wrong on a day."""
-    return [*_left_out(source), *_rejected(source), *_schools(source, day), *_calendar(source, day)]
+    return [*_left_out(source), *_silent(source), *_rejected(source), *_schools(source, day), *_calendar(source, day)]
 
 
 def _left_out(source: CheckedSource) -> Iterator[Finding]:
@@ -99,14 +107,30 @@ def _left_out(source: CheckedSource) -> Iterator[Finding]:
             yield Finding(kind=BY_CODE["EWS101"], table=table, says=says, count=lost.get(table, 0))
 
 
+def shortly(reason: str) -> str:
+    """Why a domain is not covered, without the rules that broke a table: rejections tell them."""
+    table, is_left_out, _ = reason.partition(LEFT_OUT)
+    return f"{table}{LEFT_OUT.rstrip(': ')}" if is_left_out else reason
+
+
+def _silent(source: CheckedSource) -> Iterator[Finding]:
+    domains = [source.coverage.of(domain) for domain in DOMAINS]
+    if all(domain.level == CoverageLevel.NONE for domain in domains):
+        why = "; ".join(dict.fromkeys(shortly(domain.reason) for domain in domains if domain.reason))
+        yield Finding(kind=BY_CODE["EWS108"], says=f"No attendance, no behavior and no coursework: {why}", count=1)
+
+
 def _rejected(source: CheckedSource) -> Iterator[Finding]:
+    notes = [note.partition(": ") for note in source.coverage.notes if note.endswith(SPELLED)]
+    spelled = {table: f"; {note}" for table, _, note in notes}
     for table, lost in sorted(rejected_rows(source.rejections).items()):
         read = source.rows_read.get(table, lost)
         rows = source.rejections.filter(pl.col("table") == table).sort("file", "row_number", nulls_last=True)
         rules = rows["rule"].n_unique()
         yield Finding(
             kind=BY_CODE["EWS102"],
-            says=f"{lost:,} of {counted(read, 'row')} ({lost / max(read, lost):.1%}), by {counted(rules, 'rule')}",
+            says=f"{lost:,} of {counted(read, 'row')} ({lost / max(read, lost):.1%}), by {counted(rules, 'rule')}"
+            f"{spelled.get(table, '')}",
             count=lost,
             table=table,
             places=tuple(rows.select("file", "row_number").unique(maintain_order=True).head(PLACES).iter_rows()),

@@ -13,6 +13,7 @@ import polars as pl
 from cis_ews.checking.catalog import BY_CODE, Severity, hint_of_rule
 from cis_ews.checking.changes import changed
 from cis_ews.checking.findings import (
+    DOMAINS,
     LEFT_OUT,
     Finding,
     days_behind,
@@ -21,16 +22,16 @@ from cis_ews.checking.findings import (
     rejected_rows,
     rejections_by_rule,
     schools_of_rule,
+    shortly,
 )
 from cis_ews.checking.kept import Beside
 from cis_ews.checking.reading import CheckedSource
 from cis_ews.checking.summary import Summary
-from cis_ews.enums import Domain
 from cis_ews.errors import DataError
 from cis_ews.schema.coverage import Coverage
 from cis_ews.schema.school_data import TABLES
+from cis_ews.wording import counted
 
-DOMAINS = (Domain.ATTENDANCE, Domain.BEHAVIOR, Domain.COURSEWORK)
 NOT_ASKED = Beside(summary=None, what="nothing")
 
 
@@ -58,6 +59,23 @@ class CheckResult:
     refused: str | None = None
 
     @property
+    def verdict(self) -> str:
+        """How many errors and warnings, in words."""
+        warnings = len(self.findings) - self.errors
+        said = [counted(number, word) for number, word in ((self.errors, "error"), (warnings, "warning")) if number]
+        return f"{', '.join(said) or 'no findings'}."
+
+    @property
+    def compared(self) -> str:
+        """What it was held against, in words."""
+        others = self.beside.others
+        if self.beside.summary is None:
+            aside = f" ({counted(others, 'kept extract')} of other sources)" if others else ""
+            return f"There is no earlier extract to compare with{aside}."
+        of_run = " A run keeps rows by table and the schools: columns and codes are not compared."
+        return f"Compared with {self.beside.what}.{of_run if self.beside.summary.is_of_run else ''}"
+
+    @property
     def errors(self) -> int:
         """How many findings are errors."""
         return sum(each.kind.severity == Severity.ERROR for each in self.findings)
@@ -65,7 +83,7 @@ class CheckResult:
     def refuses(self, *, accept: bool) -> int:
         """How many errors stand; `accept`: an extract that is unlike the one before is meant to be."""
         errors = [each.kind for each in self.findings if each.kind.severity == Severity.ERROR]
-        return sum(not (accept and kind.is_unlike) for kind in errors)
+        return sum(not (accept and kind.is_change) for kind in errors)
 
     @property
     def is_unlike(self) -> bool:
@@ -116,7 +134,8 @@ def refusal(error: DataError, *, path: Path, layout: str) -> CheckResult:
     """What is to be said of a source that cannot be used."""
     rejections: pl.DataFrame | None = getattr(error, "rejections", None)
     rows = [] if rejections is None else rejections_by_rule(rejections)
-    finding = Finding(kind=BY_CODE["EWS100"], says=error.message, count=int(str(error.details.get("rejected", 1))))
+    lost = int(str(error.details.get("rejected", 1)))
+    finding = Finding(kind=BY_CODE["EWS100"], says=error.message, count=lost, hint=error.hint)
     return CheckResult(
         source=path.resolve().name,
         layout=Path(layout).name,
@@ -149,8 +168,7 @@ def _coverage(coverage: Coverage) -> dict[str, Any]:
     """What the source can speak of; why a table was left out is a finding."""
     said: dict[str, Any] = {name: asdict(coverage.of(name)) for name in DOMAINS}
     for domain in said.values():
-        reason, is_left_out, _ = (domain["reason"] or "").partition(LEFT_OUT)
-        domain["reason"] = f"{reason}{LEFT_OUT.rstrip(' :')}" if is_left_out else domain["reason"]
+        domain["reason"] = domain["reason"] and shortly(domain["reason"])
     return {**said, "reporting_known": coverage.reporting_known}
 
 

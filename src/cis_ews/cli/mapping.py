@@ -98,7 +98,7 @@ def _show(terminal: Terminal, found: Survey) -> None:
         terminal.item(f"this looks like {found.known_as}; that needs no mapping", mark="!")
     left = len(found.unmatched) + found.unnamed
     if left:
-        terminal.item(f"{counted(left, 'file')} of headings that fit no table")
+        terminal.item(f"{counted(left, 'file')} taken for no table")
     for why, count in found.passed.items():
         terminal.item(f"{counted(count, 'file')} not looked into: {why}")
     if any(not table.is_whole for table in found.tables):

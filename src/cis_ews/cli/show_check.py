@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 OF_A_KIND = 5
 """So many findings of a kind are shown; the others are counted."""
 SCHOOLS = 12
-_ID, _NAME = 16, 40
+_ID, _ONLY_ID, _NAME = 20, 36, 40
 
 
 def show_check(terminal: Terminal, result: CheckResult) -> None:
@@ -29,8 +29,6 @@ def show_check(terminal: Terminal, result: CheckResult) -> None:
     _show_rejections(terminal, result)
     _show_schools(terminal, result)
     show_domains(terminal, result.coverage)
-    if not result.coverage["reporting_known"]:
-        terminal.item("The source does not say through which day it reports: its last recorded day stands for it.")
     rows = [list(row) for row in result.rows_after.items()]
     terminal.table(f"Rows dated after {result.day} (ignored by a night as of that day)", ["table", "rows"], rows)
     say_notes(terminal, result.notes)
@@ -44,17 +42,8 @@ def show_refused(terminal: Terminal, result: CheckResult) -> None:
 def _show_verdict(terminal: Terminal, result: CheckResult) -> None:
     from cis_ews.checking.words import harmless
 
-    warnings = len(result.findings) - result.errors
-    said = [counted(number, word) for number, word in ((result.errors, "error"), (warnings, "warning")) if number]
-    terminal.line(f"{harmless(result.source)}: {', '.join(said) or 'no findings'}.")
-    if result.beside.summary is None:
-        others = result.beside.others
-        aside = f" ({counted(others, 'kept extract')} of other sources)" if others else ""
-        terminal.line(f"There is no earlier extract to compare with{aside}.")
-    else:
-        terminal.line(f"Compared with {result.beside.what}.")
-        if result.beside.summary.is_of_run:
-            terminal.line("A run keeps rows by table and the schools: columns and codes are not compared.")
+    terminal.line(f"{harmless(result.source)}: {result.verdict}")
+    terminal.line(result.compared)
     for path in result.beside.damaged:
         terminal.item(f"Passed over, since it is damaged: {path}", mark="!")
         terminal.item("What to do: remove it, or restore it from a copy", mark=">")
@@ -97,11 +86,10 @@ def _first(row: Mapping[str, Any]) -> str:
     """The first places; the file is said where it is not the one that the table's name tells."""
     from cis_ews.checking.words import harmless
 
-    places = [(place["file"] or "", place["row"]) for place in row["first"]]
-    plain = {f"{row['table']}.{suffix}" for suffix in ("csv", "parquet")}
-    return ", ".join(
-        f"{number}" if file in plain or not file else f"{harmless(file)}:{number}" for file, number in places
-    )
+    plain = {None, *(f"{row['table']}.{suffix}" for suffix in ("csv", "parquet"))}
+    by_file = groupby(row["first"], key=lambda place: place["file"])
+    said = [(file, ", ".join(str(place["row"]) for place in places)) for file, places in by_file]
+    return "; ".join(rows if file in plain else f"{harmless(file)}: {rows}" for file, rows in said)
 
 
 def _show_schools(terminal: Terminal, result: CheckResult) -> None:
@@ -109,21 +97,23 @@ def _show_schools(terminal: Terminal, result: CheckResult) -> None:
     if len(listed) > SCHOOLS:
         named = {each.school_id for each in result.findings}
         listed = [row for row in listed if row["rejected"] or row["school_id"] in named][:SCHOOLS]
-    columns = ["school", "students", "rejected", "reported through", "days behind", "name"]
-    terminal.table(f"Schools as of {result.day}", columns, [_school(row) for row in listed])
+    has_names = any(row["name"] for row in listed)
+    columns = ["school", "students", "rejected", "reported", "behind", *(["name"] if has_names else [])]
+    rows = [_school(row, has_names=has_names) for row in listed]
+    terminal.table(f"Schools as of {result.day}: last reported day, school days behind", columns, rows)
     if len(result.schools) > len(listed):
-        more = counted(len(result.schools) - len(listed), "school")
-        terminal.item(f"{more}{' more' if listed else ''}: see them with --html or --json", mark="+")
+        more = counted(len(result.schools) - len(listed), "more school" if listed else "school")
+        terminal.item(f"{more}: see them with --html or --json", mark="+")
 
 
-def _school(row: Mapping[str, Any]) -> list[object]:
+def _school(row: Mapping[str, Any], *, has_names: bool) -> list[object]:
     from cis_ews.checking.words import harmless
 
     return [
-        harmless(row["school_id"], most=_ID),
+        harmless(row["school_id"], most=_ID if has_names else _ONLY_ID),
         row["students"],
         row["rejected"],
         row["reported_through"],
         row["school_days_behind"],
-        harmless(row["name"], most=_NAME) if row["name"] else None,
+        *([harmless(row["name"] or "-", most=_NAME)] if has_names else []),
     ]

@@ -32,7 +32,8 @@ def read_folder(path: Path, options: ReadOptions) -> Draft:
     if missing:
         raise SchemaError(
             f"{path.name}: {counted(len(missing), 'required table')} missing: {', '.join(missing)}",
-            hint=f"name the files <table>{SUFFIXES[0]} or <table>.parquet",
+            hint=f"name the files <table>{SUFFIXES[0]} or <table>.parquet; or, laid out otherwise, name its format: "
+            "oneroster, cedars, edfi, or a mapping (docs/formats.md)",
             tables=missing,
         )
     with options.progress.step("read", total=len(files)):

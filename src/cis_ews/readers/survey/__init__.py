@@ -16,7 +16,7 @@ from cis_ews.readers.limits import ReadLimits
 from cis_ews.readers.sources import Entry, list_entries
 from cis_ews.readers.survey.drafting import reading_of
 from cis_ews.readers.survey.files import Looked, look
-from cis_ews.readers.survey.findings import Survey
+from cis_ews.readers.survey.findings import Survey, TableReading
 from cis_ews.readers.survey.hints import MISSING
 from cis_ews.readers.survey.matching import TableMatch, match_all
 from cis_ews.readers.survey.words import code_of, speaks
@@ -72,8 +72,15 @@ def _survey(path: Path, looked: Looked, entries: Sequence[Entry]) -> Survey:
         unmatched=tuple(name for name in others if speaks(Path(name).stem)),
         unnamed=sum(not speaks(Path(name).stem) for name in others),
         passed=looked.passed,
-        known_as=known_as,
+        known_as="the plain format: no --format at all (docs/formats.md)" if _is_plain(readings) else known_as,
     )
+
+
+def _is_plain(readings: Sequence[TableReading]) -> bool:
+    """Whether files and headings are called as those of the contract."""
+    named = {reading.table for reading in readings if Path(reading.files[0]).name.split(".")[0] == reading.table}
+    plain = all(each.heading == each.column for reading in readings for each in reading.columns)
+    return plain and named == {reading.table for reading in readings} and set(REQUIRED_TABLES) <= named
 
 
 def _derived(matches: Mapping[str, TableMatch]) -> tuple[str, ...]:

@@ -15,13 +15,16 @@ from cis_ews.readers.survey.files import SourceTable
 from cis_ews.readers.survey.findings import Codes, Reading, TableReading
 from cis_ews.readers.survey.hints import LOOK_FOR
 from cis_ews.readers.survey.matching import COMPUTED, JOINED, ColumnMatch, TableMatch
-from cis_ews.readers.survey.values import KEYS, columns_of
+from cis_ews.readers.survey.values import KEYS, columns_of, is_ticked
 from cis_ews.readers.survey.words import SAME_NAME, code_of
 from cis_ews.schema.school_data import REQUIRED_TABLES
+from cis_ews.wording import counted
 
 YEAR_STARTS = "07-01"  # as `school_year_starts` of a mapping, where it is not given
 CLOSE = 0.1
 AGREES = 0.99
+LOST = 0.2  # share of ids that join another file but for their writing
+FULL_YEARS = 2.5
 ONCE = 0.95
 SCHOOLDAYS = frozenset(("date", "start_date", "entry_date", "reported_through"))
 NO_HEADING = "no heading of the files is one that is known here"
@@ -40,6 +43,8 @@ class _Work:
         default_factory=dict[str, "tuple[Plain | tuple[str, ...], str]"]
     )
     constants: dict[str, tuple[Plain, str]] = field(default_factory=dict[str, "tuple[Plain, str]"])
+    defaults: dict[str, tuple[Plain, str]] = field(default_factory=dict[str, "tuple[Plain, str]"])
+    factors: dict[str, tuple[float, str]] = field(default_factory=dict[str, "tuple[float, str]"])
     codes: dict[str, Codes] = field(default_factory=dict[str, Codes])
     open: dict[str, str] = field(default_factory=dict[str, str])
     questions: dict[str, str] = field(default_factory=dict[str, str])
@@ -77,6 +82,8 @@ def reading_of(
     _say_files(work, rival)
     _say_dates(work)
     _say_codes(work)
+    _say_ticks(work)
+    _say_credits(work)
     _say_years(work)
     _fill(work)
     _say_days(work)
@@ -89,6 +96,11 @@ def _reading(work: _Work, column: str, match: ColumnMatch) -> Reading:
         score -= 0.5 * (CLOSE - (match.score - match.rival_score)) / CLOSE * (1 - match.score + 0.4)
         if match.rival.is_shown:
             question = f'"{match.profile.heading}", or "{match.rival.heading}", which looks as much like it?'
+    if match.joins is not None and match.alike is not None and match.alike - match.joins > LOST:
+        question = (
+            f"{_percent(match.joins)} of its values are in another file as they are written, {_percent(match.alike)} "
+            "without case and leading zeros: can both be exported as text?"
+        )
     return Reading(
         column=column,
         heading=match.profile.heading,
@@ -150,6 +162,27 @@ def _say_codes(work: _Work) -> None:
         codes = codes_of(work.table, column, work.match.columns[column].profile, cells=work.cells(column))
         if codes is not None:
             work.codes[column] = codes
+
+
+def _say_ticks(work: _Work) -> None:
+    """A column of ticks alone says no by an empty cell."""
+    for column in work.readings:
+        profile = work.match.columns[column].profile
+        if columns_of(work.table)[column].dtype == pl.Boolean and is_ticked(profile) and profile.filled < 1:
+            work.defaults[column] = (False, "where there is no tick")
+
+
+def _say_credits(work: _Work) -> None:
+    """The contract counts credits in full-year courses; elsewhere such a course has five or ten."""
+    profile = getattr(work.match.columns.get("credits_attempted"), "profile", None)
+    if work.table != "course_grades" or profile is None or profile.highest <= FULL_YEARS:
+        return
+    question = (
+        f"courses have more than {FULL_YEARS} credits, and a full-year course is 1 here: is it 10 there, or what?"
+    )
+    for column in ("credits_attempted", "credits_earned"):
+        if column in work.readings:
+            work.factors[column] = (0.1, question)
 
 
 def _say_years(work: _Work) -> None:
@@ -256,6 +289,8 @@ def _finished(work: _Work) -> TableReading:
         columns=tuple(sorted(work.readings.values(), key=lambda each: order[each.column])),
         settings=work.settings,
         constants=work.constants,
+        defaults=work.defaults,
+        factors=work.factors,
         codes={name: work.codes[name] for name in sorted(work.codes, key=lambda each: order[each])},
         open={name: work.open[name] for name in sorted(work.open, key=lambda each: order[each])},
         questions=work.questions,
@@ -267,4 +302,6 @@ def _finished(work: _Work) -> TableReading:
 
 def _table_reasons(work: _Work) -> list[str]:
     found = ["by the file's name"] if work.match.by_file_name >= JOINED else []
+    if work.match.source.dropped:
+        found.append(f"{counted(work.match.source.dropped, 'sampled line')} with another number of cells")
     return [*found, f"{len(work.readings)} of its {len(columns_of(work.table))} columns found"]

@@ -50,9 +50,10 @@ class Codes:
 class TableReading:
     """One table of the contract and the files that are taken for it.
 
-    `settings`: further keys of the table, key -> (value, why). `constants`: column -> (value, why). `open`: column
-    that must be filled and that nothing fills -> what to look for. `questions`: key -> question. `unused`: headings of
-    its files that nothing needs; `hidden`: places (the first is 1) of those whose headings are not shown.
+    `settings`: further keys of the table, key -> (value, why). `constants`, `defaults`: column -> (value, why).
+    `factors`: column -> (by what its cells may have to be multiplied, question). `open`: column that must be filled and
+    that nothing fills -> what to look for. `questions`: key -> question. `unused`: headings of its files that nothing
+    needs; `hidden`: places (the first is 1) of those whose headings are not shown.
     """
 
     table: str
@@ -66,6 +67,8 @@ class TableReading:
         default_factory=dict[str, "tuple[Plain | tuple[str, ...], str]"]
     )
     constants: Mapping[str, tuple[Plain, str]] = field(default_factory=dict[str, "tuple[Plain, str]"])
+    defaults: Mapping[str, tuple[Plain, str]] = field(default_factory=dict[str, "tuple[Plain, str]"])
+    factors: Mapping[str, tuple[float, str]] = field(default_factory=dict[str, "tuple[float, str]"])
     codes: Mapping[str, Codes] = field(default_factory=dict[str, Codes])
     open: Mapping[str, str] = field(default_factory=dict[str, str])
     questions: Mapping[str, str] = field(default_factory=dict[str, str])
@@ -81,7 +84,12 @@ class TableReading:
     @property
     def asked(self) -> int:
         """How many questions it asks."""
-        own = len(self.open) + len(self.questions) + sum(each.question is not None for each in self.columns)
+        own = (
+            len(self.open)
+            + len(self.questions)
+            + len(self.factors)
+            + sum(each.question is not None for each in self.columns)
+        )
         return own + sum(len(each.open) + len(each.questions) + bool(each.hidden) for each in self.codes.values())
 
 

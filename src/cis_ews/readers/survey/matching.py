@@ -61,7 +61,8 @@ class ColumnMatch:
     """A column of the contract and the column of a file that is taken for it.
 
     `score`: 0 to 1. `by_name`: how well the heading says it. `by_values`: how well the values do, None without any.
-    `joins`: the share of its values that the same key of another file has. `rival`: another heading that is as good.
+    `joins`: the share of its values that the same key of another file has; `alike`: without case and leading zeros.
+    `rival`: another heading that is as good.
     """
 
     column: str
@@ -70,6 +71,7 @@ class ColumnMatch:
     by_name: float
     by_values: float | None
     joins: float | None = None
+    alike: float | None = None
     rival: Profile | None = None
     rival_score: float = 0.0
 
@@ -118,12 +120,12 @@ def _latest(sources: Sequence[SourceTable]) -> date | None:
     return days[len(days) // 2] if days else None
 
 
-def _keys(chosen: Mapping[str, TableMatch]) -> dict[str, dict[str, frozenset[int]]]:
-    keys: dict[str, dict[str, frozenset[int]]] = {key: {} for key in KEYS}
+def _keys(chosen: Mapping[str, TableMatch]) -> dict[str, dict[str, tuple[str, Profile]]]:
+    keys: dict[str, dict[str, tuple[str, Profile]]] = {key: {} for key in KEYS}
     for match in chosen.values():
         for key in KEYS:
             if key in match.columns:
-                keys[key][match.source.name] = match.columns[key].profile.hashes
+                keys[key][match.table] = (match.source.name, match.columns[key].profile)
     return keys
 
 
@@ -178,16 +180,17 @@ def _column(table: str, column: str, profile: Profile, *, source: SourceTable, a
     if not by_name and column not in BY_VALUES and column not in KEYS:
         return ColumnMatch(column=column, profile=profile, score=0.0, by_name=0.0, by_values=None)
     by_values = fit(table, column, profile, around=around)
-    joins = around.joins(column, source.name, profile) if column in KEYS else None
+    joins = around.joins(column, profile, file=source.name, table=table) if column in KEYS else None
     if by_name < LEAST_COLUMN and _is_told(profile, column):
         by_values = MISFIT if by_values is not None else None
     return ColumnMatch(
         column=column,
         profile=profile,
-        score=_score(column, by_name, by_values=by_values, joins=joins),
+        score=_score(column, by_name, by_values=by_values, joins=joins and joins[1]),
         by_name=by_name,
         by_values=by_values,
-        joins=joins,
+        joins=joins and joins[0],
+        alike=joins and joins[1],
     )
 
 

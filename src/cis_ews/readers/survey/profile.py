@@ -56,7 +56,8 @@ class Profile:
     of these dates, by the first such format. `weekend`: share of them on Saturdays and Sundays, by format. `numbers`,
     `whole`, `truths`, `years`, `letters`: share of the filled cells that are numbers, whole ones, words for true and
     false, years or pairs of years, letters without digits. `lowest`, `highest`: of most numbers. `codes`: value ->
-    rows, where there are few, and each is short. `hashes`: of its values.
+    rows, where there are few, and each is short. `hashes`: of its values;
+    `alike`: of them without case and leading zeros.
     """
 
     heading: str
@@ -80,6 +81,7 @@ class Profile:
     longest: int = 0
     codes: Mapping[str, int] = field(default_factory=dict[str, int])
     hashes: frozenset[int] = frozenset()
+    alike: frozenset[int] = frozenset()
 
     @property
     def count(self) -> int:
@@ -131,8 +133,13 @@ def profile_of(heading: str, place: int, cells: pl.Series) -> Profile:
         letters=_share(counts, texts.str.contains(r"\p{L}") & ~texts.str.contains(r"\d")),
         longest=longest,
         codes=dict(counts.iter_rows()) if is_code else {},
-        hashes=frozenset(texts.head(MOST_HASHES).hash(seed=7).to_list()),
+        hashes=_hashes(texts),
+        alike=_hashes(texts.str.to_lowercase().str.strip_chars_start("0")),
     )
+
+
+def _hashes(texts: pl.Series) -> frozenset[int]:
+    return frozenset(texts.head(MOST_HASHES).hash(seed=7).to_list())
 
 
 def _share(counts: pl.DataFrame, holds: pl.Series) -> float:

@@ -17,9 +17,10 @@ from cis_ews.schema.school_data import TABLES
 
 MISFIT = -1.0
 """The values say that it is another column."""
-FITS, MOST = 0.8, 0.9
+FITS, MOST, UNLIKELY = 0.8, 0.9, 0.1
 NEUTRAL = 0.5
 CHILD_YEARS = 3.5
+MOST_CREDITS = 100
 KEYS = ("student_id", "school_id", "incident_id")
 TICKS = frozenset(("x", "✓", "*"))
 
@@ -28,18 +29,28 @@ TICKS = frozenset(("x", "✓", "*"))
 class Around:
     """What is known of the source beyond one column.
 
-    `latest`: the last day that most of its columns of dates reach. `keys`: key -> the hashes of its values, by file.
+    `latest`: the last day that most of its columns of dates reach. `keys`: key -> table -> the
+    file that is it, and its column that is the key.
     """
 
     latest: date | None = None
-    keys: Mapping[str, Mapping[str, frozenset[int]]] = field(default_factory=dict[str, Mapping[str, frozenset[int]]])
+    keys: Mapping[str, Mapping[str, tuple[str, Profile]]] = field(
+        default_factory=dict[str, "Mapping[str, tuple[str, Profile]]"]
+    )
 
-    def joins(self, key: str, file: str, profile: Profile) -> float | None:
-        """The share of values that the same key of other files has too: of the file that has most; None without any."""
-        others = [hashes for name, hashes in self.keys.get(key, {}).items() if name != file and hashes]
+    def joins(self, key: str, profile: Profile, *, file: str, table: str) -> tuple[float, float] | None:
+        """The share of values that the same key has in the file of another table, of the one that has most: as they
+        are written, and without case and leading zeros. None without any."""
+        known = self.keys.get(key, {}).items()
+        others = [each for named, (name, each) in known if name != file and named != table and each.hashes]
         if not others or not profile.hashes:
             return None
-        return max(len(profile.hashes & each) / min(len(profile.hashes), len(each)) for each in others)
+        written = max(_common(profile.hashes, each.hashes) for each in others)
+        return written, max(written, *(_common(profile.alike, each.alike) for each in others))
+
+
+def _common(one: frozenset[int], other: frozenset[int]) -> float:
+    return len(one & other) / min(len(one), len(other))
 
 
 @cache
@@ -86,9 +97,13 @@ def _code(column: str, profile: Profile) -> float:
     return known if known >= NEUTRAL else MISFIT
 
 
+def is_ticked(profile: Profile) -> bool:
+    """Whether a column holds ticks alone."""
+    return bool(profile.codes) and {code.lower() for code in profile.codes} <= TICKS
+
+
 def _truth(column: str, profile: Profile) -> float:
-    is_ticked = bool(profile.codes) and {code.lower() for code in profile.codes} <= TICKS
-    if profile.truths >= MOST or is_ticked:
+    if profile.truths >= MOST or is_ticked(profile):
         return 1.0
     return _code(column, profile)
 
@@ -118,14 +133,14 @@ def _born(profile: Profile, around: Around) -> float:
     shares = _date(profile)
     if shares < 0 or not profile.middle or not around.latest:
         return shares
-    return shares if (around.latest - profile.middle).days >= CHILD_YEARS * 365 else MISFIT
+    return shares if (around.latest - profile.middle).days >= CHILD_YEARS * 365 else UNLIKELY
 
 
 def _happened(profile: Profile, around: Around) -> float:
     shares = _date(profile)
     if shares < 0 or not profile.middle or not around.latest:
         return shares
-    return shares if (around.latest - profile.middle).days < 2 * CHILD_YEARS * 365 else 0.1
+    return shares if (around.latest - profile.middle).days < 2 * CHILD_YEARS * 365 else UNLIKELY
 
 
 def _name(profile: Profile) -> float:
@@ -162,6 +177,11 @@ def _fraction(profile: Profile) -> float:
     return 1.0 if profile.numbers >= MOST and profile.lowest >= 0 and profile.highest <= 1 else MISFIT
 
 
+def _credits(profile: Profile) -> float:
+    """In whatever units: a factor can be given."""
+    return 1.0 if profile.numbers >= MOST and profile.lowest >= 0 and profile.highest <= MOST_CREDITS else MISFIT
+
+
 def _words(profile: Profile, *, most: int) -> float:
     if profile.distinct > most or max(profile.dates.values(), default=0) >= FITS:
         return MISFIT
@@ -182,6 +202,7 @@ _BY_COLUMN: Mapping[str, Callable[[Profile], float]] = {
     "mark": _mark,
     "percent": _percent,
     "fraction_absent": _fraction,
+    **dict.fromkeys(("credits_attempted", "credits_earned"), _credits),
 }
 
 

@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache, lru_cache
 from importlib.resources import files
+from pathlib import PurePosixPath
 
 from cis_ews.readers.cells import plain
 
@@ -209,7 +210,7 @@ def _likeness(heading: Words, synonym: Words) -> float:
 
 def file_score(name: str, table: str) -> float:
     """How well the name of a file is one that the files of a table have, 0 to 1."""
-    said = set(words_of(name))
+    said = set(words_of(PurePosixPath(name).name.partition(".")[0]))
     scores = [len(set(each) & said) / len(set(each) | said) for each in lexicon().files[table]]
     whole = [0.7 for each in lexicon().files[table] if set(each) <= said]
     return max([*scores, *whole])

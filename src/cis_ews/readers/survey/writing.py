@@ -27,10 +27,11 @@ def toml_of(survey: Survey, *, command: str) -> str:
     lines = [
         *_comment(f"A first mapping of {survey.name}, made from a sample of its files. Nobody has looked at it yet."),
         *_comment(
-            f"Read it through, answer what begins with {QUESTION.strip()} and what is {ANSWER}, then run: {command}. "
-            "Every key is explained in docs/formats.md, the words behind each line in docs/mapping.md: "
+            f"Read it through, answer what begins with {QUESTION.strip()} and what is {ANSWER}, then run the command "
+            "below. Every key is explained in docs/formats.md, the words behind each line in docs/mapping.md: "
             f"sure is {SURE:.2f} or more, likely {LIKELY:.2f}, a guess less."
         ),
+        f"#     {_plain(command)}",
         "config_version = 1",
         f"name = {_value(survey.name)}",
         *_missing(survey),
@@ -62,6 +63,7 @@ def _table(table: TableReading) -> Iterator[str]:
     lines = [*_head(table), *_columns(table), *_constants(table)]
     for column, codes in table.codes.items():
         lines += _codes(table, column, codes)
+    lines += [*_defaults(table), *_factors(table)]
     if table.is_held_back:
         lacks = ", ".join(table.open)
         yield from _comment(f"Held back, as nothing was found for {lacks}: answer that and take each line's # away.")
@@ -107,6 +109,22 @@ def _constants(table: TableReading) -> Iterator[str]:
         yield f"# district_id = {ANSWER}  # {table.open['district_id']}"
 
 
+def _defaults(table: TableReading) -> Iterator[str]:
+    if table.defaults:
+        yield ""
+        yield f"[tables.{table.table}.defaults]"
+    for column, (value, why) in table.defaults.items():
+        yield from _line(f"{column} = {_value(value)}", [why])
+
+
+def _factors(table: TableReading) -> Iterator[str]:
+    if table.factors:
+        yield ""
+        yield f"[tables.{table.table}.factors]"
+    for column, (factor, question) in table.factors.items():
+        yield f"# {column} = {factor}  # {QUESTION}{question}"
+
+
 def _codes(table: TableReading, column: str, codes: Codes) -> Iterator[str]:
     yield ""
     yield f"[tables.{table.table}.codes.{column}]"
@@ -131,7 +149,7 @@ def _unused(table: TableReading) -> Iterator[str]:
     named = ", ".join(table.unused[:UNUSED]) + (", ..." if len(table.unused) > UNUSED else "")
     places = ", ".join(map(str, table.hidden[:UNUSED]))
     parts = [
-        f"of these files {counted(count, 'column')} not used here" + (f": {named}" if named else ""),
+        f"Not used: {counted(count, 'column')} of these files" + (f": {named}" if named else ""),
         f"headings that are no words known here are not shown: number {places}" if places else "",
     ]
     yield from _comment("; ".join(part for part in parts if part))
@@ -144,7 +162,7 @@ def _left(survey: Survey) -> Iterator[str]:
     if count:
         named = ", ".join(survey.unmatched[:UNUSED])
         yield from _comment(
-            f"{counted(count, 'file')} of headings that fit no table"
+            f"{counted(count, 'file')} that are taken for no table"
             + (f": {named}" if named else "")
             + (f"; {survey.unnamed:,} of them not named here" if survey.unnamed else "")
         )

@@ -186,10 +186,10 @@ def schools_of(connection: Connection, district_id: str) -> list[SchoolRow]:
 def districts(connection: Connection) -> list[str]:
     """The districts that have current flags."""
     table = tables.run_districts
-    return list(connection.scalars(select(table.c.district_id).where(table.c.is_current).order_by(table.c.district_id)))
+    return list(connection.scalars(select(table.c.district_id).where(tables.IS_CURRENT).order_by(table.c.district_id)))
 
 
 def _current(connection: Connection, district_id: str) -> Row[Any, Any, Any] | None:
     runs, districts = tables.runs, tables.run_districts
     query = select(runs.c.run_id, runs.c.as_of, districts.c.published_at).join_from(runs, districts)
-    return connection.execute(query.where(districts.c.district_id == district_id, districts.c.is_current)).one_or_none()
+    return connection.execute(query.where(districts.c.district_id == district_id, tables.IS_CURRENT)).one_or_none()

@@ -10,10 +10,11 @@ import json
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import fields
 from datetime import UTC, date, datetime
+from operator import attrgetter
 from typing import Any
 
 import polars as pl
-from sqlalchemy import ColumnElement, Connection, and_, delete, func, insert, or_, select
+from sqlalchemy import ColumnElement, Connection, and_, delete, exists, func, insert, or_, select
 
 from cis_ews.enums import CaseState, Direction
 from cis_ews.storage.access import Scope
@@ -170,7 +171,7 @@ def _schools(connection: Connection, some: Sequence[ColumnElement[bool]] | None)
         return []
     schools, runs, districts = tables.schools, tables.runs, tables.run_districts
     names = ("district_id", "school_id", "name", "level", "capacity", "reported_through")
-    current = and_(districts.c.district_id == schools.c.district_id, districts.c.is_current)
+    current = and_(districts.c.district_id == schools.c.district_id, tables.IS_CURRENT)
     query = (
         select(*(schools.c[name] for name in names), runs.c.as_of, runs.c.run_id, districts.c.published_at)
         .join_from(schools, districts, current)
@@ -249,9 +250,9 @@ def _changes_tonight(connection: Connection, scope: Scope, school: SchoolPlace) 
             changes.c.run_id == school.run_id,
             visible_students(scope),
         )
-        .order_by(changes.c.ref)
     )
-    return [TierChange(**row) for row in connection.execute(query).mappings()]
+    # Sorted here: to have them in the order of the key, SQLite reads all changes of the district.
+    return sorted((TierChange(**row) for row in connection.execute(query).mappings()), key=attrgetter("ref"))
 
 
 def _student(connection: Connection, scope: Scope, ref: str) -> StudentPage | None:
@@ -291,8 +292,9 @@ def _days(said: str | None) -> list[date]:
 
 def _first_night(connection: Connection, district_id: str) -> date:
     runs, districts = tables.runs, tables.run_districts
-    query = select(func.min(runs.c.as_of)).join_from(runs, districts).where(districts.c.district_id == district_id)
-    return connection.execute(query).scalar_one()
+    # Run by run, the oldest first: a year has some hundred, but as many rows of districts as districts times runs.
+    has_district = exists().where(districts.c.run_id == runs.c.run_id, districts.c.district_id == district_id)
+    return connection.execute(select(runs.c.as_of).where(has_district).order_by(runs.c.as_of).limit(1)).scalar_one()
 
 
 def _counts(connection: Connection, districts: Collection[str] | None) -> list[SchoolCounts]:
@@ -349,7 +351,7 @@ def _district_counts(connection: Connection, only: Collection[str] | None) -> li
     runs, districts = tables.runs, tables.run_districts
     names = ("district_id", "students", "tier_1", "tier_2", "tier_3", "not_enough_data")
     query = select(*(districts.c[name] for name in names), runs.c.as_of).join_from(runs, districts)
-    query = query.where(districts.c.is_current).order_by(districts.c.district_id)
+    query = query.where(tables.IS_CURRENT).order_by(districts.c.district_id)
     if only is not None:
         query = query.where(districts.c.district_id.in_(sorted(only)))
     secret = ref_secret(connection)

@@ -94,7 +94,7 @@ def _read(connection: Connection, run: Run, schools: pl.DataFrame) -> _Night:
         )
     joined = tables.runs.join(tables.run_districts)
     query = select(tables.run_districts.c.district_id, tables.runs.c.run_id, tables.runs.c.as_of).select_from(joined)
-    current = {row[0]: row for row in connection.execute(query.where(tables.run_districts.c.is_current))}
+    current = {row[0]: row for row in connection.execute(query.where(tables.IS_CURRENT))}
     outcomes: dict[str, list[str]] = {"published": [], "unchanged": [], "kept_newer": []}
     for district in sorted(scores["district_id"].unique()):
         _, run_id, as_of = current.get(district, (district, None, run.as_of))
@@ -126,7 +126,7 @@ def _record_districts(connection: Connection, night: _Night) -> None:
     listed = (*report.published, *report.kept_newer)
     for district in report.published:
         connection.execute(
-            update(table).where(table.c.district_id == district, table.c.is_current).values(is_current=False)
+            update(table).where(table.c.district_id == district, tables.IS_CURRENT).values(is_current=False)
         )
     connection.execute(delete(table).where(table.c.run_id == night.run.run_id, table.c.district_id.in_(listed)))
     rows = _counts(night.scores, listed).with_columns(

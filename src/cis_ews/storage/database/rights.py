@@ -137,7 +137,7 @@ def _recount(connection: Connection) -> None:
     tiers = {f"tier_{tier}": number(scores.c.tier == tier) for tier in (1, 2, 3)}
     everyone = number(scores.c.student_id.is_not(None))
     counts = {"students": everyone, **tiers, "not_enough_data": number(scores.c.abstained)}
-    connection.execute(update(districts).where(districts.c.is_current).values(counts))
+    connection.execute(update(districts).where(tables.IS_CURRENT).values(counts))
 
 
 def record_rewritten(connection: Connection, run: Run) -> None:
@@ -150,7 +150,7 @@ def drop_runs(connection: Connection, run_ids: Collection[str]) -> int:
     """Delete runs, and the flags of each district whose current run is among them."""
     ids = sorted(run_ids)
     districts = tables.run_districts
-    orphaned = select(districts.c.district_id).where(districts.c.run_id.in_(ids), districts.c.is_current)
+    orphaned = select(districts.c.district_id).where(districts.c.run_id.in_(ids), tables.IS_CURRENT)
     for district in connection.scalars(orphaned).all():
         for table in _OF_DISTRICTS:
             connection.execute(delete(table).where(table.c.district_id == district))

@@ -44,6 +44,7 @@ from cis_ews.storage.database.tables_people import (
 )
 
 __all__ = [
+    "IS_CURRENT",
     "ON_LIST_FROM",
     "SHARED_PARTITION",
     "UtcDateTime",
@@ -114,6 +115,9 @@ run_districts = Table(
         postgresql_where=text("is_current"),
     ),
 )
+
+IS_CURRENT = text("run_districts.is_current")
+"""As the index says it: of a Boolean SQLAlchemy asks SQLite whether it is 1, and then every night of a year is read."""
 
 schools = Table(
     "schools",
