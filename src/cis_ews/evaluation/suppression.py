@@ -96,7 +96,7 @@ class _Table:
                 streets.setdefault(start, []).append((end, cell))
         more: set[Cell] = set()
         for cell in sorted(hidden):
-            if not any(_leads(end, start, cell, streets) for start, end in self._streets(cell)):
+            if not any(_leads(end, start, but=cell, streets=streets) for start, end in self._streets(cell)):
                 near = [*self._rows[cell[0]], *self._columns.get(cell[1], ())]
                 more |= self._next_of(near, hidden) or self._next_of(self._counts, hidden)
         return more
@@ -120,7 +120,7 @@ _FREE = ("free", "")
 """Where columns end whose sums nobody knows."""
 
 
-def _leads(start: Cell, end: Cell, but: Cell, streets: Mapping[Cell, Collection[tuple[Cell, Cell]]]) -> bool:
+def _leads(start: Cell, end: Cell, *, but: Cell, streets: Mapping[Cell, Collection[tuple[Cell, Cell]]]) -> bool:
     """Whether a walk over other hidden cells leads from one line to another; the shortest way round is tried first."""
     seen, queue = {start}, deque([start])
     while queue:
