@@ -129,7 +129,7 @@ bench-shap: .venv
 	OMP_WAIT_POLICY=passive $(BIN)/python -m benchmarks.shap
 
 accuracy: .venv
-	$(BIN)/python -m benchmarks.accuracy
+	$(BIN)/python -m benchmarks.accuracy --candidates
 
 LOCKED := uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
 	  --no-emit-find-links --no-annotate --no-header
