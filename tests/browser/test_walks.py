@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
 
 Picture = Callable[..., None]
-TALL, PHONE, PAPER = ({"width": width, "height": height} for width, height in ((1280, 1500), (390, 844), (816, 1056)))
+TALL, PHONE, PAPER = ({"width": width, "height": height} for width, height in ((1280, 1500), (390, 844), (816, 600)))
 STOPPED = "Flags have been stopped by an administrator"
 NAVIGATION = {
     Role.COORDINATOR: ["Today", "Worklist", "Schools", "Meetings"],
