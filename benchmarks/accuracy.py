@@ -1,6 +1,6 @@
 """How accurate RiskModel is with its defaults on real, public data, beside plain models and a checklist in one run.
 
-    python -m benchmarks.accuracy --data ../shared/data
+    python -m benchmarks.accuracy --data ../shared/data [--candidates --trials 5]
 
 Five stratified folds of each case, the same for every model; no protected attribute and nothing that leaks among the
 features. The data lie outside the repository (docs/accuracy.md names their sources): where they are absent, the reason
@@ -29,9 +29,12 @@ from sklearn.model_selection import StratifiedKFold
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from cis_ews import RiskModel, evaluate
+from cis_ews import Recipe, RiskModel, evaluate
 from cis_ews.evaluation.accuracy import Accuracy
 from cis_ews.risk.model_encoding import Encoding
+from training.candidates import RECIPES, Tried, compared, simplest_within
+from training.config import BLEND, TUNED
+from training.tuning import held_out_loss, search
 
 DATA = Path(__file__).parents[1].parent / "shared" / "data"
 SEED = 20_260_227
@@ -102,13 +105,22 @@ def main() -> int:
         print(f"nothing was measured: there is no cases.json in {arguments.data}; name its folder with --data")
         return 0
     cases = [load_case(arguments.data, name) for name in arguments.case or FLOORS]
-    return max([report(case, measure(case)) for case in cases])
+    codes: list[int] = []
+    for case in cases:
+        codes.append(report(case, measure(case)))
+        if arguments.candidates:
+            report_candidates(candidates(case, trials=arguments.trials))
+    return max(codes)
 
 
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--data", type=Path, default=DATA, help="the folder of cases.json")
     parser.add_argument("--case", action="append", choices=list(FLOORS), help="this case alone (may be repeated)")
+    parser.add_argument("--candidates", action="store_true", help="the kinds of model that a training compares, too")
+    parser.add_argument(
+        "--trials", type=int, default=5, help="of the search for the tuned blend, in each fold; 0: none"
+    )
     return parser.parse_args()
 
 
@@ -163,6 +175,54 @@ def _on_fold(case: Case, fold: Fold, model: Predictor) -> Accuracy:
 
 def _risk_model(features: pl.DataFrame, label: NDArray[np.float64], held: pl.DataFrame) -> NDArray[np.float64]:
     return RiskModel.fit(features, label, seed=SEED).predict(held)
+
+
+def candidates(case: Case, *, trials: int) -> tuple[Tried, ...]:
+    """The kinds of model that `python -m training` compares, on the same folds; the search within each fold's own rows.
+
+    No case has a grade: bands are not tried. Rows are students, and each is a cluster.
+    """
+    recipes = {name: recipe for name, recipe in RECIPES.items() if recipe.pooling is None}
+    named = {name: [recipe] * FOLDS for name, recipe in recipes.items()}
+    if trials:
+        named[TUNED] = [_searched(case, learned, trials=trials) for learned, _ in case.folds()]
+    risks = {name: _held_out(case, of_folds) for name, of_folds in named.items()}
+    losses = {name: -np.log(np.where(case.label == 1.0, risk, 1.0 - risk)) for name, risk in risks.items()}
+    auroc = {name: evaluate(case.label, risk).auroc for name, risk in risks.items()}
+    return compared(
+        losses,
+        recipes={**recipes, TUNED: recipes[BLEND]},
+        clusters=np.arange(case.label.size, dtype=float),
+        auroc=auroc,
+    )
+
+
+def _searched(case: Case, learned: NDArray[np.int64], *, trials: int) -> Recipe:
+    features, label = case.features[learned], case.label[learned]
+    return search(
+        lambda recipe: held_out_loss(RiskModel.fit(features, label, seed=SEED, recipe=recipe)),
+        trials=trials,
+        seed=SEED,
+        all_rows=learned.size,
+    )
+
+
+def _held_out(case: Case, recipes: list[Recipe]) -> NDArray[np.float64]:
+    risk = np.empty(case.label.size)
+    for recipe, (learned, held) in zip(recipes, case.folds(), strict=True):
+        model = RiskModel.fit(case.features[learned], case.label[learned], seed=SEED, recipe=recipe)
+        risk[held] = model.predict(case.features[held])
+    return risk
+
+
+def report_candidates(tried: tuple[Tried, ...]) -> None:
+    """Print the candidates of one case, and which of them the one-standard-error rule takes."""
+    taken = simplest_within(tried).name
+    print(f"{'candidate, simplest first':<28}{'log loss':>10}{'behind best':>13}{'std. error':>12}{'AUROC':>8}")
+    for one in tried:
+        error = "-" if one.standard_error is None else f"{one.standard_error:.4f}"
+        mark = "  taken" if one.name == taken else ""
+        print(f"{one.name:<28}{one.log_loss:>10.4f}{one.behind:>13.4f}{error:>12}{one.auroc:>8.3f}{mark}")
 
 
 def _lightgbm(features: pl.DataFrame, label: NDArray[np.float64], held: pl.DataFrame) -> NDArray[np.float64]:

@@ -13,6 +13,7 @@ from datetime import date, datetime
 from cis_ews.evaluation.abstention import NOBODY
 from cis_ews.risk.feature_catalog import FEATURES
 from cis_ews.risk.labels import LABELS
+from cis_ews.risk.model_recipe import Kind
 from cis_ews.risk.night_model import FEWEST_DAYS
 from cis_ews.wording import DEMONSTRATION
 from training.experiment import Trained
@@ -51,6 +52,11 @@ LEARNED_OF_SUPPORTED = {
     Supported.CENSOR: f"{_LEFT_OUT}. {_WITHOUT}",
     Supported.WEIGHT: f"{_LEFT_OUT}; those with such records who had none count for them in learning, by the inverse "
     f"of their chance to have none. {_WITHOUT}",
+}
+KINDS = {
+    Kind.BLEND: "Small trees and a logistic regression, blended and calibrated.",
+    Kind.TREES: "Small trees, calibrated.",
+    Kind.LINEAR: "A logistic regression, calibrated.",
 }
 LIMITS = """## What to mind
 
@@ -166,7 +172,8 @@ def _days_enrolled(trained: Trained) -> str:
 
 def _model(trained: Trained) -> str:
     lines = [f"- {name.replace('_', ' ')}: {value}" for name, value in trained.model.summary.items()]
-    return "## What it is\n\nSmall trees and a logistic regression, blended and calibrated.\n\n" + "\n".join(lines)
+    asked = [f"- recipe, {name.replace('_', ' ')}: {value}" for name, value in trained.model.recipe.to_plain().items()]
+    return f"## What it is\n\n{KINDS[trained.model.recipe.kind]}\n\n" + "\n".join([*asked, *lines])
 
 
 def _features(trained: Trained) -> str:

@@ -17,6 +17,17 @@ from training.support import Supported
 
 DEFAULT = Path(__file__).parents[1] / "configs" / "training.toml"
 FEWEST_SHUFFLES = 100
+BLEND, TUNED = "blend", "tuned blend"
+CANDIDATES = (
+    "straight lines",
+    "lines with bends",
+    "lines pooled over grade bands",
+    "lines of each grade band",
+    "trees",
+    BLEND,
+    TUNED,
+)
+"""The kinds of model that are compared, simplest first (`training.candidates`)."""
 
 
 class ValidationConfig(BaseModel, frozen=True, extra="forbid", hide_input_in_errors=True):
@@ -46,6 +57,23 @@ class PromotionConfig(BaseModel, frozen=True, extra="forbid", hide_input_in_erro
     top3_overlap: float = Field(default=0.8, ge=0.0, le=1.0)
 
 
+class CandidatesConfig(BaseModel, frozen=True, extra="forbid", hide_input_in_errors=True):
+    """Which kinds of model are compared, and how much is searched. Keys: configs/training.toml, `[candidates]`."""
+
+    compare: tuple[str, ...] = Field(default=CANDIDATES, min_length=1)
+    trials: int = Field(default=5, ge=0, le=1_000)
+    rows: int = Field(default=10_000, ge=500)
+
+    @field_validator("compare")
+    @classmethod
+    def _known_candidates(cls, names: tuple[str, ...]) -> tuple[str, ...]:
+        if not set(names) <= set(CANDIDATES):
+            raise ValueError(f"there is no such candidate; there are {', '.join(CANDIDATES)}")
+        if len(set(names)) < len(names):
+            raise ValueError("a candidate is named twice")
+        return names
+
+
 class TrainingConfig(BaseModel, frozen=True, extra="forbid", hide_input_in_errors=True):
     """What to learn, from which days of past school years, and how. Keys: configs/training.toml."""
 
@@ -56,6 +84,7 @@ class TrainingConfig(BaseModel, frozen=True, extra="forbid", hide_input_in_error
     test_years: int = Field(ge=1, le=10)
     seed: int = Field(ge=0, lt=2**31)
     supported: Supported = Supported.CENSOR
+    candidates: CandidatesConfig = CandidatesConfig()
     validation: ValidationConfig = ValidationConfig()
     promotion: PromotionConfig = PromotionConfig()
 
@@ -86,7 +115,8 @@ class TrainingConfig(BaseModel, frozen=True, extra="forbid", hide_input_in_error
         except (tomllib.TOMLDecodeError, UnicodeDecodeError):
             raise ConfigError(f"The training file {path} is not TOML", hint="see configs/training.toml") from None
         except ValidationError as error:
-            names = {*cls.model_fields, *ValidationConfig.model_fields, *PromotionConfig.model_fields}
+            parts = (cls, CandidatesConfig, ValidationConfig, PromotionConfig)
+            names = {name for part in parts for name in part.model_fields}
             wrong = "; ".join(mistakes(error, names=names))
             raise ConfigError(f"{path.name}: {wrong}", hint="configs/training.toml explains every key") from None
 

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from cis_ews.errors import ModelError
 from cis_ews.evaluation.bootstrap import Bootstrap, Estimate
 from cis_ews.evaluation.comparison import Candidate, Lists, compare
+from cis_ews.risk.model_recipe import Recipe
 from cis_ews.wording import counted
 from training.config import TrainingConfig
 from training.fitting import fit_model, usable_features
@@ -46,7 +47,13 @@ class NotMeasured:
 
 
 def contrasts(
-    learned: pl.DataFrame, measured: pl.DataFrame, later: Part, *, districts: pl.DataFrame, config: TrainingConfig
+    learned: pl.DataFrame,
+    measured: pl.DataFrame,
+    later: Part,
+    *,
+    districts: pl.DataFrame,
+    recipe: Recipe,
+    config: TrainingConfig,
 ) -> tuple[list[Contrast], list[NotMeasured]]:
     """A model of at most `contrast_rows` rows on each split: a later year, strange students, strange districts (strange
     schools, in an extract of one district), and by chance. `districts`: school_id, district_id."""
@@ -65,7 +72,7 @@ def contrasts(
     missing: list[NotMeasured] = []
     for name, train, test, parts in named:
         try:
-            found.append(_measured(name, train, test, parts=parts, config=config))
+            found.append(_measured(name, train, test, parts=parts, recipe=recipe, config=config))
         except ModelError as error:
             missing.append(NotMeasured(name=name, why=error.message))
     return found, missing
@@ -79,7 +86,7 @@ def _cold_start(districts: pl.DataFrame) -> tuple[str, str]:
 
 
 def _measured(
-    name: str, train: pl.DataFrame, test: pl.DataFrame, *, parts: Sequence[Part], config: TrainingConfig
+    name: str, train: pl.DataFrame, test: pl.DataFrame, *, parts: Sequence[Part], recipe: Recipe, config: TrainingConfig
 ) -> Contrast:
     if not parts:
         raise ModelError("there is one group alone", hint="bring an extract of more districts or schools")
@@ -88,7 +95,9 @@ def _measured(
     for part in parts:
         rows = _sampled(train.filter(pl.Series(part.train)), config)
         names, _ = usable_features(rows)
-        risk[part.test] = fit_model(rows, names, config=config).predict(test.filter(pl.Series(part.test)))
+        risk[part.test] = fit_model(rows, names, config=config, recipe=recipe).predict(
+            test.filter(pl.Series(part.test))
+        )
         sizes.append(rows.height)
     asked = ~np.isnan(risk)
     rows = test.filter(pl.Series(asked))

@@ -17,9 +17,11 @@ from cis_ews.progress import Progress
 from cis_ews.risk.features import features_hash
 from cis_ews.risk.labels import LABELS
 from cis_ews.risk.model import RiskModel
+from cis_ews.risk.model_recipe import Recipe
 from cis_ews.risk.night_model import DECLARED, FEWEST_DAYS, GRADES, declared_features
 from cis_ews.risk.tier_policy import TierPolicy
 from cis_ews.schema.school_data import SchoolData
+from training.candidates import Choice, choose
 from training.champion import LEARNED_THROUGH, Champion, as_twin, beside_champion
 from training.config import TrainingConfig
 from training.contrasts import Contrast, NotMeasured, contrasts
@@ -41,7 +43,8 @@ from training.validation import Validation, validate
 class Trained:
     """What a training has made.
 
-    `model`: fitted on all past years. `matrices`: what it learned from. `leakage`: what was looked for, and not found.
+    `model`: fitted on all past years. `choice`: which kind of model it is, and why. `matrices`: what it learned from.
+    `leakage`: what was looked for, and not found.
     `validation`: how well a model that learned without them did on the held-back years. `fairness`: whom it
     errs about. `contrasts`: the same on other splits; `not_measured`: why not. `null`: what shuffled labels gain.
     `stability`: whether its explanations hold.
@@ -50,6 +53,7 @@ class Trained:
     """
 
     model: RiskModel
+    choice: Choice
     config: TrainingConfig
     matrices: Matrices
     measured: Matrices
@@ -92,12 +96,16 @@ def train(
             check_both_outcomes(split, matrices, measured, label=config.label)
     with progress.step("look for leaks"):
         leakage = _without_leaks(school_data, matrices, config=config, erased=erased)
+    with progress.step("candidates"):
+        # The first split learns from no year that is held back.
+        choice = choose(matrices, splits[0], config=config, progress=progress)
+    recipe = choice.recipe
     with progress.step("validate"):
-        validation, held = validate(matrices, everyone, splits, config=config, policy=policy)
+        validation, held = validate(matrices, everyone, splits, recipe=recipe, config=config, policy=policy)
     with progress.step("audit fairness"):
         fairness = audit_fairness(held.told, school_data.demographics, config=config, policy=policy)
     with progress.step("contrast"):
-        found, missing = _contrasts(school_data, matrices, measured, splits=splits, config=config)
+        found, missing = _contrasts(school_data, matrices, measured, splits=splits, recipe=recipe, config=config)
     with progress.step("stability"):
         stability = measure_stability(school_data, held, config=config)
     with progress.step("null control"):
@@ -109,7 +117,7 @@ def train(
             FEWEST_DAYS: fewest_days(validation.by_days),
             LEARNED_THROUGH: max(summary.horizon_end for summary in matrices.summaries).isoformat(),
         }
-        model = fit_model(matrices.rows, names, config=config, about=about)
+        model = fit_model(matrices.rows, names, config=config, recipe=recipe, about=about)
     with progress.step("compare with the champion"):
         beside = beside_champion(
             held,
@@ -123,6 +131,7 @@ def train(
         passed = gates(validation, beside, null=null, leakage=leakage, stability=stability, bounds=config.promotion)
     return Trained(
         model=model,
+        choice=choice,
         config=config,
         matrices=matrices,
         measured=measured,
@@ -187,6 +196,7 @@ def _contrasts(
     measured: Matrices,
     *,
     splits: Sequence[Split],
+    recipe: Recipe,
     config: TrainingConfig,
 ) -> tuple[list[Contrast], list[NotMeasured]]:
     if not config.validation.contrast_rows:
@@ -194,7 +204,7 @@ def _contrasts(
     last = splits[-1]
     later = Part(rows_on(matrices.rows, last.train), rows_on(measured.rows, last.test))
     districts = school_data.schools.select("school_id", "district_id")
-    return contrasts(matrices.rows, measured.rows, later, districts=districts, config=config)
+    return contrasts(matrices.rows, measured.rows, later, districts=districts, recipe=recipe, config=config)
 
 
 def _about(

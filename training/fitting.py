@@ -9,6 +9,7 @@ import polars as pl
 
 from cis_ews.risk.features import monotone_constraints
 from cis_ews.risk.model import RiskModel
+from cis_ews.risk.model_recipe import DEFAULT, Recipe
 from training.config import TrainingConfig
 from training.leakage import check_leaks
 from training.matrices import KEYS, LABEL, WEIGHT
@@ -49,7 +50,12 @@ def _useless(column: pl.Series) -> str | None:
 
 
 def fit_model(
-    rows: pl.DataFrame, names: Sequence[str], *, config: TrainingConfig, about: Mapping[str, object] | None = None
+    rows: pl.DataFrame,
+    names: Sequence[str],
+    *,
+    config: TrainingConfig,
+    recipe: Recipe = DEFAULT,
+    about: Mapping[str, object] | None = None,
 ) -> RiskModel:
     """Rows of one student never stand on both sides of a held-out split; a leak stops the fit (ModelError)."""
     check_leaks(rows, names, trusted=config.validation.trusted)
@@ -61,6 +67,7 @@ def fit_model(
         weights=_weights(rows, config),
         monotone=_directions(names),
         about=about,
+        recipe=recipe,
     )
 
 

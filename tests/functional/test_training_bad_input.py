@@ -20,6 +20,9 @@ as_of = ["02-28"]
 test_years = 1
 seed = 7
 
+[candidates]
+compare = ["blend"]
+
 [validation]
 as_of = ["day 60"]
 draws = 100

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from cis_ews.errors import ConfigError
-from training.config import DEFAULT, TrainingConfig
+from training.candidates import RECIPES
+from training.config import CANDIDATES, DEFAULT, TUNED, TrainingConfig
 
 GOOD = 'config_version = 1\nlabel = "off_track"\nas_of = ["10-15", "02-28"]\ntest_years = 1\nseed = 7\n'
 
@@ -28,9 +30,14 @@ def test_what_the_validation_is_not_told_has_a_default(tmp_path: Path) -> None:
     assert _load(tmp_path, f"{GOOD}[validation]\nshuffles = 300\n").validation.shuffles == 300
 
 
-def test_the_demo_trains_as_a_district_does_but_for_the_size_of_its_validation() -> None:
+def test_the_demo_trains_as_a_district_does_but_for_the_size_of_its_validation_and_search() -> None:
     shipped, demo = TrainingConfig.load(), TrainingConfig.load(DEFAULT.with_name("training_demo.toml"))
-    assert demo.model_dump(exclude={"validation"}) == shipped.model_dump(exclude={"validation"})
+    size: Any = {"validation": True, "candidates": {"trials", "rows"}}
+    assert demo.model_dump(exclude=size) == shipped.model_dump(exclude=size)
+
+
+def test_the_candidates_that_can_be_named_are_those_that_are_tried() -> None:
+    assert (*RECIPES, TUNED) == CANDIDATES == TrainingConfig.load().candidates.compare
 
 
 @pytest.mark.parametrize(
@@ -53,6 +60,9 @@ def test_the_demo_trains_as_a_district_does_but_for_the_size_of_its_validation()
         ("seed = 7", "seed = 7\n[validation]\nshuffles = 99", "shuffles: should be greater than or equal to 100"),
         ("seed = 7", "seed = 7\n[validation]\nshufles = 199", "shufles: there is no such key; did you mean shuffles?"),
         ("seed = 7", 'seed = 7\n[validation]\nas_of = ["june"]', "as_of: write month and day"),
+        ("seed = 7", 'seed = 7\n[candidates]\ncompare = ["forest"]', "compare: there is no such candidate; there are"),
+        ("seed = 7", 'seed = 7\n[candidates]\ncompare = ["trees", "trees"]', "compare: a candidate is named twice"),
+        ("seed = 7", "seed = 7\n[candidates]\ntrial = 3", "trial: there is no such key; did you mean trials?"),
     ],
 )
 def test_a_mistake_is_an_error_that_names_the_key(tmp_path: Path, line: str, changed: str, said: str) -> None:

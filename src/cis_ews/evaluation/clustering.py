@@ -63,8 +63,18 @@ class ClusteredGap:
 
 def clustered_gap(group: Sums, rest: Sums) -> ClusteredGap | None:
     """How uncertain the ratio of a group less that of the rest is; None of a single school."""
-    schools = group.of.size
-    if schools < 2:
+    if group.of.size < 2:
         return None
-    moved = group.moved - rest.moved
-    return ClusteredGap(float(np.sqrt(schools / (schools - 1) * (moved @ moved))), schools - 1)
+    return ClusteredGap(_deviation(group.moved - rest.moved), group.of.size - 1)
+
+
+def clustered_mean(values: Vector, clusters: Vector) -> tuple[float, float | None]:
+    """The mean of one value a row, and its standard error; None of a single cluster. `clusters`: a number a row."""
+    _, of = np.unique(clusters, return_inverse=True)
+    total, rows = (np.bincount(of, weights=each).astype(np.float64) for each in (values, np.ones(values.size)))
+    sums = Sums(total, rows)
+    return float(values.mean()), None if sums.of.size < 2 else _deviation(sums.moved)
+
+
+def _deviation(moved: Vector) -> float:
+    return float(np.sqrt(moved.size / (moved.size - 1) * (moved @ moved)))

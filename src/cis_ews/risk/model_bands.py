@@ -31,7 +31,7 @@ GRADE = "grade"
 """The feature whose numbers are grades, kindergarten as 0."""
 STARTS = tuple(float(grades[0].value) for grades in list(GRADE_BANDS.values())[1:])
 """The grades with which the second band and each further one begin."""
-_HINT = "leave pooling out, or give the feature grade: 0 for kindergarten, 1 to 12, of two grade bands at least"
+_HINT = "leave pooling out, or give the feature grade: 0 for kindergarten, 1 to 12"
 
 
 @dataclass(frozen=True, eq=False)
@@ -67,10 +67,8 @@ class Pooling(NamedTuple):
     strength: float
 
 
-def pooling_of(
-    encoding: Encoding, matrix: Vector, *, strength: float | None, signs: NDArray[np.int64]
-) -> Pooling | None:
-    """Where the grade stands in the matrix. Raises ModelError where bands are asked for and cannot be told."""
+def pooling_of(encoding: Encoding, *, strength: float | None, signs: NDArray[np.int64]) -> Pooling | None:
+    """Where the grade stands among the columns. Raises ModelError where bands are asked for and cannot be told."""
     if strength is None:
         return None
     if GRADE not in encoding.names:
@@ -79,9 +77,6 @@ def pooling_of(
     if encoding.features[place].is_category:
         raise ModelError("the recipe asks for grade bands, and the feature grade is text", hint=_HINT)
     column = int(np.flatnonzero(encoding.owners == place)[0])
-    bands = _bands_of(matrix[:, column], np.array(STARTS))
-    if np.unique(bands[bands <= len(STARTS)]).size < 2:
-        raise ModelError("the recipe asks for grade bands, and all known grades are of one", hint=_HINT)
     if signs[column]:
         raise ModelError(
             "the recipe asks for grade bands, and the grade is to move the risk one way alone",

@@ -100,7 +100,8 @@ def refit_parts(
         return replace(parts, trees=trees)
     # A model that learned before there were bends has none, whatever its recipe says.
     as_it_was = replace(parts.recipe, bends=parts.linear.bends.at.size > 0)
-    return replace(parts, trees=trees, linear=rows.line(as_it_was, _pooling(rows, parts.encoding, parts.recipe)))
+    pooling = pooling_of(parts.encoding, strength=parts.recipe.pooling, signs=rows.signs)
+    return replace(parts, trees=trees, linear=rows.line(as_it_was, pooling))
 
 
 def simplest(losses: Mapping[float, float]) -> float:
@@ -152,16 +153,12 @@ def _trees(rows: _Rows, *, folds: NDArray[np.int64], seed: int, threads: int, re
 
 def _lines(rows: _Rows, encoding: Encoding, *, folds: NDArray[np.int64], recipe: Recipe) -> tuple[LinearPart, Vector]:
     """The linear part of all rows, and the margins of rows that each fold's own had not seen."""
-    pooling = _pooling(rows, encoding, recipe)
+    pooling = pooling_of(encoding, strength=recipe.pooling, signs=rows.signs)
     linear, held_out = rows.line(recipe, pooling), np.empty_like(rows.label)
     for fold in np.unique(folds):
         held = folds == fold
         held_out[held] = rows.of(~held).line(recipe, pooling).margin(rows.matrix[held])
     return linear, held_out
-
-
-def _pooling(rows: _Rows, encoding: Encoding, recipe: Recipe) -> Pooling | None:
-    return pooling_of(encoding, rows.matrix, strength=recipe.pooling, signs=rows.signs)
 
 
 def _blends(trees: Vector | None, linear: Vector | None) -> dict[float, Vector]:
