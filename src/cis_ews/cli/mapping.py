@@ -13,6 +13,9 @@ from cis_ews.cli.terminal import Terminal
 from cis_ews.errors import ConfigError
 from cis_ews.wording import counted
 
+NAMED = 10
+"""So many of the files that are left are named."""
+
 if TYPE_CHECKING:
     from cis_ews.readers.survey.findings import Survey, TableReading
 
@@ -92,13 +95,21 @@ def _show(terminal: Terminal, found: Survey) -> None:
             terminal.item(f"{table.table} lacks what it cannot do without: {', '.join(table.open)}", mark="!")
     for table, needed in found.missing.items():
         terminal.item(f"nothing looks like {table}; needed is {needed}", mark="!")
+    for table, needed in found.untold.items():
+        terminal.item(f"nothing looks like {table}, so nothing is known of it; it would be {needed}", mark="!")
     if found.derived:
         terminal.item(f"to be derived of attendance: {', '.join(found.derived)}")
     if found.known_as:
         terminal.item(f"this looks like {found.known_as}; that needs no mapping", mark="!")
+    _show_left(terminal, found)
+
+
+def _show_left(terminal: Terminal, found: Survey) -> None:
+    """Which files are used for nothing, and what was looked at in part."""
     left = len(found.unmatched) + found.unnamed
     if left:
-        terminal.item(f"{counted(left, 'file')} taken for no table")
+        named = ", ".join(found.unmatched[:NAMED]) + (", ..." if len(found.unmatched) > NAMED else "")
+        terminal.item(f"{counted(left, 'file')} taken for no table" + (f": {named}" if named else ""))
     for why, count in found.passed.items():
         terminal.item(f"{counted(count, 'file')} not looked into: {why}")
     if any(not table.is_whole for table in found.tables):

@@ -57,6 +57,11 @@ def _missing(survey: Survey) -> Iterator[str]:
         yield from _comment(f"{QUESTION}nothing looks like {table}. Needed is {needed}.")
         yield f"# [tables.{table}]"
         yield f"# files = [{ANSWER}]"
+    for table, needed in survey.untold.items():
+        yield ""
+        yield from _comment(f"Nothing looks like {table}, so nothing is known of it. It would be {needed}.")
+        yield f"# [tables.{table}]"
+        yield f"# files = [{ANSWER}]"
 
 
 def _table(table: TableReading) -> Iterator[str]:
@@ -236,6 +241,7 @@ def as_dict(survey: Survey) -> dict[str, object]:
         "source": survey.name,
         "tables": {table.table: _table_dict(table) for table in survey.tables},
         "missing": dict(survey.missing),
+        "untold": dict(survey.untold),
         "unmatched_files": len(survey.unmatched) + survey.unnamed,
         "passed_over": dict(survey.passed),
         "questions": survey.asked,
