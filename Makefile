@@ -1,6 +1,6 @@
 # The real commands are in the recipes: `make demo` is what a district's night does, on a made-up district.
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-long check bench-night bench-console bench-model bench-publish bench-shap bench-state bench-delta bench-readers bench-fetch accuracy lock clean
+.PHONY: help demo test test-long check bench-night bench-console bench-model bench-publish bench-shap bench-state bench-delta bench-readers bench-fetch accuracy lock screenshots clean
 
 PYTHON ?= python3
 BIN := .venv/bin
@@ -14,6 +14,7 @@ help:
 	@echo "make demo SERVE=no   the same, without the service"
 	@echo "make test            checks and the test suite"
 	@echo "make test-long       the tests that must be many, at full count"
+	@echo "make screenshots     the pictures of the docs, taken on the walks of the browser tests (needs faketime)"
 	@echo "make check           lint, format, types, import contracts"
 	@echo "make bench-night     what a night costs, stage by stage, beside plain tools"
 	@echo "make bench-model     what fitting and asking a model costs, beside plain LightGBM"
@@ -81,6 +82,11 @@ endif
 	  { [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null && apt-get update -qq && apt-get install -y -qq chromium >/dev/null; } || \
 	  echo "No Chromium: the browser tests will be skipped"
 	@touch .venv/chromium
+
+# Taken on the walks that the tests go through, with a clock that stands still.
+screenshots: .venv .venv/chromium
+	@command -v faketime >/dev/null || { echo "The pictures need a clock that stands still: apt-get install faketime"; exit 1; }
+	TZ=UTC FAKETIME_DONT_FAKE_MONOTONIC=1 CIS_EWS_PICTURES=docs/images $(BIN)/pytest -q -n 0 tests/browser/test_walks.py -k "morning or manager"
 
 check: .venv
 	$(BIN)/ruff check .

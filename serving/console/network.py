@@ -1,35 +1,46 @@
-"""Network: districts, and the schools of one, side by side in numbers; no student is on these pages."""
+"""Network: districts, and the schools and grades of one, side by side in numbers; no student is on these pages.
+
+A number that would point at few students is left out, and so is whatever would give such a number away
+(`cis_ews.evaluation.suppression`): the tables of a district share their sums, and no other number.
+"""
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 
 from fastapi import APIRouter, Request, Response
 
-from cis_ews.storage.pages import DistrictCounts, SchoolCounts
+from cis_ews.enums import CaseState, GradeLevel
+from cis_ews.evaluation.suppression import FEWEST, Cell, told_table
+from cis_ews.storage.access import Scope
+from cis_ews.storage.pages import DistrictCounts, GroupCount, SchoolPlace
 from cis_ews.support.permissions import ROLES, May, Viewer, check
+from cis_ews.support.transitions import IN_SUPPORT, UNSEEN
 from serving.backend import of
 from serving.console.context import render, viewer_of
-from serving.console.roster import told_number
 from serving.errors import ApiError
 
 routes = APIRouter(include_in_schema=False)
+STUDENTS, FLAGGED = "students", "flagged"
+TIERS = {3: "tier_3", 2: "tier_2", 1: "tier_1", None: "not_enough_data"}
+SERVED = ("in_support", "in_touch", "unseen")
+EVERY = ""
+"""The key of the row of sums."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Row:
-    """A line of the table; a number is None where it is too small to be told."""
+    """A line of the tables. `told`: column -> number, None where it is not told."""
 
     name: str
-    address: str | None
-    students: int | None
-    tier_3: int | None
-    tier_2: int | None
-    beyond_list: int | None
-    not_enough_data: int | None
-    capacity: int | None
-    as_of: date
+    told: Mapping[str, int | None]
+    address: str | None = None
+    capacity: int | None = None
+    as_of: date | None = None
+    is_sum: bool = False
 
 
 @routes.get("/network")
@@ -40,8 +51,7 @@ def network(request: Request) -> Response:
     found = pages.districts(only=districts_of(viewer))
     if len(found) == 1:
         return _schools(request, found[0])
-    rows = [_district(district) for district in found]
-    return render(request, "network.html", rows=rows, is_schools=False)
+    return render(request, "network.html", districts=[_district(each) for each in found], smallest=FEWEST)
 
 
 @routes.get("/network/{district_ref}")
@@ -55,11 +65,6 @@ def district(request: Request, district_ref: str) -> Response:
     raise ApiError(404)
 
 
-def _schools(request: Request, found: DistrictCounts) -> Response:
-    counted = of(request).database.pages.counts(districts=[found.district_id])
-    return render(request, "network.html", rows=[_school(each) for each in counted], is_schools=True)
-
-
 def districts_of(viewer: Viewer) -> frozenset[str] | None:
     """The districts whose numbers a viewer may see side by side; None for all."""
     seeing = [grant for grant in viewer.grants if May.SEE_NETWORK in ROLES[grant.role]]
@@ -69,28 +74,105 @@ def districts_of(viewer: Viewer) -> frozenset[str] | None:
 
 
 def _district(counts: DistrictCounts) -> Row:
+    # By the same rule as the row of sums above the schools: neither page tells what the other leaves out.
+    cells = {(EVERY, name): int(getattr(counts, name)) for name in (*TIERS.values(), STUDENTS)}
+    told = told_table(cells, total=STUDENTS)
     return Row(
         name=counts.district_id,
         address=f"/network/{counts.ref}",
-        students=told_number(counts.students),
-        tier_3=told_number(counts.tier_3),
-        tier_2=told_number(counts.tier_2),
-        beyond_list=None,
-        not_enough_data=told_number(counts.not_enough_data),
-        capacity=None,
+        told={name: cells[row, name] if (row, name) in told else None for row, name in cells},
         as_of=counts.as_of,
     )
 
 
-def _school(counts: SchoolCounts) -> Row:
-    return Row(
-        name=counts.school.name or counts.school.school_id,
-        address=None,
-        students=told_number(counts.students),
-        tier_3=told_number(counts.tier_3),
-        tier_2=told_number(counts.tier_2),
-        beyond_list=told_number(counts.beyond_list),
-        not_enough_data=told_number(counts.not_enough_data),
-        capacity=counts.school.capacity,
-        as_of=counts.school.as_of,
+def _schools(request: Request, found: DistrictCounts) -> Response:
+    pages = of(request).database.pages
+    counts = pages.group_counts(found.district_id)
+    schools = pages.schools(Scope(districts=frozenset({found.district_id})))
+    return render(
+        request,
+        "network_district.html",
+        district=found.district_id,
+        as_of=found.as_of,
+        tables=[
+            ("schools", rows_of_schools(counts, schools)),
+            ("grades", rows_of_grades(counts)),
+        ],
+        smallest=FEWEST,
     )
+
+
+def rows_of_schools(counts: Sequence[GroupCount], schools: Iterable[SchoolPlace]) -> list[Row]:
+    """A row a school that has students, by name, the sums first."""
+    told = told_by(counts, lambda each: each.school_id)
+    beyond: Counter[str] = Counter()
+    for each in counts:
+        beyond[each.school_id] += each.beyond_list
+    rows = [
+        Row(
+            name=school.name or school.school_id,
+            told={**told[school.school_id], "beyond_list": _large(beyond[school.school_id])},
+            capacity=school.capacity,
+        )
+        for school in schools
+        if school.school_id in told
+    ]
+    return [Row(name=EVERY, told=told[EVERY], is_sum=True), *rows]
+
+
+def rows_of_grades(counts: Sequence[GroupCount]) -> list[Row]:
+    """A row a grade, in the order of grades."""
+    told = told_by(counts, lambda each: each.grade_level or NO_GRADE)
+    return [Row(name=grade, told=told[grade]) for grade in (*map(str, GradeLevel), NO_GRADE) if grade in told]
+
+
+NO_GRADE = "none"
+
+
+def told_by(counts: Sequence[GroupCount], key: Callable[[GroupCount], str]) -> dict[str, dict[str, int | None]]:
+    """Group -> column -> number, None where it is not told; under `EVERY` the sums.
+
+    The columns of tiers add up to `students`, those of what was done to `flagged`. What was done is told of groups
+    alone whose flagged students are told by tier: their sum would give a tier away that is left out.
+    """
+    tiers: Counter[Cell] = Counter()
+    served: Counter[Cell] = Counter()
+    for each in counts:
+        for group in (key(each), EVERY):
+            tiers[group, TIERS[each.tier]] += each.students
+            tiers[group, STUDENTS] += each.students
+            if (each.tier or 1) > 1:
+                served[group, _done(each.state)] += each.students
+                served[group, FLAGGED] += each.students
+    groups = {group for group, _ in tiers}
+    of_tiers = _told(tiers, groups, (*TIERS.values(), STUDENTS), total=STUDENTS)
+    of_served = _told(served, groups, (*SERVED, FLAGGED), total=FLAGGED)
+    by_tier = {group for group in groups if None not in (of_tiers[group]["tier_2"], of_tiers[group]["tier_3"])}
+    # Their flagged students can be added up from the tiers: a table that leaves that sum out takes it for unknown.
+    if any(of_served[group][FLAGGED] is None for group in by_tier):
+        by_tier = set[str]()
+    nothing: dict[str, int | None] = dict.fromkeys((*SERVED, FLAGGED))
+    return {group: {**of_tiers[group], **(of_served[group] if group in by_tier else nothing)} for group in groups}
+
+
+def _told(
+    counts: Counter[Cell], groups: Iterable[str], columns: Sequence[str], *, total: str
+) -> dict[str, dict[str, int | None]]:
+    sums = {(EVERY, column): counts[EVERY, column] for column in columns}
+    cells = {(group, column): counts[group, column] for group in groups if group != EVERY for column in columns}
+    told = told_table(cells, total=total) | told_table(sums, total=total)
+    every = cells | sums
+    return {
+        group: {column: every[group, column] if (group, column) in told else None for column in columns}
+        for group in groups
+    }
+
+
+def _done(state: CaseState | None) -> str:
+    if state is None or state in UNSEEN:
+        return "unseen"
+    return "in_support" if state in IN_SUPPORT else "in_touch"
+
+
+def _large(count: int) -> int | None:
+    return count if count >= FEWEST else None

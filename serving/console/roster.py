@@ -8,12 +8,11 @@ from dataclasses import dataclass
 from urllib.parse import parse_qsl, urlencode
 
 from cis_ews.enums import Domain, GradeLevel
+from cis_ews.evaluation.suppression import told_cells
 from cis_ews.storage.pages import RosterRow
 
 NONE = "none"
 """The value of who has none: no grade, no reason, no days known."""
-SMALLEST = 10
-"""Cells of fewer students are not told: a count of few points at them."""
 BANDS = ("0", "under_5", "5_to_9", "10_to_19", "20_and_more", NONE)
 FILTERS = ("grade", "tier", "domain", "band")
 
@@ -107,20 +106,19 @@ _ORDER: Mapping[str, Sequence[str]] = {
 def barriers(rows: Iterable[RosterRow]) -> list[tuple[str, list[int | None]]]:
     """Grade -> how many students in Tier 1 have a reason in each domain, in the order of `Domain`.
 
-    None where they are fewer than `SMALLEST`; a grade without any number is left out. No total stands beside them, from
-    which one that is not told could be worked out.
+    None where they are fewer than 10, and where such a number could be worked out from what all grades come to
+    together; a grade without any number is left out.
     """
-    counts: Counter[tuple[str, str]] = Counter()
-    for row in rows:
-        if row.tier == 1:
-            counts.update((row.grade_level or NONE, domain) for domain in row.domains)
-    told = [
-        (grade, [counted if (counted := counts[grade, str(domain)]) >= SMALLEST else None for domain in Domain])
+    first = [row for row in rows if row.tier == 1]
+    counts = Counter((row.grade_level or NONE, domain) for row in first for domain in row.domains)
+    grades = {row.grade_level or NONE for row in first}
+    told = {
+        (grade, domain)
+        for domain in map(str, Domain)
+        for (grade,) in told_cells({(grade,): counts[grade, domain] for grade in grades})
+    }
+    cells = [
+        (grade, [counts[grade, domain] if (grade, domain) in told else None for domain in map(str, Domain)])
         for grade in _ORDER["grade"]
     ]
-    return [(grade, cells) for grade, cells in told if any(cells)]
-
-
-def told_number(count: int) -> int | None:
-    """A count, or None where so few students are behind it that it is not told."""
-    return count if count >= SMALLEST else None
+    return [(grade, of_grade) for grade, of_grade in cells if any(of_grade)]

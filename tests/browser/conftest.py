@@ -5,17 +5,20 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Generator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import pytest
 
 from tests.lib.chromium import INSTALL, chromium, chromium_path
 from tests.lib.hostile import Hostile, serve_hostile
 from tests.lib.made_up import PICTURES, World, serve_made_up
+from tests.lib.pages import WIDE
 from tests.lib.service import Served, serve_two_districts
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Browser, Page
+    from playwright.sync_api import Browser, Page, ViewportSize
+
+Scheme, Media = Literal["light", "dark"], Literal["screen", "print"]
 
 
 @pytest.fixture(scope="session")
@@ -51,13 +54,30 @@ def hostile_world(tmp_path_factory: pytest.TempPathFactory, chrome: Browser) -> 
         yield hostile_world
 
 
+Picture = Callable[..., None]
+
+
 @pytest.fixture
-def picture() -> Callable[[Page, str], None]:
-    """Keep a picture of a page for the docs, where `make screenshots` asks for pictures; otherwise do nothing."""
+def picture() -> Picture:
+    """Keep a picture of a page for the docs where `make screenshots` asks for it; otherwise look at nothing.
+
+    `size`, `scheme`, `media`: for the picture alone.
+    """
     folder = os.environ.get(PICTURES)
 
-    def take(page: Page, name: str) -> None:
-        if folder:
-            page.screenshot(path=Path(folder) / f"{name}.png", full_page=False, animations="disabled", caret="hide")
+    def take(
+        page: Page, name: str, *, size: ViewportSize = WIDE, scheme: Scheme = "light", media: Media = "screen"
+    ) -> None:
+        if folder is None:
+            return
+        before = page.viewport_size or WIDE
+        page.set_viewport_size(size)
+        page.emulate_media(color_scheme=scheme, media=media)
+        page.evaluate("scrollTo(0, 0); document.activeElement.blur()")
+        if media == "print":  # paper has a margin, which a picture of the page has not
+            page.evaluate("document.body.style.margin = '12mm'")
+        page.screenshot(path=Path(folder) / f"{name}.png", animations="disabled", caret="hide")
+        page.set_viewport_size(before)
+        page.emulate_media(color_scheme="light", media="screen")
 
     return take

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from cis_ews.enums import Role
+from tests.lib.console_pages import decide, forms_of
 from tests.lib.made_up import SCHOOL, World
 from tests.lib.pages import WIDE, entered, place_of, tab_to
 from tests.lib.people import PASSWORD
@@ -22,7 +23,8 @@ from tests.lib.people import PASSWORD
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
 
-Picture = Callable[["Page", str], None]
+Picture = Callable[..., None]
+TALL, PHONE, PAPER = ({"width": width, "height": height} for width, height in ((1280, 1500), (390, 844), (816, 600)))
 STOPPED = "Flags have been stopped by an administrator"
 NAVIGATION = {
     Role.COORDINATOR: ["Today", "Worklist", "Schools", "Meetings"],
@@ -72,9 +74,7 @@ def _enter(page: Page, wanted: Any, *, leads: bool = True) -> None:
         page.keyboard.press("Enter")
 
 
-def test_a_coordinator_s_morning_by_keyboard_alone(
-    chrome: Browser, world: World, picture: Picture, tmp_path: Path
-) -> None:
+def test_a_coordinator_s_morning_by_keyboard_alone(chrome: Browser, world: World, picture: Picture) -> None:
     """From sign-in to the recap on paper with Tab, Enter and letters; at every step one sees where one is."""
     page = chrome.new_context(base_url=world.served.service.url, viewport=WIDE).new_page()
     complaints: list[str] = []
@@ -90,6 +90,7 @@ def test_a_coordinator_s_morning_by_keyboard_alone(
     assert place_of(page).endswith("/today")
     assert _places(page) == NAVIGATION[Role.COORDINATOR]
     picture(page, "today")
+    picture(page, "today_dark", scheme="dark")
     # The skip link is the first thing that Tab finds, and leads past the navigation.
     skip = page.get_by_role("link", name="Skip to the content")
     _enter(page, skip, leads=False)
@@ -103,6 +104,8 @@ def test_a_coordinator_s_morning_by_keyboard_alone(
     _enter(page, reason, leads=False)
     assert section.is_visible()
     assert section.locator("table, svg").count() > 0
+    picture(page, "student", size=TALL)
+    picture(page, "student_narrow", size=PHONE)
     # The worklist, and a decision.
     _enter(page, page.get_by_role("link", name="Worklist"))
     _enter(page, page.locator("#main ol").get_by_role("link").first)
@@ -111,13 +114,19 @@ def test_a_coordinator_s_morning_by_keyboard_alone(
     page.keyboard.type("On a long trip with the family")
     _enter(page, page.get_by_role("button", name="No action needed"), leads=False)
     page.get_by_text("said that no action is needed").wait_for()
-    # A meeting, a note, the recap.
+    _hold_a_meeting(page, world, picture)
+    page.context.close()
+    assert complaints == []
+
+
+def _hold_a_meeting(page: Page, world: World, picture: Picture) -> None:
+    """A note about the first student, and the recap on paper."""
     _enter(page, page.get_by_role("link", name="Meetings"))
     _enter(page, page.get_by_role("button", name="Begin a meeting"))
     assert page.url.endswith("/1")
     tab_to(page, page.locator("#meeting-note"))
     page.keyboard.type("Rides two buses; the first one is late on Mondays")
-    _enter(page, page.get_by_role("button", name="Keep the note"), leads=False)
+    _enter(page, page.get_by_role("button", name="Keep the note"))
     page.locator(".written", has_text="Rides two buses").first.wait_for()
     _enter(page, page.get_by_role("link", name="Next"))
     assert page.url.endswith("/2")
@@ -125,9 +134,32 @@ def test_a_coordinator_s_morning_by_keyboard_alone(
     article = page.get_by_role("article").first.inner_text()
     assert "Rides two buses" in article
     assert "Ana Ruiz" in article
-    assert page.pdf(path=tmp_path / "recap.pdf", format="Letter").startswith(b"%PDF-")
-    page.context.close()
-    assert complaints == []
+    _rest_of_the_meeting(world, page.url.split("/")[-2])
+    page.reload()
+    assert page.get_by_role("article").count() == 1 + len(SAID)
+    assert page.pdf(format="Letter").startswith(b"%PDF-")
+    picture(page, "recap", size=PAPER, media="print")
+
+
+SAID = (
+    ("Talked with grandmother, who drives on Fridays", "accept", "Wants to stay in the robotics club"),
+    ("The counselor meets the student on Tuesdays", "already_known", "In the counselor's group since January"),
+    ("Was on a trip with the family, back on Monday", "no_action", "The absences are excused and over"),
+    ("Says that mornings are hard since the move", "accept", "Asked for help with the bus"),
+    ("Feels lost in algebra since the second term", "accept", "Would come to tutoring after school"),
+)
+
+
+def _rest_of_the_meeting(world: World, meeting: str) -> None:
+    """What is said of the students who come next: a note each, a decision, and for the first a plan with a goal."""
+    ana = forms_of(world.served, world.email(Role.COORDINATOR))
+    for place, (note, action, reason) in enumerate(SAID, start=2):
+        here = {"meeting": meeting, "place": str(place)}
+        decide(ana, world.refs[place], "contact", contact="meeting", reason=note, **here)
+        decide(ana, world.refs[place], action, reason=reason, **here)
+    plan = {"needs": "A way to school", "assets": "Builds robots", "area": "basic_needs", "owner": "Ms. Lee"}
+    goal = {"goal": "In school on 9 of 10 days", "consent_on": "2026-01-15"}
+    decide(ana, world.refs[2], "open_plan", **plan, **goal, meeting=meeting, place="2")
 
 
 def test_a_manager_s_day(open_as: Callable[..., Page], world: World, picture: Picture, tmp_path: Path) -> None:

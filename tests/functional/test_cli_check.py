@@ -141,7 +141,11 @@ def test_against_names_a_summary_a_run_or_a_store(extract: Path, halved: Path, t
     for path in (kept, store, run, tmp_path / "night"):
         done = command("check", halved, "--against", path)
         assert (done.code, "EWS112 error: A table has halved" in done.out) == (0, True), path
-    assert "A run keeps rows by table and the schools" in done.out
+        said = " ".join(done.out.split())
+        assert said.count("A run keeps rows by table and the schools") == (path in (run, tmp_path / "night"))
+    beside_night = command("check", halved, "--store", tmp_path / "night", "--json").event("checked")
+    assert [each["finding"] for each in beside_night["findings"]] == ["EWS112"]
+    assert run.name in beside_night["compared_with"]["what"]
     assert command("check", extract, "--against", run, "--json").event("checked")["findings"] == []
     assert command("check", extract, "--against", tmp_path / "none").code == 5
 

@@ -79,11 +79,11 @@ makes the same bytes. A folder for them is made only where a store is, or is nam
 
 - **What is compared.** The extract with the one of the same source that was kept last: read by the same format, with a
   school in common. So several districts may share a store. `--against PATH` names another one: a file of
-  `{CHECKS}/`, a run, or a store. A run knows rows by table and the schools; a store without a kept extract is asked for
-  its newest run.
-- **An extract that is very unlike** the one before (a star in the table below) does not take its place, so that the
+  `{CHECKS}/`, a run, or a store. A store that has no kept extract of this source is asked
+  for the newest night of its schools; a run knows the schools and, of the plain format, rows by table.
+- **An extract that lacks much** (a star in the table below) does not take the place of the one before, so that the
   mended one is held against the last good one. Where it is right, as at the beginning of a school year, `--accept`
-  keeps it, and `--strict` passes over these findings.
+  keeps it, and `--strict` passes over the errors that tell of changes (EWS111 and on).
 - **The same extract again** is compared with itself: nothing has changed.
 - Of a source the last {MOST_KEPT} are kept. A summary that is damaged is passed over and named.
 - **Codes** are those of {columns}. In a column of text a code is kept and shown only where {FEWEST_STUDENTS} students

@@ -30,7 +30,7 @@ from tests.lib.service import Served, serving
 NIGHTS = (date(2026, 2, 26), date(2026, 2, 27))
 STUDENTS, SEED = 500, 7
 SCHOOL = "8143"
-MOMENT = "2026-03-02 07:15:00"
+NIGHT, MORNING = "2026-03-02 02:31:00", "2026-03-02 07:15:00"
 PICTURES = "CIS_EWS_PICTURES"
 NAMES: Mapping[Role, tuple[str, str]] = {
     Role.COORDINATOR: ("ana", "Ana Ruiz"),
@@ -57,21 +57,21 @@ class World:
         return f"{NAMES[role][0]}@example.org"
 
 
-def clock() -> list[str]:
-    """The words before a command that give it the clock of the pictures, which are the same on every day; else none."""
-    return ["faketime", "-f", f"@{MOMENT}"] if os.environ.get(PICTURES) else []
+def clock(moment: str) -> list[str]:
+    """The words before a command that stop its clock, so that the pictures are the same on every day; else none."""
+    return ["faketime", "-f", moment] if os.environ.get(PICTURES) else []
 
 
 @contextmanager
 def serve_made_up(folder: Path) -> Generator[World]:
     """The district, served."""
-    subprocess.run([*clock(), sys.executable, "-m", "tests.lib.made_up", folder], check=True)
+    subprocess.run([*clock(NIGHT), sys.executable, "-m", "tests.lib.made_up", folder], check=True)
     settings = f'config_version = 1\n[store]\npath = "{folder / "store"}"\n[model]\nuse = "{folder / "model.json"}"\n'
     with Database(RunStore(folder / "store").database_url) as database:
         (district,) = database.districts()
         _, key = database.create_key(district, "student information system")
         places = database.pages.schools(Scope(districts=frozenset({district})))
-        with serving(folder, settings=settings, before=clock()) as service:
+        with serving(folder, settings=settings, before=clock(MORNING)) as service:
             served = Served(service, folder, {district: key}, database)
             rows = [row for row in served.scores(district, f"&school_id={SCHOOL}") if row["tier"] in (2, 3)]
             refs = [row["ref"] for row in sorted(rows, key=lambda row: row["list_place"])]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import json
 import re
 from datetime import date, timedelta
 from pathlib import Path
@@ -244,6 +245,32 @@ def test_free_text_and_ids_are_never_kept_as_codes(tmp_path: Path) -> None:
     said = summary.to_bytes().decode()
     assert "Given" not in said
     assert "s07" not in said
+
+
+def test_ids_that_are_only_written_otherwise_are_told_where_they_cost_a_table(tmp_path: Path) -> None:
+    tables = changed(CLEAN, course_grades=lambda rows: rows.with_columns(pl.col("student_id").str.to_uppercase()))
+    result, _ = check(write_extract(tmp_path / "extract", tables))
+    (lost,) = [each for each in result.findings if each.kind.code == "EWS102"]
+    assert "24 student ids are unknown as they are written, and known but for leading zeros" in lost.says
+
+
+def test_what_stands_in_the_place_of_a_school_is_not_shown(tmp_path: Path) -> None:
+    wrong = pl.when(pl.int_range(pl.len()) < 9).then("student_id").otherwise("school_id")
+    tables = changed(CLEAN, attendance_events=lambda rows: rows.with_columns(school_id=wrong))
+    result, summary = check(write_extract(tmp_path / "extract", tables))
+    assert [(row["rule"], row["rows"], row["schools"]) for row in result.rejections] == [("school_known", 9, {})]
+    for text in (json.dumps(result.to_dict(), default=str), check_page(result), summary.to_bytes().decode()):
+        assert "s00" not in text
+    assert set(summary.schools) == {"north", "south"}
+
+
+def test_a_source_that_speaks_of_nothing_is_told(tmp_path: Path) -> None:
+    wrong = CLEAN["course_grades"].with_columns(student_id=pl.lit("nobody"))
+    tables = {
+        name: rows for name, rows in CLEAN.items() if name in ("schools", "calendar_days", "students", "enrollments")
+    }
+    result, _ = check(write_extract(tmp_path / "extract", {**tables, "course_grades": wrong}))
+    assert found(result) == ["EWS101", "EWS108", "EWS102"]
 
 
 def test_codes_are_stable_and_every_rule_says_what_to_do() -> None:

@@ -7,8 +7,10 @@ from typing import Any
 
 import pytest
 
-from cis_ews.storage.pages import RosterRow, SchoolPlace, StudentPage
+from cis_ews.enums import CaseState
+from cis_ews.storage.pages import GroupCount, RosterRow, SchoolPlace, StudentPage
 from serving.console.charts import absence_trend, year_calendar
+from serving.console.network import EVERY, told_by
 from serving.console.roster import among, barriers, chosen_of, histograms, query_of
 from serving.console.students import told
 from serving.console.today import days_late
@@ -153,9 +155,48 @@ def test_days_absent_fall_into_bands(days: float | None, band: str) -> None:
     assert among([_row("a", days_absent=days)], chosen_of(f"band={band}"))
 
 
+def _barred(grade: str, number: int, domain: str = "attendance", **changed: Any) -> list[RosterRow]:
+    return [_row(f"{grade}-{one}", grade=grade, domains=frozenset({domain}), **changed) for one in range(number)]
+
+
 def test_a_barrier_of_few_is_not_told_and_only_tier_1_counts() -> None:
-    having = frozenset({"attendance"})
-    tenth = [_row(f"t{number}", grade="10", domains=having) for number in range(10)]
-    ninth = [_row(f"n{number}", domains=frozenset({"behavior"})) for number in range(9)]
-    flagged = [_row(f"f{number}", tier=3, domains=having) for number in range(20)]
-    assert barriers([*tenth, *ninth, *flagged]) == [("10", [10, None, None, None])]
+    first = [*_barred("9", 4), *_barred("10", 30), *_barred("11", 6), *_barred("11", 12, "behavior")]
+    assert barriers([*first, *_barred("10", 20, tier=3)]) == [
+        ("10", [30, None, None, None]),
+        ("11", [None, 12, None, None]),
+    ]
+    # The few of the ninth grade alone could be worked out from all grades together: so another one is left out.
+    assert barriers([*_barred("9", 4), *_barred("10", 30), *_barred("12", 40)]) == [("12", [40, None, None, None])]
+
+
+def _count(school: str, *, tier: int | None, students: int, state: CaseState | None = None) -> GroupCount:
+    return GroupCount(school_id=school, grade_level="9", tier=tier, state=state, students=students, beyond_list=0)
+
+
+def test_flagged_and_served_stand_side_by_side() -> None:
+    counts = [
+        *[_count(school, tier=1, students=200) for school in ("north", "south")],
+        *[_count(school, tier=3, students=30) for school in ("north", "south")],
+        *[_count(school, tier=2, students=20, state=CaseState.ACCEPTED) for school in ("north", "south")],
+        *[_count(school, tier=2, students=15, state=CaseState.NOT_NOW) for school in ("north", "south")],
+        *[_count(school, tier=None, students=40) for school in ("north", "south")],
+    ]
+    told = told_by(counts, lambda each: each.school_id)
+    assert told["north"] == told["south"]
+    assert told["north"] == {
+        "tier_3": 30,
+        "tier_2": 35,
+        "tier_1": 200,
+        "not_enough_data": 40,
+        "students": 305,
+        "in_support": 20,
+        "in_touch": 15,
+        "unseen": 30,
+        "flagged": 65,
+    }
+    assert told[EVERY]["flagged"] == 130
+    few = [*counts, _count("east", tier=2, students=4), _count("east", tier=1, students=90)]
+    told = told_by(few, lambda each: each.school_id)
+    assert {told["east"][name] for name in ("tier_2", "in_support", "unseen", "flagged")} == {None}
+    # Somebody else's number is left out as well: the sums would give the four away.
+    assert None in {told["north"]["tier_2"], told["south"]["tier_2"]}

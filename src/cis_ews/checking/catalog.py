@@ -17,8 +17,8 @@ __all__ = ["BY_CODE", "KINDS", "RULE_HINTS", "Kind", "Severity", "hint_of_rule"]
 class Kind:
     """A kind of finding. `code`: stable. `measure`: when there is one.
 
-    `is_unlike`: an extract with such a finding is so unlike the one before that it does not take its place as the one
-    that the next is held against, unless somebody says so.
+    `is_unlike`: an extract with such a finding does not take the place of the one before, which the next is held
+    against, unless somebody says so.
     """
 
     code: str
@@ -28,7 +28,13 @@ class Kind:
     what_to_do: str
     is_unlike: bool = False
 
+    @property
+    def is_change(self) -> bool:
+        """Whether it is about what is unlike the extract before, and not about the extract by itself."""
+        return self.code >= FIRST_CHANGE
 
+
+FIRST_CHANGE = "EWS111"
 BEHIND = 2
 BEHIND_GUESSED = 5
 STOPPED = 10
@@ -53,6 +59,7 @@ KINDS = (
         severity=Severity.ERROR,
         measure="an optional table lost more rows than its tolerance allows: nothing of it is used",
         what_to_do="correct what its rejections name (below), or allow more under `tolerance`",
+        is_unlike=True,
     ),
     Kind(
         code="EWS102",
@@ -102,7 +109,8 @@ KINDS = (
         title="Nothing can be judged",
         severity=Severity.ERROR,
         measure="the source speaks neither of attendance nor of behavior nor of coursework",
-        what_to_do="add a source that does (docs/combine.md): a night would find not enough data on every student",
+        what_to_do="correct what was left out, or add a source that speaks of it (docs/combine.md): a night would find "
+        "not enough data on every student",
     ),
     Kind(
         code="EWS111",

@@ -15,6 +15,7 @@ from cis_ews.checking.reading import CheckedSource
 from cis_ews.checking.words import school_words
 from cis_ews.enums import CoverageLevel, Domain
 from cis_ews.schema.school_data import REQUIRED_TABLES
+from cis_ews.schema.spelling import SPELLED
 from cis_ews.wording import counted
 
 LEFT_OUT = " was left out whole: "
@@ -106,21 +107,30 @@ def _left_out(source: CheckedSource) -> Iterator[Finding]:
             yield Finding(kind=BY_CODE["EWS101"], table=table, says=says, count=lost.get(table, 0))
 
 
+def shortly(reason: str) -> str:
+    """Why a domain is not covered, without the rules that broke a table: rejections tell them."""
+    table, is_left_out, _ = reason.partition(LEFT_OUT)
+    return f"{table}{LEFT_OUT.rstrip(': ')}" if is_left_out else reason
+
+
 def _silent(source: CheckedSource) -> Iterator[Finding]:
     domains = [source.coverage.of(domain) for domain in DOMAINS]
     if all(domain.level == CoverageLevel.NONE for domain in domains):
-        why = "; ".join(dict.fromkeys(domain.reason.partition(LEFT_OUT)[0] for domain in domains if domain.reason))
+        why = "; ".join(dict.fromkeys(shortly(domain.reason) for domain in domains if domain.reason))
         yield Finding(kind=BY_CODE["EWS108"], says=f"No attendance, no behavior and no coursework: {why}", count=1)
 
 
 def _rejected(source: CheckedSource) -> Iterator[Finding]:
+    notes = [note.partition(": ") for note in source.coverage.notes if note.endswith(SPELLED)]
+    spelled = {table: f"; {note}" for table, _, note in notes}
     for table, lost in sorted(rejected_rows(source.rejections).items()):
         read = source.rows_read.get(table, lost)
         rows = source.rejections.filter(pl.col("table") == table).sort("file", "row_number", nulls_last=True)
         rules = rows["rule"].n_unique()
         yield Finding(
             kind=BY_CODE["EWS102"],
-            says=f"{lost:,} of {counted(read, 'row')} ({lost / max(read, lost):.1%}), by {counted(rules, 'rule')}",
+            says=f"{lost:,} of {counted(read, 'row')} ({lost / max(read, lost):.1%}), by {counted(rules, 'rule')}"
+            f"{spelled.get(table, '')}",
             count=lost,
             table=table,
             places=tuple(rows.select("file", "row_number").unique(maintain_order=True).head(PLACES).iter_rows()),

@@ -7,13 +7,14 @@ two files.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from cis_ews.checking.summary import Summary, read_summary, summary_of_run
 from cis_ews.errors import RunNotFoundError, StorageError
 from cis_ews.storage.files import disk_errors, make_private_folder, remove, replace_durably
-from cis_ews.storage.runs import MANIFEST, open_run
+from cis_ews.storage.recipes import read_recipe
+from cis_ews.storage.runs import MANIFEST, Run, open_run
 from cis_ews.storage.store import RunStore
 
 CHECKS = "checks"
@@ -45,8 +46,8 @@ class Beside:
     is_old: bool = False
 
 
-def named(path: Path, *, layout: str) -> Beside:
-    """What `--against` names: a summary, a run, or a store (the last one kept there, else its newest run).
+def named(path: Path, summary: Summary) -> Beside:
+    """What `--against` names: a summary, a run, or a store (as `last_kept` has it).
 
     Raises StorageError where it is damaged, and RunNotFoundError where it is none of these.
     """
@@ -54,31 +55,40 @@ def named(path: Path, *, layout: str) -> Beside:
         return Beside(summary=read_summary(path), what=f"the summary {path.name}")
     if (path / MANIFEST).is_file():
         run = open_run(path)
-        return Beside(summary=summary_of_run(run, layout=layout), what=f"run {run.run_id} as of {run.as_of}")
-    kept, _ = _kept(path)
-    if kept:
-        return Beside(summary=kept[-1].summary, what=_words(kept[-1].summary))
-    if (path / "runs").is_dir():
-        run = RunStore(path).latest()
-        return Beside(summary=summary_of_run(run, layout=layout), what=f"run {run.run_id} as of {run.as_of}")
+        return Beside(summary=summary_of_run(run, layout=summary.layout), what=_run_words(run))
+    if any((path / name).is_dir() for name in (CHECKS, "runs")):
+        return last_kept(path, summary)
     raise RunNotFoundError(
         f"{path} is no kept summary, no run and no store", hint="name a file of <store>/checks, a run, or a store"
     )
 
 
 def last_kept(store: Path, summary: Summary) -> Beside:
-    """The extract of the same source that was kept last."""
+    """The extract of the same source that was kept last; where none was, that of the newest night of its schools."""
     kept, damaged = _kept(store)
     alike = [each.summary for each in kept if each.summary.is_about(summary)]
-    beside = alike[-1] if alike else None
-    is_same = beside is not None and beside.extract == summary.extract
-    return Beside(
-        summary=beside,
-        what="nothing" if beside is None else _words(beside, is_same=is_same),
-        others=len(kept) - len(alike),
-        damaged=tuple(damaged),
-        is_old=not is_same and any(each.extract == summary.extract for each in alike),
-    )
+    if not alike:
+        beside = _newest_night(store, summary)
+    else:
+        is_same = alike[-1].extract == summary.extract
+        is_old = not is_same and any(each.extract == summary.extract for each in alike)
+        beside = Beside(summary=alike[-1], what=_words(alike[-1], is_same=is_same), is_old=is_old)
+    return replace(beside, others=len(kept) - len(alike), damaged=tuple(damaged))
+
+
+def _newest_night(store: Path, summary: Summary) -> Beside:
+    """The newest night of another extract that read it by the same format; runs that cannot be read are passed over."""
+    runs = RunStore(store)
+    for run in reversed(runs.opened().runs):
+        try:
+            recipe = read_recipe(runs, run.run_id)
+            if recipe.state is None and Path(recipe.format).name == summary.layout:
+                then = summary_of_run(run, layout=summary.layout)
+                if then.is_about(summary) and then.extract != summary.extract:
+                    return Beside(summary=then, what=_run_words(run))
+        except StorageError:
+            continue
+    return Beside(summary=None, what="nothing")
 
 
 def keep(store: Path, summary: Summary) -> Path:
@@ -110,6 +120,10 @@ def _kept(store: Path) -> tuple[list[Kept], list[Path]]:
             if path.exists():  # else another check has just removed it
                 damaged.append(path)
     return found, damaged
+
+
+def _run_words(run: Run) -> str:
+    return f"the extract of run {run.run_id}, as of {run.as_of}"
 
 
 def _words(summary: Summary, *, is_same: bool = False) -> str:

@@ -16,7 +16,6 @@ from cis_ews.checking.words import harmless
 from cis_ews.enums import Domain
 from cis_ews.pages import whole_page
 from cis_ews.schema.school_data import TABLES
-from cis_ews.wording import counted
 
 STYLE = Path(__file__).with_name("page.css")
 Row = Sequence[object]
@@ -31,17 +30,10 @@ def check_page(result: CheckResult) -> str:
 
 
 def _verdict(result: CheckResult) -> str:
-    warnings = len(result.findings) - result.errors
-    said = [counted(number, word) for number, word in ((result.errors, "error"), (warnings, "warning")) if number]
-    verdict = f"{', '.join(said) or 'No findings'}." if result.refused is None else "It cannot be used."
-    beside = result.beside
-    compared = f"Compared with {beside.what}." if beside.summary else "There was no earlier extract to compare with."
-    if beside.summary and beside.summary.is_of_run:
-        compared += " A run keeps rows by table and the schools: columns and codes are not compared."
-    more = result.refused or compared
+    verdict = result.verdict[0].upper() + result.verdict[1:] if result.refused is None else "It cannot be used."
     on = f" Freshness is measured on {result.day}." if result.day else ""
-    read = f"Read as {result.layout}.{on}"
-    return f'<p class="verdict">{_text(verdict)}</p>\n<p>{_text(more)}</p>\n<p>{_text(read)}</p>'
+    said = [result.refused or result.compared, f"Read as {result.layout}.{on}"]
+    return "\n".join([f'<p class="verdict">{_text(verdict)}</p>', *(f"<p>{_text(each)}</p>" for each in said)])
 
 
 def _findings(result: CheckResult) -> str:

@@ -22,6 +22,7 @@ from cis_ews.checking.findings import (
     rejected_rows,
     rejections_by_rule,
     schools_of_rule,
+    shortly,
 )
 from cis_ews.checking.kept import Beside
 from cis_ews.checking.reading import CheckedSource
@@ -29,6 +30,7 @@ from cis_ews.checking.summary import Summary
 from cis_ews.errors import DataError
 from cis_ews.schema.coverage import Coverage
 from cis_ews.schema.school_data import TABLES
+from cis_ews.wording import counted
 
 NOT_ASKED = Beside(summary=None, what="nothing")
 
@@ -57,6 +59,23 @@ class CheckResult:
     refused: str | None = None
 
     @property
+    def verdict(self) -> str:
+        """How many errors and warnings, in words."""
+        warnings = len(self.findings) - self.errors
+        said = [counted(number, word) for number, word in ((self.errors, "error"), (warnings, "warning")) if number]
+        return f"{', '.join(said) or 'no findings'}."
+
+    @property
+    def compared(self) -> str:
+        """What it was held against, in words."""
+        others = self.beside.others
+        if self.beside.summary is None:
+            aside = f" ({counted(others, 'kept extract')} of other sources)" if others else ""
+            return f"There is no earlier extract to compare with{aside}."
+        of_run = " A run keeps rows by table and the schools: columns and codes are not compared."
+        return f"Compared with {self.beside.what}.{of_run if self.beside.summary.is_of_run else ''}"
+
+    @property
     def errors(self) -> int:
         """How many findings are errors."""
         return sum(each.kind.severity == Severity.ERROR for each in self.findings)
@@ -64,7 +83,7 @@ class CheckResult:
     def refuses(self, *, accept: bool) -> int:
         """How many errors stand; `accept`: an extract that is unlike the one before is meant to be."""
         errors = [each.kind for each in self.findings if each.kind.severity == Severity.ERROR]
-        return sum(not (accept and kind.is_unlike) for kind in errors)
+        return sum(not (accept and kind.is_change) for kind in errors)
 
     @property
     def is_unlike(self) -> bool:
@@ -149,8 +168,7 @@ def _coverage(coverage: Coverage) -> dict[str, Any]:
     """What the source can speak of; why a table was left out is a finding."""
     said: dict[str, Any] = {name: asdict(coverage.of(name)) for name in DOMAINS}
     for domain in said.values():
-        reason, is_left_out, _ = (domain["reason"] or "").partition(LEFT_OUT)
-        domain["reason"] = f"{reason}{LEFT_OUT.rstrip(' :')}" if is_left_out else domain["reason"]
+        domain["reason"] = domain["reason"] and shortly(domain["reason"])
     return {**said, "reporting_known": coverage.reporting_known}
 
 

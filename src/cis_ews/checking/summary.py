@@ -26,6 +26,7 @@ from cis_ews.storage.manifest import sealed
 from cis_ews.storage.runs import Run
 
 FORMAT = 1
+PLAIN = "folder"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -122,7 +123,8 @@ def summary_of_run(run: Run, *, layout: str) -> Summary:
     """What a run says of its extract: rows of its tables, its schools, and the last reported day."""
     coverage = run.statement("coverage")
     read: dict[str, int] = {}
-    for file in run.manifest["inputs"]:
+    # In other formats a file is no table.
+    for file in run.manifest["inputs"] if layout == PLAIN else ():
         read[file["table"]] = read.get(file["table"], 0) + file["rows"]
     lost = rejected_rows(run.table("rejections")) if run.has("rejections") else {}
     days = [date.fromisoformat(day).isoformat() for day in coverage["last_reported"].values()]

@@ -167,7 +167,7 @@ def _beside(summary: Summary, asked: Asked) -> Beside:
     from cis_ews.checking.result import NOT_ASKED
 
     if asked.against is not None:
-        return named(asked.against, layout=asked.layout)
+        return named(asked.against, summary)
     return NOT_ASKED if asked.store is None else last_kept(asked.store, summary)
 
 
@@ -201,7 +201,7 @@ def _keep(session: Session, asked: Asked, *, summary: Summary, is_unlike: bool) 
         return None
     if is_unlike and not asked.accept:
         terminal.line(
-            "Not kept to hold the next extract against, so long as it is this unlike. If it is right: --accept"
+            "Not kept, so that the next extract is held against the one before. If this one is right: --accept"
         )
         return None
     path = keep(asked.store, summary)

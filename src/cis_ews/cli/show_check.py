@@ -42,17 +42,8 @@ def show_refused(terminal: Terminal, result: CheckResult) -> None:
 def _show_verdict(terminal: Terminal, result: CheckResult) -> None:
     from cis_ews.checking.words import harmless
 
-    warnings = len(result.findings) - result.errors
-    said = [counted(number, word) for number, word in ((result.errors, "error"), (warnings, "warning")) if number]
-    terminal.line(f"{harmless(result.source)}: {', '.join(said) or 'no findings'}.")
-    if result.beside.summary is None:
-        others = result.beside.others
-        aside = f" ({counted(others, 'kept extract')} of other sources)" if others else ""
-        terminal.line(f"There is no earlier extract to compare with{aside}.")
-    else:
-        terminal.line(f"Compared with {result.beside.what}.")
-        if result.beside.summary.is_of_run:
-            terminal.line("A run keeps rows by table and the schools: columns and codes are not compared.")
+    terminal.line(f"{harmless(result.source)}: {result.verdict}")
+    terminal.line(result.compared)
     for path in result.beside.damaged:
         terminal.item(f"Passed over, since it is damaged: {path}", mark="!")
         terminal.item("What to do: remove it, or restore it from a copy", mark=">")

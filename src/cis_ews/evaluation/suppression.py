@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections import deque
+from collections.abc import Collection, Iterator, Mapping
 
 FEWEST = 10
 """The smallest group of which anything is told (domain: n < 10 is suppressed in public reports on students)."""
 
 Group = tuple[str, ...]
+Cell = tuple[str, str]
+"""A place in a table: row, column."""
 
 
 def told_cells(sizes: Mapping[Group, int]) -> frozenset[Group]:
@@ -27,7 +30,7 @@ def told_cells(sizes: Mapping[Group, int]) -> frozenset[Group]:
         hidden |= more
 
 
-def _gives_away(hidden: frozenset[Group], sizes: Mapping[Group, int]) -> bool:
+def _gives_away(hidden: Collection[Group], sizes: Mapping[Group, int]) -> bool:
     return len(hidden) == 1 or 0 < sum(sizes[group] for group in hidden) < FEWEST
 
 
@@ -39,5 +42,99 @@ def _lines(sizes: Mapping[Group, int]) -> list[frozenset[Group]]:
     return [frozenset(group for group in sizes if group[place] == value) for place, value in sorted(values)]
 
 
-def _smallest(groups: frozenset[Group], sizes: Mapping[Group, int]) -> Group:
+def _smallest(groups: Collection[Group], sizes: Mapping[Group, int]) -> Group:
     return min(groups, key=lambda group: (sizes[group], group))
+
+
+def told_table(counts: Mapping[Cell, int], *, total: str) -> frozenset[Cell]:
+    """The cells of a table of counts that may be told, none of which gives another one away.
+
+    `counts`: (row, column) -> students, every row with every column. The column `total` holds the sum of the row's
+    others. The sums over all rows are told elsewhere, by the same rule: those that a table of this one row would tell.
+
+    Cells under 10 are left out. More are, the smallest first, until nobody who adds and subtracts what is told, and
+    knows that no count is negative, can tell a cell that is left out, nor that those of one line are under 10 together.
+    """
+    table = _Table(counts, total)
+    hidden = {cell for cell, count in counts.items() if count < FEWEST}
+    while more := table.to_hide_by_line(hidden) or table.to_hide_by_walk(hidden):
+        hidden |= more
+    return frozenset(counts) - hidden
+
+
+class _Table:
+    """A table as a graph: rows and columns are vertices, a hidden cell is an edge. What is added to a cell has to be
+    taken from another one of its row and of its column, and so on: it can be another number than it is if such a walk
+    comes back to where it began. A count of 0 cannot be lowered: its edge is a one-way street."""
+
+    def __init__(self, counts: Mapping[Cell, int], total: str) -> None:
+        self._counts = counts
+        self._total = total
+        rows, columns = {row for row, _ in counts}, {column for _, column in counts}
+        self._rows = {row: [(row, column) for column in sorted(columns)] for row in sorted(rows)}
+        every = {column: [(row, column) for row in self._rows] for column in columns}
+        sums = {column: sum(counts[cell] for cell in cells) for column, cells in every.items()}
+        told = _told_sums(sums, total) if len(rows) > 1 else frozenset[str]()
+        self._columns = {column: cells for column, cells in every.items() if column in told}
+
+    def to_hide_by_line(self, hidden: Collection[Cell]) -> set[Cell]:
+        """What has to be hidden since a line alone gives away what is hidden in it."""
+        more: set[Cell] = set()
+        for line in (*self._rows.values(), *self._columns.values()):
+            left_out = [cell for cell in line if cell in hidden]
+            parts = [cell for cell in left_out if line is self._columns.get(cell[1]) or cell[1] != self._total]
+            is_few = bool(parts) and sum(self._counts[cell] for cell in parts) < FEWEST
+            if left_out and (len(left_out) == 1 or is_few):
+                more |= self._next_of(line, hidden)
+        return more
+
+    def to_hide_by_walk(self, hidden: Collection[Cell]) -> set[Cell]:
+        """What has to be hidden since several lines together give a hidden cell away."""
+        streets: dict[Cell, list[tuple[Cell, Cell]]] = {}
+        for cell in hidden:
+            for start, end in self._streets(cell):
+                streets.setdefault(start, []).append((end, cell))
+        more: set[Cell] = set()
+        for cell in sorted(hidden):
+            if not any(_leads(end, start, but=cell, streets=streets) for start, end in self._streets(cell)):
+                near = [*self._rows[cell[0]], *self._columns.get(cell[1], ())]
+                more |= self._next_of(near, hidden) or self._next_of(self._counts, hidden)
+        return more
+
+    def _next_of(self, cells: Collection[Cell], hidden: Collection[Cell]) -> set[Cell]:
+        """The smallest cell that is still told, a total at last; none where all are hidden."""
+        told = [cell for cell in cells if cell not in hidden]
+        order = sorted(told, key=lambda cell: (cell[1] == self._total, self._counts[cell], cell))
+        return set(order[:1])
+
+    def _streets(self, cell: Cell) -> Iterator[tuple[Cell, Cell]]:
+        """The ways along a hidden cell: from row to column it grows, back it shrinks; a total the other way round."""
+        row, column = ("row", cell[0]), ("column", cell[1]) if cell[1] in self._columns else _FREE
+        start, end = (column, row) if cell[1] == self._total else (row, column)
+        yield start, end
+        if self._counts[cell] > 0:
+            yield end, start
+
+
+_FREE = ("free", "")
+"""Where columns end whose sums nobody knows."""
+
+
+def _leads(start: Cell, end: Cell, *, but: Cell, streets: Mapping[Cell, Collection[tuple[Cell, Cell]]]) -> bool:
+    """Whether a walk over other hidden cells leads from one line to another; the shortest way round is tried first."""
+    seen, queue = {start}, deque([start])
+    while queue:
+        for following, cell in streets.get(queue.popleft(), ()):
+            if cell == but:
+                continue
+            if following == end:
+                return True
+            if following not in seen:
+                seen.add(following)
+                queue.append(following)
+    return False
+
+
+def _told_sums(sums: Mapping[str, int], total: str) -> frozenset[str]:
+    """The columns whose sums are told: what a table of the sums alone would tell."""
+    return frozenset(column for _, column in told_table({("", name): size for name, size in sums.items()}, total=total))

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 import polars as pl
 
+SPELLED = "student ids are unknown as they are written, and known but for leading zeros, case or spaces"
 _ID_TABLES = (
     *("enrollments", "attendance_events", "incidents", "course_grades", "demographics", "supports"),
     "student_years",
@@ -38,12 +39,7 @@ def spelling_notes(ids: pl.DataFrame) -> list[str]:
     counts = dict(cousins.group_by("table").len().iter_rows())
     return [
         *_alike(known),
-        *(
-            f"{table}: {counts[table]:,} student ids are unknown as they are written, and known but for leading zeros, "
-            "case or spaces"
-            for table in _ID_TABLES
-            if table in counts
-        ),
+        *(f"{table}: {counts[table]:,} {SPELLED}" for table in _ID_TABLES if table in counts),
     ]
 
 

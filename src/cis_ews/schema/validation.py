@@ -243,7 +243,9 @@ class Whole:
         before = set(self.left_out)
         for table in self.tables:
             self._take(table, parts)
-        self._ids = [part.ids for part in parts]
+        # Those of a table that was left out tell why its rows were lost.
+        unknown = [ids.filter(pl.col("table") != "students") for ids in self._ids]
+        self._ids = [*unknown, *(part.ids for part in parts)]
         self._facts = sum((part.facts.coverage for part in parts), CoverageFacts(tables=frozenset()))
         for table in self.tables:
             self._settle(table, [part.alone for part in parts])

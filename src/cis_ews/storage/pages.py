@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
 
+from cis_ews.enums import CaseState
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SchoolPlace:
@@ -111,6 +113,21 @@ class SchoolCounts:
     tier_2: int
     tier_3: int
     not_enough_data: int
+    beyond_list: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GroupCount:
+    """How many students of a school, a grade, a tier and a state of their cases there are; no student is in it.
+
+    `state` None: nobody has done anything. `beyond_list`: those for whom a rule asks for more, and the list is full.
+    """
+
+    school_id: str
+    grade_level: str | None
+    tier: int | None
+    state: CaseState | None
+    students: int
     beyond_list: int
 
 

@@ -47,6 +47,10 @@ SET_ASIDE = frozenset({CaseState.ALREADY_KNOWN, CaseState.NOT_NOW, CaseState.DAT
 """Decided without anybody taking the student on."""
 CARRIED = frozenset({CaseState.ACCEPTED, CaseState.CASE_MANAGED})
 """Somebody carries the student; no night takes that away."""
+IN_SUPPORT = CARRIED | {CaseState.ALREADY_KNOWN}
+"""The student has support; counted so where flagged and served stand side by side."""
+UNSEEN = frozenset({CaseState.WAITING, CaseState.NOT_FLAGGED})
+"""As is a student without a case: nobody has been in touch or decided since the flag came."""
 _LEFT = frozenset({CaseState.EXITED})
 _OFF = frozenset({CaseState.NOT_FLAGGED})
 

@@ -16,7 +16,7 @@ from typing import Any
 import polars as pl
 from sqlalchemy import ColumnElement, Connection, and_, delete, exists, func, insert, or_, select
 
-from cis_ews.enums import Direction
+from cis_ews.enums import CaseState, Direction
 from cis_ews.storage.access import Scope
 from cis_ews.storage.database import tables
 from cis_ews.storage.database.blocks import PEOPLE
@@ -26,6 +26,7 @@ from cis_ews.storage.database.scope import districts_of, visible_students
 from cis_ews.storage.database.transactions import Transactions
 from cis_ews.storage.pages import (
     DistrictCounts,
+    GroupCount,
     Reason,
     RosterRow,
     SavedView,
@@ -92,6 +93,11 @@ class Pages:
         """The schools of districts, or of all, with the numbers of their students: no student is in it."""
         with self._transactions.reading() as connection:
             return _counts(connection, districts)
+
+    def group_counts(self, district_id: str) -> list[GroupCount]:
+        """The students of a district, counted by school, grade, tier and state of the case: no student is in it."""
+        with self._transactions.reading() as connection:
+            return _group_counts(connection, district_id)
 
     def districts(self, *, only: Collection[str] | None) -> list[DistrictCounts]:
         """The districts, or some of them, with the numbers of their current runs: no student is in it."""
@@ -314,6 +320,30 @@ def _counts(connection: Connection, districts: Collection[str] | None) -> list[S
         SchoolCounts(school=place, **counted[place.district_id, place.school_id])
         for place in places
         if (place.district_id, place.school_id) in counted
+    ]
+
+
+def _group_counts(connection: Connection, district_id: str) -> list[GroupCount]:
+    scores, cases = tables.scores, tables.cases
+    same = and_(cases.c.district_id == scores.c.district_id, cases.c.ref == scores.c.ref)
+    group = (scores.c.school_id, scores.c.grade_level, scores.c.tier, cases.c.state)
+    beyond = func.count().filter(scores.c.tier == 1, scores.c.list_place.is_not(None))
+    query = (
+        select(*group, func.count().label("students"), beyond.label("beyond_list"))
+        .select_from(scores.outerjoin(cases, same))
+        .where(scores.c.district_id == district_id)
+        .group_by(*group)
+    )
+    return [
+        GroupCount(
+            school_id=row["school_id"],
+            grade_level=row["grade_level"],
+            tier=row["tier"],
+            state=CaseState(row["state"]) if row["state"] else None,
+            students=row["students"],
+            beyond_list=row["beyond_list"],
+        )
+        for row in connection.execute(query).mappings()
     ]
 
 
