@@ -50,6 +50,7 @@ def test_a_mapping_is_not_replaced_unless_it_is_said(tmp_path: Path, mapping: Pa
     [
         ({}, "0 files"),
         ({"one.jpg": b"\xff\xd8\xff\xe0", "two.png": b"\x89PNG\r\n"}, "2 files"),
+        (dict.fromkeys(("a.xml", "b.xml", "c.xml"), b"<x/>"), "--format edfi"),
         ({"letter.txt": b"Dear families,\nschool begins on Tuesday.\n"}, "1 file"),
         ({"rooms.csv": b"Room,Capacity,Phone\n1,2,3\n4,5,6\n"}, "none of 1 table"),
     ],

@@ -126,8 +126,10 @@ DAMAGES: dict[str, Damage] = {
 
 
 @pytest.mark.parametrize("damage", DAMAGES.values(), ids=list(DAMAGES))
-def test_no_damaged_extract_shows_a_student(extract: Path, log: Path, damage: Damage) -> None:
+def test_no_damaged_extract_shows_a_student(extract: Path, log: Path, tmp_path: Path, damage: Damage) -> None:
     damage(extract)
+    assert _clean(command("map", extract, "--output", tmp_path / "mapping.toml"), log).code == 0
+    assert _found((tmp_path / "mapping.toml").read_text(encoding="utf-8")) == []
     done = _clean(command("check", extract), log)
     assert done.code == 3 or "Rejections by table" in done.out or "\nNotes" in done.out  # the damage was seen
     assert _clean(command("check", extract, "--json"), log).code == done.code

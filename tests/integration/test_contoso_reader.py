@@ -12,6 +12,8 @@ import pytest
 
 from cis_ews.enums import CoverageLevel
 from cis_ews.readers import read_school_data
+from cis_ews.readers.mapping_config import load_mapping
+from cis_ews.readers.survey import survey
 from cis_ews.schema.school_data import SchoolData
 from tests.lib.dirt import accounted
 
@@ -125,3 +127,13 @@ def test_nothing_that_is_said_carries_a_student_id(batch1: SchoolData) -> None:
     said = f"{batch1.coverage.notes} {batch1.coverage.coursework.reason} {batch1.rejections.rows()}"
     ids = set(batch1.students["student_id"]) | {row["student_id"] for row in rows_of("batch1_studentsectionmark.csv")}
     assert [each for each in ids if f"'{each}'" in said or f" {each} " in said] == []
+
+
+def test_a_survey_takes_the_headings_that_the_mapping_made_by_hand_takes() -> None:
+    by_hand = load_mapping(ROOT / "configs/readers/contoso.toml").tables
+    found = {table.table: table for table in survey(SOURCE).tables}
+    taken = {(name, each.column): each.heading for name, table in found.items() for each in table.columns}
+    assert set(found) == set(by_hand)
+    assert taken == {place: by_hand[place[0]].columns[place[1]] for place in taken}
+    missed = {(name, column) for name, table in by_hand.items() for column in table.columns} - set(taken)
+    assert missed == {("demographics", "disability")}  # programs by name, whose words are no truth values

@@ -170,7 +170,7 @@ def test_attendance_by_period_with_presence_gives_the_tables_that_are_missing(tm
 
 def test_what_is_called_sure_is_right() -> None:
     """docs/mapping.md has the figures of more seeds."""
-    found = measured(range(100, 101))
+    found = measured(range(200, 201))
     right, said = found.by_word["sure"]
     assert said > 80
     assert right >= 0.99 * said

@@ -29,7 +29,8 @@ Truth = dict[tuple[str, str], tuple[str, str]]
 class ExportedFile:
     """One file: whose columns it has, under which headings; codes by column; further columns that nothing needs.
 
-    `tables`: the first supplies the rows; those of others are joined by student.
+    `tables`: the first supplies the rows; those of others are joined by student. `near`: heading of a column of the
+    same kind as one that is exported -> that one, whose values it has in another order.
     """
 
     name: str
@@ -37,6 +38,7 @@ class ExportedFile:
     headings: Mapping[str, str]
     codes: Mapping[str, Mapping[str, str]] = field(default_factory=dict[str, Mapping[str, str]])
     extra: Sequence[str] = ()
+    near: Mapping[str, str] = field(default_factory=dict[str, str])
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -106,6 +108,8 @@ def _text(file: ExportedFile, rows: pl.DataFrame, style: Style) -> str:
     dice = random.Random(file.name)
     for heading in file.extra:
         cells[heading] = [EXTRAS[heading](dice, style) for _ in range(rows.height)]
+    for heading, column in file.near.items():
+        cells[heading] = dice.sample(cells[file.headings[column]], rows.height)
     order = list(cells)
     dice.shuffle(order)
     stream = io.StringIO()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -93,6 +94,11 @@ def spoiled(lines: list[str], dirt: list[tuple[Spoiler, float, str]]) -> str:
         # A file that lost its last line still has an empty one to spoil.
         lines = spoil(lines or [""], place, cell)
     return "\n".join(lines)
+
+
+def lines_with_cells(text: str) -> int:
+    """Rows below the header: without quotation marks a row is a line, and anyone can count them."""
+    return sum(bool(line.strip(" ,;|\t")) for line in re.split(r"\r\n|\r|\n", text)) - 1
 
 
 def bytes_of(folder: Path) -> dict[str, bytes]:

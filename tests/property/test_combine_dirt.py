@@ -27,6 +27,7 @@ from tests.lib.spoilers import (
     cut_off,
     insert_text,
     is_sound,
+    lines_with_cells,
     outcome_of,
     overwrite_cell,
     repeat_line,
@@ -36,6 +37,8 @@ from tests.lib.spoilers import (
 KEPT = config(state={"ids": {"students": {"crosswalk": "ids.csv", "from": "theirs", "to": "ours", "gaps": "keep"}}})
 COMBINED = {"format": "combine", "source": "all.toml"}
 DIRTY = ("ids.csv", "sis/users.csv", "sis/enrollments.csv", "state/N.txt", "marks/marks.csv", "office/reporting.csv")
+ALONE = {"marks/marks.csv": "course_grades", "office/reporting.csv": "reporting"}
+"""Files that are all that a table is read from: their lines can be counted."""
 DATED = {
     "attendance_events": "date",
     "incidents": "date",
@@ -76,7 +79,10 @@ def test_dirt_is_an_error_of_the_tree_or_a_counted_rejection(
 ) -> None:
     clean = clean_files()
     text = spoiled(clean[file].decode().splitlines(), dirt)
-    assert is_sound(outcome_of(clean | {file: text.encode(encoding, errors="replace")}, **COMBINED))
+    outcome = outcome_of(clean | {file: text.encode(encoding, errors="replace")}, **COMBINED)
+    assert is_sound(outcome)
+    if isinstance(outcome, SchoolData) and file in ALONE and '"' not in text:
+        assert outcome.rows_read.get(ALONE[file], 0) == lines_with_cells(text)
 
 
 @given(content=st.binary(max_size=200), file=st.sampled_from(["all.toml", "marks.toml", "cedars.toml", "ids.csv"]))

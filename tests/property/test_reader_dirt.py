@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -21,6 +20,7 @@ from tests.lib.spoilers import (
     drop_line,
     insert_text,
     is_sound,
+    lines_with_cells,
     outcome_of,
     overwrite_cell,
     repeat_line,
@@ -49,12 +49,7 @@ def test_dirt_is_an_error_of_the_tree_or_a_counted_rejection(
     outcome = outcome_of(clean | {f"{table}.csv": text.encode(encoding, errors="replace")}, format="folder")
     assert is_sound(outcome)
     if isinstance(outcome, SchoolData) and '"' not in text:
-        assert outcome.rows_read.get(table, 0) == _lines_with_cells(text)
-
-
-def _lines_with_cells(text: str) -> int:
-    """Rows below the header: without quotation marks a row is a line, and anyone can count them."""
-    return sum(bool(line.strip(" ,;|\t")) for line in re.split(r"\r\n|\r|\n", text)) - 1
+        assert outcome.rows_read.get(table, 0) == lines_with_cells(text)
 
 
 @given(

@@ -7,11 +7,13 @@ tells headings whose words are known here and codes of a vocabulary, and nothing
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence, Set
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from cis_ews.errors import ReadError, SchemaError
 from cis_ews.progress import SILENT, Progress
+from cis_ews.readers.cedars_fields import letter_by_name
 from cis_ews.readers.limits import ReadLimits
 from cis_ews.readers.sources import Entry, list_entries
 from cis_ews.readers.survey.drafting import reading_of
@@ -24,6 +26,7 @@ from cis_ews.schema.school_data import DOMAIN_TABLES, REQUIRED_TABLES
 from cis_ews.wording import counted
 
 ONEROSTER = frozenset(("academicsessions", "orgs", "users", "classes", "lineitems", "results", "manifest"))
+CEDARS = frozenset(("B", "C", "N"))  # files that every such export has
 SEVERAL = 3
 PRESENCE = 0.3
 """The share of attendance rows that are present from which on a source records presence."""
@@ -38,9 +41,12 @@ def survey(path: Path, *, limits: ReadLimits | None = None, progress: Progress =
     entries = list_entries(path, limits or ReadLimits())
     looked = look(entries, limits or ReadLimits(), progress)
     if not looked.tables:
+        known_as = _known_as(entries)
         raise ReadError(
             f"{path.name}: no delimited text with headings that are known here in {counted(len(entries), 'file')}",
-            hint="export tables as CSV with a line of headings in English, and name their folder",
+            hint=f"it looks like {known_as}"
+            if known_as
+            else "export tables as CSV with a line of headings in English, and name their folder",
             passed_over=dict(looked.passed),
         )
     with progress.step("match"):
@@ -65,7 +71,7 @@ def _survey(path: Path, looked: Looked, entries: Sequence[Entry]) -> Survey:
     used = {name for reading in readings for name in reading.files}
     others = [name for table in looked.tables for name in table.files if name not in used]
     return Survey(
-        name=path.resolve().name.removesuffix(".zip") or "source",
+        name=os.fsencode(path.resolve().name.removesuffix(".zip")).decode(errors="replace") or "source",
         tables=readings,
         missing=_missing({*matches, *derived}),
         derived=derived,
@@ -109,4 +115,6 @@ def _known_as(entries: Sequence[Entry]) -> str | None:
         return "a OneRoster package: --format oneroster (docs/oneroster.md)"
     if sum(entry.name.lower().endswith(".xml") for entry in entries) >= SEVERAL:
         return "Ed-Fi bulk XML: --format edfi (docs/edfi.md)"
+    if {letter_by_name(PurePosixPath(entry.name).stem) for entry in entries} >= CEDARS:
+        return "Washington's CEDARS files: --format cedars (docs/cedars.md)"
     return None

@@ -65,8 +65,11 @@ class Looked:
 
 def look(entries: Sequence[Entry], limits: ReadLimits, progress: Progress) -> Looked:
     """Sample the files of a source."""
-    texts = [entry for entry in entries if entry.name.lower().endswith(TEXT_SUFFIXES)]
-    passed = _others(entries, texts)
+    named = [entry for entry in entries if _can_be_written(entry.name)]
+    texts = [entry for entry in named if entry.name.lower().endswith(TEXT_SUFFIXES)]
+    passed = _others(named, texts)
+    if len(named) < len(entries):
+        passed["a name that is no text: rename it"] = len(entries) - len(named)
     samples = list[Sample]()
     with progress.step("look", total=len(texts[:MOST_FILES])):
         for entry in texts[:MOST_FILES]:
@@ -77,6 +80,11 @@ def look(entries: Sequence[Entry], limits: ReadLimits, progress: Progress) -> Lo
     if texts[MOST_FILES:]:
         passed[f"beyond the first {MOST_FILES} files of text"] = len(texts) - MOST_FILES
     return Looked(tables=tuple(_grouped(samples)), passed=passed)
+
+
+def _can_be_written(name: str) -> bool:
+    """Whether a mapping can hold a file's name: on some disks names are bytes that are no text."""
+    return name.isprintable() and not any("\ud800" <= letter <= "\udfff" for letter in name)
 
 
 def _others(entries: Sequence[Entry], texts: Sequence[Entry]) -> dict[str, int]:

@@ -28,7 +28,7 @@ WITHOUT_VALUES = 0.9  # of a score by name, where a file has headings and no row
 JOINED, APART = 0.6, 0.1
 STRANGE = 0.6  # what is left of a key's name where its values join no other file
 SHARED = (frozenset(("students", "demographics", "enrollments")), frozenset(("incidents", "discipline_actions")))
-ONE_A_KEY = ("schools", "students", "demographics", "reporting")
+ONE_A_KEY = ("schools", "students", "demographics", "reporting", "student_years")
 """Tables with one row a key: a file in which the key comes back is another one."""
 BY_VALUES = frozenset(
     ("birth_date", "entry_date", "date", "start_date", "grade_level", "status", "action", "school_year")

@@ -21,8 +21,9 @@ MAX_HEADING = 80
 REMEMBERED = 8192
 FILLERS = frozenset(("of", "the", "a", "an", "in", "is", "to", "for", "and", "on"))
 SAME_NAME = 0.9
+SECOND, SECOND_CHOICE = "~", 0.85
 AFTER, OF_STUDENT = 0.95, 0.85  # what is left of a score without the words around
-SUPERSET, FOREIGN, PARTIAL, BARE = 0.84, 0.1, 0.6, 0.5
+SUPERSET, FOREIGN, PARTIAL, LEAST = 0.84, 0.1, 0.6, 0.3
 SHORT = 3  # letters of a word that cannot be anybody's id, and hardly a name
 EXTRA = 0.1  # what each further word of a heading takes away
 PLACES = re.compile(r"(?:column|col|field|fld|f|v|var|c|x)[ _]?\d{1,3}", re.IGNORECASE)
@@ -33,7 +34,8 @@ class Lexicon:
     """The shipped words, already cut into what `words_of` cuts headings into.
 
     `short`: abbreviation -> words. `known`: every word of a heading. `generic`, `noise` and others: as the TOML.
-    `columns`: table -> column -> the headings that mean it. `files`: table -> names of files. `codes`: column -> code
+    `columns`: table -> column -> the headings that mean it; `second`: column and heading where that is a second choice.
+    `files`: table -> names of files. `codes`: column -> code
     in plain writing -> a word of the contract; `unsure`: those that may mean another. `fractions`: status -> part of
     a day.
     """
@@ -45,6 +47,7 @@ class Lexicon:
     noise: frozenset[str]
     foreign: frozenset[str]
     columns: Mapping[str, Mapping[str, tuple[Words, ...]]]
+    second: frozenset[tuple[str, Words]]
     files: Mapping[str, tuple[Words, ...]]
     codes: Mapping[str, Mapping[str, str]]
     unsure: Mapping[str, Mapping[str, str]]
@@ -58,6 +61,7 @@ def lexicon() -> Lexicon:
     short: dict[str, str] = said["short"]
     headings: dict[str, dict[str, list[str]]] = said["columns"]
     named: dict[str, list[str]] = said["files"]
+    second = {(name, each) for columns in headings.values() for name, listed in columns.items() for each in listed}
     phrases = [each for columns in headings.values() for listed in columns.values() for each in listed]
     phrases += [each for listed in named.values() for each in listed]
     known = frozenset(
@@ -75,6 +79,9 @@ def lexicon() -> Lexicon:
         bare=frozenset(word for each in said["bare"] for word in _split(each, short)),
         foreign=frozenset(word for each in said["foreign"] for word in _split(each, short)),
         columns={table: _with_general(of, general) for table, of in cut.items()},
+        second=frozenset(
+            (name, _segmented(_split(each, short), short, known)) for name, each in second if each.startswith(SECOND)
+        ),
         files={table: _cut(listed, short, known) for table, listed in named.items()},
         codes={
             column: _meanings(words) | {plain(word): word for word in words} for column, words in said["codes"].items()
@@ -105,7 +112,7 @@ def _cut(listed: Sequence[str], short: Mapping[str, str], known: frozenset[str])
 
 def _split(text: str, short: Mapping[str, str]) -> Words:
     """The words of a heading, in small letters, abbreviations written out, without what says nothing."""
-    spaced = re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", " ", text)
+    spaced = re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])|(?<=[A-Za-z])(?=\d)", " ", text)
     tokens = [token for token in re.split(r"[^a-z0-9]+", spaced.casefold()) if token]
     written = [word for token in tokens for word in short.get(token, token).split()]
     return tuple(_singular(word) for word in written if word not in FILLERS)
@@ -167,11 +174,18 @@ def tail_of(text: str) -> Words:
 @lru_cache(REMEMBERED)
 def name_score(heading: str, table: str, column: str) -> float:
     """How well a heading is one that a column has, 0 to 1; 1 where it says the same words."""
-    known = lexicon().columns[table].get(column, ())
+    known = {each: _weight(column, each) for each in lexicon().columns[table].get(column, ())}
     words = words_of(heading)
     forms = [(words, 1.0), (tail_of(heading), AFTER), (_without_noise(words), AFTER)]
     forms.append((_without_noise(words)[1:] if words[:1] == ("student",) else (), OF_STUDENT))
-    return max((sure * _likeness(form, each) for form, sure in forms if form for each in known), default=0.0)
+    return max(
+        (sure * weight * _likeness(form, each) for form, sure in forms if form for each, weight in known.items()),
+        default=0.0,
+    )
+
+
+def _weight(column: str, synonym: Words) -> float:
+    return SECOND_CHOICE if (column, synonym) in lexicon().second else 1.0
 
 
 def _without_noise(words: Words) -> Words:
@@ -199,8 +213,9 @@ def _likeness(heading: Words, synonym: Words) -> float:
     words = lexicon()
     is_foreign = bool((said - meant) & words.foreign)
     if meant <= said:
+        each = EXTRA if meant - words.generic else 2 * EXTRA
         is_telling = bool(meant - words.generic) or len(meant) > 1
-        whole = max(SUPERSET - EXTRA * (len(said - meant) - 1), BARE) if is_telling else BARE * 0.6
+        whole = max(SUPERSET - each * (len(said - meant) - 1), LEAST) if is_telling else LEAST
         return FOREIGN if is_foreign else whole
     common = set[str]() if is_foreign else said & meant
     if common - words.generic or len(common) > 1:
