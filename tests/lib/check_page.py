@@ -53,7 +53,8 @@ no value of a cell.
 
 1. **Export** from the school system: the plain folder ([formats.md](formats.md)), OneRoster
    ([oneroster.md](oneroster.md)), CEDARS ([cedars.md](cedars.md)), Ed-Fi ([edfi.md](edfi.md)), several of these
-   ([combine.md](combine.md)), or your own layout with a mapping.
+   ([combine.md](combine.md)), or your own layout with a mapping, of which
+   `cis-ews map` writes a first one ([mapping.md](mapping.md)).
 2. **Check it** by its format, and name the store of the nights, so that the next extract is held against this one:
 
        cis-ews check extract --store night
@@ -85,6 +86,7 @@ makes the same bytes. A folder for them is made only where a store is, or is nam
   mended one is held against the last good one. Where it is right, as at the beginning of a school year, `--accept`
   keeps it, and `--strict` passes over the errors that tell of changes (EWS111 and on).
 - **The same extract again** is compared with itself: nothing has changed.
+- Why it is kept like this: [ADR 26](adr/0026-a-summary-of-each-checked-extract.md).
 - Of a source the last {MOST_KEPT} are kept. A summary that is damaged is passed over and named.
 - **Codes** are those of {columns}. In a column of text a code is kept and shown only where {FEWEST_STUDENTS} students
   share it and the column has at most {MOST_CODES} different texts: anything else may be a name in the wrong column.

@@ -22,7 +22,7 @@ their progress; in a pipe or a cron job each step leaves a line on stderr. Resul
 | 0 | done |
 | 1 | a fault of the program: an error id is shown, the log has it too |
 | 2 | usage: the command line, a setting or a policy is wrong |
-| 3 | the data were refused |
+| 3 | the data were refused, or `check --strict` found an error |
 | 4 | no model, one that does not fit, or one whose gates do not pass (`python -m training promote`) |
 | 5 | storage: the store, a run or the database |
 | 6 | `monitor` found that lists may be wrong |

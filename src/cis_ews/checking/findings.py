@@ -14,6 +14,7 @@ from cis_ews.checking.catalog import BEHIND, BEHIND_GUESSED, BY_CODE, STOPPED, K
 from cis_ews.checking.reading import CheckedSource
 from cis_ews.checking.words import school_words
 from cis_ews.enums import CoverageLevel, Domain
+from cis_ews.schema.refusals import PLACES, rejected_rows
 from cis_ews.schema.school_data import REQUIRED_TABLES
 from cis_ews.schema.spelling import SPELLED
 from cis_ews.wording import counted
@@ -21,8 +22,6 @@ from cis_ews.wording import counted
 LEFT_OUT = " was left out whole: "
 """How the coverage statement words it."""
 DOMAINS = (Domain.ATTENDANCE, Domain.BEHAVIOR, Domain.COURSEWORK)
-PLACES = 3
-"""So many first places of a rule are told."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -135,26 +134,6 @@ def _rejected(source: CheckedSource) -> Iterator[Finding]:
             table=table,
             places=tuple(rows.select("file", "row_number").unique(maintain_order=True).head(PLACES).iter_rows()),
         )
-
-
-def rejected_rows(rejections: pl.DataFrame) -> dict[str, int]:
-    """Table -> rows rejected, each counted once, however many rules it breaks."""
-    return dict(rejections.group_by("table").agg(pl.struct("file", "row_number").n_unique()).iter_rows())
-
-
-def rejections_by_rule(rejections: pl.DataFrame) -> list[dict[str, Any]]:
-    """One row a table, rule and column: `rows`, and the first `places`, file and row number."""
-    ordered = rejections.sort("table", "rule", "column", "file", "row_number", nulls_last=True)
-    grouped = ordered.group_by("table", "rule", "column", maintain_order=True).agg(
-        rows=pl.len(), files=pl.col("file").head(PLACES), numbers=pl.col("row_number").head(PLACES)
-    )
-    return [
-        {
-            **{name: row[name] for name in ("table", "rule", "column", "rows")},
-            "places": tuple(zip(row["files"], row["numbers"], strict=True)),
-        }
-        for row in grouped.iter_rows(named=True)
-    ]
 
 
 def schools_of_rule(source: CheckedSource, row: Mapping[str, Any]) -> dict[str, int]:

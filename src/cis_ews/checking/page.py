@@ -11,10 +11,11 @@ from pathlib import Path
 from typing import Any
 
 from cis_ews.checking.findings import Finding
-from cis_ews.checking.result import CheckResult, rule_words
+from cis_ews.checking.result import CheckResult
 from cis_ews.checking.words import harmless
 from cis_ews.enums import Domain
 from cis_ews.pages import whole_page
+from cis_ews.schema.refusals import rule_words
 from cis_ews.schema.school_data import TABLES
 
 STYLE = Path(__file__).with_name("page.css")

@@ -19,8 +19,6 @@ from cis_ews.checking.findings import (
     days_behind,
     found_in,
     in_order,
-    rejected_rows,
-    rejections_by_rule,
     schools_of_rule,
     shortly,
 )
@@ -29,6 +27,7 @@ from cis_ews.checking.reading import CheckedSource
 from cis_ews.checking.summary import Summary
 from cis_ews.errors import DataError
 from cis_ews.schema.coverage import Coverage
+from cis_ews.schema.refusals import rejected_rows, rejections_by_rule
 from cis_ews.schema.school_data import TABLES
 from cis_ews.wording import counted
 
@@ -209,9 +208,3 @@ def _told(row: Mapping[str, Any], schools: Mapping[str, int]) -> dict[str, Any]:
         "schools": dict(schools),
         "what_to_do": hint_of_rule(row["rule"]),
     }
-
-
-def rule_words(row: Mapping[str, Any]) -> str:
-    """The rule of a rejection, with the column where it looks at one alone."""
-    column = row["column"]
-    return f"{row['rule']} ({column})" if column and "," not in column else str(row["rule"])

@@ -17,9 +17,9 @@ from typing import Any
 import polars as pl
 
 from cis_ews.checking.counting import shown_codes
-from cis_ews.checking.findings import rejected_rows
 from cis_ews.checking.reading import CheckedSource
 from cis_ews.errors import StorageError
+from cis_ews.schema.refusals import rejected_rows
 from cis_ews.schema.school_data import SourceFile
 from cis_ews.storage.files import disk_errors, json_bytes
 from cis_ews.storage.manifest import sealed

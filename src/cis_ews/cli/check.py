@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -95,6 +96,9 @@ def check(  # noqa: PLR0913 - one parameter an option
     """
     session = begin(context, as_json=as_json)
     if state:
+        _refuse_beside_state(
+            {"--against": against, "--html": html, "--rejections": rejections, "--strict": strict, "--accept": accept}
+        )
         _check_state(session, source, store)
         return
     asked = Asked(
@@ -112,6 +116,12 @@ def check(  # noqa: PLR0913 - one parameter an option
             f"{counted(errors, 'finding')} of severity error (--strict)",
             hint="see to each; where the extract is right and only unlike the one before, check it with --accept",
         )
+
+
+def _refuse_beside_state(options: Mapping[str, object]) -> None:
+    """Raise ConfigError where an option is given that --state does nothing with."""
+    if given := [option for option, value in options.items() if value]:
+        raise ConfigError(f"--state compares and does nothing else: {', '.join(given)} was given", hint="leave it out")
 
 
 def _store(session: Session, named: Path | None, *, accept: bool) -> Path | None:

@@ -12,6 +12,7 @@ from cis_ews.cli import summaries
 from cis_ews.cli.changes import show_changes
 from cis_ews.cli.terminal import Terminal
 from cis_ews.enums import Direction, Domain, RuleStatus
+from cis_ews.schema.refusals import rule_words
 from cis_ews.wording import counted, decided_by, model_notices
 
 if TYPE_CHECKING:
@@ -266,17 +267,11 @@ def show_domains(terminal: Terminal, coverage: Mapping[str, Any]) -> None:
 
 def _show_rules(terminal: Terminal, rejections: pl.DataFrame) -> list[dict[str, Any]]:
     by_rule = summaries.rejections_by_rule(rejections)
-    rows = [(row["table"], _rule(row), row["rows"], row["first"]) for row in by_rule]
+    rows = [(row["table"], rule_words(row), row["rows"], row["first"]) for row in by_rule]
     terminal.table("Rejections by table and rule", ["table", "rule", "rows", "first rows"], rows)
     if not by_rule:
         terminal.say("\nNo row was rejected.")
     return by_rule
-
-
-def _rule(row: Mapping[str, Any]) -> str:
-    """The rule, with the column where it looks at one alone."""
-    column = row["column"]
-    return f"{row['rule']} ({column})" if column and "," not in column else row["rule"]
 
 
 def say_notes(terminal: Terminal, notes: Iterable[str]) -> None:

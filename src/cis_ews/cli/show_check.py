@@ -6,8 +6,10 @@ from collections.abc import Mapping, Sequence
 from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
+from cis_ews.checking.words import harmless
 from cis_ews.cli.show import say_notes, show_domains
 from cis_ews.cli.terminal import Terminal
+from cis_ews.schema.refusals import rule_words
 from cis_ews.wording import counted
 
 if TYPE_CHECKING:
@@ -40,8 +42,6 @@ def show_refused(terminal: Terminal, result: CheckResult) -> None:
 
 
 def _show_verdict(terminal: Terminal, result: CheckResult) -> None:
-    from cis_ews.checking.words import harmless
-
     terminal.line(f"{harmless(result.source)}: {result.verdict}")
     terminal.line(result.compared)
     for path in result.beside.damaged:
@@ -70,8 +70,6 @@ def _show_tables(terminal: Terminal, result: CheckResult) -> None:
 
 
 def _show_rejections(terminal: Terminal, result: CheckResult) -> None:
-    from cis_ews.checking.result import rule_words
-
     rows = [(row["table"], rule_words(row), row["rows"], _first(row)) for row in result.rejections]
     terminal.table("Rejections by table and rule", ["table", "rule", "rows", "first rows"], rows)
     if not rows:
@@ -84,8 +82,6 @@ def _show_rejections(terminal: Terminal, result: CheckResult) -> None:
 
 def _first(row: Mapping[str, Any]) -> str:
     """The first places; the file is said where it is not the one that the table's name tells."""
-    from cis_ews.checking.words import harmless
-
     plain = {None, *(f"{row['table']}.{suffix}" for suffix in ("csv", "parquet"))}
     by_file = groupby(row["first"], key=lambda place: place["file"])
     said = [(file, ", ".join(str(place["row"]) for place in places)) for file, places in by_file]
@@ -107,8 +103,6 @@ def _show_schools(terminal: Terminal, result: CheckResult) -> None:
 
 
 def _school(row: Mapping[str, Any], *, has_names: bool) -> list[object]:
-    from cis_ews.checking.words import harmless
-
     return [
         harmless(row["school_id"], most=_ID if has_names else _ONLY_ID),
         row["students"],

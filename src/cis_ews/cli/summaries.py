@@ -12,19 +12,19 @@ import polars as pl
 from cis_ews.enums import Direction
 from cis_ews.errors import ConfigError
 from cis_ews.exports.files import neutralized
+from cis_ews.schema import refusals
 from cis_ews.schema.school_data import SchoolData
 from cis_ews.storage.files import disk_errors, written_beside
 from cis_ews.storage.runs import Run
 
 Rows = list[dict[str, Any]]
-PLACES_SHOWN = 3
 _KINDS = {Direction.RISK: "reasons", Direction.STRENGTH: "strengths", Direction.UNKNOWN: "unknown"}
 _NOTHING_SAID: dict[str, list[str]] = {kind: [] for kind in _KINDS.values()}
 
 
 def tables_read(school_data: SchoolData) -> Rows:
     """One row a table that the source has: rows read, rejected, merged into others, kept."""
-    rejected = {row["table"]: row["rows"] for row in _rejected_rows(school_data.rejections).to_dicts()}
+    rejected = refusals.rejected_rows(school_data.rejections)
     return [
         {
             "table": table,
@@ -39,12 +39,11 @@ def tables_read(school_data: SchoolData) -> Rows:
 
 def rejections_by_rule(rejections: pl.DataFrame) -> Rows:
     """One row a table and rule: how many rows, and where the first of them are."""
-    ordered = rejections.sort("table", "rule", "column", "file", "row_number", nulls_last=True)
-    grouped = ordered.group_by("table", "rule", "column", maintain_order=True).agg(
-        rows=pl.len(),
-        first=pl.col("row_number").head(PLACES_SHOWN).cast(pl.String).str.join(", "),
-    )
-    return grouped.select("table", "rule", "column", "rows", "first").to_dicts()
+    return [
+        {name: value for name, value in row.items() if name != "places"}
+        | {"first": ", ".join(str(number) for _, number in row["places"])}
+        for row in refusals.rejections_by_rule(rejections)
+    ]
 
 
 def tiers_by_school(scores: pl.DataFrame) -> Rows:
@@ -137,8 +136,3 @@ def write_text(text: str, path: Path) -> None:
     """Write a text whole or not at all. Raises StorageError."""
     with disk_errors(path, "write"), written_beside(path) as beside:
         beside.write_bytes(text.encode())
-
-
-def _rejected_rows(rejections: pl.DataFrame) -> pl.DataFrame:
-    """Rows rejected by table, each counted once, however many rules it breaks."""
-    return rejections.group_by("table").agg(rows=pl.struct("file", "row_number").n_unique())

@@ -33,7 +33,7 @@ def read_folder(path: Path, options: ReadOptions) -> Draft:
         raise SchemaError(
             f"{path.name}: {counted(len(missing), 'required table')} missing: {', '.join(missing)}",
             hint=f"name the files <table>{SUFFIXES[0]} or <table>.parquet; or, laid out otherwise, name its format: "
-            "oneroster, cedars, edfi, or a mapping (docs/formats.md)",
+            "oneroster, cedars, edfi, or a mapping, of which cis-ews map writes a first one",
             tables=missing,
         )
     with options.progress.step("read", total=len(files)):
