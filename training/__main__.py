@@ -246,7 +246,12 @@ def _record(trained: Trained) -> TrainingRecord:
     about = trained.model.about
     hashes = {name: str(about[name]) for name in ("data_sha256", "config_sha256", "features_sha256")}
     return TrainingRecord(
-        settings={**trained.config.model_dump(mode="json"), **trained.model.summary},
+        settings={
+            **trained.config.model_dump(mode="json"),
+            **trained.model.summary,
+            "candidate": trained.choice.winner,
+            "recipe": trained.model.recipe.to_plain(),
+        },
         measured={
             "null_control.gain": trained.null.gain,
             "null_control.p_value": trained.null.p_value,

@@ -26,7 +26,13 @@ routes = APIRouter(include_in_schema=False)
 @routes.get(ACCOUNT)
 def account(request: Request) -> Response:
     """Who is signed in, and what that person was given."""
-    return render(request, "account.html", role_words=ROLE_WORDS)
+    return render(request, "account.html", role_words=ROLE_WORDS, has_password=_has_password(request))
+
+
+def _has_password(request: Request) -> bool:
+    """Whether there is a password to change: who comes in by a provider alone has none."""
+    known = of(request).database.people.credentials(viewer_of(request).email)
+    return known is not None and known.password_hash is not None
 
 
 @routes.post("/account/language")
@@ -41,7 +47,9 @@ async def choose_language(request: Request) -> Response:
 
 @routes.get(NEW_PASSWORD)
 def ask_for_password(request: Request) -> Response:
-    """The form for a new password."""
+    """The form for a new password. Raises ApiError: 404 for an account that has none."""
+    if not _has_password(request):
+        raise ApiError(404)
     return render(request, "password.html", problem=None)
 
 

@@ -12,7 +12,7 @@ from cis_ews.enums import AuditAction
 from cis_ews.storage.cases import CasePerson, Meeting
 from cis_ews.storage.database import By, Event
 from cis_ews.storage.database.database import Database
-from cis_ews.support.permissions import May, Viewer, check, scope_of
+from cis_ews.support.permissions import May, Viewer, check, scope_of, why_seen
 from cis_ews.support.texts import LONGEST_TEXT
 from serving.backend import of
 from serving.console.case_view import WORDS, case_view, record_seen, today
@@ -45,10 +45,7 @@ async def begin(request: Request) -> Response:
     if chosen is None or about not in ABOUT:
         raise ApiError(422)
     district_id, school_id, _ = chosen
-    by = By(
-        person_id=viewer.person_id,
-        why_allowed=check(viewer, May.SEE_STUDENTS, district_id=district_id, school_id=school_id),
-    )
+    by = By(person_id=viewer.person_id, why_allowed=why_seen(viewer, district_id=district_id, school_id=school_id))
     meeting_id = await run_in_threadpool(
         database.meetings.begin,
         scope_of(viewer),
@@ -116,16 +113,10 @@ def _found(database: Database, viewer: Viewer, meeting_id: str) -> Meeting:
 
 
 def _why(viewer: Viewer, meeting: Meeting) -> str:
-    return check(viewer, May.SEE_STUDENTS, district_id=meeting.district_id, school_id=meeting.school_id)
+    return why_seen(viewer, district_id=meeting.district_id, school_id=meeting.school_id)
 
 
 def _schools(database: Database, viewer: Viewer) -> list[tuple[str, str, str]]:
-    """The schools of which somebody may hold a meeting: district_id, school_id, name."""
-    scope = scope_of(viewer)
-    districts = sorted({*scope.districts, *(district for district, _ in scope.schools)})
-    return [
-        (district, school.school_id, school.name or school.school_id)
-        for district in districts
-        for school in database.schools_of(district)
-        if district in scope.districts or (district, school.school_id) in scope.schools
-    ]
+    """The schools of which somebody may hold a meeting, those of the own caseload too: district_id, school_id, name."""
+    found = database.pages.schools(scope_of(viewer))
+    return [(school.district_id, school.school_id, school.name or school.school_id) for school in found]

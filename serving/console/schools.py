@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import partial
 from math import ceil
 
 import polars as pl
@@ -14,9 +13,9 @@ from cis_ews.enums import AuditAction, Domain
 from cis_ews.exports.files import csv_bytes
 from cis_ews.storage.database import Event
 from cis_ews.storage.pages import SavedView, SchoolPlace
-from cis_ews.support.permissions import May, Viewer, check, scope_of, why_allowed, why_not
+from cis_ews.support.permissions import May, Viewer, check, scope_of, why_not, why_seen
 from serving.backend import Backend, of
-from serving.console.context import render, viewer_of
+from serving.console.context import marked, render, viewer_of
 from serving.console.forms import form_of
 from serving.console.roster import among, barriers, chosen_of, histograms, query_of
 from serving.errors import ApiError
@@ -25,6 +24,8 @@ routes = APIRouter(include_in_schema=False)
 ROWS = 100
 """Students on a page."""
 NAME_LENGTH = 60
+TOO_MANY_VIEWS = marked("There are as many saved views of this school as one person can have")
+FORGET_ONE = marked("forget one, then save this one again")
 
 
 @routes.get("/schools")
@@ -99,7 +100,7 @@ async def save_view(request: Request, school_ref: str) -> Response:
         raise ApiError(422)
     view = SavedView(name=name, filters=filters)
     if not await run_in_threadpool(backend.database.pages.save_view, viewer.person_id, here, view):
-        raise ApiError(422)
+        raise ApiError(422, TOO_MANY_VIEWS, hint=FORGET_ONE)
     return RedirectResponse(f"/schools/{school_ref}?{filters}", status_code=303)
 
 
@@ -118,9 +119,7 @@ def record_list(
     """Keep in the audit that a list with names of a school was seen; nothing, where nobody was on it."""
     if not students:
         return
-    seeing = partial(why_allowed, viewer, May.SEE_STUDENTS, district_id=school.district_id, school_id=school.school_id)
-    # Found within the scope though no role is of this place: by the caseload.
-    allowed = why or seeing() or seeing(is_own=True) or check(viewer, May.SEE_STUDENTS)
+    allowed = why or why_seen(viewer, district_id=school.district_id, school_id=school.school_id)
     backend.database.audit.record(
         Event(
             action=AuditAction.LIST_SEEN,

@@ -12,6 +12,7 @@ import pytest
 
 from cis_ews.enums import AuditAction, Role
 from cis_ews.storage.access import Grant
+from cis_ews.storage.database import By
 from cis_ews.support.reviews import OFFERED
 from serving.console.case_view import today
 from tests.lib.browser import Browser
@@ -293,6 +294,26 @@ def test_a_morning_from_meeting_to_recap(served: Served) -> None:
     for text in ("Rides the bus", "In school on time", "Ms. Lee", "Turns work in", "accepted the flag"):
         assert text in recap
     assert f"/meetings/{meeting}/recap" in browser.get("/meetings").text
+
+
+def test_who_has_a_caseload_and_no_school_holds_a_meeting_about_it(served: Served) -> None:
+    """The role is of another school; in `south` there is one student of the own caseload."""
+    ref = ref_of(served, "south-008")
+    email = f"person-{next(_numbers)}@example.org"
+    person_id = add_person(served.database, email, Grant(Role.COORDINATOR, HARBOR, "east"))
+    served.database.people.add_to_caseload(person_id, LAKEVIEW, ref=ref, by=By())
+    browser = Browser(served.service)
+    browser.sign_in(email, PASSWORD)
+    assert f'value="{LAKEVIEW}/south"' in browser.get("/meetings").text
+    begun = browser.send("/meetings", "/meetings", school=f"{LAKEVIEW}/south", about="flagged")
+    assert begun.status == 303
+    page = browser.get(begun.headers["location"]).text
+    assert "1 of 1" in page
+    assert f"/students/{ref}/decisions" in page
+    assert browser.get(begun.headers["location"].removesuffix("1") + "recap").status == 200
+    assert browser.send("/meetings", "/meetings", school=f"{LAKEVIEW}/north", about="flagged").status == 422
+    newest = [row for row in served.database.audit.search(district_id=LAKEVIEW) if row.person_id == person_id]
+    assert {row.why_allowed for row in newest} == {"site coordinator with this student in the caseload"}
 
 
 def test_a_question_about_the_data_is_answered_without_a_name(served: Served) -> None:

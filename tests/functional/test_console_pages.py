@@ -128,6 +128,14 @@ def test_a_view_is_saved_and_forgotten(coordinator: Browser) -> None:
         assert coordinator.send(page, f"{school}/views", **wrong).status == 422
 
 
+def test_a_view_too_many_is_refused_with_what_to_do(served: Served) -> None:
+    browser = _browser(served, Role.COORDINATOR)
+    school = _school(browser)
+    sent = [browser.send(school, f"{school}/views", name=f"V{number}", filters="tier=3") for number in range(21)]
+    assert [answer.status for answer in sent] == [303] * 20 + [422]
+    assert "forget one" in sent[-1].text
+
+
 def test_a_file_is_for_those_who_may_take_lists_out(served: Served, coordinator: Browser) -> None:
     answer = coordinator.get(_school(coordinator) + "/roster.csv?tier=3")
     assert answer.headers["content-type"].startswith("text/csv")
@@ -171,4 +179,23 @@ def test_what_is_not_there_and_what_is_not_ones_own_look_the_same(served: Served
 def test_the_pages_are_in_spanish_for_who_reads_spanish(served: Served) -> None:
     browser = _browser(served, Role.COORDINATOR, locale="es")
     assert "<h1>Hoy</h1>" in browser.get("/today").text
-    assert "Puntos fuertes" in browser.get(_student(browser)).text
+    page = browser.get(_student(browser)).text
+    assert "Puntos fuertes" in page
+    assert "coordinación de esta escuela" in page
+    assert "site coordinator" not in page
+
+
+def test_what_went_wrong_is_said_to_people_and_not_to_programs(served: Served, coordinator: Browser) -> None:
+    """In the words and the language of a person, with what to do; no address of the interface for programs."""
+    spanish = _browser(served, Role.COORDINATOR, locale="es")
+    for browser, nothing, refused in (
+        (coordinator, "begin at the first page", "look at what was entered"),
+        (spanish, "empiece en la primera página", "revise lo que escribió"),
+    ):
+        school = _school(browser)
+        answers = [browser.get("/students/" + "0" * 32), browser.get(f"{school}?page=x")]
+        answers.append(browser.send(school, f"{school}/views", name=" ", filters="tier=3"))
+        assert [answer.status for answer in answers] == [404, 422, 422]
+        for answer, said in zip(answers, (nothing, refused, refused), strict=True):
+            assert said in answer.text
+            assert "openapi" not in answer.text

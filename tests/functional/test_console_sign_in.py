@@ -17,7 +17,7 @@ from starlette.applications import Starlette
 from cis_ews.enums import AuditAction, Role
 from cis_ews.settings import ServiceSettings, Settings
 from cis_ews.storage.access import Grant
-from cis_ews.storage.database import Database
+from cis_ews.storage.database import Database, NewPerson
 from cis_ews.storage.store import RunStore
 from serving.admission import Admission
 from serving.auth import Pace
@@ -329,3 +329,14 @@ def test_too_many_wrong_passwords_from_one_place_have_to_wait(served: Served) ->
     statuses = [browser.sign_in(f"nobody-{number}@example.org", "x" * 12).status for number in range(62)]
     assert statuses == [401] * 60 + [429] * 2
     assert Browser(served.service).sign_in("nobody@example.org", "x" * 12).status == 401
+
+
+def test_who_comes_in_by_a_provider_alone_is_offered_no_password_to_change(served: Served) -> None:
+    new = NewPerson(email="provided@example.org", name="Provided")
+    person_id = served.database.people.add(new, grants=[Grant(Role.COORDINATOR, LAKEVIEW, "north")])
+    browser = Browser(served.service)
+    browser.cookies[COOKIE] = served.database.sessions.start(person_id, how="a provider")
+    page = browser.get("/account")
+    assert page.status == 200
+    assert "/account/password" not in page.text
+    assert browser.get("/account/password").status == 404

@@ -27,6 +27,7 @@ from typing import Any
 
 import psutil
 
+from cis_ews.risk.model import RiskModel
 from cis_ews.risk.rules import RulesModel
 from cis_ews.risk.tiers import TierPolicy
 from cis_ews.scoring import score_night
@@ -244,13 +245,13 @@ class Served:
         return self.service.request("POST", "/sign-in", body=body, headers=sent)
 
 
-def prepare_two_districts(folder: Path) -> str:
-    """Score the two districts into a store in `folder`; returns the settings of a service over it."""
+def prepare_two_districts(folder: Path, *, model: RiskModel | None = None) -> str:
+    """Score two districts into a store in `folder`, by rules or a model; returns the settings of a service over it."""
     extract, policy = write_extract(folder / "extract"), folder / "policy.toml"
     policy.write_text("config_version = 1\n[capacity]\nshare = 1.0\nnumber = 40\n", encoding="utf-8")
     score_night(
         extract,
-        model=RulesModel(),
+        model=model or RulesModel(),
         policy=TierPolicy.load(policy),
         store=folder / "store",
         as_of=date.fromisoformat(AS_OF),
@@ -270,9 +271,9 @@ districts = ["{LAKEVIEW}"]
 
 
 @contextmanager
-def serve_two_districts(folder: Path) -> Generator[Served]:
-    """A service over the two districts."""
-    settings = prepare_two_districts(folder)
+def serve_two_districts(folder: Path, *, model: RiskModel | None = None) -> Generator[Served]:
+    """A service over the two districts, scored by rules or a model."""
+    settings = prepare_two_districts(folder, model=model)
     with Database(RunStore(folder / "store").database_url) as database:
         keys = {district: database.create_key(district, "test")[1] for district in (LAKEVIEW, HARBOR)}
         with serving(folder, settings=settings) as service:

@@ -11,7 +11,7 @@ from babel.messages.pofile import read_po
 
 import cis_ews.support
 import serving.console
-from cis_ews.support.permissions import EMERGENCY, LOCALES, ROLE_WORDS, WHY_NOT
+from cis_ews.support.permissions import LOCALES, ROLE_WORDS, WHY_NOT, reasons_to_see
 from cis_ews.wording import BY_RULES, DEMONSTRATION
 from serving.console.catalogs import FOLDER, SOURCE, chosen_locale, translations
 
@@ -29,7 +29,7 @@ def _messages() -> set[str]:
     for root in ROOTS:
         for _, _, message, _, _ in extract_from_dir(root, methods, options, keywords=KEYWORDS):
             found |= set(message) if isinstance(message, tuple) else {message}
-    return found | {*ROLE_WORDS.values(), *WHY_NOT.values(), EMERGENCY, BY_RULES, DEMONSTRATION}
+    return found | {*ROLE_WORDS.values(), *WHY_NOT.values(), *reasons_to_see(), BY_RULES, DEMONSTRATION}
 
 
 @pytest.mark.parametrize("locale", OTHER_LOCALES)

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from cis_ews.errors import DataError
 from cis_ews.readers import read_school_data
 from cis_ews.readers.limits import ReadLimits
 from cis_ews.readers.mapping_config import TableMapping, load_mapping
@@ -19,7 +20,10 @@ from cis_ews.readers.survey.profile import DATE_FORMATS, DAY_FIRST
 from cis_ews.readers.survey.sample import HEAD, PIECE, PIECES, Sample, sample_of
 from cis_ews.readers.survey.words import code_of, name_score, speaks
 from cis_ews.readers.survey.writing import toml_of
+from tests.lib.cedars import COMMA, cedars_of, clean_district, write_cedars
+from tests.lib.dirt import clean_frames
 from tests.lib.extracts import small_district, write_extract
+from tests.lib.oneroster import package_of, write_package
 
 PUPILS = range(100, 130)
 
@@ -236,3 +240,47 @@ def test_codes_as_schools_write_them() -> None:
         *("unexcused", "excused", "tardy", "present", "unexcused"),
         None,
     ]
+
+
+def test_what_was_held_back_can_be_used_when_it_is_answered(folder: Path) -> None:
+    source = write_extract(folder / "source", small_district())
+    incidents = (source / "incidents.csv").read_text(encoding="utf-8").replace("severity", "Kind of it")
+    (source / "incidents.csv").write_text(incidents, encoding="utf-8")
+    text = toml_of(survey(source), command="")
+    before, held = text.split("# Held back", 1)
+    held, after = held.split("\n\n", 1)
+    block = held[held.index("# [tables.incidents]") :].replace("\n#\n", "\n# \n")
+    answered = "\n".join(line.removeprefix("# ") for line in block.split("\n"))
+    answered = answered.replace('# severity = "?"', 'severity = "Kind of it"')
+    (folder / "m.toml").write_text(f"{before}{answered}\n\n{after}", encoding="utf-8")
+    data = read_school_data(source, format=str(folder / "m.toml"))
+    assert data.incidents["severity"].to_list() == ["major"]
+
+
+def test_periods_without_presence_are_a_question(folder: Path) -> None:
+    rows = lines("Student ID,School ID,Date,Period,Code", "{n},North,2025-09-{d:02},1,U")
+    later = [each.replace(",1,U", ",2,E") for each in rows[1:]]
+    found, mapping, _ = surveyed(folder, {"attendance.csv": [*rows, *later]})
+    assert mapping["tables"]["attendance_events"]["merge"] == "day"
+    assert "is a row a whole day" in found.tables[0].questions["merge"]
+
+
+def test_headings_that_look_as_much_like_it_are_a_question_with_both(folder: Path) -> None:
+    rows = lines("Student ID,School ID,Date,Attendance Code,Attendance Status", "{n},North,2025-09-{d:02},U,U")
+    found, _, text = surveyed(folder, {"attendance.csv": rows})
+    (status,) = [each for each in found.tables[0].columns if each.column == "status"]
+    assert status.confidence != "sure"
+    assert '"Attendance Code", or "Attendance Status"' in (status.question or "")
+    assert text.index("QUESTION: " + (status.question or "-")[:30]) < text.index('status = "Attendance Code"')
+
+
+def test_known_formats_are_told(folder: Path) -> None:
+    tables = clean_district()
+    write_cedars(folder / "cedars", cedars_of(tables), vendor=COMMA)
+    package = write_package(folder / "oneroster", package_of(clean_frames()))
+    for source, name in ((folder / "cedars", "cedars"), (package, "oneroster")):
+        try:
+            told = survey(source).known_as
+        except DataError as error:
+            told = error.hint
+        assert f"--format {name}" in (told or "")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -87,33 +88,40 @@ def _show(terminal: Terminal, found: Survey) -> None:
         for table in found.tables
     ]
     terminal.table("What the files seem to be", ["table", "confidence", "columns", "questions", "files"], rows)
-    terminal.say()
+    remarks = [*(("!", each) for each in _lacking(found)), *(("-", each) for each in _left(found))]
+    if remarks:
+        terminal.say()
+    for mark, remark in remarks:
+        terminal.item(remark, mark=mark)
+
+
+def _lacking(found: Survey) -> Iterator[str]:
+    """What somebody has to see to."""
     for table in found.tables:
         if table.is_held_back:
-            terminal.item(f"{table.table} is held back until these are answered: {', '.join(table.open)}", mark="!")
+            yield f"{table.table} is held back until these are answered: {', '.join(table.open)}"
         elif table.open:
-            terminal.item(f"{table.table} lacks what it cannot do without: {', '.join(table.open)}", mark="!")
+            yield f"{table.table} lacks what it cannot do without: {', '.join(table.open)}"
     for table, needed in found.missing.items():
-        terminal.item(f"nothing looks like {table}; needed is {needed}", mark="!")
+        yield f"nothing looks like {table}; needed is {needed}"
     for table, needed in found.untold.items():
-        terminal.item(f"nothing looks like {table}, so nothing is known of it; it would be {needed}", mark="!")
-    if found.derived:
-        terminal.item(f"to be derived of attendance: {', '.join(found.derived)}")
+        yield f"nothing looks like {table}, so nothing is known of it; it would be {needed}"
     if found.known_as:
-        terminal.item(f"this looks like {found.known_as}; that needs no mapping", mark="!")
-    _show_left(terminal, found)
+        yield f"this looks like {found.known_as}; that needs no mapping"
 
 
-def _show_left(terminal: Terminal, found: Survey) -> None:
-    """Which files are used for nothing, and what was looked at in part."""
+def _left(found: Survey) -> Iterator[str]:
+    """What is good to know."""
+    if found.derived:
+        yield f"to be derived of attendance: {', '.join(found.derived)}"
     left = len(found.unmatched) + found.unnamed
     if left:
         named = ", ".join(found.unmatched[:NAMED]) + (", ..." if len(found.unmatched) > NAMED else "")
-        terminal.item(f"{counted(left, 'file')} taken for no table" + (f": {named}" if named else ""))
+        yield f"{counted(left, 'file')} taken for no table" + (f": {named}" if named else "")
     for why, count in found.passed.items():
-        terminal.item(f"{counted(count, 'file')} not looked into: {why}")
+        yield f"{counted(count, 'file')} not looked into: {why}"
     if any(not table.is_whole for table in found.tables):
-        terminal.item("large files were looked at in a sample: their head, and pieces spread over the rest")
+        yield "large files were looked at in a sample: their head, and pieces spread over the rest"
 
 
 def _files(table: TableReading) -> str:

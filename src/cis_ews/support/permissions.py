@@ -55,6 +55,7 @@ ROLE_WORDS: Mapping[Role, str] = {
 }
 
 EMERGENCY = "emergency access, for an hour and with a reason"
+CASELOAD = "site coordinator with this student in the caseload"
 
 WHY_NOT: Mapping[May, str] = {
     May.SEE_STUDENTS: "Your role does not show students here",
@@ -99,10 +100,25 @@ def why_allowed(
         if district_id is None or _covers(grant, district_id, school_id):
             if grant.is_emergency:
                 return EMERGENCY
-            return f"{ROLE_WORDS[grant.role]} of this {_place(grant)}" if grant.district_id else ROLE_WORDS[grant.role]
+            return _of_place(grant.role, _place(grant)) if grant.district_id else ROLE_WORDS[grant.role]
         if is_own and grant.role is Role.COORDINATOR:
-            return "site coordinator with this student in the caseload"
+            return CASELOAD
     return None
+
+
+def reasons_to_see() -> frozenset[str]:
+    """Every reason for which a page of a student may be shown: what has to be there in every language."""
+    seeing = [role for role in Role if May.SEE_STUDENTS in ROLES[role]]
+    return frozenset({EMERGENCY, CASELOAD, *(_of_place(role, place) for role in seeing for place in _PLACES)})
+
+
+def why_seen(viewer: Viewer, *, district_id: str, school_id: str) -> str:
+    """Why a viewer sees students whom the own scope has found in a place: a role of the place, else the caseload.
+
+    Raises NotAllowedError with the reason why not where it is neither.
+    """
+    of_place = why_allowed(viewer, May.SEE_STUDENTS, district_id=district_id, school_id=school_id)
+    return of_place or check(viewer, May.SEE_STUDENTS, district_id=district_id, school_id=school_id, is_own=True)
 
 
 def why_not(
@@ -184,3 +200,10 @@ def _covers(grant: Grant, district_id: str, school_id: str | None) -> bool:
 
 def _place(grant: Grant) -> str:
     return "school" if grant.school_id else "district"
+
+
+_PLACES = ("school", "district")
+
+
+def _of_place(role: Role, place: str) -> str:
+    return f"{ROLE_WORDS[role]} of this {place}"

@@ -13,6 +13,7 @@ from pathlib import Path, PurePosixPath
 
 from cis_ews.errors import ReadError, SchemaError
 from cis_ews.progress import SILENT, Progress
+from cis_ews.readers.cedars_fields import letter_by_name
 from cis_ews.readers.limits import ReadLimits
 from cis_ews.readers.sources import Entry, list_entries
 from cis_ews.readers.survey.drafting import reading_of
@@ -25,7 +26,7 @@ from cis_ews.schema.school_data import DOMAIN_TABLES, REQUIRED_TABLES
 from cis_ews.wording import counted
 
 ONEROSTER = frozenset(("academicsessions", "orgs", "users", "classes", "lineitems", "results", "manifest"))
-CEDARS = frozenset(("B", "C", "N"))  # the names of files that every such export has
+CEDARS = frozenset(("B", "C", "N"))  # files that every such export has
 SEVERAL = 3
 PRESENCE = 0.3
 """The share of attendance rows that are present from which on a source records presence."""
@@ -115,7 +116,6 @@ def _known_as(entries: Sequence[Entry]) -> str | None:
         return "a OneRoster package: --format oneroster (docs/oneroster.md)"
     if sum(entry.name.lower().endswith(".xml") for entry in entries) >= SEVERAL:
         return "Ed-Fi bulk XML: --format edfi (docs/edfi.md)"
-    letters = {PurePosixPath(entry.name).stem.upper() for entry in entries}
-    if letters >= CEDARS:
+    if {letter_by_name(PurePosixPath(entry.name).stem) for entry in entries} >= CEDARS:
         return "Washington's CEDARS files: --format cedars (docs/cedars.md)"
     return None

@@ -150,8 +150,8 @@ def _say_dates(work: _Work) -> None:
             work.forms[column] = form_of(profile, is_schoolday=column in SCHOOLDAYS, beside=work.beside)
     formats = formats_of(work.forms.values(), [work.match.columns[each].profile for each in work.forms])
     if formats:
-        reasons = dict.fromkeys(form.reason for form in work.forms.values())
-        work.settings["date_formats"] = (formats, "; ".join(reasons))
+        reasons = {form.written: form.reason for form in work.forms.values()}
+        work.settings["date_formats"] = (formats, "; ".join(reasons.values()))
     question = question_of(list(work.forms.values()))
     if question:
         work.questions["date_formats"] = question

@@ -72,7 +72,7 @@ def _table(table: TableReading) -> Iterator[str]:
     if table.is_held_back:
         lacks = ", ".join(table.open)
         yield from _comment(f"Held back, as nothing was found for {lacks}: answer that and take each line's # away.")
-        lines = [f"# {line}".rstrip() for line in lines]
+        lines = [*(f"# {line}".rstrip() for line in lines), ""]
     yield from lines
     yield from _unused(table)
 
