@@ -96,6 +96,8 @@ def _columns(table: TableReading) -> Iterator[str]:
             yield from _column(readings[column])
         elif column in table.open and column != "district_id":
             yield f"# {column} = {ANSWER}  # {table.open[column]}"
+        elif column not in table.constants:
+            yield from _question(table.questions.get(column))
 
 
 def _column(reading: Reading) -> Iterator[str]:
@@ -109,6 +111,7 @@ def _constants(table: TableReading) -> Iterator[str]:
         yield ""
         yield f"[tables.{table.table}.constants]"
     for column, (value, why) in table.constants.items():
+        yield from _question(table.questions.get(column))
         yield from _line(f"{column} = {_value(value)}", [why])
     if is_asked:
         yield f"# district_id = {ANSWER}  # {table.open['district_id']}"
