@@ -45,6 +45,7 @@ class SchoolToday:
     has_more: bool = False
     contacts: Mapping[str, date] = field(default_factory=dict[str, date])
     is_brief: bool
+    is_first_night: bool = False
     days_late: int = 0
 
     @property
@@ -102,6 +103,7 @@ def _of_school(backend: Backend, viewer: Viewer, school: SchoolPlace, *, is_brie
         has_more=len(waiting) > room,
         contacts=database.cases.last_contacts(school.district_id, [row.ref for row, _ in shown]),
         is_brief=False,
+        is_first_night=not changes and database.pages.is_first_night(school),
         days_late=days_late(school, database.pages.school_days(school)),
     )
 

@@ -60,6 +60,8 @@ def test_today_says_how_old_it_is_and_who_decided(served: Served, coordinator: B
     assert re.search(r"This list is \d{2,} days old: no later night has been run.", today)
     assert "Decided by: Published rules; no trained model was used." in today
     assert "school days behind" not in today
+    assert "This is the first night that is known" in today
+    assert "Nothing has changed" not in today
     of_district = unescape(_browser(served, Role.DISTRICT_MANAGER).get("/today").text)
     assert "This school's absences are 11 school days behind." in of_district
 
