@@ -113,6 +113,14 @@ KINDS = (
         "not enough data on every student",
     ),
     Kind(
+        code="EWS109",
+        title="A domain is not told of",
+        severity=Severity.WARNING,
+        measure="the source speaks of no attendance, no behavior or no coursework, and of some of the others",
+        what_to_do="if schools keep such records, export them too, or add a source that speaks of them "
+        "(docs/combine.md); lists rest on the other domains alone",
+    ),
+    Kind(
         code="EWS111",
         title="A table is missing",
         severity=Severity.ERROR,

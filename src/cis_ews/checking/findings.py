@@ -117,6 +117,12 @@ def _silent(source: CheckedSource) -> Iterator[Finding]:
     if all(domain.level == CoverageLevel.NONE for domain in domains):
         why = "; ".join(dict.fromkeys(shortly(domain.reason) for domain in domains if domain.reason))
         yield Finding(kind=BY_CODE["EWS108"], says=f"No attendance, no behavior and no coursework: {why}", count=1)
+        return
+    for name, domain in zip(DOMAINS, domains, strict=True):
+        # A table that was left out is a finding of its own.
+        if domain.level == CoverageLevel.NONE and LEFT_OUT not in domain.reason:
+            says = f"No {name.value}: {domain.reason}; no student can be flagged for it"
+            yield Finding(kind=BY_CODE["EWS109"], says=says, count=1)
 
 
 def _rejected(source: CheckedSource) -> Iterator[Finding]:
