@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from fastapi import Request
 from starlette.datastructures import Headers
 from starlette.responses import Response
@@ -14,19 +16,21 @@ from serving.errors import WORDINGS, ApiError, from_exception, render
 from serving.observability import log_failure
 
 FOR_PROGRAMS = ("/v1/", "/metrics", "/livez", "/readyz", "/healthz", "/static/")
-_ONCE_MORE = (marked("The console does not understand this request"), marked("open the page anew and try once more"))
-FOR_PEOPLE = {
-    WORDINGS[403].message: (
-        marked("This request was sent from another site"),
-        marked("open the page here, in the console"),
-    ),
-    WORDINGS[404].message: (
+TOLD: Mapping[int, tuple[str, str]] = {
+    404: (
         marked("There is nothing here"),
-        marked("begin at the first page; a student or school may have left, or is not among those that you see"),
+        marked("begin at the first page; what is not yours to see answers like this, too"),
     ),
-    **{WORDINGS[status].message: _ONCE_MORE for status in (405, 415, 422)},
+    422: (
+        marked("What was sent cannot be taken"),
+        marked("go back, look at what was entered, and send it once more"),
+    ),
+    500: (
+        marked("The service failed"),
+        marked("try once more; if it fails again, tell your administrator the number below"),
+    ),
 }
-"""What a page says instead of what is for programs: message -> message, what to do."""
+"""What people are told where the wording of a status is meant for programs."""
 
 
 def answer(error: ApiError, scope: Scope) -> Response:
@@ -34,10 +38,9 @@ def answer(error: ApiError, scope: Scope) -> Response:
     request_id = str(scope["state"]["request_id"])
     if error.status < 400 or not _is_for_a_browser(scope):
         return render(error, request_id)
-    # What stands after the colon names parameters.
-    told, hint = FOR_PEOPLE.get(error.message.partition(":")[0], (error.message, error.hint))
-    said = {"message": told, "hint": hint, "request_id": request_id}
-    page = render_page(Request(scope), "problem.html", status_code=error.status, **said)
+    message, hint = _told(error)
+    values = {"message": message, "hint": hint, "request_id": request_id}
+    page = render_page(Request(scope), "problem.html", status_code=error.status, **values)
     page.headers.update(error.headers)
     return page
 
@@ -48,6 +51,12 @@ async def handle(request: Request, error: Exception) -> Response:
     if known.status >= 500 and isinstance(error, EwsError):
         log_failure(error, str(request.state.request_id))
     return answer(known, request.scope)
+
+
+def _told(error: ApiError) -> tuple[str, str | None]:
+    # Of a request that does not fit its description the message names parameters after these words.
+    is_of_the_status = error.message.startswith(WORDINGS[error.status].message)
+    return TOLD[error.status] if is_of_the_status and error.status in TOLD else (error.message, error.hint)
 
 
 def _is_for_a_browser(scope: Scope) -> bool:

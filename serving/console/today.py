@@ -9,6 +9,7 @@ from datetime import date
 from fastapi import APIRouter, Request, Response
 
 from cis_ews.storage.access import Scope
+from cis_ews.storage.cases import CasePerson
 from cis_ews.storage.pages import RosterRow, SchoolPlace, TierChange
 from cis_ews.support.permissions import May, Viewer, check, scope_of
 from serving.backend import Backend, of
@@ -44,6 +45,7 @@ class SchoolToday:
     has_more: bool = False
     contacts: Mapping[str, date] = field(default_factory=dict[str, date])
     is_brief: bool
+    is_first_night: bool = False
     days_late: int = 0
 
     @property
@@ -95,11 +97,23 @@ def _of_school(backend: Backend, viewer: Viewer, school: SchoolPlace, *, is_brie
         lines=shown,
         left_out=len(lines) - len(shown),
         changed=len(changes),
-        waiting=lines_of(database, viewer, waiting[:room]),
+        waiting=lines_of(
+            database, viewer, waiting[:room], people={row.ref: person_of(row) for row in rows if row.tier in (2, 3)}
+        ),
         has_more=len(waiting) > room,
         contacts=database.cases.last_contacts(school.district_id, [row.ref for row, _ in shown]),
         is_brief=False,
+        is_first_night=not changes and database.pages.is_first_night(school),
         days_late=days_late(school, database.pages.school_days(school)),
+    )
+
+
+def person_of(row: RosterRow) -> CasePerson:
+    """A row of the roster as the worklist tells of a person."""
+    return CasePerson(
+        name=" ".join(part for part in (row.first_name, row.last_name) if part),
+        reasons=tuple(reason.sentence for reason in row.having("risk")),
+        strengths=tuple(reason.sentence for reason in row.having("strength")),
     )
 
 

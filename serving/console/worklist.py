@@ -72,9 +72,14 @@ def worklist(request: Request) -> Response:
     return render(request, "worklist.html", lines=lines_of(database, viewer, found), words=WORDS)
 
 
-def lines_of(database: Database, viewer: Viewer, found: Sequence[WorklistLine]) -> list[Line]:
-    """The lines of students who were found within the viewer's scope, with names, reasons and the last contact."""
-    people = database.cases.people(found)
+def lines_of(
+    database: Database, viewer: Viewer, found: Sequence[WorklistLine], *, people: Mapping[str, CasePerson] | None = None
+) -> list[Line]:
+    """The lines of students who were found within the viewer's scope, with names, reasons and the last contact.
+
+    `people`: names and reasons by ref, of whoever has read them already; to read a school's again costs most of a page.
+    """
+    people = people or database.cases.people(found)
     contacts = {
         ref: day
         for district in {line.district_id for line in found}

@@ -13,7 +13,7 @@ import pytest
 
 import serving
 from cis_ews.enums import Role
-from tests.lib.console_pages import CASES, NO_PAGE, READING, SEEN_BY, address_of, decide, forms_of
+from tests.lib.console_pages import CASES, NO_PAGE, READING, SEEN_BY, address_of, decide, forms_of, undecided
 from tests.lib.made_up import SCHOOL, World
 from tests.lib.pages import NARROW, WIDE, all_open, entered, faults, too_wide
 
@@ -48,7 +48,8 @@ class Seen:
 @pytest.fixture(scope="module")
 def seen(chrome: Browser, world: World) -> Generator[Seen]:
     """A district in which something was done, and somebody of each role who has signed in."""
-    ana, (other, *_, ref) = forms_of(world.served, world.email(COORDINATOR)), world.refs
+    ana = forms_of(world.served, world.email(COORDINATOR))
+    *_, other, ref = undecided(ana, world.refs)
     begun = ana.send("/meetings", "/meetings", school=f"{world.district}/{SCHOOL}", about="flagged")
     meeting = begun.headers["location"].split("/")[2]
     decide(ana, ref, "contact", contact="meeting", reason="Rides two buses", meeting=meeting, place="1")

@@ -75,17 +75,18 @@ def _fill(ana: Forms, ref: str) -> None:
 
 
 @pytest.mark.parametrize("paper", PAPERS)
-def test_a_meeting_about_the_whole_list_is_one_page(chrome: Browser, world: World, paper: str) -> None:
-    """Everybody on the list of a school with a note, every third with a decision and every fifth with a long text."""
+def test_a_meeting_about_a_dozen_students_is_one_page(chrome: Browser, world: World, paper: str) -> None:
+    """The list of a school, each with a note, every fifth with one of 4,000 letters."""
     ana = forms_of(world.served, world.email(Role.COORDINATOR))
     begun = ana.send("/meetings", "/meetings", school=f"{world.district}/{SCHOOL}", about="flagged")
     meeting = begun.headers["location"].split("/")[2]
-    for place, ref in enumerate(world.refs):
+    told = world.refs[2:]  # two stay on the worklist, for the walk of a morning
+    for place, ref in enumerate(told):
         note = LONG if place % 5 == 0 else "Talks with the counselor on Tuesday; grandmother drives on Fridays"
         decide(ana, ref, "contact", contact="meeting", reason=note, meeting=meeting, place=str(place + 1))
     page = entered(chrome, world.served, world.email(Role.COORDINATOR))
     page.goto(f"/meetings/{meeting}/recap")
-    assert page.get_by_role("article").count() == len(world.refs) > 10
+    assert page.get_by_role("article").count() == len(told) >= 12
     assert _pages(page, paper) == 1
     # A meeting about one student after the other: each is one page as well.
     page.goto(f"/meetings/{meeting}/1")

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from cis_ews.enums import Role
-from tests.lib.console_pages import decide, forms_of
+from tests.lib.console_pages import decide, forms_of, undecided
 from tests.lib.made_up import SCHOOL, World
 from tests.lib.pages import WIDE, entered, place_of, tab_to
 from tests.lib.people import PASSWORD
@@ -153,13 +153,14 @@ SAID = (
 def _rest_of_the_meeting(world: World, meeting: str) -> None:
     """What is said of the students who come next: a note each, a decision, and for the first a plan with a goal."""
     ana = forms_of(world.served, world.email(Role.COORDINATOR))
-    for place, (note, action, reason) in enumerate(SAID, start=2):
-        here = {"meeting": meeting, "place": str(place)}
-        decide(ana, world.refs[place], "contact", contact="meeting", reason=note, **here)
-        decide(ana, world.refs[place], action, reason=reason, **here)
+    refs = undecided(ana, world.refs[1:])
+    for ref, (note, action, reason) in zip(refs, SAID, strict=False):
+        here = {"meeting": meeting, "place": "2"}
+        decide(ana, ref, "contact", contact="meeting", reason=note, **here)
+        decide(ana, ref, action, reason=reason, **here)
     plan = {"needs": "A way to school", "assets": "Builds robots", "area": "basic_needs", "owner": "Ms. Lee"}
     goal = {"goal": "In school on 9 of 10 days", "consent_on": "2026-01-15"}
-    decide(ana, world.refs[2], "open_plan", **plan, **goal, meeting=meeting, place="2")
+    decide(ana, refs[0], "open_plan", **plan, **goal, meeting=meeting, place="2")
 
 
 def test_a_manager_s_day(open_as: Callable[..., Page], world: World, picture: Picture, tmp_path: Path) -> None:

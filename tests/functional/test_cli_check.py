@@ -165,6 +165,14 @@ def test_a_damaged_summary_is_passed_over_and_named(extract: Path, tmp_path: Pat
         assert (named.code, "is damaged" in named.err) == (5, True)
 
 
+def test_where_the_disk_takes_no_summary_the_findings_are_told_all_the_same(halved: Path, tmp_path: Path) -> None:
+    (tmp_path / "store").mkdir()
+    (tmp_path / "store" / "checks").write_text("", encoding="utf-8")
+    done = command("check", halved, "--store", tmp_path / "store", "--json")
+    assert (done.code, done.event("checked")["kept"]) == (5, None)
+    assert "a file stands where a folder is needed" in done.err
+
+
 def test_two_checks_at_once_leave_whole_summaries(extract: Path, halved: Path, tmp_path: Path) -> None:
     store = tmp_path / "store"
     with multiprocessing.get_context("spawn").Pool(2) as pool:

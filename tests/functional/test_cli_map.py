@@ -5,6 +5,7 @@ from __future__ import annotations
 import tomllib
 from pathlib import Path
 
+import polars as pl
 import pytest
 
 from tests.lib.command import command
@@ -87,3 +88,17 @@ def test_one_file_alone_says_what_is_missing(tmp_path: Path, mapping: Path) -> N
     assert "cannot be used before" in done.out
     refused = command("check", source, "--format", mapping)
     assert (refused.code, "tables.schools is missing" in refused.err) == (2, True)
+
+
+def test_what_no_file_tells_of_is_said_with_the_files_that_are_left(tmp_path: Path, mapping: Path) -> None:
+    """Absences in dates of three kinds look like nothing: whoever exported them has to hear of it."""
+    district = small_district()
+    extract = write_extract(tmp_path / "extract", district)
+    days = district["attendance_events"]["date"].dt
+    kinds = [days.strftime(form) for form in ("%m/%d/%Y", "%d.%m.%Y", "%Y-%m-%d")]
+    mixed = [kinds[at % 3][at] for at in range(district["attendance_events"].height)]
+    district["attendance_events"].with_columns(pl.Series("date", mixed)).write_csv(extract / "attendance_events.csv")
+    done = command("map", extract, "--output", mapping)
+    assert (done.code, "nothing looks like attendance_events" in done.out) == (0, True)
+    assert "1 file taken for no table: attendance_events.csv" in done.out
+    assert "# [tables.attendance_events]" in mapping.read_text(encoding="utf-8")

@@ -60,6 +60,8 @@ def test_today_says_how_old_it_is_and_who_decided(served: Served, coordinator: B
     assert re.search(r"This list is \d{2,} days old: no later night has been run.", today)
     assert "Decided by: Published rules; no trained model was used." in today
     assert "school days behind" not in today
+    assert "This is the first night that is known" in today
+    assert "Nothing has changed" not in today
     of_district = unescape(_browser(served, Role.DISTRICT_MANAGER).get("/today").text)
     assert "This school's absences are 11 school days behind." in of_district
 
@@ -183,3 +185,19 @@ def test_the_pages_are_in_spanish_for_who_reads_spanish(served: Served) -> None:
     assert "Puntos fuertes" in page
     assert "coordinación de esta escuela" in page
     assert "site coordinator" not in page
+
+
+def test_what_went_wrong_is_said_to_people_and_not_to_programs(served: Served, coordinator: Browser) -> None:
+    """In the words and the language of a person, with what to do; no address of the interface for programs."""
+    spanish = _browser(served, Role.COORDINATOR, locale="es")
+    for browser, nothing, refused in (
+        (coordinator, "begin at the first page", "look at what was entered"),
+        (spanish, "empiece en la primera página", "revise lo que escribió"),
+    ):
+        school = _school(browser)
+        answers = [browser.get("/students/" + "0" * 32), browser.get(f"{school}?page=x")]
+        answers.append(browser.send(school, f"{school}/views", name=" ", filters="tier=3"))
+        assert [answer.status for answer in answers] == [404, 422, 422]
+        for answer, said in zip(answers, (nothing, refused, refused), strict=True):
+            assert said in answer.text
+            assert "openapi" not in answer.text

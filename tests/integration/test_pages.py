@@ -16,6 +16,7 @@ from cis_ews.storage.access import Scope
 from cis_ews.storage.database import Database, NewPerson
 from cis_ews.storage.pages import SavedView, SchoolPlace
 from cis_ews.storage.store import RunStore
+from serving.console.today import person_of
 from tests.lib.stored_nights import AS_OF, DISTRICT, SCHOOL, contents, reason, roster, score
 
 EVERYBODY = Scope(districts=frozenset({DISTRICT}))
@@ -96,6 +97,16 @@ def test_a_student_comes_with_the_records_behind_the_reasons(database: Database,
     assert (page.row.first_name, page.row.tier, page.row.days_absent) == ("Ann", 3, 1.5)
     assert [one.sentence for one in page.row.having("risk")] == ["Missed 12 days."]
     assert (page.school.school_id, page.first_night) == (SCHOOL, AS_OF)
+
+
+def test_the_roster_tells_of_who_waits_what_the_worklist_would(database: Database, store: RunStore) -> None:
+    _publish(database, store)
+    waiting = database.cases.worklist(EVERYBODY)
+    assert {line.student_id for line in waiting} == {"ann", "eve"}
+    read = database.cases.people(waiting)
+    known = {row.ref: person_of(row) for row in database.pages.roster(EVERYBODY, _school(database)) if row.ref in read}
+    assert known == read
+    assert "Missed 12 days." in str(known)
 
 
 def test_nobody_who_was_there_every_day_is_taken_for_one_of_whom_nothing_is_known(

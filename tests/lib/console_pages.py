@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from starlette.routing import Route
 
@@ -58,6 +58,11 @@ def forms_of(served: Served, email: str) -> Browser:
     browser = Browser(served.service)
     assert browser.sign_in(email, PASSWORD).status == 303
     return browser
+
+
+def undecided(browser: Browser, refs: Sequence[str]) -> list[str]:
+    """Those of whom nothing was decided yet, in whichever order tests came to the district that they share."""
+    return [ref for ref in refs if 'id="do-accept-reason"' in browser.get(f"/students/{ref}").text]
 
 
 def decide(browser: Browser, ref: str, action: str, *, to: str = "decisions", **fields: str) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import json
 import re
+from dataclasses import replace
 from datetime import date, timedelta
 from pathlib import Path
 
@@ -12,6 +13,7 @@ import polars as pl
 import pytest
 
 from cis_ews.checking.catalog import KINDS, RULE_HINTS
+from cis_ews.checking.kept import MOST_KEPT, keep, last_kept
 from cis_ews.checking.page import check_page
 from cis_ews.checking.result import CheckResult, refusal
 from cis_ews.checking.summary import Summary
@@ -271,6 +273,21 @@ def test_a_source_that_speaks_of_nothing_is_told(tmp_path: Path) -> None:
     }
     result, _ = check(write_extract(tmp_path / "extract", {**tables, "course_grades": wrong}))
     assert found(result) == ["EWS101", "EWS108", "EWS102"]
+
+
+def test_a_store_keeps_the_last_extracts_of_each_source(tmp_path: Path, clean: tuple[CheckResult, Summary]) -> None:
+    ours = [replace(clean[1], extract=f"{number:064x}") for number in range(MOST_KEPT + 3)]
+    theirs = replace(clean[1], extract="f" * 64, names={"elsewhere": None})
+    for summary in (theirs, *ours):
+        keep(tmp_path, summary)
+    assert len(list((tmp_path / "checks").iterdir())) == MOST_KEPT + 1
+    assert last_kept(tmp_path, clean[1]).summary == ours[-1]
+    assert last_kept(tmp_path, theirs).summary == theirs
+    assert last_kept(tmp_path, clean[1]).others == 1
+    assert last_kept(tmp_path, ours[-2]).is_old
+    assert last_kept(tmp_path, replace(ours[-1], layout="oneroster")).summary is None
+    keep(tmp_path, ours[-2])
+    assert last_kept(tmp_path, clean[1]).summary == ours[-2]
 
 
 def test_codes_are_stable_and_every_rule_says_what_to_do() -> None:

@@ -391,3 +391,20 @@ def test_summaries_of_years_come_through_a_mapping(tmp_path: Path) -> None:
     data = read_school_data(tmp_path / "source", format=str(write_toml(tmp_path / "map.toml", given)))
     row = data.student_years.row(0, named=True)
     assert (row["school_year"], row["days_enrolled"], row["days_absent"]) == (2025, 180, 7.5)
+
+
+def test_marks_with_headings_alone_are_no_coursework(tmp_path: Path) -> None:
+    """As of the plain format: a failed export of marks is not a district in which nobody has one."""
+    write_source(tmp_path / "source", attendance_rows())
+    (tmp_path / "source" / "marks.csv").write_text("Pupil,Course,Term,Final\n", encoding="utf-8")
+    marks = {
+        "files": ["marks.csv"],
+        "columns": {"student_id": "Pupil", "course_id": "Course", "term": "Term", "is_final": "Final"},
+        "constants": {"school_year": 2026, "subject": "other", "is_core": False},
+        "school_from_enrollments": True,
+    }
+    given = mapping()
+    given["tables"]["course_grades"] = marks
+    data = read_school_data(tmp_path / "source", format=str(write_toml(tmp_path / "m.toml", given)))
+    assert data.coverage.coursework.level is CoverageLevel.NONE
+    assert data.coverage.coursework.reason == "course_grades has a header and no rows"

@@ -284,3 +284,18 @@ def test_known_formats_are_told(folder: Path) -> None:
         except DataError as error:
             told = error.hint
         assert f"--format {name}" in (told or "")
+
+
+def test_columns_that_are_called_right_and_hold_something_else_are_questions(folder: Path) -> None:
+    files = {
+        "marks.csv": lines("Student ID,Course ID,Year,Term,Mark,Percent", "{n},ALG,2026,S1,B,3.{d}"),
+        "enrollments.csv": lines("Student ID,School ID,Entry Date,Exit Date", "{n},North,2025-09-02,00/00/0000"),
+        "calendar.csv": [
+            "School ID,Calendar Date,Zork",
+            *(f"North,2025-09-{day:02},{day // 11}" for day in range(8, 13)),
+        ],
+    }
+    _, _, text = surveyed(folder, files)
+    assert "QUESTION: no cell is above 5" in text
+    assert 'QUESTION: "Exit Date" is called so, and its cells are not what is asked' in text
+    assert "QUESTION: a column of two values is not used" in text

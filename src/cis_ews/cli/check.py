@@ -149,9 +149,12 @@ def _check(session: Session, source: Path, asked: Asked) -> CheckResult:
     summary = summary_of(checked, layout=asked.layout)
     result = judged(checked, summary, path=source, as_of=asked.as_of, beside=_beside(summary, asked))
     show_check(session.terminal, result)
-    _write_files(session, asked, result=result, rejections=checked.rejections)
-    kept = _keep(session, asked, summary=summary, is_unlike=result.is_unlike)
-    session.terminal.record("checked", **result.to_dict(), kept=None if kept is None else str(kept))
+    kept = None
+    try:
+        _write_files(session, asked, result=result, rejections=checked.rejections)
+        kept = _keep(session, asked, summary=summary, is_unlike=result.is_unlike)
+    finally:  # what was found is told, also where the disk takes no file
+        session.terminal.record("checked", **result.to_dict(), kept=None if kept is None else str(kept))
     return result
 
 

@@ -14,6 +14,9 @@ from cis_ews.cli.terminal import Terminal
 from cis_ews.errors import ConfigError
 from cis_ews.wording import counted
 
+NAMED = 10
+"""So many of the files that are left are named."""
+
 if TYPE_CHECKING:
     from cis_ews.readers.survey.findings import Survey, TableReading
 
@@ -101,6 +104,8 @@ def _lacking(found: Survey) -> Iterator[str]:
             yield f"{table.table} lacks what it cannot do without: {', '.join(table.open)}"
     for table, needed in found.missing.items():
         yield f"nothing looks like {table}; needed is {needed}"
+    for table, needed in found.untold.items():
+        yield f"nothing looks like {table}, so nothing is known of it; it would be {needed}"
     if found.known_as:
         yield f"this looks like {found.known_as}; that needs no mapping"
 
@@ -111,7 +116,8 @@ def _left(found: Survey) -> Iterator[str]:
         yield f"to be derived of attendance: {', '.join(found.derived)}"
     left = len(found.unmatched) + found.unnamed
     if left:
-        yield f"{counted(left, 'file')} taken for no table"
+        named = ", ".join(found.unmatched[:NAMED]) + (", ..." if len(found.unmatched) > NAMED else "")
+        yield f"{counted(left, 'file')} taken for no table" + (f": {named}" if named else "")
     for why, count in found.passed.items():
         yield f"{counted(count, 'file')} not looked into: {why}"
     if any(not table.is_whole for table in found.tables):

@@ -48,7 +48,7 @@ from cis_ews.night.state_parts import (
 from cis_ews.night.state_pool import changes_of, pooled
 from cis_ews.night.state_rows import digest_of
 from cis_ews.night.state_source import Brought, brought_by
-from cis_ews.readers.folder import NEVER_EMPTY, silent_tables
+from cis_ews.readers.base import silent_tables
 from cis_ews.readers.folder_parts import PartedFolder
 from cis_ews.readers.unchanged import unchanged
 from cis_ews.schema.coverage import CoverageFacts
@@ -345,7 +345,7 @@ def _used_columns(state: KeptState, files: Sequence[SourceFile]) -> dict[str, tu
 def _silent(state: KeptState, files: Sequence[SourceFile]) -> dict[str, str]:
     """Tables that should never be empty, and are."""
     rows = {file.table: file.rows - state.torn.get(file.table, 0) for file in files}
-    return silent_tables([table for table in NEVER_EMPTY if rows.get(table) == 0], answered=bool(rows.get("reporting")))
+    return silent_tables(rows)
 
 
 def _torn(state: KeptState) -> pl.DataFrame:

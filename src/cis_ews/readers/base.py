@@ -17,9 +17,12 @@ from cis_ews.readers.limits import ReadLimits
 from cis_ews.readers.sources import Entry
 from cis_ews.schema.rows import rejected
 from cis_ews.schema.school_data import SourceFile
+from cis_ews.schema.validation import EVENTS
 from cis_ews.wording import counted
 
 RAGGED = "ragged_row"
+# A district without one recorded absence or mark is a failed export; without an incident it may be a good month.
+NEVER_EMPTY = ("attendance_events", "course_grades")
 TEXT_SUFFIXES = (".csv", ".csv.gz", ".txt", ".tsv", ".tab")
 """Of delimited text; the plain format has the first two alone, others are read where a mapping names them."""
 
@@ -135,3 +138,12 @@ def _concatenated(table: str, parts: Sequence[pl.DataFrame]) -> pl.DataFrame:
         raise SchemaError(
             f"{table}: its {len(parts)} files differ in the types of a column", hint="write text"
         ) from None
+
+
+def silent_tables(rows: Mapping[str, int]) -> dict[str, str]:
+    """Which tables, with a header alone, to leave out and why. `rows`: table -> rows. Where schools say through which
+    day they have reported, attendance without an absence is an answer."""
+    silent = [
+        table for table in NEVER_EMPTY if rows.get(table) == 0 and not (table == EVENTS and rows.get("reporting"))
+    ]
+    return {table: f"{table} has a header and no rows" for table in silent}

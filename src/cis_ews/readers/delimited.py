@@ -32,6 +32,7 @@ HEADER_BYTES = 2**16
 NUMBER = "number"  # beside columns named by position
 BLANK = " \r\n" + "".join(DELIMITERS)  # a line of these alone says nothing
 _WORDS = {";": "semicolons", "\t": "tabs", "|": "bars"}
+_RUNS_OVER = f"take out or close its quotation mark; leave out a text of more than {MAX_LINES_IN_ROW} lines"
 _QUOTES = "look for a quotation mark that never closes, or export it again"
 
 # pyarrow has no type information
@@ -60,6 +61,7 @@ class _Ragged:
     surplus: dict[int, list[str | None]] = field(default_factory=dict[int, list[str | None]])
     behind: dict[int, int] = field(default_factory=dict[int, int])
     lines_in_row: int = 0
+    longest_row: int = 0
 
     def __call__(self, row: Any) -> str:
         cells = self._without_surplus(row) if self.takes_surplus and row.actual_columns > row.expected_columns else None
@@ -70,7 +72,8 @@ class _Ragged:
         else:
             self.surplus[row.number] = cells
             self.behind[row.number] = row.actual_columns - row.expected_columns
-        self.lines_in_row = max(self.lines_in_row, row.text.count("\n"))
+        if (lines := row.text.count("\n")) > self.lines_in_row:
+            self.lines_in_row, self.longest_row = lines, row.number
         return "skip"
 
     def _without_surplus(self, row: Any) -> list[str | None] | None:
@@ -244,11 +247,18 @@ def _refuse_open_quotes(name: str, lines: pl.DataFrame, *, ragged: _Ragged, quot
     """A quotation mark that never closes swallows the rows after it: no rejection could count those."""
     if quotes == 0 or lines.is_empty():
         return
-    ends = lines.select(pl.sum_horizontal(pl.all().str.count_matches("\n", literal=True).fill_null(0)))
-    most, last = ends.to_series().max(), ends.to_series()[-1]
-    longest = max(int(str(most)), ragged.lines_in_row)
-    if longest > MAX_LINES_IN_ROW or (quotes % 2 and (last or ragged.lines_in_row)):
-        raise ReadError(f"{name}: a quotation mark opens a cell and never closes", hint=_QUOTES, file=name)
+    ends = lines.select(pl.sum_horizontal(pl.all().str.count_matches("\n", literal=True).fill_null(0))).to_series()
+    most, at = int(str(ends.max())), ends.arg_max() or 0
+    if not (max(most, ragged.lines_in_row) > MAX_LINES_IN_ROW or (quotes % 2 and (ends[-1] or ragged.lines_in_row))):
+        return
+    row = ragged.longest_row if ragged.lines_in_row > most else _numbers(lines.height, ragged)[at]
+    raise ReadError(
+        f"{name}, row {row:,}: a cell runs over {max(most, ragged.lines_in_row) + 1:,} lines, as where a quotation "
+        "mark opens it and never closes",
+        hint=_RUNS_OVER,
+        file=name,
+        row=row,
+    )
 
 
 def _below(name: str, lines: pl.DataFrame, header: _Header) -> pl.DataFrame:

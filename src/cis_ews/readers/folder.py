@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 
 import polars as pl
 
 from cis_ews.errors import ReadError, SchemaError
-from cis_ews.readers.base import ReadOptions, TableRead, join_files, read_file
+from cis_ews.readers.base import ReadOptions, TableRead, join_files, read_file, silent_tables
 from cis_ews.readers.draft import Draft
 from cis_ews.readers.limits import ReadLimits
 from cis_ews.readers.sources import SUFFIXES, Entry, archive_entries, list_entries
 from cis_ews.schema.rows import no_rejections
 from cis_ews.schema.school_data import REQUIRED_TABLES, TABLES
-from cis_ews.schema.validation import EVENTS, SourceNotes
+from cis_ews.schema.validation import SourceNotes
 from cis_ews.wording import counted
-
-# A district without one recorded absence or mark is a failed export; without an incident it may be a good month.
-NEVER_EMPTY = ("attendance_events", "course_grades")
 
 
 def read_folder(path: Path, options: ReadOptions) -> Draft:
@@ -92,9 +89,7 @@ def read_table(table: str, files: list[Entry], options: ReadOptions) -> TableRea
 
 
 def _draft(tables: Mapping[str, TableRead], *, notes: tuple[str, ...]) -> Draft:
-    silent = [table for table in NEVER_EMPTY if table in tables and tables[table].frame.is_empty()]
-    answered = "reporting" in tables and not tables["reporting"].frame.is_empty()
-    left_out = silent_tables(silent, answered=answered)
+    left_out = silent_tables({table: read.frame.height for table, read in tables.items()})
     return Draft(
         frames={table: read.frame for table, read in tables.items() if table not in left_out},
         source=SourceNotes(
@@ -104,9 +99,3 @@ def _draft(tables: Mapping[str, TableRead], *, notes: tuple[str, ...]) -> Draft:
             left_out=left_out,
         ),
     )
-
-
-def silent_tables(empty: Sequence[str], *, answered: bool) -> dict[str, str]:
-    """Which of these tables, with a header alone, to leave out and why. `answered`: whether the schools say through
-    which day they have reported: then attendance without an absence is an answer."""
-    return {table: f"{table} has a header and no rows" for table in empty if not (table == EVENTS and answered)}

@@ -17,8 +17,8 @@ from typing import Any
 import polars as pl
 
 from cis_ews.errors import ReadError
-from cis_ews.readers.base import ReadOptions
-from cis_ews.readers.folder import NEVER_EMPTY, files_of_tables, passed_over, read_table, silent_tables
+from cis_ews.readers.base import ReadOptions, silent_tables
+from cis_ews.readers.folder import files_of_tables, passed_over, read_table
 from cis_ews.readers.sources import Entry, list_entries, open_entry
 from cis_ews.schema.links import ROW
 from cis_ews.schema.presence import can_be_sorted
@@ -172,12 +172,12 @@ def _parted(
         )
         for table, of_table in files.items()
     }
-    silent = [table for table in NEVER_EMPTY if table in files and not sum(file.rows for file in files[table])]
-    answered = "reporting" in shared and not shared["reporting"].frame.is_empty()
+    rows = {table: read.frame.height for table, read in shared.items()}
+    rows |= {table: sum(file.rows for file in of_table) for table, of_table in files.items()}
     source = SourceNotes(
         files=tuple(file for table in found for file in (shared[table].files if table in shared else owned[table])),
         notes=(*notes, *_aside(files)),
-        left_out=silent_tables(silent, answered=answered),
+        left_out=silent_tables(rows),
     )
     given = {table: read.frame.columns for table, read in shared.items()}
     given |= {table: list(of_table[0].columns) for table, of_table in files.items()}

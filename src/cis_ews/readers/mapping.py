@@ -9,7 +9,7 @@ from pathlib import Path
 import polars as pl
 
 from cis_ews.errors import ReadError
-from cis_ews.readers.base import ReadOptions, TableRead, join_files, read_file
+from cis_ews.readers.base import ReadOptions, TableRead, join_files, read_file, silent_tables
 from cis_ews.readers.codes import UnmappedCodes, refuse_unmapped
 from cis_ews.readers.derived import derive_tables
 from cis_ews.readers.draft import Draft
@@ -90,13 +90,15 @@ def _derive(mapped: _Mapped, mapping: SourceMapping) -> None:
 
 
 def _draft(mapped: _Mapped, mapping: SourceMapping) -> Draft:
+    left_out = silent_tables({table: frame.height for table, frame in mapped.frames.items()})
     return Draft(
-        frames=mapped.frames,
+        frames={table: frame for table, frame in mapped.frames.items() if table not in left_out},
         source=SourceNotes(
             files=tuple(file for read in mapped.reads for file in read.files),
             notes=(*mapping.notes, *mapped.notes, *(note for read in mapped.reads for note in read.notes)),
             rejections=pl.concat([no_rejections(), *(read.rejections for read in mapped.reads)]),
             reduced=mapped.reduced,
+            left_out=left_out,
             partial={str(domain): reason for domain, reason in mapping.partial.items()},
         ),
         tolerances=mapping.tolerance,

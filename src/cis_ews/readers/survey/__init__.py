@@ -19,7 +19,7 @@ from cis_ews.readers.sources import Entry, list_entries
 from cis_ews.readers.survey.drafting import reading_of
 from cis_ews.readers.survey.files import Looked, look
 from cis_ews.readers.survey.findings import Survey, TableReading
-from cis_ews.readers.survey.hints import MISSING
+from cis_ews.readers.survey.hints import MISSING, UNTOLD
 from cis_ews.readers.survey.matching import TableMatch, match_all
 from cis_ews.readers.survey.words import code_of, speaks
 from cis_ews.schema.school_data import DOMAIN_TABLES, REQUIRED_TABLES
@@ -73,7 +73,8 @@ def _survey(path: Path, looked: Looked, entries: Sequence[Entry]) -> Survey:
     return Survey(
         name=os.fsencode(path.resolve().name.removesuffix(".zip")).decode(errors="replace") or "source",
         tables=readings,
-        missing=_missing({*matches, *derived}),
+        missing=(missing := _missing({*matches, *derived})),
+        untold={table: needed for table, needed in UNTOLD.items() if table not in matches and table not in missing},
         derived=derived,
         unmatched=tuple(name for name in others if speaks(Path(name).stem)),
         unnamed=sum(not speaks(Path(name).stem) for name in others),

@@ -16,7 +16,7 @@ from cis_ews.readers.survey.findings import Codes, Reading, TableReading
 from cis_ews.readers.survey.hints import LOOK_FOR
 from cis_ews.readers.survey.matching import COMPUTED, JOINED, ColumnMatch, TableMatch
 from cis_ews.readers.survey.values import KEYS, columns_of, is_ticked
-from cis_ews.readers.survey.words import SAME_NAME, code_of
+from cis_ews.readers.survey.words import SAME_NAME, code_of, name_score
 from cis_ews.schema.school_data import REQUIRED_TABLES
 from cis_ews.wording import counted
 
@@ -26,6 +26,7 @@ AGREES = 0.99
 LOST = 0.2  # share of ids that join another file but for their writing
 FULL_YEARS = 2.5
 ONCE = 0.95
+HIGHEST_POINTS = 5
 SCHOOLDAYS = frozenset(("date", "start_date", "entry_date", "reported_through"))
 NO_HEADING = "no heading of the files is one that is known here"
 
@@ -87,6 +88,7 @@ def reading_of(
     _say_years(work)
     _fill(work)
     _say_days(work)
+    _say_unfit(work)
     return _finished(work)
 
 
@@ -96,6 +98,8 @@ def _reading(work: _Work, column: str, match: ColumnMatch) -> Reading:
         score -= 0.5 * (CLOSE - (match.score - match.rival_score)) / CLOSE * (1 - match.score + 0.4)
         if match.rival.is_shown:
             question = f'"{match.profile.heading}", or "{match.rival.heading}", which looks as much like it?'
+    if column == "percent" and match.profile.numbers and match.profile.highest <= HIGHEST_POINTS:
+        question = f"no cell is above {HIGHEST_POINTS}: is it percent, or is it grade_points, or a part of 1?"
     if match.joins is not None and match.alike is not None and match.alike - match.joins > LOST:
         question = (
             f"{_percent(match.joins)} of its values are in another file as they are written, {_percent(match.alike)} "
@@ -234,6 +238,11 @@ def _computed(work: _Work, name: str) -> bool:
         return _from_codes(work, name, "subject")
     if name == "is_instructional" and work.forms.get("date") and not _weekends(work):
         work.constants[name] = (True, "no column says it, and no day of the file is a Saturday or Sunday")
+        used = {reading.heading for reading in work.readings.values()}
+        if any(each.distinct == len((True, False)) and each.heading not in used for each in work.match.source.profiles):
+            work.questions[name] = (
+                "a column of two values is not used (below): does it say which days are no school days?"
+            )
         return True
     return False
 
@@ -272,6 +281,18 @@ def _say_days(work: _Work) -> None:
             "the part of the day is the mean over the rows of the day, and periods attended have no row: "
             "can they be exported too, or is a row a whole day?"
         )
+
+
+def _say_unfit(work: _Work) -> None:
+    """A column that is called as one of the contract and holds something else: silence would hide it."""
+    used = {reading.heading for reading in work.readings.values()}
+    for each in work.match.source.profiles:
+        for name, column in columns_of(work.table).items():
+            is_free = column.nullable and name not in work.readings and each.is_shown and each.heading not in used
+            if is_free and name_score(each.heading, work.table, name) >= SAME_NAME:
+                work.questions[name] = (
+                    f'"{each.heading}" is called so, and its cells are not what is asked (docs/formats.md): why?'
+                )
 
 
 def _finished(work: _Work) -> TableReading:

@@ -99,12 +99,14 @@ class Survey:
 
     `missing`: required table -> what would fill it. `unmatched`: files that are no table, those whose names may be
     shown; `unnamed`: how many others. `passed`: why -> how many files were not looked into. `derived`: tables to be
-    derived of attendance. `known_as`: a format that needs no mapping, where it looks like one.
+    derived of attendance. `known_as`: a format that needs no mapping, where it looks like one. `untold`: the first
+    table of a domain of which no file tells -> what would fill it.
     """
 
     name: str
     tables: tuple[TableReading, ...]
     missing: Mapping[str, str] = field(default_factory=dict[str, str])
+    untold: Mapping[str, str] = field(default_factory=dict[str, str])
     unmatched: tuple[str, ...] = ()
     unnamed: int = 0
     passed: Mapping[str, int] = field(default_factory=dict[str, int])

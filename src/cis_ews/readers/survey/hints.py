@@ -46,3 +46,9 @@ MISSING: Mapping[str, str] = {
     "enrollments": "a file with a row a student and school: both ids, the first day, the last one, the grade level",
     "": "at least one of attendance_events, incidents and course_grades",
 }
+UNTOLD: Mapping[str, str] = {
+    "attendance_events": "a file with a row a student and absence: both ids, the day (all in one form), the code",
+    "incidents": "a file with a row an incident and student: its id, the student's, the day, minor or major",
+    "course_grades": "a file with a row a student and course: both ids, school year, term, department, the mark",
+}
+"""The first table of each domain: no extract has to have it, and nothing is known of the domain without it."""

@@ -57,6 +57,11 @@ def _missing(survey: Survey) -> Iterator[str]:
         yield from _comment(f"{QUESTION}nothing looks like {table}. Needed is {needed}.")
         yield f"# [tables.{table}]"
         yield f"# files = [{ANSWER}]"
+    for table, needed in survey.untold.items():
+        yield ""
+        yield from _comment(f"Nothing looks like {table}, so nothing is known of it. It would be {needed}.")
+        yield f"# [tables.{table}]"
+        yield f"# files = [{ANSWER}]"
 
 
 def _table(table: TableReading) -> Iterator[str]:
@@ -91,6 +96,8 @@ def _columns(table: TableReading) -> Iterator[str]:
             yield from _column(readings[column])
         elif column in table.open and column != "district_id":
             yield f"# {column} = {ANSWER}  # {table.open[column]}"
+        elif column not in table.constants:
+            yield from _question(table.questions.get(column))
 
 
 def _column(reading: Reading) -> Iterator[str]:
@@ -104,6 +111,7 @@ def _constants(table: TableReading) -> Iterator[str]:
         yield ""
         yield f"[tables.{table.table}.constants]"
     for column, (value, why) in table.constants.items():
+        yield from _question(table.questions.get(column))
         yield from _line(f"{column} = {_value(value)}", [why])
     if is_asked:
         yield f"# district_id = {ANSWER}  # {table.open['district_id']}"
@@ -236,6 +244,7 @@ def as_dict(survey: Survey) -> dict[str, object]:
         "source": survey.name,
         "tables": {table.table: _table_dict(table) for table in survey.tables},
         "missing": dict(survey.missing),
+        "untold": dict(survey.untold),
         "unmatched_files": len(survey.unmatched) + survey.unnamed,
         "passed_over": dict(survey.passed),
         "questions": survey.asked,

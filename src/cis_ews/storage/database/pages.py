@@ -104,6 +104,11 @@ class Pages:
         with self._transactions.reading() as connection:
             return _district_counts(connection, only)
 
+    def is_first_night(self, school: SchoolPlace) -> bool:
+        """Whether no earlier night of the school's district is known: nothing can have changed since."""
+        with self._transactions.reading() as connection:
+            return _first_night(connection, school.district_id) == school.as_of
+
     def views(self, person_id: str, school: SchoolPlace) -> list[SavedView]:
         """What a person saved for a school, by name."""
         with self._transactions.reading() as connection:
