@@ -135,6 +135,9 @@ class Guard:
 
     async def _dispatch(self, scope: Scope, receive: Receive, answer: _Answer) -> None:
         answer.route, methods = self._addresses.find(scope["path"])
+        # No id holds a NUL, and PostgreSQL refuses a statement with one, which would look like a failure of its own.
+        if "\x00" in scope["path"] or b"%00" in scope["query_string"]:
+            raise ApiError(404)
         allow = {"allow": ", ".join(sorted(methods))}
         if scope["method"] not in methods:
             raise ApiError(405, headers=allow)

@@ -39,6 +39,8 @@ def _fields(body: bytes) -> dict[str, str]:
         )
     except ValueError:  # no UTF-8, or too many fields
         raise ApiError(422) from None
+    # A browser counts a line break as one character, and sends it as two.
+    fields = [(name, value.replace("\r\n", "\n")) for name, value in fields]
     if any(len(value) > LONGEST for _, value in fields):
         raise ApiError(422, f"A field holds more than {LONGEST:,} characters", hint="shorten it")
     if any("\x00" in value for _, value in fields):

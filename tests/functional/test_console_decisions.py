@@ -204,6 +204,13 @@ def test_the_second_sees_what_the_first_did_and_keeps_the_text(served: Served) -
     assert "My own text" not in first.get(page_of(ref)).text
 
 
+def test_a_text_with_line_breaks_is_as_long_as_the_browser_counted(served: Served) -> None:
+    browser, page = somebody(served), page_of(ref_of(served, "north-000"))
+    fields = {"action": "contact", "contact": "student", "version": version_in(browser.get(page).text)}
+    assert browser.send(page, f"{page}/decisions", reason="noted\r\n" * 660, **fields).status == 303
+    assert "noted\n" * 600 in browser.get(page).text
+
+
 def test_what_is_missing_is_said_beside_what_was_written(served: Served) -> None:
     browser, ref = somebody(served), ref_of(served, "north-000")
     fields = {"version": version(browser, ref), "action": "not_now", "until": "2020-01-01", "reason": "A trip"}
