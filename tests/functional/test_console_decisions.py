@@ -293,10 +293,15 @@ def test_a_morning_from_meeting_to_recap(served: Served) -> None:
     goal = re.search(r'name="goal_id" value="([0-9a-f]{32})"', page)
     assert goal is not None
     check_in = {"goal_id": goal[1], "progress": "no_progress_positive", "note": "Tries"}
-    assert browser.send(page_of(ref), f"/students/{ref}/check-ins", **check_in).status == 303
-    assert "No progress - positive" in browser.get(page_of(ref)).text
+    for _ in range(2):  # a form that is sent twice is written once
+        assert browser.send(page_of(ref), f"/students/{ref}/check-ins", **check_in).status == 303
+    page = browser.get(page_of(ref)).text
+    assert "No progress - positive" in page
+    assert page.count("Tries") == 1
     another = {"area": "academics", "goal": "Turns work in", "owner": "Mr. Ruiz", **of_meeting}
-    assert browser.send(page_of(ref), f"/students/{ref}/goals", **another).status == 303
+    for _ in range(2):
+        assert browser.send(page_of(ref), f"/students/{ref}/goals", **another).status == 303
+    assert browser.get(page_of(ref)).text.count("Mr. Ruiz") == 1
     recap = browser.get(f"/meetings/{meeting}/recap").text
     for text in ("Rides the bus", "In school on time", "Ms. Lee", "Turns work in", "accepted the flag"):
         assert text in recap

@@ -12,6 +12,7 @@ from sqlalchemy import (
     Connection,
     RowMapping,
     Select,
+    Table,
     and_,
     exists,
     insert,
@@ -79,21 +80,24 @@ class Cases:
             return version
 
     def add_goal(self, case: Case, plan_id: str, goal: Goal, *, by: By, meeting_id: str | None = None) -> None:
-        """Write a goal of a support plan of this student."""
+        """Write a goal of a support plan of this student; a form that was sent twice writes it once."""
         with self._transactions.writing() as connection:
             _check_plan(connection, case, plan_id)
-            _write_goal(connection, plan_id, goal, by=by, meeting_id=meeting_id)
-            audit.record(connection, _event(AuditAction.GOAL_SET, case, by=by))
+            if not _is_there(connection, tables.goals, {"plan_id": plan_id, **_told(goal)}, by=by):
+                _write_goal(connection, plan_id, goal, by=by, meeting_id=meeting_id)
+                audit.record(connection, _event(AuditAction.GOAL_SET, case, by=by))
 
     def add_check_in(self, case: Case, goal_id: str, check_in: CheckIn, *, by: By) -> None:
-        """Write how a goal of this student goes. Raises CaseMovedError where the goal is none of theirs."""
+        """Write how a goal of this student goes; a form that was sent twice writes it once. Raises CaseMovedError where
+        the goal is none of theirs."""
         goals = tables.goals
         with self._transactions.writing() as connection:
             plan_id = connection.scalar(select(goals.c.plan_id).where(goals.c.goal_id == goal_id))
             _check_plan(connection, case, plan_id or "")
             values = {"goal_id": goal_id, "on": check_in.on, "progress": check_in.progress, "note": check_in.note}
-            connection.execute(insert(tables.check_ins).values(check_in_id=token_hex(16), **values, **_by(by)))
-            audit.record(connection, _event(AuditAction.CHECKED_IN, case, by=by))
+            if not _is_there(connection, tables.check_ins, values, by=by):
+                connection.execute(insert(tables.check_ins).values(check_in_id=token_hex(16), **values, **_by(by)))
+                audit.record(connection, _event(AuditAction.CHECKED_IN, case, by=by))
 
     def tickets(self, districts: Collection[str] | None, *, limit: int = 200) -> tuple[Ticket, ...]:
         """Questions about the data, the open ones first; of these districts, of all where None. No names in it."""
@@ -227,9 +231,19 @@ def _write_plan(connection: Connection, case: Case, *, plan: Plan | None, by: By
 
 
 def _write_goal(connection: Connection, plan_id: str, goal: Goal, *, by: By, meeting_id: str | None) -> None:
-    values = {"area": goal.area, "goal": goal.goal, "owner": goal.owner, "meeting_id": meeting_id}
+    values = {"goal_id": token_hex(16), "plan_id": plan_id, "meeting_id": meeting_id}
+    connection.execute(insert(tables.goals).values(**values, **_told(goal), **_by(by)))
+
+
+def _told(goal: Goal) -> dict[str, Any]:
     days = {"starts_on": goal.starts_on, "due_on": goal.due_on}
-    connection.execute(insert(tables.goals).values(goal_id=token_hex(16), plan_id=plan_id, **values, **days, **_by(by)))
+    return {"area": goal.area, "goal": goal.goal, "owner": goal.owner, **days}
+
+
+def _is_there(connection: Connection, table: Table, values: Mapping[str, Any], *, by: By) -> bool:
+    """Whether the same person has written the very same; `_check_plan` lets nobody in between."""
+    same = [table.c[name] == value for name, value in values.items()]
+    return bool(connection.scalar(select(exists().where(*same, table.c.person_id == by.person_id))))
 
 
 def _end_plan(connection: Connection, case: Case) -> None:
@@ -242,8 +256,9 @@ def _goes_on(case: Case) -> ColumnElement[bool]:
 
 
 def _check_plan(connection: Connection, case: Case, plan_id: str) -> None:
-    plans = tables.plans
-    if connection.scalar(select(plans.c.plan_id).where(_goes_on(case), plans.c.plan_id == plan_id)) is None:
+    """Raises CaseMovedError where the plan is none of theirs, or has ended. Who writes to it next waits."""
+    query = select(tables.plans.c.plan_id).where(_goes_on(case), tables.plans.c.plan_id == plan_id)
+    if connection.scalar(query.with_for_update()) is None:
         raise CaseMovedError(MOVED)
 
 
