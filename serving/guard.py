@@ -129,7 +129,7 @@ class Guard:
             await answer.fail(self._render(ApiError(504), scope), scope, receive)
         except Exception as error:  # noqa: BLE001  (the last place that can keep a message with values out of the log)
             known = from_exception(error)
-            if known.status >= 500:
+            if known.status >= 500 and known is not error:  # one that was raised as an answer is no failure
                 log_failure(error, answer.request_id)
             await answer.fail(self._render(known, scope), scope, receive)
 

@@ -120,7 +120,7 @@ def _silent(source: CheckedSource) -> Iterator[Finding]:
         return
     for name, domain in zip(DOMAINS, domains, strict=True):
         # A table that was left out is a finding of its own.
-        if domain.level == CoverageLevel.NONE and LEFT_OUT not in domain.reason:
+        if domain.level == CoverageLevel.NONE and LEFT_OUT not in (domain.reason or ""):
             says = f"No {name.value}: {domain.reason}; no student can be flagged for it"
             yield Finding(kind=BY_CODE["EWS109"], says=says, count=1)
 
