@@ -17,6 +17,7 @@ from starlette.types import Message, Scope
 from serving.errors import handle
 from serving.guard import Addresses, Guard
 from serving.observability import LOG, Metrics
+from tests.lib.loops import run_apart
 
 MARKER = "MARKER-4711"
 
@@ -83,7 +84,7 @@ def _ask(path: str, *, scheme: str = "http", kind: str = "http") -> list[Message
         "scheme": scheme,
         "http_version": "1.1",
     }
-    asyncio.run(guard(scope, receive, send))
+    run_apart(guard(scope, receive, send))
     return sent
 
 
