@@ -170,7 +170,7 @@ def _left(survey: Survey) -> Iterator[str]:
     if count:
         named = ", ".join(survey.unmatched[:UNUSED])
         yield from _comment(
-            f"{counted(count, 'file')} that are taken for no table"
+            f"{counted(count, 'file')} taken for no table"
             + (f": {named}" if named else "")
             + (f"; {survey.unnamed:,} of them not named here" if survey.unnamed else "")
         )
