@@ -111,13 +111,21 @@ def rows_of_schools(counts: Sequence[GroupCount], schools: Iterable[SchoolPlace]
     rows = [
         Row(
             name=school.name or school.school_id,
-            told={**told[school.school_id], "beyond_list": _large(beyond[school.school_id])},
+            told={**told[school.school_id], "beyond_list": _beyond(told[school.school_id], beyond[school.school_id])},
             capacity=school.capacity,
         )
         for school in schools
         if school.school_id in told
     ]
     return [Row(name=EVERY, told=told[EVERY], is_sum=True), *rows]
+
+
+def _beyond(told: Mapping[str, int | None], beyond: int) -> int | None:
+    """How many more the list would have, where nothing of the tiers is hidden: whoever is beyond it is in Tier 1, and
+    the list is full, so that it would give a hidden tier away."""
+    tiers = [told[f"tier_{number}"] for number in (1, 2, 3)]
+    rest = (tiers[0] or 0) - beyond
+    return _large(beyond) if None not in tiers and (rest == 0 or rest >= FEWEST) else None
 
 
 def rows_of_grades(counts: Sequence[GroupCount]) -> list[Row]:

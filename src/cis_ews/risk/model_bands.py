@@ -115,6 +115,8 @@ def solve_by_band(
     order = np.argsort(bands, kind="stable")
     member = np.eye(count + 1, count)[bands[order]]
     known = int((bands < count).sum())
+    if not known:
+        raise ModelError("the recipe asks for grade bands, and no grade is known", hint=_HINT)
     share = member.sum(axis=0) / known
     member[known:] = share
     spread = np.sqrt(share * (1.0 - share))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
@@ -15,6 +16,7 @@ from cis_ews.readers.survey.files import SourceTable
 from cis_ews.readers.survey.findings import Codes, Reading, TableReading
 from cis_ews.readers.survey.hints import LOOK_FOR
 from cis_ews.readers.survey.matching import COMPUTED, JOINED, ColumnMatch, TableMatch
+from cis_ews.readers.survey.profile import YEAR
 from cis_ews.readers.survey.values import KEYS, columns_of, is_ticked
 from cis_ews.readers.survey.words import SAME_NAME, code_of, name_score
 from cis_ews.schema.school_data import REQUIRED_TABLES
@@ -199,8 +201,10 @@ def _say_years(work: _Work) -> None:
     if spans:
         work.codes["school_year"] = Codes(known=spans, hidden=len(set(profile.codes) - set(spans)))
     elif computed is not None and computed < AGREES and (_agreement(work, ends=1) or 0.0) >= AGREES:
-        years = sorted(code for code in profile.codes if code.isdigit())
-        work.codes["school_year"] = Codes(known={code: int(code) + 1 for code in years})
+        # Years alone: an id that has slid into the column is shown to nobody.
+        years = sorted(code for code in profile.codes if re.fullmatch(YEAR, code, re.ASCII))
+        known: dict[str, Plain] = {code: int(code) + 1 for code in years}
+        work.codes["school_year"] = Codes(known=known, hidden=len(set(profile.codes) - set(years)))
 
 
 def _agreement(work: _Work, *, ends: int) -> float | None:
