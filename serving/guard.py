@@ -136,7 +136,7 @@ class Guard:
     async def _dispatch(self, scope: Scope, receive: Receive, answer: _Answer) -> None:
         answer.route, methods = self._addresses.find(scope["path"])
         # No id holds a NUL, and PostgreSQL refuses a statement with one, which would look like a failure of its own.
-        if "\x00" in scope["path"] or b"%00" in scope["query_string"]:
+        if "\x00" in scope["path"]:
             raise ApiError(404)
         allow = {"allow": ", ".join(sorted(methods))}
         if scope["method"] not in methods:
@@ -147,6 +147,8 @@ class Guard:
         body = _Limited(receive, self._max_body)
         body.check(Headers(scope=scope))
         await self._admit(answer.route, scope)
+        if b"%00" in scope["query_string"]:
+            raise ApiError(422)
         method = "GET" if scope["method"] == "HEAD" else scope["method"]
         await self.app({**scope, "method": method}, body.receive, answer.send)
 

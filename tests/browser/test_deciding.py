@@ -50,6 +50,7 @@ def test_somebody_new_finds_reasons_in_three_clicks_and_decides_in_five(chrome: 
     page.get_by_role("button", name="Sign in").click()
     page.wait_for_url("**/today")
     page.get_by_role("main").get_by_role("link", name="Last-north-004").first.click()
+    page.wait_for_url("**/students/*")
     reasons = page.get_by_role("list").filter(has_text="See the records")
     assert reasons.get_by_role("listitem").count() > 0
     assert len(clicks) <= 3

@@ -102,7 +102,7 @@ def test_a_coordinator_s_morning_by_keyboard_alone(chrome: Browser, world: World
     reason = page.get_by_role("link", name="See the records").first
     section = page.locator(str(reason.get_attribute("href")))
     _enter(page, reason, leads=False)
-    assert section.is_visible()
+    section.wait_for()
     assert section.locator("table, svg").count() > 0
     picture(page, "student", size=TALL)
     picture(page, "student_narrow", size=PHONE)
@@ -254,6 +254,7 @@ def test_an_administrator_s_day(open_as: Callable[..., Page], world: World) -> N
     for action in ("person added", "role granted", "caseload added", "key created", "key revoked"):
         assert action in told
     parts.get_by_role("link", name="Data health").click()
+    page.get_by_role("heading", name="Data health", level=1).wait_for()
     assert "Trillium Canyon Elementary School" in page.get_by_role("table").last.inner_text()
     page.goto("/admin/model")
     assert "model.json" in page.get_by_role("main").inner_text()

@@ -35,7 +35,7 @@ def _has_the_shape(answer: Answer) -> bool:
         ("POST", "/livez", 405),
         ("TRACE", "/v1/scores", 405),
         ("BREW", "/v1/scores", 405),
-        ("GET", "/v1/scores?school_id=%00", 404),
+        ("GET", "/v1/scores?school_id=%00", 422),
         ("GET", "/v1/scores?limit=0", 422),
         ("GET", "/v1/scores?limit=1001", 422),
         ("GET", "/v1/scores?since=2026-02-27T00:00:00", 422),
