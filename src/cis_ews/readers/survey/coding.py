@@ -26,8 +26,8 @@ FIRST_OF_1900S = 70  # of two digits: as in the dates that polars reads
 
 
 def codes_of(table: str, column: str, profile: Profile, *, cells: pl.DataFrame) -> Codes | None:
-    """The codes of a mapped column; None where its cells are the words of the contract. `cells`: `code`, `student`, null
-    where it is not known."""
+    """The codes of a mapped column; None where its cells are the words of the contract. `cells`: `code`, `student`,
+    null where it is not known."""
     dtype = columns_of(table)[column].dtype
     if isinstance(dtype, pl.Enum):
         allowed = {str(each) for each in dtype.categories}
