@@ -5,10 +5,13 @@ from __future__ import annotations
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
+import polars as pl
 import pytest
 
 from cis_ews.enums import CaseState
+from cis_ews.storage.database import SchoolRow
 from cis_ews.storage.pages import GroupCount, RosterRow, SchoolPlace, StudentPage
+from serving.console.admin import late_schools
 from serving.console.charts import absence_trend, year_calendar
 from serving.console.network import EVERY, rows_of_schools, told_by
 from serving.console.roster import among, barriers, chosen_of, histograms, query_of
@@ -16,6 +19,7 @@ from serving.console.students import told
 from serving.console.today import days_late
 
 MONDAY = date(2026, 1, 5)
+COUNTS = ("students", "tier_2", "tier_3", "beyond_list", "not_enough_data")
 WEEKS = [MONDAY + timedelta(days=7 * week + day) for week in range(4) for day in range(5)]
 
 
@@ -119,16 +123,37 @@ def _student(*, reported_through: date | None, entered: date) -> StudentPage:
     ("reported_through", "school_days", "late"),
     [
         (None, WEEKS, 0),
-        (WEEKS[14], WEEKS, 0),  # four school days
+        (WEEKS[17], WEEKS, 0),  # one school day
+        (WEEKS[16], WEEKS, 2),
         (WEEKS[9], WEEKS, 9),
-        (WEEKS[9], [*WEEKS[:10], *WEEKS[15:]], 0),  # a week of holidays, and four days
+        (WEEKS[9], [*WEEKS[:10], *WEEKS[15:]], 4),  # a week of holidays
+        (WEEKS[13], [*WEEKS[:14], WEEKS[18]], 0),  # a long weekend, and one day
         (WEEKS[9], [], 9),  # not known: weekdays
     ],
 )
 def test_a_school_is_late_by_school_days_and_not_by_holidays(
     reported_through: date | None, school_days: list[date], late: int
 ) -> None:
-    assert days_late(_school(reported_through=reported_through), school_days) == late
+    days = pl.DataFrame({"date": school_days}, schema={"date": pl.Date}).select(
+        pl.lit("north").alias("school_id"), "date"
+    )
+    assert days_late(_school(reported_through=reported_through), days) == late
+
+
+def test_schools_of_data_health_are_late_by_school_days_too() -> None:
+    """From a Friday to the Monday after, one is missing, not three; where the source does not say, five are asked."""
+    days = pl.DataFrame([("north", day) for day in WEEKS], schema=["school_id", "date"], orient="row")
+    schools = [SchoolRow(school_id="north", name="North", **dict.fromkeys(COUNTS, 0))]
+
+    def late(reported: date | None, as_of: date, *, is_known: bool) -> bool:
+        coverage = {"last_reported": {"north": str(reported)} if reported else {}, "reporting_known": is_known}
+        return bool(late_schools(schools, coverage, as_of=as_of, school_days=days))
+
+    assert late(None, WEEKS[9], is_known=True)
+    assert not late(WEEKS[4], WEEKS[5], is_known=True)  # Friday, Monday
+    assert late(WEEKS[4], WEEKS[6], is_known=True)
+    assert not late(WEEKS[4], WEEKS[8], is_known=False)
+    assert late(WEEKS[4], WEEKS[9], is_known=False)
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from cis_ews.calendars import BEHIND, BEHIND_GUESSED
 from cis_ews.checking.counting import FEWEST_STUDENTS
 from cis_ews.evaluation.drift_checks import Severity
 
@@ -36,8 +37,6 @@ class Kind:
 
 
 FIRST_CHANGE = "EWS111"
-BEHIND = 2
-BEHIND_GUESSED = 5
 STOPPED = 10
 FEWEST = 20
 HALF = 0.5

@@ -17,7 +17,7 @@ from cis_ews.checking.findings import (
     DOMAINS,
     LEFT_OUT,
     Finding,
-    days_behind,
+    behind,
     found_in,
     in_order,
     schools_of_rule,
@@ -174,7 +174,7 @@ def _coverage(coverage: Coverage) -> dict[str, Any]:
 
 
 def _schools(source: CheckedSource, day: date, in_use: Mapping[str, int]) -> list[dict[str, Any]]:
-    behind, by_school = days_behind(source, day), _by_school(source.counts.rows)
+    late, by_school = behind(source, day), _by_school(source.counts.rows)
     listed = source.schools.select("school_id", "district_id", "name").sort("school_id").iter_rows()
     return [
         {
@@ -183,7 +183,7 @@ def _schools(source: CheckedSource, day: date, in_use: Mapping[str, int]) -> lis
             "name": name,
             "students": in_use.get(school, 0),
             "reported_through": source.coverage.last_reported.get(school),
-            "school_days_behind": behind.get(school),
+            "school_days_behind": late.get(school),
             "rejected": sum(rows["rejected"] for rows in by_school.get(school, {}).values()),
             "tables": by_school.get(school, {}),
         }
