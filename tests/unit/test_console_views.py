@@ -11,7 +11,7 @@ import pytest
 from cis_ews.enums import CaseState
 from cis_ews.storage.pages import GroupCount, RosterRow, SchoolPlace, StudentPage
 from serving.console.charts import absence_trend, year_calendar
-from serving.console.network import EVERY, told_by
+from serving.console.network import EVERY, rows_of_schools, told_by
 from serving.console.roster import among, barriers, chosen_of, histograms, query_of
 from serving.console.students import told
 from serving.console.today import days_late
@@ -90,11 +90,11 @@ def test_an_address_says_the_same_choice_in_one_way() -> None:
     assert (bar.is_on, bar.address) == (True, "?")
 
 
-def _school(*, reported_through: date | None) -> SchoolPlace:
+def _school(school: str = "north", *, reported_through: date | None = None) -> SchoolPlace:
     return SchoolPlace(
         district_id="d1",
-        school_id="north",
-        name="North",
+        school_id=school,
+        name=school.title(),
         level="high",
         capacity=10,
         reported_through=reported_through,
@@ -184,8 +184,10 @@ def test_a_barrier_of_few_is_not_told_and_only_tier_1_counts() -> None:
     assert barriers([*_barred("9", 4), *_barred("10", 30), *_barred("12", 40)]) == [("12", [40, None, None, None])]
 
 
-def _count(school: str, *, tier: int | None, students: int, state: CaseState | None = None) -> GroupCount:
-    return GroupCount(school_id=school, grade_level="9", tier=tier, state=state, students=students, beyond_list=0)
+def _count(
+    school: str, *, tier: int | None, students: int, state: CaseState | None = None, beyond: int = 0
+) -> GroupCount:
+    return GroupCount(school_id=school, grade_level="9", tier=tier, state=state, students=students, beyond_list=beyond)
 
 
 def test_flagged_and_served_stand_side_by_side() -> None:
@@ -215,3 +217,24 @@ def test_flagged_and_served_stand_side_by_side() -> None:
     assert {told["east"][name] for name in ("tier_2", "in_support", "unseen", "flagged")} == {None}
     # Somebody else's number is left out as well: the sums would give the four away.
     assert None in {told["north"]["tier_2"], told["south"]["tier_2"]}
+
+
+def _beyond_lists(*, tier_2: int, tier_1: int, beyond: int) -> list[int | None]:
+    """What the table tells of north's and south's students beyond the list; of south it is always the same."""
+    counts = [
+        *[_count(school, tier=3, students=30) for school in ("north", "south")],
+        *[_count(school, tier=None, students=40) for school in ("north", "south")],
+        *[_count("north", tier=2, students=tier_2), _count("south", tier=2, students=50)],
+        *[_count("north", tier=1, students=tier_1, beyond=beyond), _count("south", tier=1, students=300, beyond=60)],
+    ]
+    rows = rows_of_schools(counts, [_school("north"), _school("south")])
+    return [row.told["beyond_list"] for row in rows if not row.is_sum]
+
+
+def test_a_full_list_gives_no_tier_away_that_is_left_out() -> None:
+    assert _beyond_lists(tier_2=20, tier_1=200, beyond=25) == [25, 60]
+    assert _beyond_lists(tier_2=20, tier_1=25, beyond=25) == [25, 60]
+    assert _beyond_lists(tier_2=20, tier_1=29, beyond=25) == [None, 60]  # four of Tier 1 are not beyond it
+    assert _beyond_lists(tier_2=20, tier_1=200, beyond=4) == [None, 60]
+    # The list is full, so that who is beyond it and the room together are the tiers that are left out.
+    assert _beyond_lists(tier_2=4, tier_1=200, beyond=25) == [None, None]

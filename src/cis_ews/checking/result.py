@@ -12,6 +12,7 @@ import polars as pl
 
 from cis_ews.checking.catalog import BY_CODE, Severity, hint_of_rule
 from cis_ews.checking.changes import changed
+from cis_ews.checking.counting import codes_by_column
 from cis_ews.checking.findings import (
     DOMAINS,
     LEFT_OUT,
@@ -113,12 +114,13 @@ def judged(source: CheckedSource, summary: Summary, *, path: Path, as_of: date |
     """What is to be said of a source. `summary`: of it."""
     day = as_of or source.newest_day
     in_use = source.counts.students(day)
+    unlike = changed(beside, summary, codes_by_column(source.counts.codes))
     return CheckResult(
         source=path.resolve().name,
         layout=summary.layout,
         day=day,
         is_given=as_of is not None,
-        findings=in_order([*found_in(source, day), *changed(beside, summary)]),
+        findings=in_order([*found_in(source, day), *unlike]),
         beside=beside,
         tables=_tables(source, beside.summary),
         schools=_schools(source, day, in_use),
