@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
@@ -63,6 +64,8 @@ def test_the_trend_counts_days_enrolled_and_no_tardy() -> None:
     trend = absence_trend(WEEKS, events)
     assert trend is not None
     assert [share for _, share in trend.points] == pytest.approx([1 / 10, 2 / 15, 2 / 20])
+    assert trend.scale == [(120.0, 0), (60.0, 25), (0.0, 50)]
+    assert trend.last_y == 96.0  # one day in ten, of a scale up to one in two
     late = absence_trend(WEEKS[10:], events)
     assert late is not None
     assert late.points[-1] == (WEEKS[-1], 1 / 10)
@@ -170,6 +173,18 @@ def test_a_day_that_nobody_has_entered_is_no_day_of_presence(
     page = told(_student(reported_through=reported_through, entered=entered))
     assert [cell.day for cell in page["calendar"].cells] == days
     assert page["trend"].points[-1] == (days[-1], 1 / len(days))
+
+
+def test_behavior_of_earlier_years_is_kept_apart_from_this_one() -> None:
+    incidents = [{"date": day, "severity": "minor", "school_id": "north"} for day in (date(2025, 3, 4), WEEKS[1])]
+    actions = [{"start_date": day, "action": "short_term_suspension", "days": 1.0} for day in (MONDAY, WEEKS[2])]
+    page = _student(reported_through=None, entered=MONDAY)
+    page = replace(page, records={**page.records, "incidents": incidents, "discipline_actions": actions})
+    shown = told(page)["behavior"]
+    assert [one["day"] for one in shown["this_year"]] == [WEEKS[2], WEEKS[1], MONDAY]
+    assert [one["day"] for one in shown["before"]] == [date(2025, 3, 4)]
+    unknown_year = told(replace(page, school_days=[]))["behavior"]
+    assert (len(unknown_year["this_year"]), unknown_year["before"]) == (4, [])
 
 
 @pytest.mark.parametrize(
