@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
@@ -35,13 +36,16 @@ def folder(tmp_path: Path) -> Path:
 
 def surveyed(folder: Path, files: Mapping[str, list[str] | bytes]) -> tuple[Survey, dict[str, Any], str]:
     """What is found in these files, given by their lines; the mapping as a program reads it, and as a person does."""
-    source = folder / "source"
-    source.mkdir()
-    for name, content in files.items():
-        (source / name).write_bytes(content if isinstance(content, bytes) else "\n".join([*content, ""]).encode())
-    found = survey(source)
+    found = survey(_folder_of(folder / "source", files))
     text = toml_of(found, command="cis-ews check source")
     return found, tomllib.loads(text), text
+
+
+def _folder_of(folder: Path, files: Mapping[str, list[str] | bytes]) -> Path:
+    folder.mkdir()
+    for name, content in files.items():
+        (folder / name).write_bytes(content if isinstance(content, bytes) else "\n".join([*content, ""]).encode())
+    return folder
 
 
 def lines(headings: str, row: str, *, pupils: range = PUPILS) -> list[str]:
@@ -103,6 +107,62 @@ def test_years_that_begin_or_come_in_pairs_become_the_year_that_ends(folder: Pat
     _, mapping, _ = surveyed(folder, {"enrollments.csv": enrolled, "marks.csv": graded})
     assert mapping["tables"]["enrollments"]["codes"]["school_year"] == {"2025": 2026}
     assert "2025-26 = 2026" in toml_of(survey(folder / "source"), command="")
+
+
+def test_what_slid_into_a_column_of_years_is_counted_and_not_written(folder: Path) -> None:
+    headings, pupils = "Student ID,School ID,Entry Date,School Year", range(100, 400)  # most of its years agree
+    rows = lines(headings, "{n},North,2025-09-{d:02},2025", pupils=pupils)
+    slid = [f"{number},North,2025-09-02,{cell}" for number, cell in ((400, "8675309"), (401, "²"), (402, "20٢٥"))]
+    found, mapping, text = surveyed(folder, {"enrollments.csv": [*rows, *slid]})
+    assert mapping["tables"]["enrollments"]["codes"]["school_year"] == {"2025": 2026}
+    assert found.tables[0].codes["school_year"].hidden == 3
+    assert "QUESTION: 3 further values that may be personal" in text
+    assert not [cell for cell in ("8675309", "²", "20٢٥") if cell in text]
+
+
+@pytest.mark.parametrize(
+    ("pair", "ends"),
+    [
+        ("2025-26", 2026),
+        ("2025/2026", 2026),
+        ("1998-1999", 1999),
+        ("1999-00", 2000),
+        ("99-00", 2000),
+        ("98-99", 1999),
+        ("25-26", 2026),
+    ],
+)
+def test_a_pair_of_years_ends_in_its_own_century(pair: str, ends: int, folder: Path) -> None:
+    rows = lines("Student ID,School ID,Course ID,School Year,Term,Mark", f"{{n}},North,ALG,{pair},S1,B")
+    found, _, text = surveyed(folder, {"marks.csv": rows})
+    assert found.tables[0].codes["school_year"].known == {pair: ends}
+    assert f"{pair if '/' not in pair else json.dumps(pair)} = {ends}" in text
+
+
+@pytest.mark.parametrize(("pair", "known"), [("2025-26", {"2025-26": 2026}), ("2024-2026", {})])
+def test_what_is_no_year_and_the_next_is_counted_and_not_written(
+    pair: str, known: dict[str, int], folder: Path
+) -> None:
+    rows = lines("Student ID,School ID,Course ID,School Year,Term,Mark", f"{{n}},North,ALG,{pair},S1,B")
+    odd = [f"{number},North,ALG,{cell},S1,B" for number, cell in ((130, "20-48"), (131, "2026-2025"))]
+    found, _, text = surveyed(folder, {"marks.csv": [*rows, *odd]})
+    years = found.tables[0].codes["school_year"]
+    assert (years.known, years.hidden) == (known, 3 - len(known))
+    assert not [cell for cell in ("20-48", "2026-2025", "2024-2026") if cell in text]
+
+
+def test_without_an_id_no_value_is_shown_that_is_not_known(folder: Path) -> None:
+    """Three rows may be three days of one student: `Quillan` is in more of them than a code has to be."""
+    odd = {3: "Quillan", 4: "Quillan"}
+    rows = [f"{school},2025-09-{day:02},{odd.get(day, 'Y')}" for school in ("N", "S") for day in range(2, 30)]
+    found, _, text = surveyed(folder, {"calendar.csv": ["School ID,Calendar Date,In Session", *rows]})
+    assert (found.tables[0].table, found.tables[0].codes["is_instructional"].hidden) == ("calendar_days", 1)
+    assert "Quillan" not in text
+    held = lines("Incident ID,School ID,Incident Date,Severity", "i{n},North,2025-09-{d:02},minor")
+    strange = [f"j{number},North,2025-09-03,Quillan" for number in range(3)]
+    text = toml_of(survey(_folder_of(folder / "more", {"incidents.csv": [*held, *strange]})), command="")
+    assert "[tables.incidents.codes.severity]" in text
+    assert "Quillan" not in text
 
 
 def test_credits_in_other_units_are_a_question(folder: Path) -> None:

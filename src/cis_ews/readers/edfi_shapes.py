@@ -10,7 +10,8 @@ or is written like no record before, is left to the parser.
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Generator, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from typing import Any, BinaryIO
 
@@ -105,13 +106,14 @@ class Records:
     root: Any = ()
 
 
-def records_of(content: BinaryIO, head: bytes, *, records: Collection[str]) -> Iterator[Records]:
-    """The records of a file, made beside whoever takes them. Raises NotInPiecesError.
+def records_of(content: BinaryIO, head: bytes, *, records: Collection[str]) -> Generator[Records, None, None]:
+    """The records of a file, made beside whoever takes them; to be closed. Raises NotInPiecesError.
 
     `head`: what was read of `content` already. `records`: names of children of the root, between which it may be cut.
     """
     shapes = _Shapes()
-    return ahead(map(shapes.read, ahead(pieces(content, head, records=records))))
+    with closing(ahead(pieces(content, head, records=records))) as cut, closing(ahead(map(shapes.read, cut))) as read:
+        yield from read
 
 
 def _name(group: int) -> str:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import importlib
 import re
 from collections.abc import Sequence
-from contextlib import suppress
+from contextlib import closing, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -87,8 +87,9 @@ def _in_pieces(entry: Entry, limits: ReadLimits) -> _Read | None:
         if interchange is None:
             return _Read(reading)
         try:
-            for records in records_of(opened.content, head, records=RECORDS):
-                reading.take_records(records)
+            with closing(records_of(opened.content, head, records=RECORDS)) as found:
+                for records in found:
+                    reading.take_records(records)
         except NotInPiecesError:
             return None
         return _Read(reading, interchange, opened.sha256())

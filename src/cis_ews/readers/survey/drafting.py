@@ -10,7 +10,7 @@ import polars as pl
 
 from cis_ews.readers.codes import Plain
 from cis_ews.readers.mapping_table import school_year
-from cis_ews.readers.survey.coding import codes_of, cores_of, fractions_of, year_ends
+from cis_ews.readers.survey.coding import codes_of, cores_of, fractions_of, has_spans, year_ends
 from cis_ews.readers.survey.dating import Form, form_of, formats_of, question_of
 from cis_ews.readers.survey.files import SourceTable
 from cis_ews.readers.survey.findings import Codes, Reading, TableReading
@@ -60,9 +60,10 @@ class _Work:
         return str(self.match.columns[column].profile.place)
 
     def cells(self, column: str) -> pl.DataFrame:
-        """What the rule asks that says which codes may be shown: `code`, `student`."""
+        """What the rule asks that says which codes may be shown: `code`, `student`, null where no column is an id: its
+        rows may all be of one student."""
         cells = self.match.source.cells
-        student = pl.col(self.place("student_id")) if "student_id" in self.readings else pl.int_range(pl.len())
+        student = pl.col(self.place("student_id")) if "student_id" in self.readings else pl.lit(None, pl.String)
         return cells.select(pl.col(self.place(column)).alias("code"), student.alias("student"))
 
 
@@ -196,10 +197,10 @@ def _say_years(work: _Work) -> None:
     if "school_year" not in work.readings or work.table == "student_years":
         return
     profile = work.match.columns["school_year"].profile
-    spans = year_ends(profile)
     computed = _agreement(work, ends=0)
-    if spans:
-        work.codes["school_year"] = Codes(known=spans, hidden=len(set(profile.codes) - set(spans)))
+    if has_spans(profile):
+        ends = year_ends(profile)
+        work.codes["school_year"] = Codes(known=ends, hidden=len(set(profile.codes) - set(ends)))
     elif computed is not None and computed < AGREES and (_agreement(work, ends=1) or 0.0) >= AGREES:
         # Years alone: an id that has slid into the column is shown to nobody.
         years = sorted(code for code in profile.codes if re.fullmatch(YEAR, code, re.ASCII))
