@@ -8,6 +8,7 @@ from math import ceil
 
 from cis_ews.evaluation.equity import ATTRIBUTES, NOT_RECORDED
 from cis_ews.evaluation.groups import OTHERS
+from cis_ews.evaluation.side_by_side import FLAGGED, SERVED
 from cis_ews.storage.pages import GroupTold
 
 _LAST = (NOT_RECORDED, OTHERS)
@@ -44,6 +45,11 @@ class Section:
     attribute: str
     lines: Sequence[Line]
     bars: Sequence[Bar]
+
+    @property
+    def is_served_told(self) -> bool:
+        """Whether any number is told of what was done: a table of dashes alone says nothing."""
+        return any(line.told[name] is not None for line in self.lines for name in (FLAGGED, *SERVED))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -15,8 +15,8 @@ from datetime import date
 from fastapi import APIRouter, Request, Response
 
 from cis_ews.enums import GradeLevel
-from cis_ews.evaluation.side_by_side import EVERY, FLAGGED, SERVED, STUDENTS, TIERS, Told, side_by_side
-from cis_ews.evaluation.suppression import FEWEST, told_table
+from cis_ews.evaluation.side_by_side import EVERY, FLAGGED, OF_TIERS, SERVED, STUDENTS, TIERS, Told, side_by_side
+from cis_ews.evaluation.suppression import FEWEST
 from cis_ews.storage.access import Scope
 from cis_ews.storage.pages import DistrictCounts, GroupCount, SchoolPlace
 from cis_ews.support.permissions import ROLES, May, Viewer, check
@@ -76,7 +76,7 @@ def row_of_district(counts: DistrictCounts, of_night: Told) -> Row:
     """A district among others: its tiers as they are, what was done about whom is flagged as the night told it."""
     # By the same rule as the row of sums above the schools: neither page tells what the other leaves out.
     cells = {(EVERY, name): int(getattr(counts, name)) for name in (*TIERS.values(), STUDENTS)}
-    told = told_table(cells, total=STUDENTS)
+    told = OF_TIERS.told(cells)
     return Row(
         name=counts.district_id,
         address=f"/network/{counts.ref}",

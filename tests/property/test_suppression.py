@@ -31,14 +31,14 @@ def tables(draw: st.DrawFn) -> dict[Cell, int]:
     return counts
 
 
-def _equations(counts: Table, told: frozenset[Cell]) -> tuple[list[Cell], np.ndarray, np.ndarray]:
+def _equations(counts: Table, told: frozenset[Cell], sooner: str | None) -> tuple[list[Cell], np.ndarray, np.ndarray]:
     """What is known of the hidden cells: each row adds up to its total, each column to its sum where that is told."""
     hidden = sorted(counts.keys() - told)
     rows = sorted({row for row, _ in counts})
     lines = [({(row, part): 1 for part in PARTS} | {(row, TOTAL): -1}, 0) for row in rows]
     sums = {("sum", column): sum(counts[row, column] for row in rows) for column in (*PARTS, TOTAL)}
     if len(rows) > 1:
-        for _, column in told_table(sums, total=TOTAL):
+        for _, column in told_table(sums, total=TOTAL, sooner=sooner):
             lines.append(({(row, column): 1 for row in rows}, sums["sum", column]))
     left = np.array([[signs.get(cell, 0) for cell in hidden] for signs, _ in lines])
     right = np.array(
@@ -47,11 +47,11 @@ def _equations(counts: Table, told: frozenset[Cell]) -> tuple[list[Cell], np.nda
     return hidden, left, right
 
 
-@given(tables())
-def test_no_cell_that_is_left_out_can_be_recovered(counts: dict[Cell, int]) -> None:
-    told = told_table(counts, total=TOTAL)
+@given(tables(), st.sampled_from([None, *PARTS]))
+def test_no_cell_that_is_left_out_can_be_recovered(counts: dict[Cell, int], sooner: str | None) -> None:
+    told = told_table(counts, total=TOTAL, sooner=sooner)
     assert all(counts[cell] >= FEWEST for cell in told)
-    hidden, left, right = _equations(counts, told)
+    hidden, left, right = _equations(counts, told, sooner)
     for place, cell in enumerate(hidden):
         least, most = (_extreme(place, left, right, sign=sign) for sign in (1, -1))
         assert most - least > 0.5, (cell, sorted(told), counts)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 
 from cis_ews.enums import CaseState
 from cis_ews.evaluation.suppression import Cell, told_table
@@ -19,6 +20,23 @@ TIERS: Mapping[int | None, str] = {3: "tier_3", 2: "tier_2", 1: "tier_1", None: 
 SERVED = ("in_support", "in_touch", "unseen")
 COLUMNS = (STUDENTS, *TIERS.values(), FLAGGED, *SERVED)
 """Everything that is counted of a group."""
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """Columns that add up to the last of them. `sooner`: what is left out before the others, to hide what is few."""
+
+    columns: Sequence[str]
+    sooner: str
+
+    def told(self, counts: Mapping[Cell, int]) -> frozenset[Cell]:
+        """The cells that may be told."""
+        return told_table(counts, total=self.columns[-1], sooner=self.sooner)
+
+
+OF_TIERS = Table((*TIERS.values(), STUDENTS), sooner="tier_1")
+"""Pages compare who is flagged; Tier 1 is the rest, and stands on none of them."""
+OF_SERVED = Table((*SERVED, FLAGGED), sooner="unseen")
 EVERY = ""
 """The group of all students: the sums."""
 Counted = tuple[str, int | None, CaseState | None, int]
@@ -43,8 +61,8 @@ def side_by_side(counts: Iterable[Counted]) -> dict[str, Told]:
                 served[group, _done(state)] += students
                 served[group, FLAGGED] += students
     groups = {group for group, _ in tiers}
-    of_tiers = _told(tiers, groups, (*TIERS.values(), STUDENTS), total=STUDENTS)
-    of_served = _told(served, groups, (*SERVED, FLAGGED), total=FLAGGED)
+    of_tiers = _told(tiers, groups, OF_TIERS)
+    of_served = _told(served, groups, OF_SERVED)
     by_tier = {group for group in groups if None not in (of_tiers[group]["tier_2"], of_tiers[group]["tier_3"])}
     # Their flagged students can be added up from the tiers: a table that leaves that sum out takes it for unknown.
     if any(of_served[group][FLAGGED] is None for group in by_tier):
@@ -53,10 +71,11 @@ def side_by_side(counts: Iterable[Counted]) -> dict[str, Told]:
     return {group: {**of_tiers[group], **(of_served[group] if group in by_tier else nothing)} for group in groups}
 
 
-def _told(counts: Counter[Cell], groups: Iterable[str], columns: Sequence[str], *, total: str) -> dict[str, Told]:
+def _told(counts: Counter[Cell], groups: Iterable[str], table: Table) -> dict[str, Told]:
+    columns = table.columns
     sums = {(EVERY, column): counts[EVERY, column] for column in columns}
     cells = {(group, column): counts[group, column] for group in groups if group != EVERY for column in columns}
-    told = told_table(cells, total=total) | told_table(sums, total=total)
+    told = table.told(cells) | table.told(sums)
     every = cells | sums
     return {
         group: {column: every[group, column] if (group, column) in told else None for column in columns}
