@@ -67,12 +67,18 @@ class Pages:
         with self._transactions.reading() as connection:
             return _schools(connection, _of_scope(connection, scope))
 
-    def school_days(self, school: SchoolPlace) -> list[date]:
-        """The instructional days of a school's year; none where the night kept none."""
+    def school_days(self, district_id: str, *, school_id: str | None = None) -> pl.DataFrame:
+        """The instructional days of the year: `school_id`, `date`; no row of a school of which the night kept none.
+
+        Of all schools of a district, where none is named.
+        """
         schools = tables.schools
-        here = and_(schools.c.district_id == school.district_id, schools.c.school_id == school.school_id)
+        here = schools.c.district_id == district_id
+        here = here if school_id is None else and_(here, schools.c.school_id == school_id)
         with self._transactions.reading() as connection:
-            return _days(connection.scalar(select(schools.c.school_days).where(here)))
+            found = connection.execute(select(schools.c.school_id, schools.c.school_days).where(here)).all()
+        days = [(school, day) for school, said in found for day in _days(said)]
+        return pl.DataFrame(days, schema={"school_id": pl.String, "date": pl.Date}, orient="row")
 
     def roster(self, scope: Scope, school: SchoolPlace) -> list[RosterRow]:
         """The students of a school whom a viewer may see, by their place on the list, then by name."""
