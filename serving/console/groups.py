@@ -48,8 +48,9 @@ class Section:
 
     @property
     def is_served_told(self) -> bool:
-        """Whether any number is told of what was done: a table of dashes alone says nothing."""
-        return any(line.told[name] is not None for line in self.lines for name in (FLAGGED, *SERVED))
+        """Whether of any group it is told what was done: a table of dashes alone says nothing."""
+        groups = [line for line in self.lines if not line.is_sum]
+        return any(line.told[name] is not None for line in groups for name in (FLAGGED, *SERVED))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,7 +72,7 @@ def group_view(told: Iterable[GroupTold], sums: GroupTold | None) -> GroupView:
     scale = max(_STEP, ceil(largest / _STEP) * _STEP)
     return GroupView(
         sections=[
-            Section(attribute=name, lines=lines, bars=[bar for line in lines for bar in _bars(line, scale)])
+            Section(attribute=name, lines=lines, bars=_compared([bar for line in lines for bar in _bars(line, scale)]))
             for name, lines in shown.items()
         ],
         scale=scale,
@@ -99,6 +100,11 @@ def _bars(line: Line, scale: int) -> Iterable[Bar]:
         length = 100 * line.flagged_share / scale
         served = None if line.served_share is None else length * line.served_share / 100
         yield Bar(line=line, flagged_length=length, served_length=served)
+
+
+def _compared(bars: Sequence[Bar]) -> Sequence[Bar]:
+    """A chart compares: of the sums alone there is none."""
+    return [] if all(bar.line.is_sum for bar in bars) else bars
 
 
 def _place(line: Line) -> tuple[int, int, str]:
