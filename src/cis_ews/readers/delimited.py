@@ -10,7 +10,7 @@ from __future__ import annotations
 import csv
 import importlib
 from collections import Counter
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from itertools import product
 from typing import Any
@@ -111,13 +111,16 @@ def read_delimited(
     encoding: str | None = None,
     delimiter: str | None = None,
     takes_surplus: bool = False,
+    types: Mapping[str, pl.Categorical] | None = None,
 ) -> FileRead:
     """A delimited text file: its known columns as text.
 
     `known_columns` are the headings that the caller looks for: without a given `delimiter`, the one of comma,
     semicolon, tab and bar that yields most of them is taken. Without a given `encoding`, a byte order mark decides,
     then UTF-8, then Windows-1252, then Latin-1. `takes_surplus`: whether a row may have empty cells behind its last
-    column, unless it looks shifted. Raises ReadError where the file is empty, damaged or no text.
+    column, unless it looks shifted. `types`: of columns whose texts repeat, by heading, to be held as categories.
+
+    Raises ReadError where the file is empty, damaged or no text.
     """
     for each, lines_of in product((encoding,) if encoding else FALLBACKS, (_plain, _parsed)):
         with open_entry(entry, limits) as opened:
@@ -125,7 +128,8 @@ def read_delimited(
                 text = Utf8Reader(opened.content, each)
                 header = _header(entry.name, text.head, known_columns=known_columns, delimiter=delimiter)
                 ragged = _Ragged(header.delimiter, takes_surplus)
-                lines = lines_of(entry.name, text, ragged=ragged, width=len(header.names))
+                kinds = {str(at): (types or {}).get(name, pl.String()) for at, name in enumerate(header.names)}
+                lines = lines_of(entry.name, text, ragged=ragged, types=kinds)
             except (UnicodeDecodeError, NotPlainError):
                 continue
             rows = _below(entry.name, lines, header)
@@ -181,19 +185,24 @@ def cells_of(line: str, delimiter: str) -> tuple[str, ...]:
     return tuple(cell.strip() for cell in next(csv.reader([line], delimiter=delimiter)))
 
 
-def _plain(name: str, text: Utf8Reader, *, ragged: _Ragged, width: int) -> pl.DataFrame:  # noqa: ARG001 - as _parsed
+def _plain(
+    name: str,  # noqa: ARG001 - as _parsed
+    text: Utf8Reader,
+    *,
+    ragged: _Ragged,
+    types: Mapping[str, pl.DataType],
+) -> pl.DataFrame:
     """As `_parsed`, of text in which there is nothing to be careful about. Raises NotPlainError where there is."""
-    lines = read_plain(text, delimiter=ragged.delimiter, columns=_columns(width))
+    lines = read_plain(text, delimiter=ragged.delimiter, types=types)
     return lines.with_columns(_numbers(lines.height, ragged))
 
 
-def _columns(width: int) -> list[str]:
-    return [str(at) for at in range(width)]  # headings may repeat; positions do not
+def _parsed(name: str, text: Utf8Reader, *, ragged: _Ragged, types: Mapping[str, pl.DataType]) -> pl.DataFrame:
+    """Every line of the right width, the header among them, and the number of the row.
 
-
-def _parsed(name: str, text: Utf8Reader, *, ragged: _Ragged, width: int) -> pl.DataFrame:
-    """Every line of the right width, the header among them: columns named by position, and the number of the row."""
-    columns = _columns(width)
+    `types`: of the columns, named by position: headings may repeat.
+    """
+    columns = list(types)
     try:
         reader = arrow_csv.open_csv(
             text,
@@ -218,10 +227,10 @@ def _parsed(name: str, text: Utf8Reader, *, ragged: _Ragged, width: int) -> pl.D
     if ragged.surplus:
         ragged.refuse_shifted(lines)
     numbered = lines.with_columns(_numbers(lines.height, ragged))
-    if not ragged.surplus:
-        return numbered
-    rows = [[*cells, number] for number, cells in ragged.surplus.items()]
-    return pl.concat([numbered, pl.DataFrame(rows, schema=numbered.schema, orient="row")]).sort(NUMBER)
+    if ragged.surplus:
+        rows = [[*cells, number] for number, cells in ragged.surplus.items()]
+        numbered = pl.concat([numbered, pl.DataFrame(rows, schema=numbered.schema, orient="row")]).sort(NUMBER)
+    return numbered.cast({name: kind for name, kind in types.items() if kind != pl.String})
 
 
 def _too_long(name: str, text: Utf8Reader) -> ReadError:
@@ -271,7 +280,7 @@ def _below(name: str, lines: pl.DataFrame, header: _Header) -> pl.DataFrame:
 
 
 def _blank(cells: pl.Expr) -> pl.Expr:
-    return pl.all_horizontal(cells.fill_null("").str.strip_chars() == "")
+    return pl.all_horizontal(cells.cast(pl.String).fill_null("").str.strip_chars() == "")
 
 
 def _named(rows: pl.DataFrame, header: _Header, known_columns: Collection[str]) -> pl.DataFrame:

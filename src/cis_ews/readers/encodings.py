@@ -61,9 +61,9 @@ class Utf8Reader(io.RawIOBase):
             self._pending += b"\n"
 
     def _decoded(self, raw: bytes, *, final: bool) -> bytes:
+        if self.encoding == "utf-8" and not self._decoder.getstate()[0] and raw.isascii():
+            return raw  # by far the most: spare the way there and back
         text = self._decoder.decode(raw, final)
-        if self.encoding == "utf-8" and not final and len(text) == len(raw):
-            return raw  # plain ASCII, by far the most: spare the way back
         return text.encode("utf-8")
 
 

@@ -24,6 +24,7 @@ from cis_ews.readers.oneroster_tables import (
     REQUIRED,
     SERVES,
     STATUS,
+    TYPES,
     USED,
     file_of,
     understood,
@@ -68,7 +69,8 @@ def read_packages(path: Path, options: ReadOptions, ledger: Ledger) -> dict[str,
 
 def no_rows(file: str) -> pl.DataFrame:
     """A file that the source does not have."""
-    return pl.DataFrame(schema=dict.fromkeys((*USED[file], "file"), pl.String()) | {"row_number": pl.Int64()})
+    texts = dict.fromkeys((*USED[file], "file"), pl.String())
+    return pl.DataFrame(schema=texts | dict(TYPES.get(file, {})) | {"row_number": pl.Int64()})
 
 
 def _packages(path: Path, options: ReadOptions, ledger: Ledger) -> list[Package]:
@@ -173,7 +175,9 @@ def _filled(column: str) -> pl.Expr:
 def _read(file: str, entry: Entry, *, options: ReadOptions, ledger: Ledger) -> pl.DataFrame:
     names = read_headings(entry, known_columns=KNOWN[file], limits=options.limits)
     headings = understood(entry.name, file, names)
-    read = read_file(entry, known_columns=headings.used, limits=options.limits, takes_surplus=True)
+    types = TYPES.get(file, {})
+    repeated = {heading: types[column] for heading, column in headings.used.items() if column in types}
+    read = read_file(entry, known_columns=headings.used, limits=options.limits, takes_surplus=True, types=repeated)
     ledger.files.append(SourceFile(table=SERVES[file], name=entry.name, sha256=read.sha256, rows=read.rows))
     for note in read.notes:
         ledger.note(note)
@@ -182,7 +186,7 @@ def _read(file: str, entry: Entry, *, options: ReadOptions, ledger: Ledger) -> p
     ledger.note(f"{entry.name}: {counted(headings.extensions, 'extension column')} kept aside", headings.extensions)
     ledger.note(f"{entry.name}: {counted(headings.unknown, 'column')} unknown to OneRoster", headings.unknown)
     ledger.reject(ragged_rows(read, entry.name), table=SERVES[file], rule=RAGGED, column=None)
-    rows = columns_of(read, entry.name, used=headings.used, columns=USED[file])
+    rows = columns_of(read, entry.name, used=headings.used, columns=USED[file], types=types)
     return rows.select(*USED[file], *_PLACE)
 
 
