@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-import numpy as np
 import polars as pl
 
 from cis_ews.readers.ledger import Ledger
@@ -32,16 +31,30 @@ class Spellings:
         if not isinstance(cells.dtype, pl.Categorical):
             return cls(cells)
         codes = cells.to_physical()
-        most = codes.max()
-        if not isinstance(most, int):
+        if codes.null_count() == len(codes):
             return cls(pl.Series([], dtype=pl.String), codes)
-        seen = np.zeros(most + 2, dtype=np.int64)  # where in the column each code stands, nulls as the last one
-        seen[codes.fill_null(most + 1).to_numpy()] = np.arange(len(codes))
-        return cls(cells.gather(seen[:-1]).cast(pl.String), codes)
+        first = codes.arg_unique()
+        first = first.filter(codes.gather(first).is_not_null())  # where each text stands first
+        found = codes.gather(first)
+        # By code, and anything for codes that are only elsewhere, as that of the heading is.
+        most = int(found.max() or 0)  # pyright: ignore[reportArgumentType] - a whole number
+        by_code = pl.repeat(0, most + 1, dtype=pl.UInt32, eager=True).scatter(found, first)
+        return cls(cells.gather(by_code).cast(pl.String), codes)
 
     def spread(self, values: pl.Series) -> pl.Series:
         """What was found of the texts, for every cell; null where a cell of categories is null."""
         return values if self.codes is None else values.gather(self.codes)
+
+
+def surely_filled(cells: pl.Series) -> bool:
+    """Whether every cell is a text of more than blanks, told from the least and the greatest of them alone.
+
+    Quick; no answer where it is false: a text may begin with a blank, or with what is no ASCII.
+    """
+    if cells.dtype != pl.String or cells.null_count():
+        return False
+    least, greatest = cells.min(), cells.max()
+    return isinstance(least, str) and isinstance(greatest, str) and least >= "!" and greatest < "\x7f"
 
 
 def dates(rows: pl.DataFrame, file: str, columns: tuple[str, ...], *, table: str, ledger: Ledger) -> pl.DataFrame:

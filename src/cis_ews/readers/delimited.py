@@ -19,6 +19,7 @@ import numpy as np
 import polars as pl
 
 from cis_ews.errors import ReadError, SchemaError
+from cis_ews.readers.cells import surely_filled
 from cis_ews.readers.encodings import BLOCK, FALLBACKS, Utf8Reader
 from cis_ews.readers.file_read import FileRead
 from cis_ews.readers.limits import MEBIBYTE, ReadLimits
@@ -272,7 +273,8 @@ def _refuse_open_quotes(name: str, lines: pl.DataFrame, *, ragged: _Ragged, quot
 
 def _below(name: str, lines: pl.DataFrame, header: _Header) -> pl.DataFrame:
     """The rows below the header that have a cell at all."""
-    filled = lines.filter(~_blank(pl.exclude(NUMBER))) if lines.select(_blank(pl.col("0")).any()).item() else lines
+    is_clear = surely_filled(lines["0"]) or not lines.select(_blank(pl.col("0")).any()).item()
+    filled = lines if is_clear else lines.filter(~_blank(pl.exclude(NUMBER)))
     first = [(cell or "").strip() for cell in filled.head(1).drop(NUMBER).row(0)] if filled.height else []
     if tuple(first) != header.names:
         raise ReadError(f"{name}: the header line cannot be read", hint=_QUOTES, file=name)

@@ -40,7 +40,7 @@ def read_oneroster(path: Path, options: ReadOptions, config: OneRosterConfig | N
     ledger.note(SILENT)
     read = read_packages(path, options, ledger)
     with options.progress.step("arrange"):
-        files = {file: read.get(file, no_rows(file)) for file in USED}
+        files = {file: read[file] if file in read else no_rows(file) for file in USED}
         frames = _frames(files, config or OneRosterConfig(), ledger, as_of=options.as_of)
     unused = "no result of the package can be used" if "results" in read else "the package has no results"
     left_out = {} if frames[GRADES].height else {GRADES: f"{GRADES}: {unused}"}

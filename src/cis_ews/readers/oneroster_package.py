@@ -14,7 +14,7 @@ import polars as pl
 
 from cis_ews.errors import ReadError
 from cis_ews.readers.base import RAGGED, ReadOptions, columns_of, ragged_rows, read_file
-from cis_ews.readers.cells import moments, word
+from cis_ews.readers.cells import moments, surely_filled, word
 from cis_ews.readers.delimited import read_headings
 from cis_ews.readers.ledger import Ledger
 from cis_ews.readers.oneroster_tables import (
@@ -164,7 +164,9 @@ def _standing(file: str, packages: Sequence[Package], *, options: ReadOptions, l
             parts = []
         part = _read(file, package.files[file], options=options, ledger=ledger)
         parts.append(part.with_columns(pl.lit(number, dtype=pl.Int32).alias(PACKAGE)))
-    rows = ledger.keep(pl.concat(parts), _filled(ID), table=SERVES[file], rule="missing", column=ID)
+    rows = pl.concat(parts)
+    if not surely_filled(rows[ID]):
+        rows = ledger.keep(rows, _filled(ID), table=SERVES[file], rule="missing", column=ID)
     return _active(file, _latest(file, rows, ledger), ledger).drop(PACKAGE, MODIFIED, STATUS)
 
 

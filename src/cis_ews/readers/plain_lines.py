@@ -48,15 +48,13 @@ def _whole_lines(text: Utf8Reader, delimiter: bytes) -> Iterator[tuple[bytes, in
     while data := text.read(BLOCK):
         if text.quotes:
             raise NotPlainError
-        parts.append(data)
         size += len(data)
-        if size >= CHUNK:
-            held = b"".join(parts)
-            end = held.rfind(b"\n") + 1
-            if end:
-                lines = held[:end]
-                yield lines, lines.count(delimiter)
-            parts, size = [held[end:]], len(held) - end
+        if size >= CHUNK and (end := data.rfind(b"\n") + 1):
+            lines = b"".join([*parts, data[:end]])
+            yield lines, lines.count(delimiter)
+            parts, size = [data[end:]], len(data) - end
+        else:
+            parts.append(data)
     if held := b"".join(parts):
         yield held, held.count(delimiter)
 
