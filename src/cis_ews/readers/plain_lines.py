@@ -12,7 +12,7 @@ from contextlib import closing
 import polars as pl
 
 from cis_ews.readers.ahead import ahead
-from cis_ews.readers.encodings import BLOCK, Utf8Reader
+from cis_ews.readers.encodings import BLOCK, Utf8Reader, count_of
 
 CHUNK = 4 * BLOCK
 """Bytes that are held as text at once, besides the cells."""
@@ -28,8 +28,8 @@ def read_plain(text: Utf8Reader, *, delimiter: str, types: Mapping[str, pl.DataT
     `types`: column -> String, or Categorical where its texts repeat: a chunk keeps a number a cell of it then.
     """
     columns = list(types)
-    if len(columns) < 2:
-        raise NotPlainError  # an empty line cannot be told from an empty cell
+    if len(columns) < 2 or not delimiter.isascii():
+        raise NotPlainError  # in one column an empty line cannot be told from an empty cell
     delimiters, frames = 0, list[pl.DataFrame]()
     with closing(ahead(_whole_lines(text, delimiter.encode()))) as chunks:
         for lines, count in chunks:
@@ -43,20 +43,20 @@ def read_plain(text: Utf8Reader, *, delimiter: str, types: Mapping[str, pl.DataT
 
 
 def _whole_lines(text: Utf8Reader, delimiter: bytes) -> Iterator[tuple[bytes, int]]:
-    """The text in chunks that end with a line, each with how many delimiters it has."""
-    parts, size = list[bytes](), 0
+    """The text in chunks that end with a line, each with how many delimiters were read for it, as the sum counts."""
+    parts, size, count = list[bytes](), 0, 0
     while data := text.read(BLOCK):
         if text.quotes:
             raise NotPlainError
         size += len(data)
+        count += count_of(delimiter, data)
         if size >= CHUNK and (end := data.rfind(b"\n") + 1):
-            lines = b"".join([*parts, data[:end]])
-            yield lines, lines.count(delimiter)
-            parts, size = [data[end:]], len(data) - end
+            yield b"".join([*parts, data[:end]]), count
+            parts, size, count = [data[end:]], len(data) - end, 0
         else:
             parts.append(data)
     if held := b"".join(parts):
-        yield held, held.count(delimiter)
+        yield held, count
 
 
 def _cells(lines: bytes, delimiter: str, types: Mapping[str, pl.DataType]) -> pl.DataFrame:
