@@ -16,6 +16,7 @@ from cis_ews.readers.limits import ReadLimits
 from cis_ews.readers.mapping_config import TableMapping, load_mapping
 from cis_ews.readers.sources import list_entries
 from cis_ews.readers.survey import survey
+from cis_ews.readers.survey.files import SPREADSHEET
 from cis_ews.readers.survey.findings import Survey
 from cis_ews.readers.survey.profile import DATE_FORMATS, DAY_FIRST
 from cis_ews.readers.survey.sample import HEAD, PIECE, PIECES, Sample, sample_of
@@ -202,10 +203,48 @@ def test_two_files_that_look_like_students_are_a_question(folder: Path) -> None:
     assert text.index("QUESTION: students.csv and") < text.index('files = ["students.csv"]')
 
 
-def test_a_heading_that_stands_twice_is_not_used(folder: Path) -> None:
+def test_a_heading_that_stands_twice_is_not_used_and_told(folder: Path) -> None:
     rows = lines("Student ID,Absence Date,Absence Date,School ID,Code", "{n},2025-09-{d:02},x,North,E")
-    with pytest.raises(Exception, match="none of 1 table"):
+    with pytest.raises(DataError, match="none of 1 table") as refused:
         surveyed(folder, {"absences.csv": rows})
+    assert "columns of one heading names of their own: 1 table has some" in (refused.value.hint or "")
+
+
+def test_columns_that_cannot_be_told_apart_are_a_question_where_one_is_looked_for(folder: Path) -> None:
+    headings = "Student ID,School ID,School ID,Entry Date,Exit Date,Exit Date,Zork,Grade Note,Grade Note"
+    rows = lines(headings, "{n},North,South,2025-09-{d:02},2025-10-01,2025-10-02,z,a,b")
+    found, _, text = surveyed(folder, {"enrollments.csv": rows})
+    (table,) = found.tables
+    assert table.open["school_id"].startswith('2 columns are called "School ID"')
+    assert table.questions["exit_date"].startswith('2 columns are called "Exit Date"')
+    assert "its cells are not what is asked" not in text
+    assert "Grade Note (not alone), Grade Note (not alone)" in text
+
+
+def test_an_id_that_joins_no_other_file_is_a_question(folder: Path) -> None:
+    students = lines("Student ID,First Name,Last Name", "{n},{w},Ruiz{w}")
+    absences = lines("Student ID,School ID,Absence Date,Code", "9{n}7,North,2025-09-{d:02},E")
+    found, _, text = surveyed(folder, {"students.csv": students, "absences.csv": absences})
+    questions = [each.question for table in found.tables for each in table.columns if each.column == "student_id"]
+    assert len(questions) == 2
+    assert all("0 % of its values are in another file" in (question or "") for question in questions)
+    assert text.count("QUESTION: 0 % of its values are in another file") == 2
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("roster.csv", b"PK\x03\x04\x14\x00\x06\x00\x08\x00\x00\x00!\x00Student ID,Name"),
+        ("roster.csv", bytes.fromhex("d0cf11e0a1b11ae1") + b"\0" * 500),
+        ("roster.xlsx", b"PK\x03\x04"),
+        ("Roster.XLS", bytes.fromhex("d0cf11e0a1b11ae1")),
+    ],
+)
+def test_a_spreadsheet_is_called_one_whatever_its_name_says(name: str, content: bytes, folder: Path) -> None:
+    students = lines("Student ID,First Name,Last Name", "{n},{w},Ruiz{w}")
+    found, _, text = surveyed(folder, {"students.csv": students, name: content})
+    assert found.passed == {SPREADSHEET: 1}
+    assert "1 file not looked into: a spreadsheet" in text
 
 
 def test_the_plain_format_needs_no_mapping(folder: Path) -> None:
