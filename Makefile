@@ -42,20 +42,23 @@ help:
 
 # The store, the extract, the registry of models and the runs of the demo lie in demo/. AS_OF is the night that is scored.
 # A model that learned from made-up students is for demonstration only.
+# The night before is scored as well, so that the console has something to tell of what changed since.
 AS_OF := 2026-02-27
+NIGHT_BEFORE := 2026-02-26
 demo: .venv
 	@rm -rf demo && mkdir demo
 	$(BIN)/cis-ews synthesize demo/extract --students 2400 --years 4 --seed 7 --through $(AS_OF)
 	$(BIN)/cis-ews check demo/extract --as-of $(AS_OF) --store demo
 	$(BIN)/python -m training demo/extract --config configs/training_demo.toml --store demo
 	$(BIN)/python -m training promote --store demo
+	@$(BIN)/cis-ews score demo/extract --as-of $(NIGHT_BEFORE) --out demo --model models:/cis-ews@champion >/dev/null
 	$(BIN)/cis-ews score demo/extract --as-of $(AS_OF) --out demo --model models:/cis-ews@champion
 	$(BIN)/cis-ews flags --run demo --top 10
 	@echo "The run lies in $$(ls -d demo/runs/$(AS_OF)/*)"
 ifneq ($(SERVE),no)
 	@echo
 	@echo "People of the demonstration alone; sign in on http://127.0.0.1:3000 (Ctrl-C ends the service):"
-	@district=$$(tail -n 1 demo/extract/schools.csv | cut -d, -f2); school=$$(tail -n 1 demo/extract/schools.csv | cut -d, -f1); \
+	@school=$$(grep ',high$$' demo/extract/schools.csv | cut -d, -f1); district=$$(tail -n 1 demo/extract/schools.csv | cut -d, -f2); \
 	  password=$$($(BIN)/python -c 'from cis_ews.support.passwords import made_password; print(made_password())'); \
 	  add() { email=$$1; shift; \
 	    echo "$$password" | $(BIN)/cis-ews people add "$$email" "$$@" --password-stdin --store demo >/dev/null && echo "  $$email"; }; \

@@ -34,12 +34,14 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from itertools import cycle, islice
 from pathlib import Path
+from typing import Any
 
 from benchmarks.console_year import fill_year
 from benchmarks.publish import databases
 from benchmarks.state.measuring import machine
 from cis_ews.engines.local import LocalEngine
 from cis_ews.enums import Role
+from cis_ews.evaluation.groups import told_groups
 from cis_ews.risk.rules import RulesModel
 from cis_ews.risk.tiers import TierPolicy
 from cis_ews.scoring import score_night
@@ -111,9 +113,9 @@ def prepare(folder: Path, *, students: int) -> None:
 
 
 def _score(folder: Path, as_of: date, url: str | None = None) -> None:
-    made = {"model": RulesModel(), "policy": TierPolicy.load(), "store": folder / "store"}
+    made: dict[str, Any] = {"model": RulesModel(), "policy": TierPolicy.load(), "groups": told_groups}
     with LocalEngine() as engine:
-        score_night(folder / "extract", as_of=as_of, database=url, engine=engine, **made)
+        score_night(folder / "extract", store=folder / "store", as_of=as_of, database=url, engine=engine, **made)
 
 
 def publish(folder: Path, url: str) -> list[str]:

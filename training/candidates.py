@@ -39,7 +39,8 @@ RECIPES: Mapping[str, Recipe] = {
 }
 """What a candidate is, simplest first; the last of all, TUNED, is what the search finds."""
 FOLDS = 3
-"""Parts that schools are dealt into, where there is one school year alone."""
+"""Parts that schools are dealt into, where no earlier year can be learned from: there is none whose horizons end before
+the last one begins, or one of the two has too few of an outcome."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,6 +94,8 @@ def choose(matrices: Matrices, split: Split, *, config: TrainingConfig, progress
         (name,) = asked.compare
         return Choice(winner=name, recipe=RECIPES[name], how="the configuration names one kind, and none was compared")
     nested = _nested(matrices, split, label=config.label)
+    if not nested.parts:
+        return Choice(winner=BLEND, recipe=DEFAULT, how=nested.how)
     recipes, not_tried = _recipes(nested, asked, config=config, progress=progress)
     losses: dict[str, Vector] = {}
     margins: dict[str, Vector] = {}
@@ -208,9 +211,11 @@ class _Nested:
 
 
 def _nested(matrices: Matrices, split: Split, *, label: str) -> _Nested:
-    """The last year that is learned from, after the earlier ones; parts of schools, where that cannot be done."""
+    """The last year that is learned from, after the earlier ones; parts of schools, where that cannot be done, and none
+    where there is one student alone."""
     known = [summary for summary in matrices.summaries if summary.as_of in split.train]
     last = max(summary.school_year for summary in known)
+    year = f"{last - 1}-{last % 100:02}"
     inner = replace(matrices, summaries=tuple(known))
     rows = matrices.rows.filter(pl.Series(rows_on(matrices.rows, split.train)))
     try:
@@ -220,14 +225,19 @@ def _nested(matrices: Matrices, split: Split, *, label: str) -> _Nested:
             label=label,
         )
     except DataError:
-        return _by_schools(rows)
+        is_one = len({summary.school_year for summary in known}) == 1
+        return _by_schools(
+            rows,
+            why="one school year alone is learned from"
+            if is_one
+            else f"no outcome of the years before {year} is known before that year is measured",
+        )
     part = Part(rows_on(rows, later.train), rows_on(rows, later.test))
     fewest = min(_fewest(rows, part.train), _fewest(rows, part.test))
     if fewest < FEWEST_POSITIVES:
-        return _by_schools(rows)
-    how = (
-        f"learned from the years before {last - 1}-{last % 100:02}, measured on that year, {later.gap_days} days later"
-    )
+        fewer = f"{counted(fewest, 'row')} with the rarer outcome, fewer than {FEWEST_POSITIVES}"
+        return _by_schools(rows, why=f"{year} or the years before it have {fewer}")
+    how = f"learned from the years before {year}, measured on that year, {later.gap_days} days later"
     return _Nested(rows, [part], how, earlier=True)
 
 
@@ -237,14 +247,15 @@ def _fewest(rows: pl.DataFrame, of: np.ndarray[tuple[int], np.dtype[np.bool_]]) 
     return min(int(label.sum()), len(label) - int(label.sum()))
 
 
-def _by_schools(rows: pl.DataFrame) -> _Nested:
+def _by_schools(rows: pl.DataFrame, *, why: str) -> _Nested:
     everything = np.ones(rows.height, dtype=np.bool_)
     whole = Part(everything, everything)
     is_one = rows["school_id"].n_unique() < 2
     groups = rows["student_id" if is_one else "school_id"]
     parts = other_groups(groups, groups, whole, most=FOLDS)
     what = "students of one school" if is_one else "schools"
-    how = f"one school year alone is learned from: {what} in {len(parts)} parts, each measured by a model of the others"
+    of_parts = f"{what} in {len(parts)} parts, each measured by a model of the others"
+    how = f"{why}: {of_parts if parts else 'and that of one student, so that no kind could be compared'}"
     return _Nested(rows, parts, how, earlier=False)
 
 
@@ -258,7 +269,9 @@ def _recipes(
     if not asked.trials:
         return recipes, [NotMeasured(name=TUNED, why="trials is 0 in the configuration")]
     if not nested.earlier:
-        return recipes, [NotMeasured(name=TUNED, why="a search needs a year before the one that is measured on")]
+        return recipes, [
+            NotMeasured(name=TUNED, why="a search needs earlier years to learn from, with enough of both outcomes")
+        ]
     rows = nested.rows(nested.parts[0], config)
     names, _ = usable_features(rows)
     try:

@@ -1,9 +1,9 @@
 """What a piece of work costs that is done in a process of its own: seconds on the clock, CPU seconds, memory.
 
 CPU seconds are those of the process and of all its children. Memory is what they hold for themselves (unique set size),
-added up, at its highest; looked at five times a second, and of large processes, where a look takes longer, as often as
-costs a twentieth of a core: those seconds are not counted. Starting a stage's process and its workers, with their imports,
-is not in its time; what they hold is in its memory.
+added up, at its highest; looked at five times a second, and more seldom where that takes more than a twentieth of a
+core: to look at large processes takes long, and those seconds are not counted. Starting a stage's process and its
+workers, with their imports, is not in its time; what they hold is in its memory.
 """
 
 from __future__ import annotations

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from typing import Any
 
+import polars as pl
 from fastapi import APIRouter, Request, Response
 from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import RedirectResponse
 
+from cis_ews.calendars import days_behind, is_behind
 from cis_ews.enums import Domain
 from cis_ews.errors import EwsError
-from cis_ews.storage.database import By, RunRow
+from cis_ews.storage.database import By, RunRow, SchoolRow
 from cis_ews.storage.runs import open_run
 from cis_ews.support.permissions import May, Viewer, administered, check
 from cis_ews.wording import decided_by, model_notices
@@ -23,8 +26,6 @@ from serving.errors import ApiError
 
 EVERYWHERE_ONLY = "This is for administrators of everything"
 DOMAINS = (Domain.ATTENDANCE, Domain.BEHAVIOR, Domain.COURSEWORK)
-LATE_DAYS = 3
-"""A school whose last entry is this many days before the night's date is named as late."""
 
 routes = APIRouter(include_in_schema=False)
 
@@ -114,18 +115,14 @@ def _health(backend: Backend) -> Any:
             return None
         coverage, told = _statement(backend, run, "coverage"), _statement(backend, run, "model")
         schools = backend.database.schools_of(district)
-        reported = {school: _day(day) for school, day in coverage.get("last_reported", {}).items()}
-        late = [
-            Late(school.school_id, school.name or school.school_id, reported.get(school.school_id))
-            for school in schools
-            if _is_late(reported.get(school.school_id), run.as_of)
-        ]
         return Health(
             district_id=district,
             run=run,
             days_old=(datetime.now(UTC).date() - run.as_of).days,
             domains={name.value: coverage[name]["level"] for name in DOMAINS if name in coverage},
-            late=late,
+            late=late_schools(
+                schools, coverage, as_of=run.as_of, school_days=backend.database.pages.school_days(district)
+            ),
             schools=len(schools),
             decided_by=decided_by(told) if told else run.model_version,
             notices=model_notices(told),
@@ -134,12 +131,20 @@ def _health(backend: Backend) -> Any:
     return of_district
 
 
-def _is_late(reported: date | None, as_of: date) -> bool:
-    return reported is None or (as_of - reported).days >= LATE_DAYS
+def late_schools(
+    schools: Sequence[SchoolRow], coverage: Mapping[str, Any], *, as_of: date, school_days: pl.DataFrame
+) -> list[Late]:
+    """The schools that are behind, or of which no reported day is known.
 
-
-def _day(value: object) -> date | None:
-    return date.fromisoformat(value) if isinstance(value, str) else None
+    `coverage`: the statement of the run. `school_days`: as `cis_ews.calendars.days_behind` has them.
+    """
+    reported = {school: date.fromisoformat(day) for school, day in coverage.get("last_reported", {}).items()}
+    days, is_known = days_behind(school_days, reported, as_of), bool(coverage.get("reporting_known"))
+    return [
+        Late(school.school_id, school.name or school.school_id, reported.get(school.school_id))
+        for school in schools
+        if school.school_id not in days or is_behind(days[school.school_id], is_known=is_known)
+    ]
 
 
 def _statement(backend: Backend, run: RunRow, name: str) -> dict[str, Any]:

@@ -41,12 +41,15 @@ class Trend:
     """The share of days absent so far, at the end of each school week; its line, and supports as marks.
 
     `points`: (day, share). `line`: for a polyline. `chronic_y`: where one day in ten is. `marks`: x and category.
+    `scale`: heights that are told beside the line, and their percent. `last_y`: where the line ends.
     """
 
     points: Sequence[tuple[date, float]]
     line: str
     chronic_y: float
     marks: Sequence[tuple[float, date, str]]
+    scale: Sequence[tuple[float, int]]
+    last_y: float
     width: int = TREND_WIDTH
     height: int = TREND_HEIGHT
 
@@ -105,7 +108,8 @@ def absence_trend(
     for support in supports:
         begun.setdefault(support["category"], support["date"])
     marks = [(across(day), day, category) for category, day in begun.items() if days[0] <= day <= days[-1]]
-    return Trend(points, line, _height(CHRONIC), marks)
+    scale = [(_height(share), round(100 * share)) for share in (0.0, TREND_TOP / 2, TREND_TOP)]
+    return Trend(points, line, _height(CHRONIC), marks, scale, _height(points[-1][1]))
 
 
 def _height(share: float) -> float:

@@ -80,14 +80,28 @@ def told(page: StudentPage) -> dict[str, Any]:
         "calendar": year_calendar(days, events),
         "trend": absence_trend(days, events, supports=supports[::-1]) if records else None,
         "absences": [{**event, "kind": kind_of(event)} for event in events],
-        "incidents": _newest(records, "incidents", "date"),
-        "actions": _newest(records, "discipline_actions", "start_date"),
+        "behavior": _behavior(records, since=page.school_days[0] if page.school_days else None),
         "grades": sorted(records.get("course_grades", ()), key=_by_grade, reverse=True),
         "enrollments": enrolled,
         "supports": supports[:5],
         "years": _newest(records, "student_years", "school_year"),
         "history": page.history,
         "first_night": page.first_night,
+    }
+
+
+def _behavior(records: Mapping[str, Sequence[Mapping[str, Any]]], *, since: date | None) -> dict[str, list[Any]]:
+    """Incidents and what followed, newest first: of the school year, and before it, which one has to ask for.
+
+    `since`: the first school day; None where the night did not keep the days: everything is then of the year.
+    """
+    told = [{**one, "day": one["date"]} for one in records.get("incidents", ())]
+    told += [{**one, "day": one["start_date"]} for one in records.get("discipline_actions", ())]
+    told.sort(key=itemgetter("day"), reverse=True)
+    first = since or date.min
+    return {
+        "this_year": [one for one in told if one["day"] >= first],
+        "before": [one for one in told if one["day"] < first],
     }
 
 

@@ -6,8 +6,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 
+import polars as pl
 from fastapi import APIRouter, Request, Response
 
+from cis_ews.calendars import days_behind, is_behind
 from cis_ews.storage.access import Scope
 from cis_ews.storage.cases import CasePerson
 from cis_ews.storage.pages import RosterRow, SchoolPlace, TierChange
@@ -26,8 +28,6 @@ IN_WORDS = 3
 """Schools whose students a page names; somebody of many schools gets a number for each of the others."""
 LINES = 40
 """Lines of a school where no capacity is known."""
-LATE_DAYS = 5
-"""School days from which on a school's absences are late."""
 NIGHTS_AT_MOST = 5
 """Districts of whose nights a page says something; somebody of many has the page of the data's health."""
 
@@ -104,7 +104,7 @@ def _of_school(backend: Backend, viewer: Viewer, school: SchoolPlace, *, is_brie
         contacts=database.cases.last_contacts(school.district_id, [row.ref for row, _ in shown]),
         is_brief=False,
         is_first_night=not changes and database.pages.is_first_night(school),
-        days_late=days_late(school, database.pages.school_days(school)),
+        days_late=days_late(school, database.pages.school_days(school.district_id, school_id=school.school_id)),
     )
 
 
@@ -117,16 +117,10 @@ def person_of(row: RosterRow) -> CasePerson:
     )
 
 
-def days_late(school: SchoolPlace, school_days: Sequence[date]) -> int:
-    """School days between the last one that the school entered and the as-of date; 0 where it is not late or not known.
-
-    `school_days`: the days of instruction of the year; where the night did not keep them, weekdays are counted.
-    """
+def days_late(school: SchoolPlace, school_days: pl.DataFrame) -> int:
+    """School days between the last one that the school entered and the as-of date; 0 where it is not behind, or says
+    nothing. `school_days`: of the year, as `cis_ews.calendars.days_behind` has them."""
     if school.reported_through is None:
         return 0
-    days = (
-        date.fromordinal(day) for day in range(school.reported_through.toordinal() + 1, school.as_of.toordinal() + 1)
-    )
-    known = frozenset(school_days)
-    missing = sum(day in known if known else day.weekday() < 5 for day in days)
-    return missing if missing >= LATE_DAYS else 0
+    days = days_behind(school_days, {school.school_id: school.reported_through}, school.as_of)[school.school_id]
+    return days if is_behind(days, is_known=True) else 0

@@ -7,7 +7,7 @@ never counted as days, and are looked at for one thing only, the planned last da
 from __future__ import annotations
 
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import date, timedelta
 from functools import wraps
@@ -18,6 +18,10 @@ import polars as pl
 from numpy.typing import NDArray
 
 from cis_ews.errors import DataError
+
+BEHIND, BEHIND_GUESSED = 2, 5
+"""School days not reported from which on a school is behind; where the source does not say through which day it has
+reported, and its last recorded day stands for that."""
 
 Asked = ParamSpec("Asked")
 Made = TypeVar("Made")
@@ -68,6 +72,24 @@ def instructional_so_far(calendar_days: pl.DataFrame, as_of: date) -> pl.DataFra
     """The instructional days of the school year of `as_of`, up to that day. Raises `DataError` as `school_year_at`."""
     year = school_year_at(calendar_days, as_of)
     return calendar_days.filter(pl.col("school_year") == year, pl.col("date") <= as_of, pl.col("is_instructional"))
+
+
+def days_behind(school_days: pl.DataFrame, reported: Mapping[str, date], day: date) -> dict[str, int]:
+    """School -> its school days after the last one reported, up to `day`. `reported`: school -> that last one.
+
+    `school_days`: `school_id`, `date`, a row an instructional day; of a school that is not there weekdays are counted.
+    """
+    one = timedelta(days=1)
+    late = {school: max(0, int(np.busday_count(last + one, day + one))) for school, last in reported.items()}
+    through = pl.DataFrame(list(reported.items()), schema={"school_id": pl.String, "through": pl.Date}, orient="row")
+    held = school_days.select("school_id", "date").join(through, on="school_id")
+    since = pl.col("date").gt(pl.col("through")) & pl.col("date").le(day)
+    return {**late, **dict(held.group_by("school_id").agg(since.sum()).iter_rows())}
+
+
+def is_behind(days: int, *, is_known: bool) -> bool:
+    """Whether a school is behind by so many school days. `is_known`: the source says through which day it reported."""
+    return days >= (BEHIND if is_known else BEHIND_GUESSED)
 
 
 @once_a_calendar

@@ -110,8 +110,21 @@ def test_without_a_store_nothing_is_kept(extract: Path, tmp_path: Path) -> None:
     assert "Not kept: there is no store at cis_ews_store" in done.out
     assert [path.name for path in tmp_path.iterdir()] == ["extract"]
     assert command("check", extract, "--accept").code == 2
-    beside_state = command("check", extract, "--state", "--store", tmp_path / "store", "--strict")
-    assert (beside_state.code, "--strict was given" in beside_state.err) == (2, True)
+
+
+@pytest.mark.parametrize(
+    ("given", "named"),
+    [
+        (("--strict",), "--strict"),
+        (("--as-of", "2026-02-27"), "--as-of"),
+        (("--format", "oneroster", "--accept"), "--format, --accept"),
+    ],
+)
+def test_what_a_comparison_of_the_state_would_not_heed_is_refused(
+    given: tuple[str, ...], named: str, extract: Path, tmp_path: Path
+) -> None:
+    beside_state = command("check", extract, "--state", "--store", tmp_path / "store", *given)
+    assert (beside_state.code, f"{named} was given" in beside_state.err) == (2, True)
 
 
 def test_an_extract_is_held_against_the_one_before(extract: Path, halved: Path, tmp_path: Path) -> None:

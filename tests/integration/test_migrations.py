@@ -19,7 +19,7 @@ from cis_ews.errors import StorageError
 from cis_ews.storage.database import Database, migrating, tables
 from cis_ews.storage.database.engine import Connections
 
-NEWEST = "0009"
+NEWEST = "0010"
 
 
 @pytest.fixture

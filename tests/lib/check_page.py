@@ -90,6 +90,8 @@ makes the same bytes. A folder for them is made only where a store is, or is nam
 - Of a source the last {MOST_KEPT} are kept. A summary that is damaged is passed over and named.
 - **Codes** are those of {columns}. In a column of text a code is kept and shown only where {FEWEST_STUDENTS} students
   share it and the column has at most {MOST_CODES} different texts: anything else may be a name in the wrong column.
+  Of the others the summary keeps how many there are. A code of the extract before is gone only where no row has it, be
+  it shown or not.
 - A row that names no school (a student, an action, a support) counts at the school of its student's latest enrollment.
   Rejections by school are those whose school can be told.
 

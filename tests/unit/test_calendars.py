@@ -12,7 +12,9 @@ from numpy.typing import NDArray
 from cis_ews.calendars import (
     InstructionalDays,
     day_number,
+    days_behind,
     instructional_days,
+    is_behind,
     places_of,
     school_year_at,
     school_year_ends,
@@ -111,3 +113,21 @@ def test_ids_have_their_place_among_those_known_in_any_order() -> None:
     ids = pl.Series([None, "cy", "cy", "zoe", "ann", "cy", None, "bob", "bob"])
     assert places_of(ids, known).tolist() == [-1, 2, 2, -1, 0, 2, -1, 1, 1]
     assert places_of(ids.clear(), known).tolist() == []
+
+
+def test_a_school_is_behind_by_its_own_school_days_and_without_a_calendar_by_weekdays() -> None:
+    held = calendar(THIS_YEAR).filter("is_instructional")
+    friday, monday = date(2025, 9, 5), date(2025, 9, 8)
+    reported = {"north": friday, "nowhere": friday, "early": date(2025, 8, 1)}
+    assert days_behind(held, reported, friday)["north"] == 0
+    behind = days_behind(held, reported, date(2025, 9, 10))
+    assert (behind["north"], behind["nowhere"]) == (3, 3)
+    labor_day = days_behind(held, {"north": date(2025, 8, 29), "nowhere": date(2025, 8, 29)}, date(2025, 9, 1))
+    assert labor_day == {"north": 0, "nowhere": 1}
+    assert days_behind(held, {"north": monday}, friday) == {"north": 0}
+    assert days_behind(held, {}, friday) == {}
+
+
+def test_from_two_days_on_a_school_is_behind_and_where_they_are_a_guess_from_five() -> None:
+    assert [is_behind(days, is_known=True) for days in range(4)] == [False, False, True, True]
+    assert [is_behind(days, is_known=False) for days in (2, 4, 5)] == [False, False, True]

@@ -102,11 +102,36 @@ def test_of_one_year_schools_stand_for_years_and_of_one_school_students() -> Non
     assert "one school year alone is learned from: schools in 3 parts" in by_schools.how
     assert (by_schools.rows, by_schools.learned_rows) == (900, 600)
     assert [(one.name, one.why) for one in by_schools.not_tried] == [
-        (TUNED, "a search needs a year before the one that is measured on")
+        (TUNED, "a search needs earlier years to learn from, with enough of both outcomes")
     ]
     by_students = _chosen(_matrices(LAST, schools=1), LAST, compare=LINES[:2])
     assert "students of one school in 3 parts" in by_students.how
     assert (by_students.clustered_by, by_students.clusters) == ("student", 900)
+
+
+def test_why_schools_stand_for_years_is_told_as_it_is() -> None:
+    both = _matrices(EARLIER, LAST)
+    is_rare = (pl.col("as_of") == EARLIER) & (pl.col("student_id") > "s1")
+    rare = replace(
+        both, rows=both.rows.with_columns(pl.when(is_rare).then(0).otherwise(LABEL).cast(pl.Int8).alias(LABEL))
+    )
+    positives = rare.rows.filter(pl.col("as_of") == EARLIER)[LABEL].sum()
+    assert 1 < positives < 10
+    found = _chosen(rare, EARLIER, LAST, compare=LINES[:2])
+    said = f"2023-24 or the years before it have {positives} rows with the rarer outcome, fewer than 10"
+    assert found.how == f"{said}: schools in 3 parts, each measured by a model of the others"
+    late = tuple(replace(one, horizon_end=date(2024, 1, 15)) for one in both.summaries)
+    found = _chosen(replace(both, summaries=late), EARLIER, LAST, compare=LINES[:2])
+    assert found.how.startswith("no outcome of the years before 2023-24 is known before that year is measured: schools")
+
+
+def test_of_one_student_alone_no_kind_is_compared_and_the_page_says_why() -> None:
+    matrices = _matrices(LAST)
+    alone = matrices.rows.with_columns(student_id=pl.lit("s0"), school_id=pl.lit("school 0"))
+    chosen = _chosen(replace(matrices, rows=alone), LAST, compare=(*LINES[:2], TUNED), trials=3)
+    assert (chosen.winner, chosen.recipe, chosen.tried) == ("blend", DEFAULT, ())
+    assert "that of one student, so that no kind could be compared" in candidates_section(chosen).markdown()
+    assert "s0" not in json.dumps(chosen.to_dict())
 
 
 def test_without_grades_bands_are_not_tried_and_the_page_says_why() -> None:

@@ -249,6 +249,49 @@ def test_free_text_and_ids_are_never_kept_as_codes(tmp_path: Path) -> None:
     assert "s07" not in said
 
 
+def _mark_of(pupils: int, mark: str) -> dict[str, pl.DataFrame]:
+    """The clean district, this mark in all rows of so many of its students, the others unchanged."""
+    students = CLEAN["course_grades"]["student_id"].unique().sort().tail(pupils)
+    is_one = pl.col("student_id").is_in(students.implode())
+    return changed(
+        CLEAN, course_grades=lambda rows: rows.with_columns(mark=pl.when(is_one).then(pl.lit(mark)).otherwise("mark"))
+    )
+
+
+def _says_of_codes(folder: Path, before: Frames, after: Frames) -> list[tuple[str, str | None, str]]:
+    _, then = check(write_extract(folder / "before", before))
+    result, _ = check(write_extract(folder / "after", after), then=then)
+    of_codes = [each for each in result.findings if each.kind.code in ("EWS119", "EWS120")]
+    return [(each.kind.code, each.code, each.says) for each in of_codes]
+
+
+def test_a_code_that_few_have_now_is_not_gone_and_not_shown(tmp_path: Path) -> None:
+    many = changed(CLEAN, course_grades=lambda rows: rows.with_columns(mark=pl.lit("B")))
+    students = many["course_grades"]["student_id"].unique().sort()
+    has_left = pl.col("student_id").is_in(students.tail(-2).implode())
+    few = changed(
+        many, course_grades=lambda rows: rows.with_columns(mark=pl.when(has_left).then(pl.lit("P")).otherwise("mark"))
+    )
+    none = changed(many, course_grades=lambda rows: rows.with_columns(mark=pl.lit("P")))
+    new = ("EWS119", "P", f"P: {few['course_grades'].filter(has_left).height} rows")
+    assert _says_of_codes(tmp_path / "few", many, few) == [new]
+    assert [code for _, code, _ in _says_of_codes(tmp_path / "none", many, none)] == ["P", "B"]
+
+
+def test_a_code_that_may_have_been_one_of_a_few_before_is_told_so(tmp_path: Path) -> None:
+    certain = _says_of_codes(tmp_path / "certain", CLEAN, _mark_of(4, "NC"))
+    assert certain == [("EWS119", "NC", "NC: 8 rows")]
+    perhaps = _says_of_codes(tmp_path / "perhaps", _mark_of(2, "NC"), _mark_of(4, "NC"))
+    assert perhaps == [("EWS119", "NC", "NC: 8 rows; fewer than 3 students had it then, if any")]
+
+
+def test_of_a_code_that_is_not_shown_its_number_alone_is_kept(tmp_path: Path) -> None:
+    _, summary = check(write_extract(tmp_path / "extract", _mark_of(2, "Quillan")))
+    assert summary.hidden["course_grades.mark"] == 1
+    assert summary.hidden["attendance_events.status"] == 0
+    assert "Quillan" not in summary.to_bytes().decode() + repr(summary)
+
+
 def test_ids_that_are_only_written_otherwise_are_told_where_they_cost_a_table(tmp_path: Path) -> None:
     tables = changed(CLEAN, course_grades=lambda rows: rows.with_columns(pl.col("student_id").str.to_uppercase()))
     result, _ = check(write_extract(tmp_path / "extract", tables))

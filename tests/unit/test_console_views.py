@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
+import polars as pl
 import pytest
 
 from cis_ews.enums import CaseState
+from cis_ews.evaluation.side_by_side import EVERY
+from cis_ews.storage.database import SchoolRow
 from cis_ews.storage.pages import GroupCount, RosterRow, SchoolPlace, StudentPage
+from serving.console.admin import late_schools
 from serving.console.charts import absence_trend, year_calendar
-from serving.console.network import EVERY, told_by
+from serving.console.network import rows_of_schools, told_by
 from serving.console.roster import among, barriers, chosen_of, histograms, query_of
 from serving.console.students import told
 from serving.console.today import days_late
 
 MONDAY = date(2026, 1, 5)
+COUNTS = ("students", "tier_2", "tier_3", "beyond_list", "not_enough_data")
 WEEKS = [MONDAY + timedelta(days=7 * week + day) for week in range(4) for day in range(5)]
 
 
@@ -59,6 +65,8 @@ def test_the_trend_counts_days_enrolled_and_no_tardy() -> None:
     trend = absence_trend(WEEKS, events)
     assert trend is not None
     assert [share for _, share in trend.points] == pytest.approx([1 / 10, 2 / 15, 2 / 20])
+    assert trend.scale == [(120.0, 0), (60.0, 25), (0.0, 50)]
+    assert trend.last_y == 96.0  # one day in ten, of a scale up to one in two
     late = absence_trend(WEEKS[10:], events)
     assert late is not None
     assert late.points[-1] == (WEEKS[-1], 1 / 10)
@@ -87,11 +95,11 @@ def test_an_address_says_the_same_choice_in_one_way() -> None:
     assert (bar.is_on, bar.address) == (True, "?")
 
 
-def _school(*, reported_through: date | None) -> SchoolPlace:
+def _school(school: str = "north", *, reported_through: date | None = None) -> SchoolPlace:
     return SchoolPlace(
         district_id="d1",
-        school_id="north",
-        name="North",
+        school_id=school,
+        name=school.title(),
         level="high",
         capacity=10,
         reported_through=reported_through,
@@ -119,16 +127,37 @@ def _student(*, reported_through: date | None, entered: date) -> StudentPage:
     ("reported_through", "school_days", "late"),
     [
         (None, WEEKS, 0),
-        (WEEKS[14], WEEKS, 0),  # four school days
+        (WEEKS[17], WEEKS, 0),  # one school day
+        (WEEKS[16], WEEKS, 2),
         (WEEKS[9], WEEKS, 9),
-        (WEEKS[9], [*WEEKS[:10], *WEEKS[15:]], 0),  # a week of holidays, and four days
+        (WEEKS[9], [*WEEKS[:10], *WEEKS[15:]], 4),  # a week of holidays
+        (WEEKS[13], [*WEEKS[:14], WEEKS[18]], 0),  # a long weekend, and one day
         (WEEKS[9], [], 9),  # not known: weekdays
     ],
 )
 def test_a_school_is_late_by_school_days_and_not_by_holidays(
     reported_through: date | None, school_days: list[date], late: int
 ) -> None:
-    assert days_late(_school(reported_through=reported_through), school_days) == late
+    days = pl.DataFrame({"date": school_days}, schema={"date": pl.Date}).select(
+        pl.lit("north").alias("school_id"), "date"
+    )
+    assert days_late(_school(reported_through=reported_through), days) == late
+
+
+def test_schools_of_data_health_are_late_by_school_days_too() -> None:
+    """From a Friday to the Monday after, one is missing, not three; where the source does not say, five are asked."""
+    days = pl.DataFrame([("north", day) for day in WEEKS], schema=["school_id", "date"], orient="row")
+    schools = [SchoolRow(school_id="north", name="North", **dict.fromkeys(COUNTS, 0))]
+
+    def late(reported: date | None, as_of: date, *, is_known: bool) -> bool:
+        coverage = {"last_reported": {"north": str(reported)} if reported else {}, "reporting_known": is_known}
+        return bool(late_schools(schools, coverage, as_of=as_of, school_days=days))
+
+    assert late(None, WEEKS[9], is_known=True)
+    assert not late(WEEKS[4], WEEKS[5], is_known=True)  # Friday, Monday
+    assert late(WEEKS[4], WEEKS[6], is_known=True)
+    assert not late(WEEKS[4], WEEKS[8], is_known=False)
+    assert late(WEEKS[4], WEEKS[9], is_known=False)
 
 
 @pytest.mark.parametrize(
@@ -145,6 +174,18 @@ def test_a_day_that_nobody_has_entered_is_no_day_of_presence(
     page = told(_student(reported_through=reported_through, entered=entered))
     assert [cell.day for cell in page["calendar"].cells] == days
     assert page["trend"].points[-1] == (days[-1], 1 / len(days))
+
+
+def test_behavior_of_earlier_years_is_kept_apart_from_this_one() -> None:
+    incidents = [{"date": day, "severity": "minor", "school_id": "north"} for day in (date(2025, 3, 4), WEEKS[1])]
+    actions = [{"start_date": day, "action": "short_term_suspension", "days": 1.0} for day in (MONDAY, WEEKS[2])]
+    page = _student(reported_through=None, entered=MONDAY)
+    page = replace(page, records={**page.records, "incidents": incidents, "discipline_actions": actions})
+    shown = told(page)["behavior"]
+    assert [one["day"] for one in shown["this_year"]] == [WEEKS[2], WEEKS[1], MONDAY]
+    assert [one["day"] for one in shown["before"]] == [date(2025, 3, 4)]
+    unknown_year = told(replace(page, school_days=[]))["behavior"]
+    assert (len(unknown_year["this_year"]), unknown_year["before"]) == (4, [])
 
 
 @pytest.mark.parametrize(
@@ -169,8 +210,10 @@ def test_a_barrier_of_few_is_not_told_and_only_tier_1_counts() -> None:
     assert barriers([*_barred("9", 4), *_barred("10", 30), *_barred("12", 40)]) == [("12", [40, None, None, None])]
 
 
-def _count(school: str, *, tier: int | None, students: int, state: CaseState | None = None) -> GroupCount:
-    return GroupCount(school_id=school, grade_level="9", tier=tier, state=state, students=students, beyond_list=0)
+def _count(
+    school: str, *, tier: int | None, students: int, state: CaseState | None = None, beyond: int = 0
+) -> GroupCount:
+    return GroupCount(school_id=school, grade_level="9", tier=tier, state=state, students=students, beyond_list=beyond)
 
 
 def test_flagged_and_served_stand_side_by_side() -> None:
@@ -200,3 +243,24 @@ def test_flagged_and_served_stand_side_by_side() -> None:
     assert {told["east"][name] for name in ("tier_2", "in_support", "unseen", "flagged")} == {None}
     # Somebody else's number is left out as well: the sums would give the four away.
     assert None in {told["north"]["tier_2"], told["south"]["tier_2"]}
+
+
+def _beyond_lists(*, tier_2: int, tier_1: int, beyond: int) -> list[int | None]:
+    """What the table tells of north's and south's students beyond the list; of south it is always the same."""
+    counts = [
+        *[_count(school, tier=3, students=30) for school in ("north", "south")],
+        *[_count(school, tier=None, students=40) for school in ("north", "south")],
+        *[_count("north", tier=2, students=tier_2), _count("south", tier=2, students=50)],
+        *[_count("north", tier=1, students=tier_1, beyond=beyond), _count("south", tier=1, students=300, beyond=60)],
+    ]
+    rows = rows_of_schools(counts, [_school("north"), _school("south")])
+    return [row.told["beyond_list"] for row in rows if not row.is_sum]
+
+
+def test_a_full_list_gives_no_tier_away_that_is_left_out() -> None:
+    assert _beyond_lists(tier_2=20, tier_1=200, beyond=25) == [25, 60]
+    assert _beyond_lists(tier_2=20, tier_1=25, beyond=25) == [25, 60]
+    assert _beyond_lists(tier_2=20, tier_1=29, beyond=25) == [None, 60]  # four of Tier 1 are not beyond it
+    assert _beyond_lists(tier_2=20, tier_1=200, beyond=4) == [None, 60]
+    # The list is full, so that who is beyond it and the room together are the tiers that are left out.
+    assert _beyond_lists(tier_2=4, tier_1=200, beyond=25) == [None, None]

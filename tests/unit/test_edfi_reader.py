@@ -12,11 +12,13 @@ import pytest
 from polars.testing import assert_frame_equal
 
 from cis_ews.errors import ConfigError, ReadError, UnmappedCodesError
+from cis_ews.indicators import compute_indicators
 from cis_ews.readers import edfi_pieces, edfi_stream, read_school_data
 from cis_ews.readers.edfi_records import INTERCHANGES
 from cis_ews.readers.edfi_stream import Package, read_xml
 from cis_ews.readers.limits import ReadLimits
 from cis_ews.readers.sources import list_entries
+from cis_ews.risk.cohort import build_cohort
 from cis_ews.schema.school_data import SchoolData, SourceFile
 from tests.lib.builders import absence, action, enrollment, frame, frames, grade, incident, student, tardy, weekdays
 from tests.lib.dirt import accounted, clean_frames, leaks, rules_broken, zip_of
@@ -205,6 +207,24 @@ def test_what_is_recorded_after_the_as_of_date_enrolls_nobody(tmp_path: Path, fi
         for day in (date(2025, 10, 1), date(2025, 12, 1))
     }
     assert list(found.values()) == [1, 2]
+
+
+def test_read_without_an_as_of_date_the_whole_year_enrolls_and_the_documents_say_so(
+    tmp_path: Path, files: dict[str, str]
+) -> None:
+    """A training reads a source once, for all of its dates: a look-ahead in who is in a cohort, and in nothing else."""
+    del files["StudentEnrollment.xml"], files["StudentDiscipline.xml"], files["StudentTranscript.xml"]
+    early, late = event("MARKERID001", "2025-09-05", "Tardy"), event("MARKERID003", "2025-11-05", "Tardy")
+    files["StudentAttendance.xml"] = document("StudentAttendance", [early, late])
+    folder, day = write_package(tmp_path, files), date(2025, 10, 1)
+    night, training = (read_school_data(folder, format="edfi", as_of=asked, tolerance=1.0) for asked in (day, None))
+    assert build_cohort(night, day).students["student_id"].to_list() == ["MARKERID001"]
+    assert build_cohort(training, day).students["student_id"].to_list() == ["MARKERID001", "MARKERID003"]
+    assert some_notes(training, "enrollments: the package has none")
+    alike = [compute_indicators(each, day).filter(pl.col("student_id") == "MARKERID001") for each in (night, training)]
+    assert_frame_equal(*alike)
+    page = (Path(__file__).parents[2] / "docs" / "validation.md").read_text(encoding="utf-8")
+    assert "**Ed-Fi without the interchange StudentEnrollment.**" in page
 
 
 def test_a_calendar_with_few_dates_gives_way_to_the_sessions(tmp_path: Path, files: dict[str, str]) -> None:

@@ -219,6 +219,11 @@ def test_bands_without_grades_are_refused_in_words() -> None:
         with pytest.raises(ModelError, match=words) as refused:
             RiskModel.fit(wrong, label, seed=2, recipe=BANDED)
         assert refused.value.hint
+    matrix, label_of_matrix = _matrix(60)
+    matrix[:, 0] = np.nan
+    with pytest.raises(ModelError, match="no grade is known") as refused:
+        _fitted(matrix, label_of_matrix, strength=5.0)
+    assert refused.value.hint
     with pytest.raises(ModelError, match="one way alone"):
         RiskModel.fit(frame, label, seed=2, recipe=BANDED, monotone={"grade": 1})
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
@@ -15,6 +16,7 @@ from cis_ews.readers.limits import ReadLimits
 from cis_ews.readers.mapping_config import TableMapping, load_mapping
 from cis_ews.readers.sources import list_entries
 from cis_ews.readers.survey import survey
+from cis_ews.readers.survey.files import SPREADSHEET
 from cis_ews.readers.survey.findings import Survey
 from cis_ews.readers.survey.profile import DATE_FORMATS, DAY_FIRST
 from cis_ews.readers.survey.sample import HEAD, PIECE, PIECES, Sample, sample_of
@@ -35,13 +37,16 @@ def folder(tmp_path: Path) -> Path:
 
 def surveyed(folder: Path, files: Mapping[str, list[str] | bytes]) -> tuple[Survey, dict[str, Any], str]:
     """What is found in these files, given by their lines; the mapping as a program reads it, and as a person does."""
-    source = folder / "source"
-    source.mkdir()
-    for name, content in files.items():
-        (source / name).write_bytes(content if isinstance(content, bytes) else "\n".join([*content, ""]).encode())
-    found = survey(source)
+    found = survey(_folder_of(folder / "source", files))
     text = toml_of(found, command="cis-ews check source")
     return found, tomllib.loads(text), text
+
+
+def _folder_of(folder: Path, files: Mapping[str, list[str] | bytes]) -> Path:
+    folder.mkdir()
+    for name, content in files.items():
+        (folder / name).write_bytes(content if isinstance(content, bytes) else "\n".join([*content, ""]).encode())
+    return folder
 
 
 def lines(headings: str, row: str, *, pupils: range = PUPILS) -> list[str]:
@@ -105,6 +110,62 @@ def test_years_that_begin_or_come_in_pairs_become_the_year_that_ends(folder: Pat
     assert "2025-26 = 2026" in toml_of(survey(folder / "source"), command="")
 
 
+def test_what_slid_into_a_column_of_years_is_counted_and_not_written(folder: Path) -> None:
+    headings, pupils = "Student ID,School ID,Entry Date,School Year", range(100, 400)  # most of its years agree
+    rows = lines(headings, "{n},North,2025-09-{d:02},2025", pupils=pupils)
+    slid = [f"{number},North,2025-09-02,{cell}" for number, cell in ((400, "8675309"), (401, "²"), (402, "20٢٥"))]
+    found, mapping, text = surveyed(folder, {"enrollments.csv": [*rows, *slid]})
+    assert mapping["tables"]["enrollments"]["codes"]["school_year"] == {"2025": 2026}
+    assert found.tables[0].codes["school_year"].hidden == 3
+    assert "QUESTION: 3 further values that may be personal" in text
+    assert not [cell for cell in ("8675309", "²", "20٢٥") if cell in text]
+
+
+@pytest.mark.parametrize(
+    ("pair", "ends"),
+    [
+        ("2025-26", 2026),
+        ("2025/2026", 2026),
+        ("1998-1999", 1999),
+        ("1999-00", 2000),
+        ("99-00", 2000),
+        ("98-99", 1999),
+        ("25-26", 2026),
+    ],
+)
+def test_a_pair_of_years_ends_in_its_own_century(pair: str, ends: int, folder: Path) -> None:
+    rows = lines("Student ID,School ID,Course ID,School Year,Term,Mark", f"{{n}},North,ALG,{pair},S1,B")
+    found, _, text = surveyed(folder, {"marks.csv": rows})
+    assert found.tables[0].codes["school_year"].known == {pair: ends}
+    assert f"{pair if '/' not in pair else json.dumps(pair)} = {ends}" in text
+
+
+@pytest.mark.parametrize(("pair", "known"), [("2025-26", {"2025-26": 2026}), ("2024-2026", {})])
+def test_what_is_no_year_and_the_next_is_counted_and_not_written(
+    pair: str, known: dict[str, int], folder: Path
+) -> None:
+    rows = lines("Student ID,School ID,Course ID,School Year,Term,Mark", f"{{n}},North,ALG,{pair},S1,B")
+    odd = [f"{number},North,ALG,{cell},S1,B" for number, cell in ((130, "20-48"), (131, "2026-2025"))]
+    found, _, text = surveyed(folder, {"marks.csv": [*rows, *odd]})
+    years = found.tables[0].codes["school_year"]
+    assert (years.known, years.hidden) == (known, 3 - len(known))
+    assert not [cell for cell in ("20-48", "2026-2025", "2024-2026") if cell in text]
+
+
+def test_without_an_id_no_value_is_shown_that_is_not_known(folder: Path) -> None:
+    """Three rows may be three days of one student: `Quillan` is in more of them than a code has to be."""
+    odd = {3: "Quillan", 4: "Quillan"}
+    rows = [f"{school},2025-09-{day:02},{odd.get(day, 'Y')}" for school in ("N", "S") for day in range(2, 30)]
+    found, _, text = surveyed(folder, {"calendar.csv": ["School ID,Calendar Date,In Session", *rows]})
+    assert (found.tables[0].table, found.tables[0].codes["is_instructional"].hidden) == ("calendar_days", 1)
+    assert "Quillan" not in text
+    held = lines("Incident ID,School ID,Incident Date,Severity", "i{n},North,2025-09-{d:02},minor")
+    strange = [f"j{number},North,2025-09-03,Quillan" for number in range(3)]
+    text = toml_of(survey(_folder_of(folder / "more", {"incidents.csv": [*held, *strange]})), command="")
+    assert "[tables.incidents.codes.severity]" in text
+    assert "Quillan" not in text
+
+
 def test_credits_in_other_units_are_a_question(folder: Path) -> None:
     rows = lines("Student ID,Course ID,Year,Term,Mark,Credits Attempted", "{n},ALG,2026,S1,B,5")
     found, _, text = surveyed(folder, {"marks.csv": rows})
@@ -142,10 +203,48 @@ def test_two_files_that_look_like_students_are_a_question(folder: Path) -> None:
     assert text.index("QUESTION: students.csv and") < text.index('files = ["students.csv"]')
 
 
-def test_a_heading_that_stands_twice_is_not_used(folder: Path) -> None:
+def test_a_heading_that_stands_twice_is_not_used_and_told(folder: Path) -> None:
     rows = lines("Student ID,Absence Date,Absence Date,School ID,Code", "{n},2025-09-{d:02},x,North,E")
-    with pytest.raises(Exception, match="none of 1 table"):
+    with pytest.raises(DataError, match="none of 1 table") as refused:
         surveyed(folder, {"absences.csv": rows})
+    assert "columns of one heading names of their own: 1 table has some" in (refused.value.hint or "")
+
+
+def test_columns_that_cannot_be_told_apart_are_a_question_where_one_is_looked_for(folder: Path) -> None:
+    headings = "Student ID,School ID,School ID,Entry Date,Exit Date,Exit Date,Zork,Grade Note,Grade Note"
+    rows = lines(headings, "{n},North,South,2025-09-{d:02},2025-10-01,2025-10-02,z,a,b")
+    found, _, text = surveyed(folder, {"enrollments.csv": rows})
+    (table,) = found.tables
+    assert table.open["school_id"].startswith('2 columns are called "School ID"')
+    assert table.questions["exit_date"].startswith('2 columns are called "Exit Date"')
+    assert "its cells are not what is asked" not in text
+    assert "Grade Note (not alone), Grade Note (not alone)" in text
+
+
+def test_an_id_that_joins_no_other_file_is_a_question(folder: Path) -> None:
+    students = lines("Student ID,First Name,Last Name", "{n},{w},Ruiz{w}")
+    absences = lines("Student ID,School ID,Absence Date,Code", "9{n}7,North,2025-09-{d:02},E")
+    found, _, text = surveyed(folder, {"students.csv": students, "absences.csv": absences})
+    questions = [each.question for table in found.tables for each in table.columns if each.column == "student_id"]
+    assert len(questions) == 2
+    assert all("0 % of its values are in another file" in (question or "") for question in questions)
+    assert text.count("QUESTION: 0 % of its values are in another file") == 2
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("roster.csv", b"PK\x03\x04\x14\x00\x06\x00\x08\x00\x00\x00!\x00Student ID,Name"),
+        ("roster.csv", bytes.fromhex("d0cf11e0a1b11ae1") + b"\0" * 500),
+        ("roster.xlsx", b"PK\x03\x04"),
+        ("Roster.XLS", bytes.fromhex("d0cf11e0a1b11ae1")),
+    ],
+)
+def test_a_spreadsheet_is_called_one_whatever_its_name_says(name: str, content: bytes, folder: Path) -> None:
+    students = lines("Student ID,First Name,Last Name", "{n},{w},Ruiz{w}")
+    found, _, text = surveyed(folder, {"students.csv": students, name: content})
+    assert found.passed == {SPREADSHEET: 1}
+    assert "1 file not looked into: a spreadsheet" in text
 
 
 def test_the_plain_format_needs_no_mapping(folder: Path) -> None:

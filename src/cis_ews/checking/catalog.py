@@ -8,6 +8,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from cis_ews.calendars import BEHIND, BEHIND_GUESSED
+from cis_ews.checking.counting import FEWEST_STUDENTS
 from cis_ews.evaluation.drift_checks import Severity
 
 __all__ = ["BY_CODE", "KINDS", "RULE_HINTS", "Kind", "Severity", "hint_of_rule"]
@@ -35,8 +37,6 @@ class Kind:
 
 
 FIRST_CHANGE = "EWS111"
-BEHIND = 2
-BEHIND_GUESSED = 5
 STOPPED = 10
 FEWEST = 20
 HALF = 0.5
@@ -185,7 +185,8 @@ KINDS = (
         code="EWS119",
         title="A code is new",
         severity=Severity.WARNING,
-        measure="a code that a column did not have, in a column that had codes",
+        measure="a code that was not told then, in a column that had codes; where others of it were left out, being of "
+        f"fewer than {FEWEST_STUDENTS} students, the finding says that this may have been one of them",
         what_to_do="ask what it means, and whether it replaces another one",
     ),
     Kind(

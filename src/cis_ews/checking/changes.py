@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from cis_ews.checking.catalog import BY_CODE, DOUBLE, FEWEST, FILLED_LESS, HALF, REJECTED_MORE
+from cis_ews.checking.counting import FEWEST_STUDENTS, ColumnCodes
 from cis_ews.checking.findings import Finding
 from cis_ews.checking.kept import Beside
 from cis_ews.checking.summary import Summary
@@ -14,17 +15,18 @@ from cis_ews.schema.school_data import TABLES
 from cis_ews.wording import counted
 
 ENROLLMENTS = "enrollments"
+RARE = f"fewer than {FEWEST_STUDENTS} students had it then, if any"
 
 
-def changed(beside: Beside, now: Summary) -> list[Finding]:
-    """What is unlike; nothing where there is nothing to compare with."""
+def changed(beside: Beside, now: Summary, codes: Mapping[str, ColumnCodes]) -> list[Finding]:
+    """What is unlike; nothing where there is nothing to compare with. `codes`: all of this extract."""
     then = beside.summary
     if then is None:
         return []
     if then.extract == now.extract:
         return []
     found = [*_older(beside, then, now), *_tables(then, now), *_schools(then, now)]
-    return found if then.is_of_run else [*found, *_school_rows(then, now), *_columns(then, now), *_codes(then, now)]
+    return found if then.is_of_run else [*found, *_school_rows(then, now), *_columns(then, now), *_codes(then, codes)]
 
 
 def _older(beside: Beside, then: Summary, now: Summary) -> Iterator[Finding]:
@@ -123,18 +125,19 @@ def _columns(then: Summary, now: Summary) -> Iterator[Finding]:
                 yield Finding(kind=BY_CODE["EWS118"], says=shares, **told)
 
 
-def _codes(then: Summary, now: Summary) -> Iterator[Finding]:
-    for place in sorted({*then.codes, *now.codes}):
+def _codes(then: Summary, now: Mapping[str, ColumnCodes]) -> Iterator[Finding]:
+    for place in sorted({*then.codes} & {*now}):
         table, _, column = place.partition(".")
-        before, codes = then.codes.get(place, {}), now.codes.get(place, {})
-        if not before or not codes:  # the column came, went, or no longer holds codes
+        told: dict[str, Any] = {"table": table, "column": column}
+        before, codes = then.codes[place], now[place]
+        if not before or not codes.present:  # the column came, went, or held no codes
             continue
-        for code in sorted(codes.keys() - before.keys()):
-            says = f"{harmless(code)}: {counted(codes[code], 'row')}"
-            yield Finding(kind=BY_CODE["EWS119"], says=says, count=codes[code], table=table, column=column, code=code)
-        for code in sorted(before.keys() - codes.keys()):
+        # Of a column in which codes were left out, nobody knows which: it may have been this one.
+        was_hidden = "" if then.hidden.get(place) == 0 else f"; {RARE}"
+        for code in sorted(codes.shown.keys() - before.keys()):
+            says = f"{harmless(code)}: {counted(codes.shown[code], 'row')}{was_hidden}"
+            yield Finding(kind=BY_CODE["EWS119"], says=says, count=codes.shown[code], code=code, **told)
+        for code in sorted(before.keys() - codes.present):
             if before[code] >= FEWEST:
                 says = f"{harmless(code)}: {counted(before[code], 'row')} then"
-                yield Finding(
-                    kind=BY_CODE["EWS120"], says=says, count=before[code], table=table, column=column, code=code
-                )
+                yield Finding(kind=BY_CODE["EWS120"], says=says, count=before[code], code=code, **told)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from datetime import date
 
 import polars as pl
@@ -73,6 +73,20 @@ class Counts:
         """Table -> rows that became known after a day."""
         later = self.days.filter(pl.col("day") > day).group_by("table").agg(pl.col("rows").sum())
         return dict(later.sort("table").iter_rows())
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ColumnCodes:
+    """The codes of a column. `shown`: code -> rows, of those that may be kept and shown. `present`: all of them, to be
+    compared with, and never told."""
+
+    shown: Mapping[str, int]
+    present: frozenset[str] = field(repr=False)
+
+    @property
+    def hidden(self) -> int:
+        """How many are not shown."""
+        return len(self.present) - len(self.shown)
 
 
 _KEYS = {
@@ -212,26 +226,29 @@ def _stays(enrollments: Frame) -> Frame:
     return enrollments.group_by(by).agg(students=pl.col("student_id").n_unique().cast(pl.Int64))
 
 
-def shown_codes(codes: Frame) -> dict[str, dict[str, int]]:
-    """`table.column` -> code -> rows, of those codes that may be kept and shown.
+def codes_by_column(codes: Frame) -> dict[str, ColumnCodes]:
+    """`table.column` -> its codes, of the columns that hold codes at all.
 
-    Words of the contract's own vocabularies are. In a column of text a code is one that three students share, in a
-    column of few words: anything else may be a name that stands in the wrong column.
+    Words of the contract's own vocabularies may be shown. In a column of text a code is one that three students share,
+    in a column of few words: anything else may be a name that stands in the wrong column.
     """
-    shown: dict[str, dict[str, int]] = {}
+    found: dict[str, ColumnCodes] = {}
     for (table, column), of_column in codes.sort("table", "column", "code").group_by(
         "table", "column", maintain_order=True
     ):
         is_text = TABLES[str(table)].columns()[str(column)].dtype == pl.String
         if is_text and of_column.height > MOST_CODES:
             continue
-        rows = of_column.select("code", "rows", "students").iter_rows()
-        shown[f"{table}.{column}"] = {
-            code: count
-            for code, count, students in rows
-            if not is_text or (students >= FEWEST_STUDENTS and _CODE.fullmatch(code))
-        }
-    return shown
+        rows = list(of_column.select("code", "rows", "students").iter_rows())
+        found[f"{table}.{column}"] = ColumnCodes(
+            shown={
+                code: count
+                for code, count, students in rows
+                if not is_text or (students >= FEWEST_STUDENTS and _CODE.fullmatch(code))
+            },
+            present=frozenset(code for code, _, _ in rows),
+        )
+    return found
 
 
 def _no_schools() -> Frame:

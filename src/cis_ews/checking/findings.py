@@ -9,8 +9,8 @@ from typing import Any
 
 import polars as pl
 
-from cis_ews.calendars import instructional_so_far
-from cis_ews.checking.catalog import BEHIND, BEHIND_GUESSED, BY_CODE, STOPPED, Kind, Severity
+from cis_ews.calendars import days_behind, instructional_so_far, is_behind
+from cis_ews.checking.catalog import BY_CODE, STOPPED, Kind, Severity
 from cis_ews.checking.reading import CheckedSource
 from cis_ews.checking.words import school_words
 from cis_ews.enums import CoverageLevel, Domain
@@ -150,13 +150,9 @@ def schools_of_rule(source: CheckedSource, row: Mapping[str, Any]) -> dict[str, 
     return dict(ordered.select("school_id", "rows").iter_rows())
 
 
-def days_behind(source: CheckedSource, day: date) -> dict[str, int]:
+def behind(source: CheckedSource, day: date) -> dict[str, int]:
     """School -> school days after its last reported day, up to a day; of schools that have such a day."""
-    reported = source.coverage.last_reported
-    through = pl.DataFrame(list(reported.items()), schema={"school_id": pl.String, "through": pl.Date}, orient="row")
-    held = source.calendar_days.filter(pl.col("is_instructional"), pl.col("date") <= day)
-    late = held.join(through, on="school_id").filter(pl.col("date") > pl.col("through"))
-    return {**dict.fromkeys(reported, 0), **dict(late.group_by("school_id").len().iter_rows())}
+    return days_behind(source.calendar_days.filter("is_instructional"), source.coverage.last_reported, day)
 
 
 def _schools(source: CheckedSource, day: date) -> Iterator[Finding]:
@@ -164,8 +160,8 @@ def _schools(source: CheckedSource, day: date) -> Iterator[Finding]:
     if source.calendar_days["date"].min() > day:  # pyright: ignore[reportOperatorIssue, reportOptionalOperand] - a date
         return
     with_days = set(instructional_so_far(source.calendar_days, day)["school_id"].unique())
-    behind = days_behind(source, day)
-    covered = source.coverage.attendance.level != CoverageLevel.NONE and bool(behind)
+    late = behind(source, day)
+    covered = source.coverage.attendance.level != CoverageLevel.NONE and bool(late)
     for school, name in source.schools.select("school_id", "name").sort("school_id").iter_rows():
         if school not in in_use:
             continue
@@ -174,16 +170,16 @@ def _schools(source: CheckedSource, day: date) -> Iterator[Finding]:
         if school not in with_days:
             says = f"{students} and no instructional day this school year up to {day}"
             yield Finding(kind=BY_CODE["EWS106"], says=says, count=in_use[school], **told)
-        elif covered and school not in behind:
+        elif covered and school not in late:
             says = f"{students}, and no day of attendance is reported"
             yield Finding(kind=BY_CODE["EWS105"], says=says, count=in_use[school], table="attendance_events", **told)
         elif covered:
-            yield from _behind(source, behind[school], told)
+            yield from _behind(source, late[school], told)
 
 
 def _behind(source: CheckedSource, days: int, told: Mapping[str, Any]) -> Iterator[Finding]:
     known = source.coverage.reporting_known
-    if days < (BEHIND if known else BEHIND_GUESSED):
+    if not is_behind(days, is_known=known):
         return
     through = source.coverage.last_reported[told["school_id"]]
     how = "reported through" if known else "the last recorded day is"

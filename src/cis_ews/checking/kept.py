@@ -1,7 +1,8 @@
 """Where the summaries of checked extracts lie: `<store>/checks/<number>-<extract>.json`, the last one with the highest.
 
-Nothing is locked, as a night may be writing to the store: a file is put there in one step, and two checks at once leave
-two files.
+Nothing is locked, as a night may be writing to the store: a file is put there in one step. Two checks at once may take
+the same number: of one extract they leave one file, of two extracts both stay, and the hashes in their names say which
+one is the last.
 """
 
 from __future__ import annotations

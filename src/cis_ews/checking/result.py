@@ -12,11 +12,12 @@ import polars as pl
 
 from cis_ews.checking.catalog import BY_CODE, Severity, hint_of_rule
 from cis_ews.checking.changes import changed
+from cis_ews.checking.counting import codes_by_column
 from cis_ews.checking.findings import (
     DOMAINS,
     LEFT_OUT,
     Finding,
-    days_behind,
+    behind,
     found_in,
     in_order,
     schools_of_rule,
@@ -113,12 +114,13 @@ def judged(source: CheckedSource, summary: Summary, *, path: Path, as_of: date |
     """What is to be said of a source. `summary`: of it."""
     day = as_of or source.newest_day
     in_use = source.counts.students(day)
+    unlike = changed(beside, summary, codes_by_column(source.counts.codes))
     return CheckResult(
         source=path.resolve().name,
         layout=summary.layout,
         day=day,
         is_given=as_of is not None,
-        findings=in_order([*found_in(source, day), *changed(beside, summary)]),
+        findings=in_order([*found_in(source, day), *unlike]),
         beside=beside,
         tables=_tables(source, beside.summary),
         schools=_schools(source, day, in_use),
@@ -172,7 +174,7 @@ def _coverage(coverage: Coverage) -> dict[str, Any]:
 
 
 def _schools(source: CheckedSource, day: date, in_use: Mapping[str, int]) -> list[dict[str, Any]]:
-    behind, by_school = days_behind(source, day), _by_school(source.counts.rows)
+    late, by_school = behind(source, day), _by_school(source.counts.rows)
     listed = source.schools.select("school_id", "district_id", "name").sort("school_id").iter_rows()
     return [
         {
@@ -181,7 +183,7 @@ def _schools(source: CheckedSource, day: date, in_use: Mapping[str, int]) -> lis
             "name": name,
             "students": in_use.get(school, 0),
             "reported_through": source.coverage.last_reported.get(school),
-            "school_days_behind": behind.get(school),
+            "school_days_behind": late.get(school),
             "rejected": sum(rows["rejected"] for rows in by_school.get(school, {}).values()),
             "tables": by_school.get(school, {}),
         }

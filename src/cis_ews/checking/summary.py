@@ -16,7 +16,7 @@ from typing import Any
 
 import polars as pl
 
-from cis_ews.checking.counting import shown_codes
+from cis_ews.checking.counting import codes_by_column
 from cis_ews.checking.reading import CheckedSource
 from cis_ews.errors import StorageError
 from cis_ews.schema.refusals import rejected_rows
@@ -36,7 +36,8 @@ class Summary:
     `extract`: SHA-256 of what the files hold. `layout`: the format that it was read by. `through`: the last day that
     any school reported, ISO. `names`: school -> name. `tables`: table -> rows read and rejected. `schools`: school ->
     table -> rows read. `filled`: table -> column -> filled cells. `kept`: table -> rows kept. `codes`: `table.column`
-    -> code -> rows. The last four are empty where it was made of a run, which keeps no more than the others.
+    -> code -> rows, of those that may be shown; `hidden`: `table.column` -> how many others. The last five are empty
+    where it was made of a run, which keeps no more than the others.
     """
 
     extract: str
@@ -48,6 +49,7 @@ class Summary:
     kept: Mapping[str, int] = field(default_factory=dict[str, int])
     filled: Mapping[str, Mapping[str, int]] = field(default_factory=dict[str, Mapping[str, int]])
     codes: Mapping[str, Mapping[str, int]] = field(default_factory=dict[str, Mapping[str, int]])
+    hidden: Mapping[str, int] = field(default_factory=dict[str, int])
 
     @property
     def is_of_run(self) -> bool:
@@ -67,6 +69,7 @@ def summary_of(source: CheckedSource, *, layout: str) -> Summary:
     """What to keep of a source."""
     through = max(source.coverage.last_reported.values(), default=None)
     lost = rejected_rows(source.rejections)
+    codes = codes_by_column(source.counts.codes)
     return Summary(
         extract=digest_of(source.files),
         layout=Path(layout).name,
@@ -78,7 +81,8 @@ def summary_of(source: CheckedSource, *, layout: str) -> Summary:
         schools=_rows_by_school(source.counts.rows),
         kept={table: source.counts.kept(table) for table in sorted(source.rows_read)},
         filled=_filled(source),
-        codes=shown_codes(source.counts.codes),
+        codes={place: column.shown for place, column in codes.items()},
+        hidden={place: column.hidden for place, column in codes.items()},
     )
 
 

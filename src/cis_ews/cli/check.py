@@ -97,7 +97,15 @@ def check(  # noqa: PLR0913 - one parameter an option
     session = begin(context, as_json=as_json)
     if state:
         _refuse_beside_state(
-            {"--against": against, "--html": html, "--rejections": rejections, "--strict": strict, "--accept": accept}
+            {
+                "--format": source_format,
+                "--as-of": as_of,
+                "--against": against,
+                "--html": html,
+                "--rejections": rejections,
+                "--strict": strict,
+                "--accept": accept,
+            }
         )
         _check_state(session, source, store)
         return

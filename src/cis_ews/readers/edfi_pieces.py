@@ -1,9 +1,9 @@
-"""A file of Ed-Fi's bulk XML as trees of some records each, parsed beside whoever reads them.
+"""A file of Ed-Fi's bulk XML in pieces of some records each.
 
-A tree that is parsed whole costs a third of one that is looked at while it grows, and the parser needs no Python: it
-works on the next piece while this one is read. A file is cut between two records. Where a cut was wrong, for what
-looked like the end of a record stood within one, its piece is not well-formed: then, as with every other fault, the
-file is refused here (NotInPiecesError) and has to be read as a stream, which says what is wrong with it and where.
+A tree that is parsed whole costs a third of one that is looked at while it grows. A file is cut between two records.
+Where a cut was wrong, for what looked like the end of a record stood within one, its piece is not well-formed: then, as
+with every other fault, the file is refused here (NotInPiecesError) and has to be read as a stream, which says what is
+wrong with it and where.
 """
 
 from __future__ import annotations
@@ -11,9 +11,8 @@ from __future__ import annotations
 import importlib
 import re
 from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any, BinaryIO
-
-from cis_ews.readers.ahead import ahead
 
 PIECE = 1 << 20
 LONGEST = 16 * PIECE
@@ -39,46 +38,52 @@ class NotInPiecesError(Exception):
     """The file cannot be read in pieces, whatever the reason."""
 
 
-def trees(content: BinaryIO, head: bytes, *, records: Collection[str]) -> Iterator[Any]:
-    """The root of one tree after another; the children of all of them are those of the file's root, in its order.
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """Some records of a file. `begin`: the tag of its root. `end`: that at the end of it, which the last piece has."""
+
+    begin: bytes
+    records: bytes
+    end: bytes
+    is_last: bool = False
+
+    def tree(self, records: bytes) -> Any:
+        """The root with these records of the piece, its last ones, in it. Raises NotInPiecesError."""
+        etree: Any = importlib.import_module("lxml.etree")  # it has no type information
+        content = self.begin + records + (b"" if self.is_last else self.end)
+        try:
+            return etree.fromstring(content, etree.XMLParser(**NOTHING_OUTSIDE))
+        except etree.XMLSyntaxError:
+            raise NotInPiecesError from None
+
+
+def pieces(content: BinaryIO, head: bytes, *, records: Collection[str]) -> Iterator[Piece]:
+    """The file in pieces.
 
     `head`: what was read of `content` already. `records`: names of children of the root, between which it may be cut;
     the name of the first child is one of them in any case.
     """
-    return ahead(map(_parsed, _pieces(content, head, names=frozenset(name.encode() for name in records))))
-
-
-def _pieces(content: BinaryIO, head: bytes, *, names: frozenset[bytes]) -> Iterator[bytes]:
-    """The file in pieces, each with the root around it."""
     root = _ROOT.search(head)
     before = head[: root.start()] if root else head
     written = _ENCODING.search(before)
     if root is None or b"<!DOCTYPE" in before or (written and written.group(1).lower() not in (b"utf-8", b"us-ascii")):
         raise NotInPiecesError
     begin, end = root.group(0), b"</" + root.group(1) + b">"
-    held = head[root.end() :]
+    held, names = head[root.end() :], frozenset(name.encode() for name in records)
     first = _FIRST.match(held)
     if first:
         names |= {first.group(1)}
     while more := content.read(PIECE):
         held += more
         if len(held) >= PIECE and (cut := _last_cut(held, names)):
-            yield begin + held[:cut] + end
+            yield Piece(begin, held[:cut], end)
             held = held[cut:]
         elif len(held) > LONGEST:
             raise NotInPiecesError
-    yield begin + held
+    yield Piece(begin, held, end, is_last=True)
 
 
 def _last_cut(held: bytes, names: frozenset[bytes]) -> int:
     """Where the last record ends behind which another one begins; 0 where that is nowhere near the end."""
     cuts = _BETWEEN.finditer(held, max(len(held) - _WINDOW, 0))
     return max((cut.end() for cut in cuts if names.issuperset(cut.groups())), default=0)
-
-
-def _parsed(piece: bytes) -> Any:
-    etree: Any = importlib.import_module("lxml.etree")  # it has no type information
-    try:
-        return etree.fromstring(piece, etree.XMLParser(**NOTHING_OUTSIDE))
-    except etree.XMLSyntaxError:
-        raise NotInPiecesError from None

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import importlib
 import re
-from collections.abc import Mapping
-from contextlib import suppress
+from collections.abc import Sequence
+from contextlib import closing, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -17,8 +17,10 @@ from typing import Any
 import polars as pl
 
 from cis_ews.errors import ConfigError, ReadError
-from cis_ews.readers.edfi_pieces import NOTHING_OUTSIDE, NotInPiecesError, trees
-from cis_ews.readers.edfi_records import INTERCHANGES, RECORDS, REFERRED, SAYS_REF
+from cis_ews.readers.edfi_pieces import NOTHING_OUTSIDE, NotInPiecesError
+from cis_ews.readers.edfi_places import Plan, plan_of
+from cis_ews.readers.edfi_records import INTERCHANGES, RECORDS, REFERRED
+from cis_ews.readers.edfi_shapes import Records, Shape, records_of
 from cis_ews.readers.limits import ReadLimits
 from cis_ews.readers.sources import Entry, open_entry
 from cis_ews.schema.school_data import SourceFile
@@ -27,32 +29,6 @@ PIECE = 1 << 20
 ROWS_AT_ONCE = 20_000
 PLACE = {"file": pl.String(), "row_number": pl.Int64()}
 _ROOT = re.compile(rb"<(?:[A-Za-z_][\w.-]*:)?(Interchange\w+)[\s>/]")
-
-
-REFERENCE = "Reference"  # how the names of elements end that refer to a record
-_LAST = 99  # a rank behind that of every place
-
-
-@dataclass(slots=True)
-class _Node:
-    """What is looked for below an element: the column of its own text with the rank of this place, and its children.
-
-    `refers`: whether it may name another record of the package, by an attribute, in the place of a text.
-    """
-
-    column: int = 0
-    rank: int = _LAST
-    refers: bool = False
-    children: dict[str, _Node] = field(default_factory=dict[str, "_Node"])
-
-
-@dataclass(frozen=True, slots=True)
-class _Record:
-    """How a record is read: its name, its columns, and the tree of places."""
-
-    record: str
-    columns: tuple[str, ...]
-    places: _Node
 
 
 @dataclass(slots=True)
@@ -111,9 +87,9 @@ def _in_pieces(entry: Entry, limits: ReadLimits) -> _Read | None:
         if interchange is None:
             return _Read(reading)
         try:
-            for root in trees(opened.content, head, records=RECORDS):
-                for element in root:
-                    reading.read(element)
+            with closing(records_of(opened.content, head, records=RECORDS)) as found:
+                for records in found:
+                    reading.take_records(records)
         except NotInPiecesError:
             return None
         return _Read(reading, interchange, opened.sha256())
@@ -190,15 +166,22 @@ def _lxml() -> Any:
         raise ConfigError("Ed-Fi XML needs lxml", hint="pip install 'cis_ews[edfi]'") from None
 
 
+@dataclass(slots=True)
+class _Rows:
+    """Rows of one record that were read in one way, with their numbers, until they become a frame."""
+
+    cells: list[Any] = field(default_factory=list[Any])
+    numbers: list[int] = field(default_factory=list[int])
+
+
 class _Reading:
     """One file while it is read."""
 
     def __init__(self, name: str) -> None:
         self.name, self.records = name, 0
         self._root: Any = None
-        self._plans: dict[str, _Record | None] = {}
-        self._rows: dict[str, list[list[str | None]]] = {}
-        self._numbers: dict[str, list[int]] = {}
+        self._plans: dict[str, Plan | None] = {}
+        self._rows: dict[str, dict[Shape | None, _Rows]] = {}
         self._done: dict[str, list[pl.DataFrame]] = {}
 
     def take(self, parser: Any) -> None:
@@ -208,7 +191,7 @@ class _Reading:
                 if self._root is None and element.getparent() is None:
                     self._begin(element)
             elif element.getparent() is self._root:
-                self.read(element)
+                self._read(element)
         if self._root is not None:
             self._let_go()
 
@@ -221,36 +204,41 @@ class _Reading:
         """All children of the root but the last, which may still be open."""
         del self._root[:-1]
 
-    def read(self, element: Any) -> None:
+    def take_records(self, records: Records) -> None:
+        """Some records."""
+        for run in records.shaped:
+            if run.shape.plan:
+                self._add(run.shape.plan.record, run.shape, run.cells, rows=run.rows)
+        for element in records.root:
+            self._read(element)
+
+    def _read(self, element: Any) -> None:
         """Take a child of the root, if it is a record that is used."""
         tag = element.tag
         if tag not in self._plans:
-            self._plans[tag] = _plan_of(tag)
+            self._plans[tag] = plan_of(tag)
         plan = self._plans[tag]
-        if plan is None:
-            return
-        values: list[str | None] = [None] * len(plan.columns)
-        ranks = [_LAST] * len(plan.columns)
-        _walk(element, plan.places.children, values=values, ranks=ranks)
-        values[-1] = element.get("id")
-        self.records += 1
-        rows = self._rows.setdefault(plan.record, [])
-        rows.append(values)
-        self._numbers.setdefault(plan.record, []).append(self.records)
-        if len(rows) == ROWS_AT_ONCE:
-            self._pack(plan.record)
+        if plan:
+            self._add(plan.record, None, [plan.values(element)], rows=1)
+
+    def _add(self, record: str, shape: Shape | None, cells: Sequence[Any], *, rows: int) -> None:
+        """Rows of a record: of a shape, its cells; of none, a list of cells a row."""
+        waiting = self._rows.setdefault(record, {}).setdefault(shape, _Rows())
+        waiting.cells += cells
+        waiting.numbers += range(self.records + 1, self.records + rows + 1)
+        self.records += rows
+        if len(waiting.numbers) >= ROWS_AT_ONCE:
+            self._pack(record)
 
     def _pack(self, record: str) -> None:
-        rows, columns = self._rows.pop(record), (*RECORDS[record], REFERRED)
-        cells = (
-            pl.Series(name, each, dtype=pl.String) for name, each in zip(columns, zip(*rows, strict=True), strict=True)
-        )
-        frame = pl.DataFrame(list(cells))
-        place = [
-            pl.lit(self.name).alias("file"),
-            pl.Series("row_number", self._numbers.pop(record), dtype=pl.Int64),
+        """All rows of a record so far, in the order of the file."""
+        frames = [
+            (shape.frame(rows.cells, len(rows.numbers)) if shape else _frame(record, rows.cells)).with_columns(
+                pl.lit(self.name).alias("file"), pl.Series("row_number", rows.numbers, dtype=pl.Int64)
+            )
+            for shape, rows in self._rows.pop(record).items()
         ]
-        self._done.setdefault(record, []).append(frame.with_columns(place))
+        self._done.setdefault(record, []).append(pl.concat(frames).sort("row_number") if frames[1:] else frames[0])
 
     def frames(self) -> list[tuple[str, pl.DataFrame]]:
         """A frame or more of each record of the file."""
@@ -259,33 +247,8 @@ class _Reading:
         return [(record, frame) for record, frames in self._done.items() for frame in frames]
 
 
-def _walk(element: Any, below: Mapping[str, _Node], *, values: list[str | None], ranks: list[int]) -> None:
-    """Put the texts of the places below an element into their columns; the place of the lowest rank counts."""
-    for child in element:
-        node = below.get(child.tag)
-        if node is None:
-            continue
-        column = node.column
-        if node.rank < ranks[column]:
-            ref, text = child.get("ref") if node.refers else None, child.text
-            said = f"{SAYS_REF}{ref}" if ref else text.strip() if text else None
-            if said:
-                values[column], ranks[column] = said, node.rank
-        if node.children:
-            _walk(child, node.children, values=values, ranks=ranks)
-
-
-def _plan_of(tag: str) -> _Record | None:
-    """The plan of a record, with the namespace of its file in the names; None where it is none that is used."""
-    namespace, bracket, record = tag.rpartition("}")
-    if record not in RECORDS:
-        return None
-    root = _Node()
-    columns = RECORDS[record]
-    for number, places in enumerate(columns.values()):
-        for rank, place in enumerate(places):
-            node = root
-            for name in place.split("/"):
-                node = node.children.setdefault(f"{namespace}{bracket}{name}", _Node())
-            node.column, node.rank, node.refers = number, rank, place.endswith(REFERENCE)
-    return _Record(record, (*columns, REFERRED), root)
+def _frame(record: str, rows: Sequence[Sequence[str | None]]) -> pl.DataFrame:
+    columns = (*RECORDS[record], REFERRED)
+    return pl.DataFrame(
+        [pl.Series(name, cells, dtype=pl.String) for name, cells in zip(columns, zip(*rows, strict=True), strict=True)]
+    )

@@ -7,6 +7,7 @@ is not plain is refused here (NotPlainError) and has to be read by the other one
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import closing
 
 import polars as pl
 
@@ -26,9 +27,10 @@ def read_plain(text: Utf8Reader, *, delimiter: str, columns: list[str]) -> pl.Da
     if len(columns) < 2:
         raise NotPlainError  # an empty line cannot be told from an empty cell
     delimiters, frames = 0, list[pl.DataFrame]()
-    for lines, count in ahead(_whole_lines(text, delimiter.encode())):
-        delimiters += count
-        frames.append(_cells(lines, delimiter, columns))
+    with closing(ahead(_whole_lines(text, delimiter.encode()))) as chunks:
+        for lines, count in chunks:
+            delimiters += count
+            frames.append(_cells(lines, delimiter, columns))
     rows = sum(frame.height for frame in frames)
     # A line that is too long is an error of polars; so, by the number of delimiters, there is none that is too short.
     if text.quotes or rows != text.lines or delimiters != rows * (len(columns) - 1):

@@ -2,7 +2,9 @@
 
 `survey` samples every file, describes its columns, and finds out which file is which table and which heading which
 column: by names, by values, by the forms of dates, by keys that join. No value of a student is in what it returns: it
-tells headings whose words are known here and codes of a vocabulary, and nothing else of what stands in a source.
+tells the names of the folder and of files (all that are taken for a table, others where their words are known here, so
+that no file may be named after a student), headings whose words are known here and codes of a vocabulary, and nothing
+else of what stands in a source.
 """
 
 from __future__ import annotations
@@ -17,7 +19,7 @@ from cis_ews.readers.cedars_fields import letter_by_name
 from cis_ews.readers.limits import ReadLimits
 from cis_ews.readers.sources import Entry, list_entries
 from cis_ews.readers.survey.drafting import reading_of
-from cis_ews.readers.survey.files import Looked, look
+from cis_ews.readers.survey.files import Looked, SourceTable, look
 from cis_ews.readers.survey.findings import Survey, TableReading
 from cis_ews.readers.survey.hints import MISSING, UNTOLD
 from cis_ews.readers.survey.matching import TableMatch, match_all
@@ -59,7 +61,7 @@ def _survey(path: Path, looked: Looked, entries: Sequence[Entry]) -> Survey:
     if not matches:
         raise SchemaError(
             f"{path.name}: none of {counted(len(looked.tables), 'table')} looks like one of the contract",
-            hint=f"it looks like {known_as}" if known_as else "docs/formats.md says what is needed, with an example",
+            hint=f"it looks like {known_as}" if known_as else _hint_of(looked.tables),
             passed_over=dict(looked.passed),
         )
     derived = _derived(matches)
@@ -80,6 +82,16 @@ def _survey(path: Path, looked: Looked, entries: Sequence[Entry]) -> Survey:
         unnamed=sum(not speaks(Path(name).stem) for name in others),
         passed=looked.passed,
         known_as="the plain format: no --format at all (docs/formats.md)" if _is_plain(readings) else known_as,
+    )
+
+
+def _hint_of(tables: Sequence[SourceTable]) -> str:
+    alike = sum(bool(table.twice) for table in tables)
+    needed = "docs/formats.md says what is needed, with an example"
+    return (
+        f"give columns of one heading names of their own: {counted(alike, 'table has', 'tables have')} some"
+        if alike
+        else needed
     )
 
 

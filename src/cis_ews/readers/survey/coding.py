@@ -21,10 +21,13 @@ from cis_ews.schema.parsing import BOOLEANS
 SAME = 0.98  # what is not in the vocabulary is then a mistake in a cell, and is rejected as one
 CORE = ("english", "math", "science", "social_studies")
 FREE = "F"  # of a lunch, and a word for false
+FULL = len("2025")
+FIRST_OF_1900S = 70  # of two digits: as in the dates that polars reads
 
 
 def codes_of(table: str, column: str, profile: Profile, *, cells: pl.DataFrame) -> Codes | None:
-    """The codes of a mapped column; None where its cells are the words of the contract. `cells`: `code`, `student`."""
+    """The codes of a mapped column; None where its cells are the words of the contract. `cells`: `code`, `student`,
+    null where it is not known."""
     dtype = columns_of(table)[column].dtype
     if isinstance(dtype, pl.Enum):
         allowed = {str(each) for each in dtype.categories}
@@ -53,10 +56,11 @@ def _truths(column: str, profile: Profile, cells: pl.DataFrame) -> Codes | None:
 
 def _codes(column: str, known: Mapping[str, Plain], cells: pl.DataFrame) -> Codes:
     others = unmapped_codes(column, cells, dict.fromkeys(known, ""))
+    shown = dict(sorted(others.shown.items())) if others and cells["student"].count() else {}
     return Codes(
         known=dict(sorted(known.items())),
-        open=dict(sorted(others.shown.items())) if others else {},
-        hidden=others.hidden_codes if others else 0,
+        open=shown,
+        hidden=others.hidden_codes + len(others.shown) - len(shown) if others else 0,
         questions={
             code: f"says less than the contract asks: {known[code]}, or another of its words?"
             for code in sorted(known)
@@ -75,7 +79,23 @@ def cores_of(subject: Mapping[str, Plain]) -> dict[str, Plain]:
     return {code: meaning in CORE for code, meaning in subject.items()}
 
 
+def has_spans(profile: Profile) -> bool:
+    """Whether some of its values are written as pairs of years are."""
+    return any(re.fullmatch(SPAN, code, re.ASCII) for code in profile.codes)
+
+
 def year_ends(profile: Profile) -> dict[str, Plain]:
-    """Each pair of years (2025-26) -> the one in which the school year ends."""
-    spans = [code for code in profile.codes if re.match(SPAN, code)]
-    return {code: 2000 + int(re.findall(r"\d{2}", code)[-1]) for code in sorted(spans)}
+    """Each pair of a year and the next (2025-26) -> the one in which the school year ends. Other pairs are none."""
+    ends = {code: _year_end(code) for code in sorted(profile.codes)}
+    return {code: end for code, end in ends.items() if end is not None}
+
+
+def _year_end(code: str) -> int | None:
+    if not re.fullmatch(SPAN, code, re.ASCII):
+        return None
+    start, end = re.findall(r"\d+", code)
+    if FULL in (len(start), len(end)):
+        year = int(end) if len(end) == FULL else int(start) + 1
+    else:
+        year = int(end) + (1900 if int(end) >= FIRST_OF_1900S else 2000)
+    return year if str(year - 1).endswith(start) and str(year).endswith(end) else None

@@ -10,15 +10,15 @@ import polars as pl
 
 from cis_ews.readers.codes import Plain
 from cis_ews.readers.mapping_table import school_year
-from cis_ews.readers.survey.coding import codes_of, cores_of, fractions_of, year_ends
+from cis_ews.readers.survey.coding import codes_of, cores_of, fractions_of, has_spans, year_ends
 from cis_ews.readers.survey.dating import Form, form_of, formats_of, question_of
 from cis_ews.readers.survey.files import SourceTable
 from cis_ews.readers.survey.findings import Codes, Reading, TableReading
 from cis_ews.readers.survey.hints import LOOK_FOR
-from cis_ews.readers.survey.matching import COMPUTED, JOINED, ColumnMatch, TableMatch
+from cis_ews.readers.survey.matching import APART, COMPUTED, JOINED, ColumnMatch, TableMatch
 from cis_ews.readers.survey.profile import YEAR
 from cis_ews.readers.survey.values import KEYS, columns_of, is_ticked
-from cis_ews.readers.survey.words import SAME_NAME, code_of, name_score
+from cis_ews.readers.survey.words import SAME_NAME, code_of, name_score, speaks
 from cis_ews.schema.school_data import REQUIRED_TABLES
 from cis_ews.wording import counted
 
@@ -60,9 +60,10 @@ class _Work:
         return str(self.match.columns[column].profile.place)
 
     def cells(self, column: str) -> pl.DataFrame:
-        """What the rule asks that says which codes may be shown: `code`, `student`."""
+        """What the rule asks that says which codes may be shown: `code`, `student`, null where no column is an id: its
+        rows may all be of one student."""
         cells = self.match.source.cells
-        student = pl.col(self.place("student_id")) if "student_id" in self.readings else pl.int_range(pl.len())
+        student = pl.col(self.place("student_id")) if "student_id" in self.readings else pl.lit(None, pl.String)
         return cells.select(pl.col(self.place(column)).alias("code"), student.alias("student"))
 
 
@@ -106,6 +107,11 @@ def _reading(work: _Work, column: str, match: ColumnMatch) -> Reading:
         question = (
             f"{_percent(match.joins)} of its values are in another file as they are written, {_percent(match.alike)} "
             "without case and leading zeros: can both be exported as text?"
+        )
+    elif match.joins is not None and match.joins < APART:
+        question = (
+            f"{_percent(match.joins)} of its values are in another file: is it the id that the other files have, or "
+            "does another column hold that?"
         )
     return Reading(
         column=column,
@@ -196,10 +202,10 @@ def _say_years(work: _Work) -> None:
     if "school_year" not in work.readings or work.table == "student_years":
         return
     profile = work.match.columns["school_year"].profile
-    spans = year_ends(profile)
     computed = _agreement(work, ends=0)
-    if spans:
-        work.codes["school_year"] = Codes(known=spans, hidden=len(set(profile.codes) - set(spans)))
+    if has_spans(profile):
+        ends = year_ends(profile)
+        work.codes["school_year"] = Codes(known=ends, hidden=len(set(profile.codes) - set(ends)))
     elif computed is not None and computed < AGREES and (_agreement(work, ends=1) or 0.0) >= AGREES:
         # Years alone: an id that has slid into the column is shown to nobody.
         years = sorted(code for code in profile.codes if re.fullmatch(YEAR, code, re.ASCII))
@@ -224,7 +230,18 @@ def _fill(work: _Work) -> None:
     """Columns that must be filled and that no column of the files is: computed, or asked for."""
     for name, column in columns_of(work.table).items():
         if not column.nullable and name not in work.readings and not _computed(work, name):
-            work.open.setdefault(name, LOOK_FOR.get((work.table, name)) or LOOK_FOR.get(("", name), NO_HEADING))
+            twice = _heading_twice(work, name)
+            looked = LOOK_FOR.get((work.table, name)) or LOOK_FOR.get(("", name), NO_HEADING)
+            work.open.setdefault(name, twice or looked)
+
+
+def _heading_twice(work: _Work, name: str) -> str | None:
+    """What is to be said where a column is not found since several are called as it is."""
+    for heading in sorted(work.match.source.twice):
+        if speaks(heading) and name_score(heading, work.table, name) >= SAME_NAME:
+            count = work.match.source.headings.count(heading)
+            return f'{count} columns are called "{heading}", and a mapping cannot tell them apart: rename them'
+    return None
 
 
 def _computed(work: _Work, name: str) -> bool:
@@ -294,9 +311,8 @@ def _say_unfit(work: _Work) -> None:
         for name, column in columns_of(work.table).items():
             is_free = column.nullable and name not in work.readings and each.is_shown and each.heading not in used
             if is_free and name_score(each.heading, work.table, name) >= SAME_NAME:
-                work.questions[name] = (
-                    f'"{each.heading}" is called so, and its cells are not what is asked (docs/formats.md): why?'
-                )
+                unfit = f'"{each.heading}" is called so, and its cells are not what is asked (docs/formats.md): why?'
+                work.questions[name] = _heading_twice(work, name) or unfit
 
 
 def _finished(work: _Work) -> TableReading:
@@ -319,7 +335,9 @@ def _finished(work: _Work) -> TableReading:
         codes={name: work.codes[name] for name in sorted(work.codes, key=lambda each: order[each])},
         open={name: work.open[name] for name in sorted(work.open, key=lambda each: order[each])},
         questions=work.questions,
-        unused=tuple(each.heading for each in others if each.is_shown),
+        unused=tuple(
+            each.heading + " (not alone)" * (each.heading in source.twice) for each in others if each.is_shown
+        ),
         hidden=tuple(each.place + 1 for each in others if not each.is_shown),
         is_held_back=bool(work.open) and work.table not in REQUIRED_TABLES,
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import PurePosixPath
 
 import polars as pl
 
@@ -11,11 +12,14 @@ from cis_ews.errors import ReadError
 from cis_ews.progress import Progress
 from cis_ews.readers.base import TEXT_SUFFIXES
 from cis_ews.readers.limits import ReadLimits
-from cis_ews.readers.sources import Entry
+from cis_ews.readers.sources import Entry, open_entry
 from cis_ews.readers.survey.profile import Profile, profile_of
 from cis_ews.readers.survey.sample import Sample, sample_of
 
 MOST_FILES = 200
+SPREADSHEET = "a spreadsheet, whatever its name says: save each of its tables as CSV"
+SPREADSHEETS = (".xlsx", ".xlsm", ".xlsb", ".xls", ".ods")
+MAGIC = (b"PK\x03\x04", bytes.fromhex("d0cf11e0a1b11ae1"))  # of today's spreadsheets, and of those of before 2007
 AS_BEFORE = 0.2
 """Two files of the same headings that share so many rows, or so many values of a column without repeats, are rivals."""
 
@@ -41,6 +45,11 @@ class SourceTable:
     def rows(self) -> int:
         """Rows in the sample."""
         return self.cells.height
+
+    @property
+    def twice(self) -> frozenset[str]:
+        """Headings that several of its columns have: a mapping could not say which of them it means."""
+        return frozenset(each for each in self.headings if each and self.headings.count(each) > 1)
 
     @property
     def dates(self) -> Mapping[str, Profile]:
@@ -89,10 +98,14 @@ def _can_be_written(name: str) -> bool:
 
 def _others(entries: Sequence[Entry], texts: Sequence[Entry]) -> dict[str, int]:
     others = [entry for entry in entries if entry not in texts]
-    kinds = {".parquet": "Parquet", ".zip": "an archive inside the source: unpack it"}
+    kinds = {
+        ".parquet": "Parquet",
+        ".zip": "an archive inside the source: unpack it",
+        **dict.fromkeys(SPREADSHEETS, SPREADSHEET),
+    }
     passed = dict[str, int]()
     for entry in others:
-        why = kinds.get(entry.suffix, "neither CSV nor other delimited text")
+        why = kinds.get(PurePosixPath(entry.name).suffix.lower(), "neither CSV nor other delimited text")
         passed[why] = passed.get(why, 0) + 1
     return passed
 
@@ -100,6 +113,9 @@ def _others(entries: Sequence[Entry], texts: Sequence[Entry]) -> dict[str, int]:
 def _sampled(entry: Entry, limits: ReadLimits, samples: list[Sample]) -> str | None:
     """Why a file is passed over; None where it was sampled."""
     try:
+        with open_entry(entry, limits) as opened:
+            if opened.content.read(len(MAGIC[-1])).startswith(MAGIC):
+                return SPREADSHEET
         sample = sample_of(entry, limits)
     except ReadError:
         return "empty, damaged or no text"

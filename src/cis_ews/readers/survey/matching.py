@@ -150,7 +150,7 @@ def _key_of(table: str) -> list[str]:
 
 def _columns(table: str, source: SourceTable, around: Around) -> dict[str, ColumnMatch]:
     names = list(columns_of(table))
-    profiles = [each for each in source.profiles if each.heading and source.headings.count(each.heading) == 1]
+    profiles = [each for each in source.profiles if each.heading and each.heading not in source.twice]
     if not profiles:
         return {}
     matches = [[_column(table, name, each, source=source, around=around) for each in profiles] for name in names]

@@ -20,6 +20,7 @@ from cis_ews.enums import CaseState, Direction
 from cis_ews.storage.access import Scope
 from cis_ews.storage.database import tables
 from cis_ews.storage.database.blocks import PEOPLE
+from cis_ews.storage.database.groups import groups_told, sums_told
 from cis_ews.storage.database.records import known_days, records_of_student
 from cis_ews.storage.database.refs import REF_LENGTH, ref_secret
 from cis_ews.storage.database.scope import districts_of, visible_students
@@ -27,6 +28,7 @@ from cis_ews.storage.database.transactions import Transactions
 from cis_ews.storage.pages import (
     DistrictCounts,
     GroupCount,
+    GroupTold,
     Reason,
     RosterRow,
     SavedView,
@@ -67,12 +69,18 @@ class Pages:
         with self._transactions.reading() as connection:
             return _schools(connection, _of_scope(connection, scope))
 
-    def school_days(self, school: SchoolPlace) -> list[date]:
-        """The instructional days of a school's year; none where the night kept none."""
+    def school_days(self, district_id: str, *, school_id: str | None = None) -> pl.DataFrame:
+        """The instructional days of the year: `school_id`, `date`; no row of a school of which the night kept none.
+
+        Of all schools of a district, where none is named.
+        """
         schools = tables.schools
-        here = and_(schools.c.district_id == school.district_id, schools.c.school_id == school.school_id)
+        here = schools.c.district_id == district_id
+        here = here if school_id is None else and_(here, schools.c.school_id == school_id)
         with self._transactions.reading() as connection:
-            return _days(connection.scalar(select(schools.c.school_days).where(here)))
+            found = connection.execute(select(schools.c.school_id, schools.c.school_days).where(here)).all()
+        days = [(school, day) for school, said in found for day in _days(said)]
+        return pl.DataFrame(days, schema={"school_id": pl.String, "date": pl.Date}, orient="row")
 
     def roster(self, scope: Scope, school: SchoolPlace) -> list[RosterRow]:
         """The students of a school whom a viewer may see, by their place on the list, then by name."""
@@ -98,6 +106,16 @@ class Pages:
         """The students of a district, counted by school, grade, tier and state of the case: no student is in it."""
         with self._transactions.reading() as connection:
             return _group_counts(connection, district_id)
+
+    def groups(self, district_id: str) -> list[GroupTold]:
+        """What the night told of groups of a district's students, by attribute and group."""
+        with self._transactions.reading() as connection:
+            return groups_told(connection, district_id)
+
+    def district_sums(self, *, only: Collection[str] | None) -> list[GroupTold]:
+        """What the night told of all students of each district, or of some: a row a district, however large it is."""
+        with self._transactions.reading() as connection:
+            return sums_told(connection, only)
 
     def districts(self, *, only: Collection[str] | None) -> list[DistrictCounts]:
         """The districts, or some of them, with the numbers of their current runs: no student is in it."""
@@ -343,7 +361,7 @@ def _group_counts(connection: Connection, district_id: str) -> list[GroupCount]:
 
 def _district_counts(connection: Connection, only: Collection[str] | None) -> list[DistrictCounts]:
     runs, districts = tables.runs, tables.run_districts
-    names = ("district_id", "students", "tier_1", "tier_2", "tier_3", "not_enough_data")
+    names = ("district_id", "published_at", "students", "tier_1", "tier_2", "tier_3", "not_enough_data")
     query = select(*(districts.c[name] for name in names), runs.c.as_of).join_from(runs, districts)
     query = query.where(tables.IS_CURRENT).order_by(districts.c.district_id)
     if only is not None:
