@@ -141,7 +141,7 @@ def test_a_night_of_one_district_leaves_the_others(database: Database, store: Ru
 
 
 def test_a_score_of_an_unknown_school_is_refused_whole(database: Database, store: RunStore) -> None:
-    with pytest.raises(StorageError, match="1 scores are of schools"):
+    with pytest.raises(StorageError, match="1 score is of schools"):
         database.publish(_night(store, score("ann"), score("bob", school="nowhere")), **roster())
     assert database.districts() == []
     assert _all_rows(database) == []

@@ -8,6 +8,7 @@ import polars as pl
 
 from cis_ews.readers.ledger import Ledger
 from cis_ews.schema.parsing import BOOLEANS, DATE_FORMAT, EARLIEST_DATE
+from cis_ews.wording import counted
 
 # Month before day, as American systems write it: a day above 12 in the first place is no date then, and is rejected.
 OTHER_DATES = ("%m/%d/%Y", "%Y/%m/%d", "%Y%m%d", "%m-%d-%Y")
@@ -42,7 +43,8 @@ def _read_dates(cells: pl.Series, file: str, ledger: Ledger) -> tuple[pl.Series,
         return text, day
     other = _other_dates(text)
     ledger.note(
-        f"{file}: {cells.name}: {_more(other, day):,} cells were read as dates in another form than 2026-02-27, "
+        f"{file}: {cells.name}: {counted(_more(other, day), 'cell was', 'cells were')} "
+        "read as dates in another form than 2026-02-27, "
         "the month before the day",
         _more(other, day),
     )
@@ -95,9 +97,14 @@ def _truth(cells: pl.Series, file: str, ledger: Ledger) -> pl.Series:
     lowered = cells.str.strip_chars().str.to_lowercase()
     truth = lowered.replace_strict(dict(BOOLEANS), default=None, return_dtype=pl.Boolean)
     other = int((truth.is_not_null() & ~cells.is_in(["true", "false"])).sum())
-    ledger.note(f"{file}: {cells.name}: {other:,} cells say true or false in another form", other)
+    ledger.note(
+        f"{file}: {cells.name}: {counted(other, 'cell says', 'cells say')} true or false in another form", other
+    )
     neither = int((truth.is_null() & (lowered.fill_null("") != "")).sum())
-    ledger.note(f"{file}: {cells.name}: {neither:,} cells say neither true nor false; taken as not said", neither)
+    ledger.note(
+        f"{file}: {cells.name}: {counted(neither, 'cell says', 'cells say')} neither true nor false; taken as not said",
+        neither,
+    )
     return truth
 
 

@@ -17,6 +17,7 @@ from cis_ews.readers.ledger import Ledger
 from cis_ews.readers.oneroster_config import OneRosterConfig
 from cis_ews.readers.oneroster_tables import ID
 from cis_ews.readers.subjects import subject_of
+from cis_ews.wording import counted
 
 TABLE = "course_grades"
 MILLI = 1000  # points and weights are added up in thousandths
@@ -122,7 +123,11 @@ def course_grades_of(
     rows = _linked(tables["results"], items, people=people, ledger=ledger)
     if as_of is not None:
         known = rows.filter((pl.col("known_on") <= as_of).fill_null(value=True))
-        ledger.reduce(TABLE, rows.height - known.height, f"results are not known on {as_of} yet; not used")
+        ledger.reduce(
+            TABLE,
+            rows.height - known.height,
+            (f"result is not known on {as_of} yet; not used", f"results are not known on {as_of} yet; not used"),
+        )
         rows = known
     read = rows.height
     rows = _scored(rows, _scales(tables["scoreScales"]), config=config, ledger=ledger)
@@ -133,7 +138,8 @@ def course_grades_of(
     grades = pl.concat([finals, standing], how="diagonal")
     ledger.reduce(TABLE, read - rejected - grades.height)
     ledger.note(
-        f"{TABLE}: {rows.height:,} results make {grades.height:,} grades of a student, course and term; a grade is "
+        f"{TABLE}: {counted(rows.height, 'result makes', 'results make')} "
+        f"{counted(grades.height, 'grade')} of a student, course and term; a grade is "
         "dated by its latest result",
         rows.height,
     )
@@ -232,7 +238,10 @@ def _scored(rows: pl.DataFrame, scales: pl.DataFrame, *, config: OneRosterConfig
         is_zero = pl.col("points").is_null() & pl.col("is_missing")
         rows = rows.with_columns(pl.when(is_zero).then(0.0).otherwise("points").alias("points"))
     unbounded = rows.filter(pl.col("points").is_not_null() & pl.col("points_possible").is_null()).height
-    ledger.note(f"results: {unbounded:,} scores have no resultValueMax to be a part of; not counted", unbounded)
+    ledger.note(
+        f"results: {counted(unbounded, 'score has', 'scores have')} no resultValueMax to be a part of; not counted",
+        unbounded,
+    )
     counts = pl.col("points").is_not_null() & pl.col("points_possible").is_not_null() & ~pl.col("is_exempt")
     return rows.with_columns(
         (pl.when(counts).then(pl.col(name)) * MILLI).round().cast(pl.Int64).alias(name)
