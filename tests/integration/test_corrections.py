@@ -135,7 +135,7 @@ def test_a_table_without_its_header_is_no_correction(tmp_path: Path, content: st
 def test_a_torn_row_is_named(tmp_path: Path) -> None:
     text = "student_id,school_id,date,status,fraction_absent\ns00,hs,2025-10-01,absent,1\ns00,hs\n"
     (tmp_path / "attendance_events.csv").write_text(text, encoding="utf-8")
-    with pytest.raises(DataError, match=r"1 corrected rows are torn .attendance_events row 3: "):
+    with pytest.raises(DataError, match=r"1 corrected row is torn .attendance_events row 3: "):
         read_correction("s00", tmp_path)
 
 

@@ -404,7 +404,7 @@ def test_a_student_without_the_chosen_id_is_kept_and_counted(tmp_path: Path, pac
     package["users"] = package["users"].with_columns(made.alias("identifier"))
     data = read(write_package(tmp_path, package))
     assert data.students.height == 24
-    assert "students: 1 have no identifier; their sourcedId stands for it" in data.coverage.notes
+    assert "students: 1 has no identifier; their sourcedId stands for it" in data.coverage.notes
 
 
 def test_a_mistake_in_the_choices_names_the_key(tmp_path: Path, package: Package) -> None:
