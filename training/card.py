@@ -7,20 +7,25 @@ from __future__ import annotations
 
 import html
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import date, datetime
+from typing import cast
 
 from cis_ews.evaluation.abstention import NOBODY
+from cis_ews.evaluation.suppression import FEWEST
+from cis_ews.risk.calibration import IDENTITY
 from cis_ews.risk.feature_catalog import FEATURES
 from cis_ews.risk.labels import LABELS
+from cis_ews.risk.model import RiskModel
 from cis_ews.risk.model_recipe import Kind
 from cis_ews.risk.night_model import FEWEST_DAYS
 from cis_ews.wording import DEMONSTRATION
+from training.card_data import COLUMNS as DATA_COLUMNS
+from training.card_data import data_rows
 from training.experiment import Trained
 from training.figures import Figure, calibration_figure, capacity_figure, spread_figure, subgroup_figure
 from training.gates import Gate
 from training.gates_page import gates_section
-from training.matrices import described
 from training.page import COLUMNS, accuracy_rows, controls, sections
 from training.section import markdown_table
 from training.support import Supported
@@ -52,11 +57,6 @@ LEARNED_OF_SUPPORTED = {
     Supported.CENSOR: f"{_LEFT_OUT}. {_WITHOUT}",
     Supported.WEIGHT: f"{_LEFT_OUT}; those with such records who had none count for them in learning, by the inverse "
     f"of their chance to have none. {_WITHOUT}",
-}
-KINDS = {
-    Kind.BLEND: "Small trees and a logistic regression, blended and calibrated.",
-    Kind.TREES: "Small trees, calibrated.",
-    Kind.LINEAR: "A logistic regression, calibrated.",
 }
 LIMITS = """## What to mind
 
@@ -115,19 +115,11 @@ def _label(trained: Trained) -> str:
 
 
 def _data(trained: Trained) -> str:
-    rows = [
-        [
-            str(summary.as_of),
-            f"{summary.students:,}",
-            f"{summary.labeled:,}",
-            f"{summary.positives:,}",
-            f"{summary.positives / max(summary.labeled, 1):.3f}",
-            described(summary),
-        ]
-        for summary in trained.matrices.summaries
-    ]
-    table = markdown_table(["as-of date", "students", "with a label", "positive", "share", "without a label"], rows)
-    return f"## Data\n\nOne matrix an as-of date; each row is a student as the records knew them that day.\n\n{table}"
+    table = markdown_table(DATA_COLUMNS, data_rows(trained.matrices.summaries))
+    return (
+        "## Data\n\nOne matrix an as-of date; each row is a student as the records knew them that day. Reasons that "
+        f"left out fewer than {FEWEST} students are told together with others.\n\n{table}"
+    )
 
 
 def _accuracy(trained: Trained) -> str:
@@ -171,9 +163,31 @@ def _days_enrolled(trained: Trained) -> str:
 
 
 def _model(trained: Trained) -> str:
-    lines = [f"- {name.replace('_', ' ')}: {value}" for name, value in trained.model.summary.items()]
+    lines = [f"- {name.replace('_', ' ')}: {_plain_value(value)}" for name, value in trained.model.summary.items()]
     asked = [f"- recipe, {name.replace('_', ' ')}: {value}" for name, value in trained.model.recipe.to_plain().items()]
-    return f"## What it is\n\n{KINDS[trained.model.recipe.kind]}\n\n" + "\n".join([*asked, *lines])
+    return f"## What it is\n\n{what_it_is(trained.model)}\n\n" + "\n".join([*asked, *lines])
+
+
+def what_it_is(model: RiskModel) -> str:
+    """Which parts the model has, and whether its risks were bent to what happened: of what was fitted, and not of what
+    was asked for."""
+    parts = model.parts
+    if parts.trees and parts.linear:
+        what = f"Small trees and a logistic regression, blended: the trees have {parts.trees_share:.0%} of the margin."
+    else:
+        what = "Small trees." if parts.trees else "A logistic regression."
+        if model.recipe.kind == Kind.BLEND:
+            what += " Blended with the other kind it was no better on held-out folds."
+    if parts.calibrator.kind == IDENTITY.kind:
+        return f"{what} Its risks are told as they come: no calibration was better on held-out folds."
+    return f"{what} Its risks are calibrated on held-out folds ({parts.calibrator.kind})."
+
+
+def _plain_value(value: object) -> str:
+    if isinstance(value, Mapping):
+        found = cast("Mapping[str, object]", value)
+        return ", ".join(f"{name.replace('_', ' ')} {_plain_value(each)}" for name, each in found.items())
+    return f"{value:.4g}" if isinstance(value, float) else f"{value:,}" if type(value) is int else str(value)
 
 
 def _features(trained: Trained) -> str:

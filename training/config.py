@@ -37,7 +37,7 @@ class ValidationConfig(BaseModel, frozen=True, extra="forbid", hide_input_in_err
     draws: int = Field(default=500, ge=100, le=10_000)
     shuffles: int = Field(default=199, ge=FEWEST_SHUFFLES, le=10_000)
     contrast_rows: int = Field(default=20_000, ge=0)
-    students_again: bool = False
+    students_again: bool = True
     trusted: tuple[str, ...] = ()
 
     @field_validator("as_of")

@@ -12,6 +12,7 @@ from cis_ews.evaluation.widening import ERRORS
 from training.experiment import Trained
 from training.fairness import AT_CAPACITY
 from training.plots import SHAPES, Axis, Plot, percent, signed, ticks
+from training.section import two_decimals
 from training.spread import FeatureSpread
 from training.validation import MODEL, RULES
 
@@ -44,8 +45,8 @@ def calibration_figure(trained: Trained) -> Figure:
         low, top = wilson(each.happened, each.rows)
         plot.line([(each.risk, low), (each.risk, min(top, high))], "whisker")
         plot.mark((each.risk, each.happened), "model")
-    slope = trained.validation.calibration.slope
-    said = "not known" if slope is None else f"{slope:.2f}"
+    found = trained.validation.calibration
+    said = "not known" if found.slope is None else two_decimals(found.slope, found.slope_drawn)
     caption = (
         "Calibration by tenths of the rows of the held-back years, with 95 % intervals of independent rows. On the "
         f"line risks are right; the slope is {said}, 1 is right."

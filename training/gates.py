@@ -148,6 +148,9 @@ class Explained(Protocol):
     def top3_overlap_across_seeds(self) -> float | None: ...
 
     @property
+    def top3_overlap_across_students(self) -> float | None: ...
+
+    @property
     def identical_when_unchanged(self) -> bool: ...
 
     @property
@@ -233,21 +236,33 @@ def _gained(gain: Estimate | None, on: str, schools: int) -> str:
         return f"{on} could not be asked"
     if gain.low is None or gain.high is None:
         return f"recall at 10 % is {gain.value:+.3f} on {on}, with schools too few or too small for an interval"
-    few = f" (wide: {schools} schools)" if schools < FEW else ""
-    return f"recall at 10 % is {gain.value:+.3f} on {on}, from {gain.low:+.3f} to {gain.high:+.3f}{few}"
+    return f"recall at 10 % is {gain.value:+.3f} on {on}, from {gain.low:+.3f} to {gain.high:+.3f}{_few(schools)}"
 
 
 def _slope(validation: Validation, bounds: PromotionConfig) -> Gate:
-    slope = validation.calibration.slope
+    slope, drawn = validation.calibration.slope, validation.calibration.slope_drawn
     return Gate(
         name="calibration_slope",
         title="risks mean what they say",
         value=slope,
         least=bounds.slope_low,
         most=bounds.slope_high,
-        found="risk and outcome have no slope" if slope is None else f"the slope of calibration is {slope:.2f}",
+        found="risk and outcome have no slope"
+        if slope is None
+        else f"the slope of calibration is {slope:.2f}{_from_to(drawn, validation.schools)}",
         to_do="below 1 risks are too extreme, above 1 too even: see how the held-back year differs from those before",
     )
+
+
+def _from_to(found: Estimate | None, schools: int) -> str:
+    """The interval of a figure in words; nothing where there is none."""
+    if found is None or found.low is None or found.high is None:
+        return ""
+    return f", from {found.low:.2f} to {found.high:.2f}{_few(schools)}"
+
+
+def _few(schools: int) -> str:
+    return f" (wide: {schools} schools)" if schools < FEW else ""
 
 
 def _gaps(beside: Beside, bounds: PromotionConfig) -> Gate:
@@ -319,7 +334,9 @@ def _explanations(found: Explained | None, bounds: PromotionConfig) -> tuple[Gat
             title="reasons hold when trained again",
             value=overlap,
             least=bounds.top3_overlap,
-            found=unknown if overlap is None else f"{overlap:.0%} of the first three reasons stay with another seed",
+            found=unknown
+            if overlap is None
+            else f"{overlap:.0%} of the first three reasons stay with another seed{_of_students(found)}",
             to_do=TRAIN_AGAIN
             if overlap is None
             else "more students or years make reasons steadier; see docs/explanations.md",
@@ -337,6 +354,12 @@ def _explanations(found: Explained | None, bounds: PromotionConfig) -> tuple[Gat
             found="they do, for every student that was looked at",
         ),
     )
+
+
+def _of_students(found: Explained | None) -> str:
+    """What is told beside, and refuses nothing: it is as low of every kind of model."""
+    overlap = None if found is None else found.top3_overlap_across_students
+    return "" if overlap is None else f", {overlap:.0%} with students drawn again"
 
 
 def _yes(name: str, title: str, holds: bool | None, *, found: str) -> Gate:

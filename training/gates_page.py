@@ -10,7 +10,7 @@ from training.section import Section
 
 COLUMNS = ("gate", "asked is", "found", "")
 NONE = "-"
-TOLD = ("better_than_rules", "better_than_champion", "gaps_of_groups")
+TOLD = ("better_than_rules", "better_than_champion", "calibration_slope", "gaps_of_groups", "reasons_across_seeds")
 """Gates that say more than their number, where they pass."""
 
 

@@ -15,7 +15,6 @@ from cis_ews.risk.cohort import Cohort, build_cohort
 from cis_ews.risk.features import build_features
 from cis_ews.risk.labels import horizon_end, known_through, make_outcomes
 from cis_ews.schema.school_data import SchoolData
-from cis_ews.wording import counted
 from training.config import TrainingConfig
 from training.dates import as_of_dates
 from training.support import SUPPORTED, Supported, learned_rows, supported_students
@@ -218,11 +217,3 @@ def _censored(labels: pl.DataFrame, students: pl.DataFrame) -> dict[str, int]:
     unknown = labels.filter(pl.col(LABEL).is_null()).join(students, on="student_id", how="semi")
     counts = unknown.group_by("censored").len().sort("len", "censored", descending=[True, False])
     return {str(reason): int(count) for reason, count in counts.iter_rows()}
-
-
-def described(summary: MatrixSummary) -> str:
-    """Why rows of a matrix are missing, in words."""
-    reasons = [f"{reason} ({count:,})" for reason, count in summary.censored.items()]
-    return "; ".join(
-        [*reasons, *[f"{counted(summary.few_days, 'student')} with too few days"] * bool(summary.few_days)]
-    )

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict
+from typing import cast
 
 from cis_ews.evaluation.bootstrap import FEW, LEVEL, Estimate
 from cis_ews.evaluation.comparison import AT, MEASURES, AtSameRate, Compared
 from cis_ews.evaluation.equity import BETWEEN, GroupFigure
+from cis_ews.evaluation.suppression import FEWEST
 from cis_ews.risk.labels import LABELS
 from cis_ews.wording import counted
 from training.candidates_page import candidates_section
@@ -18,10 +20,10 @@ from training.fairness import Fairness
 from training.gates_page import gates_section
 from training.leakage import Leak, LeakageReport
 from training.null_control import NullControl
-from training.section import Section
+from training.section import Section, two_decimals
 from training.stability import Stability
 from training.stability_page import notes, title
-from training.validation import FEWEST_POSITIVES, LAST_YEAR, MODEL, Group, Validation
+from training.validation import LAST_YEAR, MODEL, Group, Validation
 
 TITLES = {
     "auroc": "AUROC",
@@ -107,8 +109,19 @@ def found(trained: Trained) -> dict[str, object]:
 
 
 def _told_group(group: Group) -> dict[str, object]:
-    """A group as plain values; its name alone, where it has too few of either kind to be told."""
-    return asdict(group) if group.found else {"by": group.by, "name": group.name, "found": {}}
+    """A group as plain values, rounded so that a small one is not what is left of the others; its name alone, where it
+    has too few students to be told."""
+    if not group.found:
+        return {"by": group.by, "name": group.name, "found": {}}
+    found = {who: _rounded_values(asdict(one)) for who, one in group.found.items()}
+    share = round(group.positives / group.rows, 2)
+    return {"by": group.by, "name": group.name, "rows": group.rows, "share": share, "found": found}
+
+
+def _rounded_values(told: object) -> object:
+    if isinstance(told, dict):
+        return {name: _rounded_values(each) for name, each in cast("dict[str, object]", told).items()}
+    return round(told, 2) if isinstance(told, float) else told
 
 
 def _figure(name: str, found: Estimate) -> str:
@@ -176,7 +189,8 @@ def _legend(validation: Validation) -> list[str]:
 def _plain(trained: Trained) -> Section:
     validation, title = trained.validation, LABELS[trained.config.label].title.lower()
     found = validation.calibration
-    slope = NONE if found.slope is None else f"{found.slope:.2f}"
+    slope = NONE if found.slope is None else two_decimals(found.slope, found.slope_drawn)
+    shift = two_decimals(found.intercept, found.intercept_drawn, sign="+")
     best = max(validation.curve, key=lambda each: each.risk - max(each.everybody, 0.0))
     return Section(
         title="In plain words",
@@ -189,8 +203,8 @@ def _plain(trained: Trained) -> Section:
                 f"{one.rows:,}, each counted once a night; lists cut at capacity)"
                 for one in validation.tiers
             ),
-            f"Calibration: slope {slope} (1 is right), intercept {found.intercept:+.2f} (0 is right); risk and outcome "
-            f"are {found.error:.3f} apart on average",
+            f"Calibration: slope {slope} (1 is right), intercept {shift} (0 is right); risk and outcome are "
+            f"{found.error:.3f} apart on average",
             f"Flagging from a risk of {best.threshold:.0%} is worth {best.risk:.3f} true flags a student, less false "
             f"ones at their weight; flagging all {best.everybody:.3f}, flagging nobody 0",
         ],
@@ -203,7 +217,8 @@ def _of_groups(validation: Validation, by: str) -> Section:
     told = sorted((group for group in groups if group.found), key=lambda group: group.found[MODEL].recall["10"])
     middle = [told[place] for place in sorted({0, len(told) // 2, len(told) - 1})] if told else []
     hidden = sum(not group.found for group in groups)
-    notes = [f"{counted(hidden, 'group')} with fewer than {FEWEST_POSITIVES} positives not told"] * bool(hidden)
+    of_few = f"{counted(hidden, 'group')} in which the outcome met, or spared, fewer than {FEWEST} students not told"
+    notes = [of_few] * bool(hidden)
     is_long = by == "school" and len(groups) > len(middle)
     return Section(
         title=f"Recall at 10 % of each school's list, by {by}",
@@ -220,18 +235,22 @@ def _of_groups(validation: Validation, by: str) -> Section:
 
 def _group_row(group: Group, table: Mapping[str, Compared]) -> list[str]:
     figures = [f"{group.found[who].recall['10']:.2f}" if who in group.found else NONE for who in table]
-    share = f"{group.positives / group.rows:.0%}" if group.positives >= FEWEST_POSITIVES else NONE
+    share = f"{group.positives / group.rows:.0%}" if group.found else NONE
     return [group.name, f"{group.rows:,}" if group.found else NONE, share, *figures]
 
 
 def _rules(validation: Validation) -> Section:
     in_order = sorted(validation.rules.items(), key=lambda pair: -pair[1].recall)
-    rows = [_rule_row(name, found) for name, found in in_order]
+    rows, few = [_rule_row(name, found) for name, found in in_order], validation.rules_of_few
     return Section(
         title="Each published rule, and the model with as many flags on the same nights",
         columns=("rule", "flags", "prec.", "recall", "model", "gain in recall"),
         rows=rows,
         brief=rows[:RULES_SHOWN],
+        notes=[
+            f"{counted(few, 'rule')} that {'holds' if few == 1 else 'hold'} for fewer than {FEWEST} students not told"
+        ]
+        * bool(few),
         brief_notes=[
             f"the {min(RULES_SHOWN, len(rows))} with the highest recall of {counted(len(rows), 'rule')} that hold"
         ],

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from cis_ews.evaluation.bootstrap import Estimate
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Section:
@@ -42,3 +44,11 @@ def markdown_table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> str
 def _cell(text: str) -> str:
     """A school may be called anything."""
     return " ".join(text.split()).replace("|", "\\|")
+
+
+def two_decimals(value: float, drawn: Estimate | None, *, sign: str = "") -> str:
+    """A figure with two decimals, and its interval where there is one."""
+    told = f"{value:{sign}.2f}"
+    if drawn is None or drawn.low is None or drawn.high is None:
+        return told
+    return f"{told} [{drawn.low:{sign}.2f}, {drawn.high:{sign}.2f}]"

@@ -48,13 +48,15 @@ class Stability:
     """Whether explanations hold.
 
     `top3_overlap_across_seeds`: of the three topics that move a student's risk most, the share that are the same in a
-    model fitted with another seed, which changes the rows and the features that each tree sees. A model without trees
-    hangs on no seed: there, in one fitted on students drawn again with replacement. `identical_when_unchanged`: whether
-    a night without new records tells the same as the one before. `additive`: whether contributions add up to the
-    margin. `measured`: the other figures (docs/explanations.md).
+    model fitted with another seed, which changes the rows and the features that each tree sees; a model without trees
+    hangs on no seed, and keeps them all. `top3_overlap_across_students`: the same in one fitted on students drawn again
+    with replacement, None where that was not asked for. `identical_when_unchanged`: whether a night without new records
+    tells the same as the one before. `additive`: whether contributions add up to the margin. `measured`: the other
+    figures (docs/explanations.md).
     """
 
     top3_overlap_across_seeds: float | None
+    top3_overlap_across_students: float | None = None
     identical_when_unchanged: bool
     additive: bool
     measured: dict[str, float]
@@ -71,7 +73,8 @@ def measure_stability(school_data: SchoolData, held: HeldBack, *, config: Traini
     seeds = _across_retrainings(held, sample, told, config=config)
     nights = two_nights(school_data, model, cast("date", rows["as_of"][0]), seed=config.seed)
     return Stability(
-        top3_overlap_across_seeds=seeds["seed.top3_overlap" if model.parts.trees else "students.top3_overlap"],
+        top3_overlap_across_seeds=seeds["seed.top3_overlap"],
+        top3_overlap_across_students=seeds.get("students.top3_overlap"),
         identical_when_unchanged=nights.identical,
         additive=additive <= ADDITIVE,
         measured={
@@ -166,12 +169,12 @@ def _of_lines(linear: LinearPart, matrix: Vector, others: Vector) -> Vector:
 def _across_retrainings(
     held: HeldBack, sample: pl.DataFrame, told: Vector, *, config: TrainingConfig
 ) -> dict[str, float]:
-    """The same rows with another seed; and students drawn again with replacement, where that is asked for or all."""
+    """The same rows with another seed; and students drawn again with replacement, where that is asked for."""
     topics, seed = _topics(held.model), config.seed + 1
-    again: dict[str, RiskModel] = {}
-    if held.model.parts.trees:
-        again["seed"] = refit_model(held.model, held.learned, config=config, seed=seed, trees_alone=True)
-    if config.validation.students_again or not again:
+    # A linear part hangs on its rows alone. Where it is all there is, it is fitted again to see that it does.
+    has_trees = held.model.parts.trees is not None
+    again = {"seed": refit_model(held.model, held.learned, config=config, seed=seed, trees_alone=has_trees)}
+    if config.validation.students_again:
         again["students"] = refit_model(held.model, _drawn_again(held.learned, seed), config=config, seed=seed)
     found: dict[str, float] = {}
     for what, model in again.items():

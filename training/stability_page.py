@@ -8,11 +8,13 @@ from training.stability import ADDITIVE, LEAST_OVERLAP, Stability
 
 def title(found: Stability) -> str:
     """The sentence above: what does not hold, if anything."""
-    overlap = found.top3_overlap_across_seeds
+    overlap, of_students = found.top3_overlap_across_seeds, found.top3_overlap_across_students
     broken = [
         *["contributions DO NOT ADD UP"] * (not found.additive),
         *["a night without new records CHANGES them"] * (not found.identical_when_unchanged),
         *["chance decides MORE THAN A FIFTH of what is told first"] * (overlap is None or overlap < LEAST_OVERLAP),
+        *["other students would teach MORE THAN A FIFTH of it otherwise"]
+        * (of_students is not None and of_students < LEAST_OVERLAP),
     ]
     return f"Explanations: {'; '.join(broken) or 'they hold'}"
 
@@ -30,7 +32,7 @@ def notes(found: Stability) -> list[str]:
 
 def _retrained(measured: dict[str, float]) -> list[str]:
     said = {
-        "seed": "another seed (other rows and features for each tree)",
+        "seed": "another seed (other rows and features for each tree; lines hang on none)",
         "students": "other students (drawn again with replacement)",
     }
     return [

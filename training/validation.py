@@ -22,6 +22,7 @@ from cis_ews.evaluation.comparison import (
     on_lists,
 )
 from cis_ews.evaluation.probabilities import Calibration, NetBenefit, calibration, decision_curve
+from cis_ews.evaluation.suppression import FEWEST
 from cis_ews.risk.model import RiskModel
 from cis_ews.risk.model_recipe import Recipe
 from cis_ews.risk.tier_policy import TierPolicy
@@ -52,14 +53,12 @@ SEPTEMBER = "September rule"
 SCHOOL = "school mean only"
 LOGISTIC = "logistic regression"
 LIGHTGBM = "LightGBM defaults"
-FEWEST_POSITIVES = 10
-"""A group with fewer positives is not told: one student more or less would decide its figure."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Group:
     """One as-of date, grade band or school: who (the model, ...) -> what was found of it on the lists of the schools;
-    nobody with fewer than FEWEST_POSITIVES."""
+    of nobody where fewer than 10 students stand behind it (`is_told`)."""
 
     by: str
     name: str
@@ -82,7 +81,8 @@ class TierFound:
 class Validation:
     """What was measured on held-back school years, by a model that learned from earlier ones alone.
 
-    `table`: who -> figures, the model first. `rules`: flag rule -> it beside the model at the same number of flags.
+    `table`: who -> figures, the model first. `rules`: flag rule -> it beside the model at the same number of flags;
+    `rules_of_few`: how many more hold for 1 to 9 students, of which nothing is told.
     """
 
     splits: tuple[Split, ...]
@@ -98,6 +98,7 @@ class Validation:
     tiers: tuple[TierFound, ...]
     importance: Mapping[str, float]
     by_days: tuple[DaysStep, ...]
+    rules_of_few: int = 0
 
 
 @dataclass(frozen=True, eq=False)
@@ -148,10 +149,9 @@ def validate(
     bootstrap = Bootstrap.of(rows["school_id"].to_numpy(), draws=config.validation.draws, seed=config.seed)
     answers = ask_rules(indicators, rows["as_of"])
     model = candidates[MODEL]
-    beside = {
-        name: at_same_rate(label, flags, model, lists=lists, bootstrap=bootstrap)
-        for name, flags in rules_held(answers).items()
-    }
+    held_rules = {name: flags for name, flags in rules_held(answers).items() if flags.any()}
+    told = [name for name, flags in held_rules.items() if _students(rows, flags > 0.0) >= FEWEST]
+    beside = {name: at_same_rate(label, held_rules[name], model, lists=lists, bootstrap=bootstrap) for name in told}
     found = Validation(
         splits=tuple(splits),
         rows=rows.height,
@@ -161,11 +161,12 @@ def validate(
         table=compare(label, candidates, lists=lists, bootstrap=bootstrap),
         rules={name: found for name, found in beside.items() if found is not None},
         groups=_groups(rows, indicators, on_lists(candidates, lists), bootstrap=bootstrap),
-        calibration=calibration(label, model.probability),
+        calibration=calibration(label, model.probability, bootstrap=bootstrap),
         curve=decision_curve(label, model.probability),
-        tiers=_tiers(label, answers, model.probability, policy=policy),
+        tiers=_tiers(rows, answers, model.probability, policy=policy),
         importance=held[-1].importance,
         by_days=_curve(pl.concat([each.everyone for each in held])),
+        rules_of_few=len(held_rules) - len(told),
     )
     newest = held[-1]
     return found, HeldBack(model=newest.model, learned=newest.learned, rows=newest.rows, told=_told(newest))
@@ -267,9 +268,8 @@ def _groups(
     grades = indicators["grade_level"].cast(pl.String)
     of_band = grades.replace_strict(bands, default="grade not known", return_dtype=pl.String)
     kinds = {"as-of date": rows["as_of"].cast(pl.String), "grades": of_band, "school": rows["school_id"]}
-    label = rows[LABEL].cast(pl.Float64).to_numpy()
     return tuple(
-        _group(by, str(name), label, group=(names == name).to_numpy(), places=places, bootstrap=bootstrap)
+        _group(by, str(name), rows, group=(names == name).to_numpy(), places=places, bootstrap=bootstrap)
         for by, names in kinds.items()
         for name in names.unique().sort()
     )
@@ -278,29 +278,40 @@ def _groups(
 def _group(
     by: str,
     name: str,
-    label: Array,
+    rows: pl.DataFrame,
     *,
     group: Rows,
     places: Mapping[str, Mapping[str, Array]],
     bootstrap: Bootstrap,
 ) -> Group:
-    positives = int(label[group].sum())
-    told = positives >= FEWEST_POSITIVES
+    label = rows[LABEL].cast(pl.Float64).to_numpy()
     return Group(
         by=by,
         name=name,
         rows=int(group.sum()),
-        positives=positives,
-        found=in_group(label, places, group, bootstrap=bootstrap) if told else {},
+        positives=int(label[group].sum()),
+        found=in_group(label, places, group, bootstrap=bootstrap) if is_told(rows, group) else {},
     )
 
 
-def _tiers(label: Array, answers: list[Answers], risk: Array, *, policy: TierPolicy) -> tuple[TierFound, ...]:
-    given = tiers(answers, risk, policy)
+def is_told(rows: pl.DataFrame, group: Rows) -> bool:
+    """Whether 10 students or more stand behind the positives of a group, and behind its negatives where it has any. Not
+    rows: one student has a row on every date."""
+    positive = (rows[LABEL] == 1).to_numpy()
+    met, spared = _students(rows, group & positive), _students(rows, group & ~positive)
+    return met >= FEWEST and not 0 < spared < FEWEST
+
+
+def _students(rows: pl.DataFrame, chosen: Rows) -> int:
+    return rows["student_id"].filter(pl.Series(chosen)).n_unique()
+
+
+def _tiers(rows: pl.DataFrame, answers: list[Answers], risk: Array, *, policy: TierPolicy) -> tuple[TierFound, ...]:
+    given, label = tiers(answers, risk, policy), rows[LABEL].cast(pl.Float64).to_numpy()
     found: list[TierFound] = []
     for tier in (3, 2, 1):
-        met = label[given == tier]
-        if met.size >= FEWEST_POSITIVES:
+        if _students(rows, given == tier) >= FEWEST:
+            met = label[given == tier]
             share = float(met.mean())
             found.append(TierFound(tier=tier, rows=met.size, of_ten=round(10 * share), share=share))
     return tuple(found)

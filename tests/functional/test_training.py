@@ -89,10 +89,11 @@ def test_every_breakdown_compares_the_same(trained: Done) -> None:
     for found in (one for group in told for one in group["found"].values()):
         assert list(found["recall"]) == list(found["precision"]) == ["5", "10", "20"]
         assert 0 <= found["recall"]["5"] <= found["recall"]["10"] <= found["recall"]["20"] <= 1
-    assert all(group["positives"] >= 10 for group in told)
     for by in ("as-of date", "grades", "school"):
-        of_kind = [group for group in groups if group["by"] == by]
+        of_kind = [group for group in told if group["by"] == by]
         assert sum(group["rows"] for group in of_kind) == trained.event("trained")["validation"]["rows"]
+        # Exact counts of large groups would give a small one away.
+        assert all("positives" not in group and group["share"] == round(group["share"], 2) for group in of_kind)
 
 
 def test_the_null_control_and_the_leakage_check_are_told(trained: Done, page: Done) -> None:
@@ -108,7 +109,9 @@ def test_the_null_control_and_the_leakage_check_are_told(trained: Done, page: Do
 
 def test_whether_explanations_hold_is_measured_and_told(trained: Done, page: Done, place: Path) -> None:
     found = trained.event("trained")["stability"]
-    assert 0.5 < found["top3_overlap_across_seeds"] <= 1.0
+    assert found["top3_overlap_across_seeds"] == found["measured"]["seed.top3_overlap"] == 1.0
+    assert 0.3 < found["top3_overlap_across_students"] == found["measured"]["students.top3_overlap"] < 1.0
+    assert "reasons hold when trained again: 100% of the first three reasons stay" in " ".join(page.out.split())
     assert found["identical_when_unchanged"] is True
     assert found["additive"] is True
     measured = found["measured"]
@@ -274,15 +277,16 @@ def test_the_page_says_how_early_how_sure_and_in_plain_words(page: Done, place: 
 @pytest.fixture(scope="module")
 def scored(trained: Done, place: Path) -> Run:
     assert trained.code == 0
-    # 700 made-up students are too few for a gain that is surely one, for a calibration that carries to another year,
-    # and for reasons that students drawn again would give too (the model that was taken has no trees): gates say so.
+    # 700 made-up students are too few for a gain that is surely one, and for a calibration that carries over a year.
+    # Reasons hang on no seed (the model that was taken has no trees); what other students would teach is told beside.
     refused = training("promote", "--store", place / "store", "--json")
     assert refused.code == 4
     assert refused.error["details"]["gates"] == [
         "better_than_rules",
         "calibration_slope",
-        "reasons_across_seeds",
     ]
+    slope = trained.event("trained")["validation"]["calibration"]["slope_drawn"]
+    assert f"the slope of calibration is {slope['value']:.2f}, from {slope['low']:.2f} to" in refused.error["message"]
     reason = "a made-up district of a test: no child is judged by this model"
     promoted = training("promote", "--store", place / "store", "--override", reason)
     assert "models:/cis-ews@champion is version 1 now" in promoted.out

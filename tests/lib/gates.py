@@ -35,6 +35,7 @@ class Steady:
     """The stability of explanations, as the gates ask for it."""
 
     top3_overlap_across_seeds: float | None = 0.9
+    top3_overlap_across_students: float | None = None
     identical_when_unchanged: bool = True
     additive: bool = True
 

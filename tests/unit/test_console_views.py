@@ -10,11 +10,12 @@ import polars as pl
 import pytest
 
 from cis_ews.enums import CaseState
+from cis_ews.evaluation.side_by_side import EVERY
 from cis_ews.storage.database import SchoolRow
 from cis_ews.storage.pages import GroupCount, RosterRow, SchoolPlace, StudentPage
 from serving.console.admin import late_schools
 from serving.console.charts import absence_trend, year_calendar
-from serving.console.network import EVERY, rows_of_schools, told_by
+from serving.console.network import rows_of_schools, told_by
 from serving.console.roster import among, barriers, chosen_of, histograms, query_of
 from serving.console.students import told
 from serving.console.today import days_late

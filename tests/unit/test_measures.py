@@ -56,6 +56,53 @@ def test_the_slope_is_that_of_an_unpenalised_regression_on_the_log_odds() -> Non
     assert shifted.sum() == pytest.approx(label.sum())
 
 
+def _refitted(label: np.ndarray, risk: np.ndarray, weights: np.ndarray) -> tuple[float, float]:
+    """Slope, and what has to be added to every row's log-odds, of weighted rows."""
+    log_odds = np.log(risk / (1 - risk))
+    ones = np.ones(label.size)
+    line = _newton(label, np.column_stack([ones, log_odds]), weights, known=0 * log_odds)
+    return float(line[1]), float(_newton(label, ones[:, None], weights, known=log_odds)[0])
+
+
+def _newton(label: np.ndarray, columns: np.ndarray, weights: np.ndarray, *, known: np.ndarray) -> np.ndarray:
+    found = np.zeros(columns.shape[1])
+    for _ in range(12):
+        told = 1 / (1 + np.exp(-(columns @ found + known)))
+        curve = columns.T @ (columns * (weights * told * (1 - told))[:, None])
+        found = found + np.linalg.solve(curve, columns.T @ (weights * (label - told)))
+    return found
+
+
+@pytest.mark.parametrize("schools", [6, 40])
+def test_the_interval_of_the_slope_is_that_of_regressions_on_schools_drawn_again(schools: int) -> None:
+    label, risk = _rows()
+    school = np.random.default_rng(3).integers(schools, size=label.size)
+    # Schools that differ: outcomes of the first ones are no longer those of the risks.
+    label = np.where(school < schools // 3, np.random.default_rng(4).permutation(label), label)
+    bootstrap = Bootstrap.of(school, draws=100, seed=1)
+    refitted = np.array([_refitted(label, risk, weights[school]) for weights in bootstrap.weights])
+    found = calibration(label, risk, bootstrap=bootstrap)
+    told = ((found.slope, found.slope_drawn), (found.intercept, found.intercept_drawn))
+    for place, (value, drawn) in enumerate(told):
+        assert value is not None
+        assert drawn is not None
+        expected = bootstrap.estimate(value, refitted[:, place], least=-np.inf, most=np.inf)
+        assert expected.low is not None
+        assert expected.high is not None
+        assert drawn.value == value
+        width = expected.high - expected.low
+        assert (drawn.low, drawn.high) == pytest.approx((expected.low, expected.high), abs=0.08 * width)
+
+
+def test_one_school_alone_has_a_slope_and_no_interval_of_it() -> None:
+    label, risk = _rows()
+    found = calibration(label, risk, bootstrap=Bootstrap.of(np.zeros(label.size), draws=100, seed=1))
+    assert found.slope is not None
+    assert found.slope_drawn is not None
+    assert found.slope_drawn.low is None
+    assert calibration(label, risk).slope_drawn is None
+
+
 def test_the_calibration_error_by_hand() -> None:
     label = [0, 1, 0, 1, 1, 1, 0, 0, 1, 1]
     risk = [0.2] * 4 + [0.7] * 6

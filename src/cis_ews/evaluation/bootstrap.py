@@ -90,11 +90,11 @@ class Bootstrap:
         )
         return found[:, 0], found[:, 1]
 
-    def estimate(self, value: float, drawn: Vector, *, least: float = -1.0) -> Estimate:
+    def estimate(self, value: float, drawn: Vector, *, least: float = -1.0, most: float = 1.0) -> Estimate:
         """A figure with its percentile interval; none with one cluster, nor where a draw in twenty has no figure.
 
-        With fewer than FEW clusters the interval is no narrower than Student's t makes it. `least`: the smallest that
-        the figure can be, 0 of a share and -1 of the difference of two; the largest is 1.
+        With fewer than FEW clusters the interval is no narrower than Student's t makes it. `least`, `most`: the
+        smallest and the largest that the figure can be: 0 and 1 of a share, -1 and 1 of the difference of two.
         """
         known = drawn[np.isfinite(drawn)]
         if self.count == 1 or known.size < LEVEL * self.draws:
@@ -102,7 +102,7 @@ class Bootstrap:
         low, high = np.quantile(known, [(1.0 - LEVEL) / 2.0, (1.0 + LEVEL) / 2.0])
         if self.count < FEW:
             half = self._student * float(known.std())
-            low, high = max(least, min(low, value - half)), min(1.0, max(high, value + half))
+            low, high = max(least, min(low, value - half)), min(most, max(high, value + half))
         return Estimate(value=value, low=float(low), high=float(high))
 
     @cached_property

@@ -17,7 +17,7 @@ false-negative rate, and is not taken for a perfect one.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import combinations
 from typing import cast
@@ -123,6 +123,23 @@ def groups_of(demographics: pl.DataFrame, students: pl.Series) -> pl.DataFrame:
     """
     known = pl.DataFrame({_KEY: students}).join(demographics, on=_KEY, how="left", maintain_order="left")
     return known.select(_KEY, *(_as_text(known.schema[name], name) for name in ATTRIBUTES))
+
+
+@dataclass(frozen=True, slots=True)
+class Groups:
+    """The audited attributes of students: attribute -> its group of each of them, in their order."""
+
+    names: Mapping[str, pl.Series]
+
+    def is_recorded(self, attribute: str) -> bool:
+        """Whether it is known of anybody."""
+        return bool((self.names[attribute] != NOT_RECORDED).any())
+
+
+def groups_in(table_of: Callable[[str], pl.DataFrame], students: pl.Series) -> Groups:
+    """The groups of students by the tables of a night, whose names `table_of` is asked for."""
+    found = groups_of(table_of("demographics"), students)
+    return Groups({name: found[name] for name in ATTRIBUTES})
 
 
 def _as_text(kind: pl.DataType, name: str) -> pl.Expr:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from cis_ews.errors import ModelError
+from cis_ews.evaluation.bootstrap import Bootstrap, Estimate
 from cis_ews.evaluation.outcomes import Values, Vector, checked_outcomes, checked_risk
 
 BINS = 10
@@ -36,12 +37,15 @@ class Calibration:
     large, what has to be added to every row's log-odds to meet the number of positives: 0 is right, above it risks are
     too low (Van Calster et al. 2019). `error`: the expected calibration error, the mean over `bins` (tenths of the rows
     by risk; equal risks stay together) of the gap between risk and outcome, each weighing as its rows.
+    `slope_drawn`, `intercept_drawn`: both with 95 % intervals, where clusters were drawn again.
     """
 
     slope: float | None
     intercept: float
     error: float
     bins: tuple[Bin, ...]
+    slope_drawn: Estimate | None = None
+    intercept_drawn: Estimate | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,17 +60,31 @@ class NetBenefit:
     everybody: float
 
 
-def calibration(label: Values, risk: Values) -> Calibration:
-    """How far risks are from what happened. Raises ModelError as `evaluate` does."""
+def calibration(label: Values, risk: Values, *, bootstrap: Bootstrap | None = None) -> Calibration:
+    """How far risks are from what happened; with intervals over the clusters of `bootstrap`.
+
+    Raises ModelError as `evaluate` does.
+    """
     truth, probability = checked_risk(label, risk)
     bounded = np.clip(probability, _CLOSEST, 1.0 - _CLOSEST)
     log_odds = np.log(bounded / (1.0 - bounded))
     bins = _bins(truth, probability)
+    line, shift = _line(truth, log_odds), _shift(truth, log_odds)
+    slope_drawn, intercept_drawn = None, None
+    if bootstrap is not None:
+        free = np.ones((truth.size, 1))
+        shifted = _Fitted(truth, free, fitted=np.array([shift]), known=log_odds)
+        intercept_drawn = shifted.drawn(bootstrap)
+        if line is not None:
+            columns, nothing = np.column_stack([free, log_odds]), np.zeros(truth.size)
+            slope_drawn = _Fitted(truth, columns, fitted=line, known=nothing).drawn(bootstrap)
     return Calibration(
-        slope=_slope(truth, log_odds),
-        intercept=_shift(truth, log_odds),
+        slope=None if line is None else float(line[1]),
+        intercept=shift,
         error=sum(each.rows * abs(each.risk - each.happened) for each in bins) / truth.size,
         bins=bins,
+        slope_drawn=slope_drawn,
+        intercept_drawn=intercept_drawn,
     )
 
 
@@ -127,7 +145,8 @@ def _shift(truth: Vector, log_odds: Vector) -> float:
     return shift
 
 
-def _slope(truth: Vector, log_odds: Vector) -> float | None:
+def _line(truth: Vector, log_odds: Vector) -> Vector | None:
+    """Constant and slope of the outcome on the log-odds; None where there is no such line."""
     positive, negative = log_odds[truth == 1.0], log_odds[truth == 0.0]
     apart = positive.min() >= negative.max() or positive.max() <= negative.min()
     if apart or float(np.ptp(log_odds)) < _FLAT:
@@ -141,4 +160,35 @@ def _slope(truth: Vector, log_odds: Vector) -> float | None:
         weights = weights + np.clip(step, -2.0, 2.0)
         if np.abs(step).max() < _ENOUGH:
             break
-    return float(weights[1])
+    return np.asarray(weights, dtype=np.float64)
+
+
+@dataclass(frozen=True, eq=False)
+class _Fitted:
+    """A logistic regression that was fitted: of `columns`, beside `known` log-odds of each row."""
+
+    truth: Vector
+    columns: Vector
+    fitted: Vector
+    known: Vector
+
+    def drawn(self, bootstrap: Bootstrap) -> Estimate:
+        """Its last coefficient, with an interval.
+
+        A draw is followed by one step of Newton's method from the coefficients of all rows, for which sums of each
+        cluster suffice; what is left out shrinks with the square of what a draw moves.
+        """
+        width, count = self.columns.shape[1], bootstrap.count
+        probability: Vector = 1.0 / (1.0 + np.exp(-(self.columns @ self.fitted + self.known)))
+        spread: Vector = probability * (1.0 - probability)
+
+        def of_clusters(values: Vector) -> Vector:
+            return np.bincount(bootstrap.clusters, weights=values, minlength=count).astype(np.float64)
+
+        columns = list(self.columns.T)
+        score = np.stack([of_clusters(one * (self.truth - probability)) for one in columns], axis=1)
+        curve = np.stack([of_clusters(one * other * spread) for one in columns for other in columns], axis=1)
+        curves = (bootstrap.weights @ curve).reshape(-1, width, width) + _FLAT * np.eye(width)
+        steps = np.linalg.solve(curves, (bootstrap.weights @ score)[:, :, np.newaxis])[:, -1, 0]
+        drawn = self.fitted[-1] + np.asarray(steps, dtype=np.float64)
+        return bootstrap.estimate(float(self.fitted[-1]), drawn, least=-np.inf, most=np.inf)

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import date
+from functools import partial
 from typing import TYPE_CHECKING
 
 import polars as pl
@@ -51,12 +52,25 @@ def kept_records(extract: Extract, as_of: date, *, workspace: Workspace, crew: C
     return RecordPieces(workspace, over_parts(crew.engine, keep_records, tasks, progress=SILENT))
 
 
+Groups = Callable[[Callable[[str], pl.DataFrame], pl.DataFrame], pl.DataFrame]
+"""What a night tells of groups of students, as sums: `cis_ews.evaluation.groups.told_groups`."""
+
+
 def publish_night(
-    flags: Database, run: Run, extract: Extract, *, records: RecordPieces, policy: TierPolicy
+    flags: Database,
+    run: Run,
+    extract: Extract,
+    *,
+    records: RecordPieces,
+    policy: TierPolicy,
+    groups: Groups | None = None,
 ) -> PublishReport:
     """Make a run current in its districts, with what pages say beside the scores."""
     schools = told_schools(extract.whole, run, policy=policy)
-    return flags.publish(run, schools=schools, students=extract.students, records=records, rule=after_night)
+    rule = None if groups is None else partial(groups, extract.table)
+    return flags.publish(
+        run, schools=schools, students=extract.students, records=records, rule=after_night, groups=rule
+    )
 
 
 def told_schools(school_data: SchoolData, run: Run, *, policy: TierPolicy) -> pl.DataFrame:

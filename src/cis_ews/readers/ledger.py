@@ -31,6 +31,15 @@ class Ledger:
         if words is not None:
             self.note(f"{table}: {counted(count, *words)}", count)
 
+    def take(self, other: Ledger) -> None:
+        """What another one says, behind what this one says."""
+        for sentence in other.notes:
+            self.note(sentence)
+        for table, count in other.reduced.items():
+            self.reduce(table, count)
+        self.rejections += other.rejections
+        self.files += other.files
+
     def reject(self, rows: pl.DataFrame, *, table: str, rule: str, column: str | None) -> None:
         """Rows, with `file` and `row_number`, that break a rule."""
         if rows.height:

@@ -10,6 +10,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 
+import polars as pl
+
 from cis_ews.errors import SchemaError
 from cis_ews.readers.cells import plain
 from cis_ews.wording import counted
@@ -76,6 +78,16 @@ USED: Mapping[str, tuple[str, ...]] = {
 KNOWN: Mapping[str, tuple[str, ...]] = {
     file: (ID, STATUS, MODIFIED, *text.replace("|", " ").split()) for file, text in _COLUMNS.items()
 }
+TYPES: Mapping[str, Mapping[str, pl.Categorical]] = {
+    "results": {
+        column: pl.Categorical(pl.Categories(column, "cis_ews.results"))
+        for column in (
+            *(STATUS, "lineItemSourcedId", "studentSourcedId", "scoreStatus", "score", "scoreDate"),
+            *("inProgress", "incomplete", "late", "missing"),
+        )
+    }
+}
+"""Columns of the one file of millions of rows whose texts repeat: each text is looked at once, a cell is a number."""
 SERVES: Mapping[str, str] = {
     "academicSessions": "calendar_days",
     "orgs": "schools",

@@ -20,6 +20,7 @@ from cis_ews.enums import CaseState, Direction
 from cis_ews.storage.access import Scope
 from cis_ews.storage.database import tables
 from cis_ews.storage.database.blocks import PEOPLE
+from cis_ews.storage.database.groups import groups_told, sums_told
 from cis_ews.storage.database.records import days_absent_of_school, records_of_student
 from cis_ews.storage.database.refs import REF_LENGTH, ref_secret
 from cis_ews.storage.database.scope import districts_of, visible_students
@@ -27,6 +28,7 @@ from cis_ews.storage.database.transactions import Transactions
 from cis_ews.storage.pages import (
     DistrictCounts,
     GroupCount,
+    GroupTold,
     Reason,
     RosterRow,
     SavedView,
@@ -104,6 +106,16 @@ class Pages:
         """The students of a district, counted by school, grade, tier and state of the case: no student is in it."""
         with self._transactions.reading() as connection:
             return _group_counts(connection, district_id)
+
+    def groups(self, district_id: str) -> list[GroupTold]:
+        """What the night told of groups of a district's students, by attribute and group."""
+        with self._transactions.reading() as connection:
+            return groups_told(connection, district_id)
+
+    def district_sums(self, *, only: Collection[str] | None) -> list[GroupTold]:
+        """What the night told of all students of each district, or of some: a row a district, however large it is."""
+        with self._transactions.reading() as connection:
+            return sums_told(connection, only)
 
     def districts(self, *, only: Collection[str] | None) -> list[DistrictCounts]:
         """The districts, or some of them, with the numbers of their current runs: no student is in it."""
@@ -360,7 +372,7 @@ def _group_counts(connection: Connection, district_id: str) -> list[GroupCount]:
 
 def _district_counts(connection: Connection, only: Collection[str] | None) -> list[DistrictCounts]:
     runs, districts = tables.runs, tables.run_districts
-    names = ("district_id", "students", "tier_1", "tier_2", "tier_3", "not_enough_data")
+    names = ("district_id", "published_at", "students", "tier_1", "tier_2", "tier_3", "not_enough_data")
     query = select(*(districts.c[name] for name in names), runs.c.as_of).join_from(runs, districts)
     query = query.where(tables.IS_CURRENT).order_by(districts.c.district_id)
     if only is not None:

@@ -15,7 +15,7 @@ from cis_ews.storage.database.records import records_of_student
 from cis_ews.storage.database.refs import refs_in_districts
 from cis_ews.storage.runs import Run
 
-_OF_DISTRICTS = (tables.schools, tables.students, tables.student_records, tables.scores)
+_OF_DISTRICTS = (tables.schools, tables.students, tables.student_records, tables.scores, tables.group_counts)
 _BY_REF = (tables.caseloads, tables.tier_changes)
 """Tables that know a student by the ref. The audit is none of them: it keeps that somebody looked, under the ref."""
 _OF_CASES = (
@@ -106,6 +106,9 @@ def _forget(connection: Connection, student_ids: Sequence[str]) -> int:
     found = select(scores.c.district_id, scores.c.school_id, scores.c.student_id).where(is_of_them)
     for district, school, student in connection.execute(found):
         by_school.setdefault((district, school), []).append(student)
+    # Nobody knows here in which groups they were: what was told of their districts goes, until the next night.
+    sums = tables.group_counts
+    connection.execute(delete(sums).where(sums.c.district_id.in_({district for district, _ in by_school})))
     in_blocks = sum(
         PEOPLE.without(connection, school, students) + STUDENT_RECORDS.without(connection, school, students)
         for school, students in by_school.items()
@@ -180,5 +183,6 @@ def purge(connection: Connection) -> None:
                 hint="run the same command again when the service is quiet",
             )
         return
-    for table in (tables.students, tables.student_records, tables.scores, tables.tier_changes, *_OF_CASES):
+    told = (tables.students, tables.student_records, tables.scores, tables.tier_changes, tables.group_counts)
+    for table in (*told, *_OF_CASES):
         connection.execute(text(f"VACUUM FULL {table.name}"))

@@ -1,4 +1,4 @@
-"""What the pages of students and schools read besides the flags: records, the history of tiers, saved views."""
+"""What the pages read besides the flags: records, the history of tiers, sums by group, saved views."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from sqlalchemy import (
 )
 
 from cis_ews.storage.database.columns import UtcDateTime, metadata
+from cis_ews.storage.pages import GROUP_COLUMNS
 
 student_records = Table(
     "student_records",
@@ -47,6 +48,18 @@ tier_changes = Table(
     Index("tier_changes_by_run", "run_id"),
 )
 """Who entered, left or came into another tier on a night, and by what."""
+
+group_counts = Table(
+    "group_counts",
+    metadata,
+    Column("district_id", String, nullable=False),
+    Column("attribute", String, nullable=False),
+    Column("group_name", String, nullable=False),
+    *(Column(name, Integer) for name in GROUP_COLUMNS),
+    PrimaryKeyConstraint("district_id", "attribute", "group_name"),
+)
+"""What the night told of groups of students: sums, null where they are not told, and no student. Under the attribute ""
+and the group "" those of the district."""
 
 saved_views = Table(
     "saved_views",
