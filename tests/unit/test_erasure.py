@@ -216,7 +216,7 @@ def test_forgetting_twice_changes_nothing_more(store: RunStore, database: Databa
 def test_a_damaged_run_is_named_and_the_others_are_cleaned(store: RunStore, database: Database) -> None:
     damaged, whole = store.runs()
     (damaged.path / "coverage.json").write_text("{}")
-    with pytest.raises(RunDamagedError, match=f"1 runs .* left as they are: runs/2026-02-26/{damaged.run_id}"):
+    with pytest.raises(RunDamagedError, match=f"1 damaged run was left as found: runs/2026-02-26/{damaged.run_id}"):
         forget_student(store, database, CHILD, today=TODAY)
     assert CHILD not in store.latest().table("scores")["student_id"]
     assert _places_of(CHILD, whole.path) == []

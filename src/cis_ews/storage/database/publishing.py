@@ -23,6 +23,7 @@ from cis_ews.storage.database.replacing import Block, blocks_of, clear, replace_
 from cis_ews.storage.database.rows import PublishReport
 from cis_ews.storage.pages import GroupRule
 from cis_ews.storage.runs import Run
+from cis_ews.wording import counted
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +95,7 @@ def _read(connection: Connection, run: Run, schools: pl.DataFrame) -> _Night:
     scores = run.table("scores").join(districts, on="school_id", how="left", maintain_order="left")
     if unknown := scores["district_id"].null_count():
         raise StorageError(
-            f"{unknown} scores are of schools that the school data do not have",
+            f"{counted(unknown, 'score is', 'scores are')} of schools that the school data do not have",
             hint="publish a run with the school data it was made from",
         )
     joined = tables.runs.join(tables.run_districts)
