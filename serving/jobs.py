@@ -9,6 +9,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.types import ASGIApp, Message, Scope
 
 from cis_ews.errors import ConfigError, EwsError, ModelNotFoundError, StorageError
+from cis_ews.evaluation.groups import told_groups
 from cis_ews.risk.registry import load_model
 from cis_ews.risk.tiers import TierPolicy
 from cis_ews.scoring import check_has_come, score_night
@@ -85,6 +86,7 @@ def _score(backend: Backend, source: NamedSourceSettings, as_of: date) -> str:
         format=source.format,
         tolerance=source.tolerance,
         database=backend.database,
+        groups=told_groups,
     )
     return scored.run.run_id
 

@@ -1,7 +1,8 @@
-"""Network: districts, and the schools and grades of one, side by side in numbers; no student is on these pages.
+"""Network: districts, and the schools, grades and groups of one, side by side in numbers; no student is on these pages.
 
 A number that would point at few students is left out, and so is whatever would give such a number away
-(`cis_ews.evaluation.suppression`): the tables of a district share their sums, and no other number.
+(`cis_ews.evaluation.side_by_side`). Schools and grades are counted when a page is asked for. Groups, and the districts
+of a state beside each other, are what the night told: nothing else knows who is in which group.
 """
 
 from __future__ import annotations
@@ -13,22 +14,28 @@ from datetime import date
 
 from fastapi import APIRouter, Request, Response
 
-from cis_ews.enums import CaseState, GradeLevel
-from cis_ews.evaluation.suppression import FEWEST, Cell, told_table
+from cis_ews.enums import GradeLevel
+from cis_ews.evaluation.side_by_side import (
+    EVERY,
+    FLAGGED,
+    OF_TIERS,
+    SERVED,
+    STUDENTS,
+    TIERS,
+    Told,
+    in_full,
+    side_by_side,
+)
+from cis_ews.evaluation.suppression import FEWEST
 from cis_ews.storage.access import Scope
 from cis_ews.storage.pages import DistrictCounts, GroupCount, SchoolPlace
-from cis_ews.support.permissions import ROLES, May, Viewer, check
-from cis_ews.support.transitions import IN_SUPPORT, UNSEEN
+from cis_ews.support.permissions import ROLES, May, Viewer, check, why_allowed
 from serving.backend import of
 from serving.console.context import render, viewer_of
+from serving.console.groups import group_view
 from serving.errors import ApiError
 
 routes = APIRouter(include_in_schema=False)
-STUDENTS, FLAGGED = "students", "flagged"
-TIERS = {3: "tier_3", 2: "tier_2", 1: "tier_1", None: "not_enough_data"}
-SERVED = ("in_support", "in_touch", "unseen")
-EVERY = ""
-"""The key of the row of sums."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,7 +58,9 @@ def network(request: Request) -> Response:
     found = pages.districts(only=districts_of(viewer))
     if len(found) == 1:
         return _schools(request, found[0])
-    return render(request, "network.html", districts=[_district(each) for each in found], smallest=FEWEST)
+    sums = {each.district_id: each.told for each in pages.district_sums(only=districts_of(viewer))}
+    rows = [row_of_district(each, sums.get(each.district_id, {})) for each in found]
+    return render(request, "network.html", districts=rows, smallest=FEWEST)
 
 
 @routes.get("/network/{district_ref}")
@@ -73,45 +82,64 @@ def districts_of(viewer: Viewer) -> frozenset[str] | None:
     return frozenset(grant.district_id for grant in seeing if grant.district_id)
 
 
-def _district(counts: DistrictCounts) -> Row:
+def row_of_district(counts: DistrictCounts, of_night: Told) -> Row:
+    """A district among others: its tiers as they are, what was done about whom is flagged as the night told it."""
     # By the same rule as the row of sums above the schools: neither page tells what the other leaves out.
     cells = {(EVERY, name): int(getattr(counts, name)) for name in (*TIERS.values(), STUDENTS)}
-    told = told_table(cells, total=STUDENTS)
+    told = OF_TIERS.told(cells)
     return Row(
         name=counts.district_id,
         address=f"/network/{counts.ref}",
-        told={name: cells[row, name] if (row, name) in told else None for row, name in cells},
+        told={
+            **{name: cells[row, name] if (row, name) in told else None for row, name in cells},
+            **{name: of_night.get(name) for name in (FLAGGED, *SERVED)},
+        },
         as_of=counts.as_of,
     )
 
 
 def _schools(request: Request, found: DistrictCounts) -> Response:
+    """Schools, grades and groups. Who may open every student's page here is told all numbers of schools and grades,
+    which can be counted there; of groups nobody is told what is few."""
     pages = of(request).database.pages
     counts = pages.group_counts(found.district_id)
-    schools = pages.schools(Scope(districts=frozenset({found.district_id})))
+    seen = why_allowed(viewer_of(request), May.SEE_STUDENTS, district_id=found.district_id)
+    is_full = seen is not None
+    only = frozenset({found.district_id})
+    schools = pages.schools(Scope(districts=only))
     return render(
         request,
         "network_district.html",
         district=found.district_id,
         as_of=found.as_of,
         tables=[
-            ("schools", rows_of_schools(counts, schools)),
-            ("grades", rows_of_grades(counts)),
+            ("schools", rows_of_schools(counts, schools, is_full=is_full)),
+            ("grades", rows_of_grades(counts, is_full=is_full)),
         ],
+        is_full=is_full,
+        groups=group_view(pages.groups(found.district_id), next(iter(pages.district_sums(only=only)), None)),
+        published_at=found.published_at,
         smallest=FEWEST,
     )
 
 
-def rows_of_schools(counts: Sequence[GroupCount], schools: Iterable[SchoolPlace]) -> list[Row]:
-    """A row a school that has students, by name, the sums first."""
-    told = told_by(counts, lambda each: each.school_id)
+def rows_of_schools(
+    counts: Sequence[GroupCount], schools: Iterable[SchoolPlace], *, is_full: bool = False
+) -> list[Row]:
+    """A row a school that has students, by name, the sums first. `is_full`: nothing is left out."""
+    told = told_by(counts, lambda each: each.school_id, is_full=is_full)
     beyond: Counter[str] = Counter()
     for each in counts:
         beyond[each.school_id] += each.beyond_list
+
+    def of_school(school_id: str) -> Told:
+        numbers, over = told[school_id], beyond[school_id]
+        return {**numbers, "beyond_list": over if is_full else _beyond(numbers, over)}
+
     rows = [
         Row(
             name=school.name or school.school_id,
-            told={**told[school.school_id], "beyond_list": _beyond(told[school.school_id], beyond[school.school_id])},
+            told=of_school(school.school_id),
             capacity=school.capacity,
         )
         for school in schools
@@ -128,58 +156,21 @@ def _beyond(told: Mapping[str, int | None], beyond: int) -> int | None:
     return _large(beyond) if None not in tiers and (rest == 0 or rest >= FEWEST) else None
 
 
-def rows_of_grades(counts: Sequence[GroupCount]) -> list[Row]:
-    """A row a grade, in the order of grades."""
-    told = told_by(counts, lambda each: each.grade_level or NO_GRADE)
+def rows_of_grades(counts: Sequence[GroupCount], *, is_full: bool = False) -> list[Row]:
+    """A row a grade, in the order of grades. `is_full`: nothing is left out."""
+    told = told_by(counts, lambda each: each.grade_level or NO_GRADE, is_full=is_full)
     return [Row(name=grade, told=told[grade]) for grade in (*map(str, GradeLevel), NO_GRADE) if grade in told]
 
 
 NO_GRADE = "none"
 
 
-def told_by(counts: Sequence[GroupCount], key: Callable[[GroupCount], str]) -> dict[str, dict[str, int | None]]:
-    """Group -> column -> number, None where it is not told; under `EVERY` the sums.
-
-    The columns of tiers add up to `students`, those of what was done to `flagged`. What was done is told of groups
-    alone whose flagged students are told by tier: their sum would give a tier away that is left out.
-    """
-    tiers: Counter[Cell] = Counter()
-    served: Counter[Cell] = Counter()
-    for each in counts:
-        for group in (key(each), EVERY):
-            tiers[group, TIERS[each.tier]] += each.students
-            tiers[group, STUDENTS] += each.students
-            if (each.tier or 1) > 1:
-                served[group, _done(each.state)] += each.students
-                served[group, FLAGGED] += each.students
-    groups = {group for group, _ in tiers}
-    of_tiers = _told(tiers, groups, (*TIERS.values(), STUDENTS), total=STUDENTS)
-    of_served = _told(served, groups, (*SERVED, FLAGGED), total=FLAGGED)
-    by_tier = {group for group in groups if None not in (of_tiers[group]["tier_2"], of_tiers[group]["tier_3"])}
-    # Their flagged students can be added up from the tiers: a table that leaves that sum out takes it for unknown.
-    if any(of_served[group][FLAGGED] is None for group in by_tier):
-        by_tier = set[str]()
-    nothing: dict[str, int | None] = dict.fromkeys((*SERVED, FLAGGED))
-    return {group: {**of_tiers[group], **(of_served[group] if group in by_tier else nothing)} for group in groups}
-
-
-def _told(
-    counts: Counter[Cell], groups: Iterable[str], columns: Sequence[str], *, total: str
-) -> dict[str, dict[str, int | None]]:
-    sums = {(EVERY, column): counts[EVERY, column] for column in columns}
-    cells = {(group, column): counts[group, column] for group in groups if group != EVERY for column in columns}
-    told = told_table(cells, total=total) | told_table(sums, total=total)
-    every = cells | sums
-    return {
-        group: {column: every[group, column] if (group, column) in told else None for column in columns}
-        for group in groups
-    }
-
-
-def _done(state: CaseState | None) -> str:
-    if state is None or state in UNSEEN:
-        return "unseen"
-    return "in_support" if state in IN_SUPPORT else "in_touch"
+def told_by(
+    counts: Sequence[GroupCount], key: Callable[[GroupCount], str], *, is_full: bool = False
+) -> dict[str, Told]:
+    """Group -> column -> number, None where it is not told; under `EVERY` the sums."""
+    counted = ((key(each), each.tier, each.state, each.students) for each in counts)
+    return in_full(counted) if is_full else side_by_side(counted)
 
 
 def _large(count: int) -> int | None:

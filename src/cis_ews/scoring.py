@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections import Counter
 from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
@@ -23,20 +22,20 @@ from cis_ews.calendars import instructional_so_far, school_year_at
 from cis_ews.corrections import kept_corrections
 from cis_ews.errors import ConfigError, DataError
 from cis_ews.night.changes import compare_nights
+from cis_ews.night.coverage import coverage_statement
 from cis_ews.night.earlier import Decided
 from cis_ews.night.engine import Engine, InProcess
 from cis_ews.night.extract import Crew, Extract, large_extract, read_in_parts, read_whole
 from cis_ews.night.kept_state import STATE_FORMAT, How, load_state, read_kept
 from cis_ews.night.parts import STUDENTS_A_PART
-from cis_ews.night.passes import Assignment, Measured, compare_schools, judge_part, measure_part, write_file
-from cis_ews.night.records import kept_records, publish_night
+from cis_ews.night.passes import Assignment, compare_schools, judge_part, measure_part, write_file
+from cis_ews.night.records import Groups, kept_records, publish_night
 from cis_ews.progress import SILENT, Progress, Stopwatch
 from cis_ews.readers.unchanged import unchanged
 from cis_ews.risk.cohort import CohortStep, whole_flow
 from cis_ews.risk.night_model import NightModel
 from cis_ews.risk.rules import RulesModel
 from cis_ews.risk.tiers import TierPolicy, place_students
-from cis_ews.schema.freshness import notes_of_the_day, school_days_so_far, schools_of
 from cis_ews.schema.school_data import SchoolData, SourceFile
 from cis_ews.storage.corrected import corrected_in_force
 from cis_ews.storage.recipes import Recipe, keep_model, keep_recipe
@@ -120,6 +119,7 @@ def score_night(  # noqa: PLR0913 - each is a thing that a night needs, and all 
     engine: Engine | None = None,
     students_a_part: int = STUDENTS_A_PART,
     state: How | None = None,
+    groups: Groups | None = None,
 ) -> ScoreRun:
     """Score every enrolled student as of a date, keep the run in the store, and make it current in the database.
 
@@ -129,7 +129,8 @@ def score_night(  # noqa: PLR0913 - each is a thing that a night needs, and all 
     works on the parts of the extract, this process if None; `students_a_part`: how large they are. Neither changes a
     byte of the run. A night that was killed goes on, when it is called again, with the parts that were not done.
     `state`: "keep" keeps the extract, the whole year, as the state of the store; "add" brings what is new, corrected or
-    withdrawn into that state and scores it (docs/kept_state.md).
+    withdrawn into that state and scores it (docs/kept_state.md). `groups`: what the pages of the network are told of
+    groups of students, as sums (`cis_ews.evaluation.groups.told_groups`); nothing if None.
 
     Raises:
         ConfigError: a part would have no student; a state of another format than folder.
@@ -162,10 +163,10 @@ def score_night(  # noqa: PLR0913 - each is a thing that a night needs, and all 
             workspace = extract.workspace or night.workspace(runs, extract.whole.files, crew)
             run = verify_run(done_before) if done_before else _score(extract, night, workspace, runs=runs, crew=crew)
         night.keep_recipe(runs, run, source=Path(source), format=format, tolerance=tolerance, state=state)
-        records = kept_records(extract, as_of, workspace=workspace, crew=crew)
+        records = kept_records(extract, run, workspace=workspace, crew=crew)
         crew.engine.rest()
         with watch.step("publish"):
-            published = publish_night(flags, run, extract, records=records, policy=policy)
+            published = publish_night(flags, run, extract, records=records, policy=policy, groups=groups)
         clear_work(runs.root)
         timings = stage_times(watch)
         if done_before is None:
@@ -392,34 +393,6 @@ def check_has_come(as_of: date, today: date) -> None:
     """
     if as_of > today + timedelta(days=1):
         raise ConfigError("The as-of date has not come yet", hint="give today or a day that is over")
-
-
-def coverage_statement(
-    school_data: SchoolData, as_of: date, *, policy: TierPolicy, parts: Sequence[Measured]
-) -> dict[str, object]:
-    """What the source can speak of on that date, and how many of its rows a night as of that date ignores."""
-    later: Counter[str] = Counter()
-    for part in parts:
-        later.update(part.rows_after)
-    in_use = {school for part in parts for school in part.schools}
-    notes = [
-        *school_data.coverage.notes,
-        *notes_of_the_day(school_data.calendar_days, as_of, schools=in_use),
-        *_capacity_notes(school_data, policy),
-    ]
-    coverage = school_data.coverage
-    said = {"rows_read": dict(school_data.rows_read), "rows_reduced": dict(school_data.rows_reduced)}
-    days = school_days_so_far(school_data.calendar_days, as_of, reported=coverage.reported)
-    said |= {"school_days": days, "schools": schools_of(school_data.schools)}
-    return {**coverage.to_dict(), **said, "notes": notes, "rows_after_as_of": dict(later)}
-
-
-def _capacity_notes(school_data: SchoolData, policy: TierPolicy) -> list[str]:
-    """Schools that the policy names and the extract does not have: most likely mistyped."""
-    unknown = sorted(set(policy.capacity_by_school) - set(school_data.schools["school_id"]))
-    return [f"the policy gives a capacity to schools that the extract does not have: {', '.join(unknown)}"] * bool(
-        unknown
-    )
 
 
 def _refuse_nobody(flow: Sequence[CohortStep], as_of: date) -> None:

@@ -24,8 +24,6 @@ if TYPE_CHECKING:
 
 NOT_SHOWN = {
     "calendar_days.term": "terms of the calendar count days and are named nowhere",
-    "demographics.gender": "demographics reach no page of the console",
-    "demographics.race_ethnicity": "demographics reach no page of the console",
     "incident_id": "joins actions to incidents",
 }
 """Texts of school data that no page shows."""

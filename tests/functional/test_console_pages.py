@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import re
-from html import unescape
+from html import escape, unescape
 from itertools import count
 
 import pytest
 
 from cis_ews.enums import AuditAction, Role
 from tests.lib.browser import Browser
-from tests.lib.districts import LAKEVIEW
+from tests.lib.districts import HOSTILE_GROUP, LAKEVIEW
 from tests.lib.people import PASSWORD, add_person, grants_for
 from tests.lib.service import Served
 
@@ -168,6 +168,11 @@ def test_a_manager_sees_the_schools_of_the_own_district(served: Served) -> None:
     page = manager.get("/network")
     assert page.status == 200
     assert NETWORK.search(page.text) is None
+    # Whoever may open each of the students is told the small numbers of schools too, and of groups none.
+    schools, _, groups = page.text.partition('id="by-group"')
+    assert 'aria-label="not told"' not in schools
+    assert [number for number in re.findall(r'<td class="number">(\d+)</td>', schools) if int(number) < 10]
+    assert all(int(number) >= 10 for number in re.findall(r'<td class="number">(\d+)</td>', groups))
     assert len(set(SCHOOL.findall(manager.get("/schools").text))) == 2
 
 
@@ -201,3 +206,51 @@ def test_what_went_wrong_is_said_to_people_and_not_to_programs(served: Served, c
         for answer, said in zip(answers, (nothing, refused, refused), strict=True):
             assert said in answer.text
             assert "openapi" not in answer.text
+
+
+GROUP = re.compile(r'<tr><th scope="row">([^\n]*?)</th>(.*?)</tr>', re.DOTALL)
+
+
+def _groups(page: str) -> dict[str, str]:
+    """The lines of the groups: what each is called, and its first number."""
+    _, _, groups = page.partition('id="by-group"')
+    rows = GROUP.findall(groups)
+    return {name: re.sub(r"<[^>]*>", "", cells.partition("</td>")[0]) for name, cells in reversed(rows)}
+
+
+def test_groups_are_told_as_sums_to_those_who_see_the_network(served: Served) -> None:
+    state = _browser(served, Role.STATE)
+    refs = sorted(set(NETWORK.findall(state.get("/network").text)))
+    pages = [state.get(ref).text for ref in refs]
+    manager = _browser(served, Role.DISTRICT_MANAGER).get("/network").text
+    assert _groups(manager) in [_groups(page) for page in pages]
+    # Twelve of the two schools have a low income; the ten who have not could tell the two of whom it is not known.
+    known = {"All students": "24", f"<bdi>{escape(HOSTILE_GROUP)}</bdi>": "24", "Yes": "12"}
+    assert _groups(manager) == known
+    assert HOSTILE_GROUP not in manager
+    spanish = _browser(served, Role.AFFILIATE_MANAGER, locale="es").get("/network").text
+    assert set(_groups(spanish)) == {"Todos los estudiantes", f"<bdi>{escape(HOSTILE_GROUP)}</bdi>", "Sí"}
+    assert "Sin registrar" not in spanish
+
+
+@pytest.mark.parametrize("role", [Role.COORDINATOR, Role.SCHOOL_STAFF, Role.DATA_STEWARD, Role.ADMINISTRATOR])
+def test_nobody_else_is_told_of_groups(served: Served, role: Role) -> None:
+    browser = _browser(served, role)
+    answer = browser.get("/network")
+    assert answer.status == 403
+    assert HOSTILE_GROUP not in unescape(answer.text)
+
+
+def test_no_page_of_a_student_or_a_school_knows_a_group(served: Served) -> None:
+    """Of a manager, who is told of the groups of the district."""
+    manager = _browser(served, Role.DISTRICT_MANAGER)
+    addresses = ["/today", "/worklist", _school(manager), _student(manager, "")]
+    for answer in (manager.get(address) for address in [*addresses, f"{addresses[2]}/roster.csv"]):
+        assert answer.status == 200
+        assert HOSTILE_GROUP not in unescape(answer.text)
+
+
+def test_the_districts_are_told_with_what_was_done_about_whom_is_flagged(served: Served) -> None:
+    table = _browser(served, Role.STATE).get("/network").text
+    for column in ("Flagged", "In support", "In touch, or set aside", "Nobody yet"):
+        assert f'<th scope="col" class="number">{column}</th>' in table

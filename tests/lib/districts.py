@@ -8,6 +8,7 @@ from tests.lib.builders import Row, absence, enrollment, frames, reported, schoo
 
 LAKEVIEW, HARBOR = "lakeview", "harbor"
 AS_OF = "2026-02-27"
+HOSTILE_GROUP = "<b>Lakes</b>"
 HOSTILE_FIRST, HOSTILE_LAST = "<script>alert(1)</script>", "O'Brien \"& Sons\u202e"
 
 
@@ -24,6 +25,7 @@ def write_extract(folder: Path, *, students: int = 12) -> Path:
             for school_id, members in ids.items()
             for number, each in enumerate(members)
         ],
+        demographics=[_demographics(each, number) for members in ids.values() for number, each in enumerate(members)],
         attendance=[row for school_id, members in ids.items() for row in _absences(school_id, members)],
         reporting=[reported("2026-02-26", "north"), reported("2026-02-12", "south"), reported("2026-02-27", "east")],
     )
@@ -39,6 +41,12 @@ def _student(student_id: str) -> Row:
     if student_id == "north-000":
         return student(student_id, first=HOSTILE_FIRST, last=HOSTILE_LAST)
     return student(student_id, first=f"First-{student_id}", last=f"Last-{student_id}")
+
+
+def _demographics(student_id: str, number: int) -> Row:
+    """Half have a low income; of the last of each dozen it is not known. Race is the same for everybody."""
+    income = None if number % 12 == 11 else number % 2 == 0
+    return {"student_id": student_id, "race_ethnicity": HOSTILE_GROUP, "low_income": income}
 
 
 def _entry(number: int) -> str:

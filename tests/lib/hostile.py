@@ -15,6 +15,7 @@ import dataframely as dy
 import polars as pl
 
 from cis_ews.enums import Role
+from cis_ews.evaluation.groups import told_groups
 from cis_ews.risk.rules import RulesModel
 from cis_ews.risk.tiers import TierPolicy
 from cis_ews.schema.parsing import MAX_TEXT_LENGTH
@@ -105,7 +106,7 @@ def serve_hostile(folder: Path) -> Generator[Hostile]:
     spoil(extract)
     (folder / "policy.toml").write_text("config_version = 1\n[capacity]\nshare = 1.0\nnumber = 40\n", encoding="utf-8")
     policy = TierPolicy.load(folder / "policy.toml")
-    score_night(extract, model=RulesModel(), policy=policy, store=folder / "store", as_of=NIGHT)
+    score_night(extract, model=RulesModel(), policy=policy, store=folder / "store", as_of=NIGHT, groups=told_groups)
     settings = f'config_version = 1\n[store]\npath = "{folder / "store"}"\n'
     with Database(RunStore(folder / "store").database_url) as database:
         (district,) = database.districts()

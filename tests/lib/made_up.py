@@ -17,6 +17,7 @@ from datetime import date
 from pathlib import Path
 
 from cis_ews.enums import Role
+from cis_ews.evaluation.groups import told_groups
 from cis_ews.risk.tiers import TierPolicy
 from cis_ews.scoring import score_night
 from cis_ews.storage.access import Grant, Scope
@@ -85,7 +86,8 @@ def seed(folder: Path) -> None:
     model = catalog_model(made_up=True)
     model.save(folder / "model.json")
     for night in NIGHTS:
-        score_night(extract, model=model, policy=TierPolicy.load(), store=folder / "store", as_of=night)
+        made = {"model": model, "policy": TierPolicy.load(), "groups": told_groups}
+        score_night(extract, store=folder / "store", as_of=night, **made)
     with Database(RunStore(folder / "store").database_url) as database:
         (district,) = database.districts()
         for role, (email, name) in NAMES.items():

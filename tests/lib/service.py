@@ -27,6 +27,7 @@ from typing import Any
 
 import psutil
 
+from cis_ews.evaluation.groups import told_groups
 from cis_ews.risk.model import RiskModel
 from cis_ews.risk.rules import RulesModel
 from cis_ews.risk.tiers import TierPolicy
@@ -255,6 +256,7 @@ def prepare_two_districts(folder: Path, *, model: RiskModel | None = None) -> st
         policy=TierPolicy.load(policy),
         store=folder / "store",
         as_of=date.fromisoformat(AS_OF),
+        groups=told_groups,
     )
     return f"""config_version = 1
 [store]

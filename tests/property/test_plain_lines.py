@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
 
 import polars as pl
@@ -22,17 +23,18 @@ from cis_ews.readers.sources import list_entries
 COLUMNS = ("a", "b", "c")
 CELLS = st.text(alphabet='ab1 ;"\t\u00e9\ufeff\x00,', max_size=3)
 LINES = st.lists(st.lists(CELLS, min_size=2, max_size=4).map(",".join), max_size=6)
+REPEATED = {name: pl.Categorical(pl.Categories(name, "tests.plain_lines")) for name in ("b", "c")}
 PLAIN = st.lists(st.tuples(*[st.text(alphabet="xy 1\u00e9#", max_size=4)] * 3).map(",".join), max_size=30)
 
 
-def read(content: bytes, *, carefully: bool) -> FileRead | str:
+def read(content: bytes, *, carefully: bool, types: Mapping[str, pl.Categorical] | None = None) -> FileRead | str:
     with tempfile.TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as patch:
         if carefully:
             patch.setattr(delimited, "read_plain", refused)
         (Path(folder) / "t.csv").write_bytes(content)
         (entry,) = list_entries(Path(folder), ReadLimits())
         try:
-            return read_delimited(entry, known_columns=COLUMNS, limits=ReadLimits(), takes_surplus=True)
+            return read_delimited(entry, known_columns=COLUMNS, limits=ReadLimits(), takes_surplus=True, types=types)
         except EwsError as error:
             return str(error)
 
@@ -50,6 +52,11 @@ def same(content: bytes) -> None:
     for name in ("ragged", "unknown_columns", "sha256", "notes"):
         assert getattr(fast, name) == getattr(careful, name)
     assert fast.row_numbers.to_list() == careful.row_numbers.to_list()
+    for carefully in (False, True):
+        held = read(content, carefully=carefully, types=REPEATED)
+        assert isinstance(held, FileRead)
+        assert all(held.frame[name].dtype == kind for name, kind in REPEATED.items() if name in held.frame.columns)
+        assert_frame_equal(held.frame.cast(pl.String), careful.frame)
 
 
 @given(st.one_of(LINES, PLAIN), st.sampled_from(["\n", "\r\n", "\r"]), st.booleans())
@@ -70,7 +77,9 @@ def test_plain_text_takes_the_faster_way(tmp_path: Path) -> None:
     path = tmp_path / "t.csv"
     path.write_bytes(b"a,b,c\r\n1,,3\r\n")
     with path.open("rb") as stream:
-        cells = plain_lines.read_plain(Utf8Reader(stream, "utf-8"), delimiter=",", columns=["0", "1", "2"])
+        cells = plain_lines.read_plain(
+            Utf8Reader(stream, "utf-8"), delimiter=",", types=dict.fromkeys("012", pl.String())
+        )
     assert cells.rows() == [("a", "b", "c"), ("1", None, "3")]
 
 
@@ -80,6 +89,6 @@ def test_plain_text_takes_the_faster_way(tmp_path: Path) -> None:
 def test_what_is_not_plain_is_left_to_the_other_way(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "t.csv"
     path.write_bytes(content)
-    columns = [str(at) for at in range(content.partition(b"\n")[0].count(b",") + 1)]
+    types = {str(at): pl.String() for at in range(content.partition(b"\n")[0].count(b",") + 1)}
     with path.open("rb") as stream, pytest.raises(plain_lines.NotPlainError):
-        plain_lines.read_plain(Utf8Reader(stream, "utf-8"), delimiter=",", columns=columns)
+        plain_lines.read_plain(Utf8Reader(stream, "utf-8"), delimiter=",", types=types)

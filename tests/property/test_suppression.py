@@ -5,10 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 import numpy as np
+import polars as pl
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy.optimize import linprog
 
+from cis_ews.evaluation.equity import ATTRIBUTES
+from cis_ews.evaluation.groups import told_groups
+from cis_ews.evaluation.side_by_side import COLUMNS, TIERS
 from cis_ews.evaluation.suppression import FEWEST, Cell, told_table
 
 TOTAL = "all"
@@ -27,14 +31,17 @@ def tables(draw: st.DrawFn) -> dict[Cell, int]:
     return counts
 
 
-def _equations(counts: Table, told: frozenset[Cell]) -> tuple[list[Cell], np.ndarray, np.ndarray]:
-    """What is known of the hidden cells: each row adds up to its total, each column to its sum where that is told."""
+def _equations(
+    counts: Table, told: frozenset[Cell], sooner: str | None, *, are_sums_known: bool
+) -> tuple[list[Cell], np.ndarray, np.ndarray]:
+    """What is known of the hidden cells: each row adds up to its total, each column to its sum where that is told, or
+    known anyway."""
     hidden = sorted(counts.keys() - told)
     rows = sorted({row for row, _ in counts})
     lines = [({(row, part): 1 for part in PARTS} | {(row, TOTAL): -1}, 0) for row in rows]
     sums = {("sum", column): sum(counts[row, column] for row in rows) for column in (*PARTS, TOTAL)}
     if len(rows) > 1:
-        for _, column in told_table(sums, total=TOTAL):
+        for _, column in sums if are_sums_known else told_table(sums, total=TOTAL, sooner=sooner):
             lines.append(({(row, column): 1 for row in rows}, sums["sum", column]))
     left = np.array([[signs.get(cell, 0) for cell in hidden] for signs, _ in lines])
     right = np.array(
@@ -43,11 +50,13 @@ def _equations(counts: Table, told: frozenset[Cell]) -> tuple[list[Cell], np.nda
     return hidden, left, right
 
 
-@given(tables())
-def test_no_cell_that_is_left_out_can_be_recovered(counts: dict[Cell, int]) -> None:
-    told = told_table(counts, total=TOTAL)
+@given(tables(), st.sampled_from([None, *PARTS]), st.booleans())
+def test_no_cell_that_is_left_out_can_be_recovered(
+    counts: dict[Cell, int], sooner: str | None, are_sums_known: bool
+) -> None:
+    told = told_table(counts, total=TOTAL, sooner=sooner, are_sums_known=are_sums_known)
     assert all(counts[cell] >= FEWEST for cell in told)
-    hidden, left, right = _equations(counts, told)
+    hidden, left, right = _equations(counts, told, sooner, are_sums_known=are_sums_known)
     for place, cell in enumerate(hidden):
         least, most = (_extreme(place, left, right, sign=sign) for sign in (1, -1))
         assert most - least > 0.5, (cell, sorted(told), counts)
@@ -68,3 +77,95 @@ def test_whatever_is_large_enough_is_told_where_nothing_is_hidden(counts: dict[C
     for row in {row for row, _ in counts}:
         large[row, TOTAL] = sum(large[row, part] for part in PARTS)
     assert told_table(large, total=TOTAL) == frozenset(large)
+
+
+DONE: tuple[tuple[int | None, str | None], ...] = (
+    *((tier, state) for tier in (3, 2) for state in ("accepted", "not_now", None)),
+    (1, None),
+    (None, None),
+)
+"""Every tier, and what can have been done about whom is flagged."""
+FIRST, SECOND = ("gender", ("f", "m", "x")), ("low_income", ("yes", "no"))
+Kind = tuple[str, str, tuple[int | None, str | None]]
+"""The groups of two attributes, a tier and a state: as finely as students can be told apart."""
+
+
+@st.composite
+def districts(draw: st.DrawFn) -> dict[Kind, int]:
+    """How many students of each kind there are, most of them few or none."""
+    few = st.one_of(st.just(0), st.integers(0, 12), st.integers(0, 40))
+    return {(one, other, done): draw(few) for one in FIRST[1] for other in SECOND[1] for done in DONE}
+
+
+def _night(district: Mapping[Kind, int]) -> dict[tuple[str, str, str], int]:
+    """What a night tells of it: attribute, group, column -> number."""
+    kinds = [kind for kind, number in district.items() for _ in range(number)]
+    ids = [f"{number:05}" for number in range(len(kinds))]
+    demographics = pl.DataFrame(
+        {
+            "student_id": ids,
+            "gender": [one for one, _, _ in kinds],
+            "low_income": [each == "yes" for _, each, _ in kinds],
+        }
+    ).with_columns(pl.lit(None, pl.String).alias(name) for name in set(ATTRIBUTES) - {"gender", "low_income"})
+    placed = pl.DataFrame(
+        {
+            "student_id": ids,
+            "district_id": "d1",
+            "tier": [tier for _, _, (tier, _) in kinds],
+            "state": [state for _, _, (_, state) in kinds],
+        },
+        schema_overrides={"tier": pl.Int8, "state": pl.String},
+    )
+    told = told_groups({"demographics": demographics}.__getitem__, placed)
+    return {
+        (row["attribute"], row["group_name"], column): row[column]
+        for row in told.iter_rows(named=True)
+        for column in COLUMNS
+        if row[column] is not None
+    }
+
+
+def _is_of(kind: Kind, cell: tuple[str, str, str]) -> bool:
+    """Whether students of a kind are counted in a cell."""
+    attribute, group, column = cell
+    tier, state = kind[2]
+    done = {"accepted": "in_support", "not_now": "in_touch", None: "unseen"}[state]
+    of_group = {"": True, "gender": kind[0] == group, "low_income": kind[1] == group}[attribute]
+    return of_group and (
+        column == "students" or column == TIERS[tier] or (tier in (2, 3) and column in ("flagged", done))
+    )
+
+
+@given(districts(), st.booleans())
+def test_no_group_that_is_left_out_can_be_recovered_from_all_tables_of_a_night(
+    district: dict[Kind, int], counts_all: bool
+) -> None:
+    """Whoever holds every number that a night tells of every attribute, and puts them all together; a manager counts
+    all students of the district besides."""
+    told = _night(district)
+    assert all(number >= FEWEST for number in told.values())
+    kinds = list(district)
+    if counts_all:
+        every = [("", "", column) for column in COLUMNS]
+        told |= {cell: sum(number for kind, number in district.items() if _is_of(kind, cell)) for cell in every}
+    left = np.array([[float(_is_of(kind, cell)) for kind in kinds] for cell in told]).reshape(-1, len(kinds))
+    right = np.array([float(number) for number in told.values()])
+    names = [
+        *(() if counts_all else [("", "")]),
+        *((attribute, group) for attribute, groups in (FIRST, SECOND) for group in groups),
+    ]
+    for cell in ((*name, column) for name in names for column in COLUMNS):
+        aim = np.array([float(_is_of(kind, cell)) for kind in kinds])
+        number = aim @ np.array(list(district.values()))
+        # A group that nobody is in has no line, and may be missed.
+        if number < FEWEST and any(district[kind] for kind in kinds if _is_of(kind, (*cell[:2], "students"))):
+            least, most = (_least(sign * aim, left, right) * sign for sign in (1, -1))
+            assert most - least > 0.5, (cell, told, district)
+
+
+def _least(aim: np.ndarray, left: np.ndarray, right: np.ndarray) -> float:
+    """The least that a sum of kinds can be, no kind being negative."""
+    solved = linprog(aim, A_eq=left if len(left) else None, b_eq=right if len(left) else None, method="highs")
+    assert solved.status in (0, 3), "what is true has to be possible"
+    return float(solved.fun) if solved.status == 0 else float("-inf")

@@ -251,6 +251,7 @@ def run_night(
     state: Literal["keep", "add"] | None = None,
 ) -> ScoreRun:
     """Score a night with what the session's settings say, and log what came of it."""
+    from cis_ews.evaluation.groups import told_groups
     from cis_ews.night.parts import STUDENTS_A_PART
     from cis_ews.risk.tiers import TierPolicy
     from cis_ews.scoring import check_has_come, score_night
@@ -270,6 +271,7 @@ def run_night(
             engine=engine,
             students_a_part=session.settings.engine.students_a_part or STUDENTS_A_PART,
             state=state,
+            groups=told_groups,
         )
     run = night.run
     get_log().info(

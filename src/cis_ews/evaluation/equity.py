@@ -17,7 +17,7 @@ false-negative rate, and is not taken for a perfect one.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import combinations
 from typing import cast
@@ -33,6 +33,7 @@ from cis_ews.evaluation.clustering import Sums, clustered_gap
 from cis_ews.evaluation.intervals import Z, difference, holm, p_of_difference, wilson
 from cis_ews.evaluation.outcomes import Values, checked_outcomes
 from cis_ews.evaluation.suppression import FEWEST, told_cells
+from cis_ews.wording import counted
 
 ATTRIBUTES = ("gender", "race_ethnicity", "english_learner", "disability", "low_income", "homeless", "foster")
 """The columns of `Demographics` that are audited, each by itself and in pairs."""
@@ -122,6 +123,23 @@ def groups_of(demographics: pl.DataFrame, students: pl.Series) -> pl.DataFrame:
     """
     known = pl.DataFrame({_KEY: students}).join(demographics, on=_KEY, how="left", maintain_order="left")
     return known.select(_KEY, *(_as_text(known.schema[name], name) for name in ATTRIBUTES))
+
+
+@dataclass(frozen=True, slots=True)
+class Groups:
+    """The audited attributes of students: attribute -> its group of each of them, in their order."""
+
+    names: Mapping[str, pl.Series]
+
+    def is_recorded(self, attribute: str) -> bool:
+        """Whether it is known of anybody."""
+        return bool((self.names[attribute] != NOT_RECORDED).any())
+
+
+def groups_in(table_of: Callable[[str], pl.DataFrame], students: pl.Series) -> Groups:
+    """The groups of students by the tables of a night, whose names `table_of` is asked for."""
+    found = groups_of(table_of("demographics"), students)
+    return Groups({name: found[name] for name in ATTRIBUTES})
 
 
 def _as_text(kind: pl.DataType, name: str) -> pl.Expr:
@@ -216,7 +234,10 @@ def beyond_school_average(
 
 def _checked(rows: pl.DataFrame, decisions: Sequence[str]) -> pl.DataFrame:
     if twice := rows.height - rows[_KEY].n_unique():
-        raise ModelError(f"{twice:,} rows are of students who have one already", hint="audit one as-of date at a time")
+        raise ModelError(
+            f"{counted(twice, 'row is', 'rows are')} of students who have one already",
+            hint="audit one as-of date at a time",
+        )
     checked_outcomes(rows["label"], rows["risk"])
     for decision in decisions:
         checked_outcomes(rows["label"], rows[decision])

@@ -46,16 +46,20 @@ def _smallest(groups: Collection[Group], sizes: Mapping[Group, int]) -> Group:
     return min(groups, key=lambda group: (sizes[group], group))
 
 
-def told_table(counts: Mapping[Cell, int], *, total: str) -> frozenset[Cell]:
+def told_table(
+    counts: Mapping[Cell, int], *, total: str, sooner: str | None = None, are_sums_known: bool = False
+) -> frozenset[Cell]:
     """The cells of a table of counts that may be told, none of which gives another one away.
 
     `counts`: (row, column) -> students, every row with every column. The column `total` holds the sum of the row's
-    others. The sums over all rows are told elsewhere, by the same rule: those that a table of this one row would tell.
+    others. The sums over all rows are told elsewhere, by the same rule: those that a table of this one row would tell;
+    with `are_sums_known` all of them, since some of those who see the table may count the students themselves.
 
-    Cells under 10 are left out. More are, the smallest first, until nobody who adds and subtracts what is told, and
+    Cells under 10 are left out. More are, those of the column `sooner` first (what readers need least), the smallest
+    before the others, until nobody who adds and subtracts what is told, and
     knows that no count is negative, can tell a cell that is left out, nor that those of one line are under 10 together.
     """
-    table = _Table(counts, total)
+    table = _Table(counts, total, sooner, are_sums_known=are_sums_known)
     hidden = {cell for cell, count in counts.items() if count < FEWEST}
     while more := table.to_hide_by_line(hidden) or table.to_hide_by_walk(hidden):
         hidden |= more
@@ -67,15 +71,18 @@ class _Table:
     taken from another one of its row and of its column, and so on: it can be another number than it is if such a walk
     comes back to where it began. A count of 0 cannot be lowered: its edge is a one-way street."""
 
-    def __init__(self, counts: Mapping[Cell, int], total: str) -> None:
+    def __init__(self, counts: Mapping[Cell, int], total: str, sooner: str | None, *, are_sums_known: bool) -> None:
         self._counts = counts
         self._total = total
+        self._sooner = sooner
         rows, columns = {row for row, _ in counts}, {column for _, column in counts}
         self._rows = {row: [(row, column) for column in sorted(columns)] for row in sorted(rows)}
         every = {column: [(row, column) for row in self._rows] for column in columns}
         sums = {column: sum(counts[cell] for cell in cells) for column, cells in every.items()}
-        told = _told_sums(sums, total) if len(rows) > 1 else frozenset[str]()
-        self._columns = {column: cells for column, cells in every.items() if column in told}
+        self._columns: dict[str, list[Cell]] = {}
+        if len(rows) > 1:
+            told = frozenset(columns) if are_sums_known else _told_sums(sums, total, sooner)
+            self._columns = {column: cells for column, cells in every.items() if column in told}
 
     def to_hide_by_line(self, hidden: Collection[Cell]) -> set[Cell]:
         """What has to be hidden since a line alone gives away what is hidden in it."""
@@ -102,10 +109,12 @@ class _Table:
         return more
 
     def _next_of(self, cells: Collection[Cell], hidden: Collection[Cell]) -> set[Cell]:
-        """The smallest cell that is still told, a total at last; none where all are hidden."""
+        """The next cell that is still told, a total at last; none where all are hidden."""
         told = [cell for cell in cells if cell not in hidden]
-        order = sorted(told, key=lambda cell: (cell[1] == self._total, self._counts[cell], cell))
-        return set(order[:1])
+        return set(sorted(told, key=self._worth)[:1])
+
+    def _worth(self, cell: Cell) -> tuple[bool, bool, int, Cell]:
+        return (cell[1] == self._total, cell[1] != self._sooner, self._counts[cell], cell)
 
     def _streets(self, cell: Cell) -> Iterator[tuple[Cell, Cell]]:
         """The ways along a hidden cell: from row to column it grows, back it shrinks; a total the other way round."""
@@ -135,6 +144,7 @@ def _leads(start: Cell, end: Cell, *, but: Cell, streets: Mapping[Cell, Collecti
     return False
 
 
-def _told_sums(sums: Mapping[str, int], total: str) -> frozenset[str]:
+def _told_sums(sums: Mapping[str, int], total: str, sooner: str | None) -> frozenset[str]:
     """The columns whose sums are told: what a table of the sums alone would tell."""
-    return frozenset(column for _, column in told_table({("", name): size for name, size in sums.items()}, total=total))
+    told = told_table({("", name): size for name, size in sums.items()}, total=total, sooner=sooner)
+    return frozenset(column for _, column in told)

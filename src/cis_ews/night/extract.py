@@ -71,12 +71,16 @@ class Extract:
         """The parts to work on."""
         return self.parts or parts_of(self.whole, workspace, students_a_part=students_a_part)
 
+    def table(self, name: str) -> pl.DataFrame:
+        """A table about students, put together from its parts; the caller answers for what it is read for."""
+        if self.parts is None:
+            return self.whole.table(name)
+        return pl.concat([part.workspace.table(part.piece, name) for part in self.parts if part.workspace])
+
     @property
     def students(self) -> pl.DataFrame:
         """The table of students, for those who may see names."""
-        if self.parts is None:
-            return self.whole.students
-        return pl.concat([part.workspace.table(part.piece, "students") for part in self.parts if part.workspace])
+        return self.table("students")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

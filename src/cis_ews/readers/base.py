@@ -65,8 +65,9 @@ def read_file(
     encoding: str | None = None,
     delimiter: str | None = None,
     takes_surplus: bool = False,
+    types: Mapping[str, pl.Categorical] | None = None,
 ) -> FileRead:
-    """One file by its suffix. `encoding` and the following: as `read_delimited` has them."""
+    """One file by its suffix. `encoding` and the following: as `read_delimited` has them, for delimited text alone."""
     if entry.suffix == ".parquet":
         return read_parquet(entry, known_columns=known_columns, limits=limits)
     if entry.name.lower().endswith(TEXT_SUFFIXES):
@@ -77,6 +78,7 @@ def read_file(
             encoding=encoding,
             delimiter=delimiter,
             takes_surplus=takes_surplus,
+            types=types,
         )
     raise ReadError(f"{entry.name}: the file is neither CSV nor Parquet", hint="export it as CSV", file=entry.name)
 
@@ -102,15 +104,24 @@ def join_files(table: str, entries: Sequence[Entry], reads: Sequence[FileRead]) 
     )
 
 
-def columns_of(read: FileRead, name: str, *, used: Mapping[str, str], columns: Iterable[str]) -> pl.DataFrame:
+def columns_of(
+    read: FileRead,
+    name: str,
+    *,
+    used: Mapping[str, str],
+    columns: Iterable[str],
+    types: Mapping[str, pl.Categorical] | None = None,
+) -> pl.DataFrame:
     """The rows of a file with `row_number` and `file`, their cells as text; columns that it does not have are null.
 
-    `used`: heading -> column.
+    `used`: heading -> column. `types`: column -> that of one whose texts repeat, in the place of text.
     """
-    cells = {column: read.frame[heading].cast(pl.String) for heading, column in used.items()}
+    kinds = dict.fromkeys([*used.values(), *columns], pl.String()) | dict(types or {})
+    cells = {column: read.frame[heading] for heading, column in used.items()}
+    texts = {column: each if each.dtype == kinds[column] else each.cast(pl.String) for column, each in cells.items()}
     return _place(read, name).with_columns(
-        *(series.alias(column) for column, series in cells.items()),
-        *(pl.lit(None, dtype=pl.String).alias(column) for column in columns if column not in cells),
+        *(each.cast(kinds[column]).alias(column) for column, each in texts.items()),
+        *(pl.lit(None, dtype=kinds[column]).alias(column) for column in columns if column not in cells),
     )
 
 

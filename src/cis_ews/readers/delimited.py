@@ -10,7 +10,7 @@ from __future__ import annotations
 import csv
 import importlib
 from collections import Counter
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from itertools import product
 from typing import Any
@@ -19,11 +19,13 @@ import numpy as np
 import polars as pl
 
 from cis_ews.errors import ReadError, SchemaError
+from cis_ews.readers.cells import surely_filled
 from cis_ews.readers.encodings import BLOCK, FALLBACKS, Utf8Reader
 from cis_ews.readers.file_read import FileRead
 from cis_ews.readers.limits import MEBIBYTE, ReadLimits
 from cis_ews.readers.plain_lines import NotPlainError, read_plain
 from cis_ews.readers.sources import Entry, open_entry
+from cis_ews.wording import counted
 
 DELIMITERS = (",", ";", "\t", "|")
 MAX_LINES_IN_ROW = 50  # a row that runs over more lines is a quotation mark that never closes
@@ -111,13 +113,16 @@ def read_delimited(
     encoding: str | None = None,
     delimiter: str | None = None,
     takes_surplus: bool = False,
+    types: Mapping[str, pl.Categorical] | None = None,
 ) -> FileRead:
     """A delimited text file: its known columns as text.
 
     `known_columns` are the headings that the caller looks for: without a given `delimiter`, the one of comma,
     semicolon, tab and bar that yields most of them is taken. Without a given `encoding`, a byte order mark decides,
     then UTF-8, then Windows-1252, then Latin-1. `takes_surplus`: whether a row may have empty cells behind its last
-    column, unless it looks shifted. Raises ReadError where the file is empty, damaged or no text.
+    column, unless it looks shifted. `types`: of columns whose texts repeat, by heading, to be held as categories.
+
+    Raises ReadError where the file is empty, damaged or no text.
     """
     for each, lines_of in product((encoding,) if encoding else FALLBACKS, (_plain, _parsed)):
         with open_entry(entry, limits) as opened:
@@ -125,7 +130,8 @@ def read_delimited(
                 text = Utf8Reader(opened.content, each)
                 header = _header(entry.name, text.head, known_columns=known_columns, delimiter=delimiter)
                 ragged = _Ragged(header.delimiter, takes_surplus)
-                lines = lines_of(entry.name, text, ragged=ragged, width=len(header.names))
+                kinds = {str(at): (types or {}).get(name, pl.String()) for at, name in enumerate(header.names)}
+                lines = lines_of(entry.name, text, ragged=ragged, types=kinds)
             except (UnicodeDecodeError, NotPlainError):
                 continue
             rows = _below(entry.name, lines, header)
@@ -164,7 +170,10 @@ def _header(name: str, head: bytes, *, known_columns: Collection[str], delimiter
         raise ReadError(f"{name}: the first line has {len(header.names):,} cells", hint="is it a table?", file=name)
     twice = sorted({column for column in known_columns if header.names.count(column) > 1})
     if twice:
-        raise SchemaError(f"{name}: {len(twice)} columns are there twice: {', '.join(twice)}", hint="drop one of each")
+        raise SchemaError(
+            f"{name}: {counted(len(twice), 'column is', 'columns are')} there twice: {', '.join(twice)}",
+            hint="drop one of each",
+        )
     return header
 
 
@@ -181,19 +190,24 @@ def cells_of(line: str, delimiter: str) -> tuple[str, ...]:
     return tuple(cell.strip() for cell in next(csv.reader([line], delimiter=delimiter)))
 
 
-def _plain(name: str, text: Utf8Reader, *, ragged: _Ragged, width: int) -> pl.DataFrame:  # noqa: ARG001 - as _parsed
+def _plain(
+    name: str,  # noqa: ARG001 - as _parsed
+    text: Utf8Reader,
+    *,
+    ragged: _Ragged,
+    types: Mapping[str, pl.DataType],
+) -> pl.DataFrame:
     """As `_parsed`, of text in which there is nothing to be careful about. Raises NotPlainError where there is."""
-    lines = read_plain(text, delimiter=ragged.delimiter, columns=_columns(width))
+    lines = read_plain(text, delimiter=ragged.delimiter, types=types)
     return lines.with_columns(_numbers(lines.height, ragged))
 
 
-def _columns(width: int) -> list[str]:
-    return [str(at) for at in range(width)]  # headings may repeat; positions do not
+def _parsed(name: str, text: Utf8Reader, *, ragged: _Ragged, types: Mapping[str, pl.DataType]) -> pl.DataFrame:
+    """Every line of the right width, the header among them, and the number of the row.
 
-
-def _parsed(name: str, text: Utf8Reader, *, ragged: _Ragged, width: int) -> pl.DataFrame:
-    """Every line of the right width, the header among them: columns named by position, and the number of the row."""
-    columns = _columns(width)
+    `types`: of the columns, named by position: headings may repeat.
+    """
+    columns = list(types)
     try:
         reader = arrow_csv.open_csv(
             text,
@@ -218,10 +232,10 @@ def _parsed(name: str, text: Utf8Reader, *, ragged: _Ragged, width: int) -> pl.D
     if ragged.surplus:
         ragged.refuse_shifted(lines)
     numbered = lines.with_columns(_numbers(lines.height, ragged))
-    if not ragged.surplus:
-        return numbered
-    rows = [[*cells, number] for number, cells in ragged.surplus.items()]
-    return pl.concat([numbered, pl.DataFrame(rows, schema=numbered.schema, orient="row")]).sort(NUMBER)
+    if ragged.surplus:
+        rows = [[*cells, number] for number, cells in ragged.surplus.items()]
+        numbered = pl.concat([numbered, pl.DataFrame(rows, schema=numbered.schema, orient="row")]).sort(NUMBER)
+    return numbered.cast({name: kind for name, kind in types.items() if kind != pl.String})
 
 
 def _too_long(name: str, text: Utf8Reader) -> ReadError:
@@ -263,7 +277,8 @@ def _refuse_open_quotes(name: str, lines: pl.DataFrame, *, ragged: _Ragged, quot
 
 def _below(name: str, lines: pl.DataFrame, header: _Header) -> pl.DataFrame:
     """The rows below the header that have a cell at all."""
-    filled = lines.filter(~_blank(pl.exclude(NUMBER))) if lines.select(_blank(pl.col("0")).any()).item() else lines
+    is_clear = surely_filled(lines["0"]) or not lines.select(_blank(pl.col("0")).any()).item()
+    filled = lines if is_clear else lines.filter(~_blank(pl.exclude(NUMBER)))
     first = [(cell or "").strip() for cell in filled.head(1).drop(NUMBER).row(0)] if filled.height else []
     if tuple(first) != header.names:
         raise ReadError(f"{name}: the header line cannot be read", hint=_QUOTES, file=name)
@@ -271,7 +286,7 @@ def _below(name: str, lines: pl.DataFrame, header: _Header) -> pl.DataFrame:
 
 
 def _blank(cells: pl.Expr) -> pl.Expr:
-    return pl.all_horizontal(cells.fill_null("").str.strip_chars() == "")
+    return pl.all_horizontal(cells.cast(pl.String).fill_null("").str.strip_chars() == "")
 
 
 def _named(rows: pl.DataFrame, header: _Header, known_columns: Collection[str]) -> pl.DataFrame:
@@ -285,6 +300,6 @@ def _notes(name: str, text: Utf8Reader, *, header: _Header, ragged: _Ragged, emp
         f"{name}: read as {text.encoding}": text.encoding != "utf-8",
         f"{name}: cells are separated by {_WORDS.get(header.delimiter)}": header.delimiter != ",",
         f"{name}: {blank:,} empty rows were skipped": blank > 0,
-        f"{name}: {surplus:,} rows have empty cells behind their last column": surplus > 0,
+        f"{name}: {counted(surplus, 'row has', 'rows have')} empty cells behind their last column": surplus > 0,
     }
     return tuple(note for note, holds in notes.items() if holds)

@@ -6,15 +6,18 @@ its deltas. Of each `sourcedId` the row that was modified last stands; where not
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 import polars as pl
 
-from cis_ews.errors import ReadError
+from cis_ews.errors import EwsError, ReadError
 from cis_ews.readers.base import RAGGED, ReadOptions, columns_of, ragged_rows, read_file
-from cis_ews.readers.cells import moments, word
+from cis_ews.readers.cells import moments, surely_filled, word
 from cis_ews.readers.delimited import read_headings
 from cis_ews.readers.ledger import Ledger
 from cis_ews.readers.oneroster_tables import (
@@ -24,6 +27,7 @@ from cis_ews.readers.oneroster_tables import (
     REQUIRED,
     SERVES,
     STATUS,
+    TYPES,
     USED,
     file_of,
     understood,
@@ -35,6 +39,8 @@ from cis_ews.wording import counted
 BULK, DELTA, ABSENT = "bulk", "delta", "absent"
 DELETED, INACTIVE = "tobedeleted", "inactive"
 PACKAGE = "_package"
+RESULTS = "results"
+Made = TypeVar("Made")
 _PLACE = ("file", "row_number")
 
 
@@ -47,28 +53,59 @@ class Package:
     modes: Mapping[str, str]
 
 
-def read_packages(path: Path, options: ReadOptions, ledger: Ledger) -> dict[str, pl.DataFrame]:
-    """File of the standard -> its rows that stand: the columns that are used, as text, with `file` and `row_number`.
+def read_packages(
+    path: Path, options: ReadOptions, ledger: Ledger, *, meanwhile: Callable[[Mapping[str, pl.DataFrame]], Made]
+) -> tuple[Made, pl.DataFrame | None]:
+    """What `meanwhile` makes of every file but the results, by name of the standard, and the rows of the results.
+
+    Rows are those that stand, as text, with `file` and `row_number`; None where there are no results, or nobody asks
+    for them. The results, by far the largest file, are read beside everything else.
 
     Raises ReadError where a file is missing, damaged or unsafe, or a delta has no bulk to be laid over; SchemaError
-    where a header is no OneRoster.
+    where a header is no OneRoster; and what `meanwhile` raises.
     """
     packages = _packages(path, options, ledger)
     _require(path.name, packages)
     there = [file for file in USED if any(file in package.modes for package in packages)]
-    # By far the largest file is read where somebody asks for grades.
-    used = [file for file in there if file != "results" or options.asks(SERVES[file])]
-    with options.progress.step("read", total=len(used)):
-        tables: dict[str, pl.DataFrame] = {}
-        for file in used:
-            tables[file] = _standing(file, packages, options=options, ledger=ledger)
-            options.progress.advance()
-    return tables
+    used = [file for file in there if file != RESULTS or options.asks(SERVES[file])]
+    ledgers = {file: Ledger() for file in used}
+    tables: dict[str, pl.DataFrame] = {}
+
+    def read(file: str) -> pl.DataFrame:
+        return _standing(file, packages, options=options, ledger=ledgers[file])
+
+    at = used.index(RESULTS) if RESULTS in used else len(used)
+    with options.progress.step("read", total=len(used)), ThreadPoolExecutor(1) as beside:
+        coming = beside.submit(read, RESULTS) if RESULTS in used else None
+        for number, file in enumerate(used):
+            if number != at:
+                with _told_before(coming if number > at else None):
+                    tables[file] = read(file)
+                options.progress.advance()
+        with _told_before(coming):
+            made = meanwhile(tables)
+        results = coming.result() if coming else None
+        options.progress.advance(1 if coming else 0)
+    for file in used:
+        ledger.take(ledgers[file])
+    return made, results
+
+
+@contextmanager
+def _told_before(coming: Future[pl.DataFrame] | None) -> Generator[None, None, None]:
+    """What is wrong with the results is told before what is wrong with what stands behind them."""
+    try:
+        yield
+    except EwsError:
+        if coming:
+            coming.result()
+        raise
 
 
 def no_rows(file: str) -> pl.DataFrame:
     """A file that the source does not have."""
-    return pl.DataFrame(schema=dict.fromkeys((*USED[file], "file"), pl.String()) | {"row_number": pl.Int64()})
+    texts = dict.fromkeys((*USED[file], "file"), pl.String())
+    return pl.DataFrame(schema=texts | dict(TYPES.get(file, {})) | {"row_number": pl.Int64()})
 
 
 def _packages(path: Path, options: ReadOptions, ledger: Ledger) -> list[Package]:
@@ -158,11 +195,13 @@ def _standing(file: str, packages: Sequence[Package], *, options: ReadOptions, l
         if mode is None:
             continue
         if mode == BULK and parts:
-            _reduce(ledger, file, sum(part.height for part in parts), what="rows replaced by a later bulk")
+            _reduce(ledger, file, sum(part.height for part in parts), what="replaced by a later bulk")
             parts = []
         part = _read(file, package.files[file], options=options, ledger=ledger)
         parts.append(part.with_columns(pl.lit(number, dtype=pl.Int32).alias(PACKAGE)))
-    rows = ledger.keep(pl.concat(parts), _filled(ID), table=SERVES[file], rule="missing", column=ID)
+    rows = pl.concat(parts)
+    if not surely_filled(rows[ID]):
+        rows = ledger.keep(rows, _filled(ID), table=SERVES[file], rule="missing", column=ID)
     return _active(file, _latest(file, rows, ledger), ledger).drop(PACKAGE, MODIFIED, STATUS)
 
 
@@ -173,16 +212,20 @@ def _filled(column: str) -> pl.Expr:
 def _read(file: str, entry: Entry, *, options: ReadOptions, ledger: Ledger) -> pl.DataFrame:
     names = read_headings(entry, known_columns=KNOWN[file], limits=options.limits)
     headings = understood(entry.name, file, names)
-    read = read_file(entry, known_columns=headings.used, limits=options.limits, takes_surplus=True)
+    types = TYPES.get(file, {})
+    repeated = {heading: types[column] for heading, column in headings.used.items() if column in types}
+    read = read_file(entry, known_columns=headings.used, limits=options.limits, takes_surplus=True, types=repeated)
     ledger.files.append(SourceFile(table=SERVES[file], name=entry.name, sha256=read.sha256, rows=read.rows))
     for note in read.notes:
         ledger.note(note)
     count = len(headings.tolerated)
-    ledger.note(f"{entry.name}: {count} headings written in another way: {', '.join(headings.tolerated)}", count)
+    ledger.note(
+        f"{entry.name}: {counted(count, 'heading')} written in another way: {', '.join(headings.tolerated)}", count
+    )
     ledger.note(f"{entry.name}: {counted(headings.extensions, 'extension column')} kept aside", headings.extensions)
     ledger.note(f"{entry.name}: {counted(headings.unknown, 'column')} unknown to OneRoster", headings.unknown)
     ledger.reject(ragged_rows(read, entry.name), table=SERVES[file], rule=RAGGED, column=None)
-    rows = columns_of(read, entry.name, used=headings.used, columns=USED[file])
+    rows = columns_of(read, entry.name, used=headings.used, columns=USED[file], types=types)
     return rows.select(*USED[file], *_PLACE)
 
 
@@ -193,14 +236,18 @@ def _latest(file: str, rows: pl.DataFrame, ledger: Ledger) -> pl.DataFrame:
         return rows
     modified = moments(rows[MODIFIED])
     unread = modified.null_count() - rows[MODIFIED].null_count()
-    ledger.note(f"{file}: {MODIFIED}: {unread:,} cells say no moment; these rows are taken for the oldest", unread)
+    ledger.note(
+        f"{file}: {MODIFIED}: {counted(unread, 'cell says', 'cells say')} "
+        "no moment; these rows are taken for the oldest",
+        unread,
+    )
     ordered = rows.with_row_index("_at").with_columns(modified.alias(MODIFIED))
     ordered = ordered.sort(MODIFIED, PACKAGE, "_at", descending=[True, True, False], nulls_last=True)
     standing = ordered.unique(ID, keep="first", maintain_order=True)
     rest = ordered.join(standing.select("_at"), on="_at", how="anti", maintain_order="left")
     again = rest.join(standing.select(ID, PACKAGE), on=[ID, PACKAGE], how="semi", maintain_order="left")
     ledger.reject(again.sort("_at"), table=SERVES[file], rule="duplicate_row", column=ID)
-    _reduce(ledger, file, rest.height - again.height, what="rows replaced by a row of another package")
+    _reduce(ledger, file, rest.height - again.height, what="replaced by a row of another package")
     return rows.filter(pl.int_range(pl.len()).is_in(standing["_at"].implode()))
 
 
@@ -210,14 +257,14 @@ def _active(file: str, rows: pl.DataFrame, ledger: Ledger) -> pl.DataFrame:
         return rows
     marked = rows.with_columns(word(STATUS).alias("_status"))
     for status in (DELETED, INACTIVE):
-        _reduce(ledger, file, int((marked["_status"] == status).sum()), what=f"rows withdrawn ({status})")
+        _reduce(ledger, file, int((marked["_status"] == status).sum()), what=f"withdrawn ({status})")
     other = int((~marked["_status"].is_in(["", "active", DELETED, INACTIVE])).sum())
-    ledger.note(f"{file}: status: {other:,} cells with an unknown word; the rows were taken for active", other)
+    ledger.note(f"{file}: status: {counted(other, 'cell')} with an unknown word; the rows were taken for active", other)
     return marked.filter(~pl.col("_status").fill_null("").is_in([DELETED, INACTIVE])).drop("_status")
 
 
 def _reduce(ledger: Ledger, file: str, count: int, *, what: str) -> None:
     """Rows of a file that do not stand. Those of files that only explain others are noted and no row of a table."""
-    ledger.note(f"{file}: {count:,} {what}", count)
+    ledger.note(f"{file}: {counted(count, 'row')} {what}", count)
     if file in ("orgs", "users", "enrollments", "demographics", "results"):
         ledger.reduce(SERVES[file], count)

@@ -10,8 +10,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 
+import polars as pl
+
 from cis_ews.errors import SchemaError
 from cis_ews.readers.cells import plain
+from cis_ews.wording import counted
 
 ID = "sourcedId"
 STATUS = "status"
@@ -75,6 +78,16 @@ USED: Mapping[str, tuple[str, ...]] = {
 KNOWN: Mapping[str, tuple[str, ...]] = {
     file: (ID, STATUS, MODIFIED, *text.replace("|", " ").split()) for file, text in _COLUMNS.items()
 }
+TYPES: Mapping[str, Mapping[str, pl.Categorical]] = {
+    "results": {
+        column: pl.Categorical(pl.Categories(column, "cis_ews.results"))
+        for column in (
+            *(STATUS, "lineItemSourcedId", "studentSourcedId", "scoreStatus", "score", "scoreDate"),
+            *("inProgress", "incomplete", "late", "missing"),
+        )
+    }
+}
+"""Columns of the one file of millions of rows whose texts repeat: each text is looked at once, a cell is a number."""
 SERVES: Mapping[str, str] = {
     "academicSessions": "calendar_days",
     "orgs": "schools",
@@ -128,7 +141,10 @@ def understood(name: str, file: str, headings: Sequence[str]) -> Headings:
     columns = list(found.values())
     twice = sorted({column for column in columns if columns.count(column) > 1} | _repeated(written, found))
     if twice:
-        raise SchemaError(f"{name}: {len(twice)} columns are there twice: {', '.join(twice)}", hint="drop one of each")
+        raise SchemaError(
+            f"{name}: {counted(len(twice), 'column is', 'columns are')} there twice: {', '.join(twice)}",
+            hint="drop one of each",
+        )
     if ID not in columns:
         raise SchemaError(
             f"{name}: it has no column {ID}", hint="is it a OneRoster file? check its first line", file=name

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from cis_ews.enums import CaseState
+
+if TYPE_CHECKING:
+    import polars as pl
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -131,6 +134,39 @@ class GroupCount:
     beyond_list: int
 
 
+GROUP_COLUMNS = (
+    "students",
+    "tier_3",
+    "tier_2",
+    "tier_1",
+    "not_enough_data",
+    "flagged",
+    "in_support",
+    "in_touch",
+    "unseen",
+)
+"""What is counted of a group of students."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GroupTold:
+    """What the night told of a group of students of a district; sums alone, None where they are not told.
+
+    Of all students of the district `attribute` and `group` are empty.
+    """
+
+    district_id: str
+    attribute: str
+    group: str
+    told: Mapping[str, int | None]
+
+
+GroupRule = Callable[["pl.DataFrame"], "pl.DataFrame"]
+"""What is told of groups by a night that is published: `cis_ews.evaluation.groups.told_groups` with its tables.
+
+Given one row a student: `student_id`, `district_id`, `tier`, `state` of the case. Gives the rows of `group_counts`."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SavedView:
     """Filters of a school's roster under a name; `filters` is the query of an address."""
@@ -146,6 +182,7 @@ class DistrictCounts:
     district_id: str
     ref: str
     as_of: date
+    published_at: datetime
     students: int
     tier_1: int
     tier_2: int

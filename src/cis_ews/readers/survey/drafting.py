@@ -149,7 +149,8 @@ def _say_files(work: _Work, rival: TableMatch | None) -> None:
     if rival is not None:
         work.questions["files"] = (
             f"{' and '.join(each.name for each in (source, rival.source))} both look like {work.table}: "
-            f"{source.name} ({source.rows:,} rows in the sample) or {rival.source.name} ({rival.source.rows:,})?"
+            f"{source.name} ({counted(source.rows, 'row')} "
+            f"in the sample) or {rival.source.name} ({rival.source.rows:,})?"
         )
     if source.delimiter is not None:
         work.settings["delimiter"] = (source.delimiter, "the readers do not find it out by themselves")

@@ -23,7 +23,6 @@ from cis_ews.storage.database.people import FROM_COMMAND_LINE, By, People
 from cis_ews.storage.database.records import RecordSource
 from cis_ews.storage.database.rows import (
     ApiKey,
-    FlagRow,
     Job,
     PublishReport,
     RunRow,
@@ -36,6 +35,7 @@ from cis_ews.storage.database.sessions import Sessions
 from cis_ews.storage.database.transactions import HELD, Transactions
 from cis_ews.storage.erased import ERASED, ErasedStudents, list_is_gone
 from cis_ews.storage.files import disk_errors, make_private_folder
+from cis_ews.storage.pages import GroupRule
 from cis_ews.storage.runs import Run
 
 
@@ -103,6 +103,7 @@ class Database:
         students: pl.DataFrame | pl.LazyFrame,
         records: RecordSource | None = None,
         rule: NightRule | None = None,
+        groups: GroupRule | None = None,
     ) -> PublishReport:
         """Make a run current in each of its districts, in one transaction: a reader sees last night or this one.
 
@@ -110,11 +111,12 @@ class Database:
         a newer as-of date keeps it. `schools`, `students`: those of the extract that the run was made from, for
         districts and names; `students` may be lazy, and is then read in slices. `records`: what lies behind
         the reasons, by student; without them pages say that none were kept. `rule`: what the night does to cases, in
-        the same transaction; without one it leaves them as they are.
+        the same transaction; without one it leaves them as they are. `groups`: what is told of groups of students, as
+        sums; without it nothing is.
         """
         with self._transactions.writing(alone=True) as connection:
             return publishing.publish_run(
-                connection, run, schools=schools, students=students, records=records, rule=rule
+                connection, run, schools=schools, students=students, records=records, rule=rule, groups=groups
             )
 
     def runs_of(self, district_id: str, *, limit: int = 100) -> list[RunRow]:
@@ -155,14 +157,6 @@ class Database:
         """One student's score and reasons; None if the district has no such student."""
         with self._transactions.reading() as connection:
             return flags.student_reasons(connection, district_id, ref)
-
-    def flags_of_school(self, district_id: str, school_id: str) -> list[FlagRow]:
-        """A school's students in Tier 3, in Tier 2 and without enough data, with names and reasons.
-
-        For people who may see names.
-        """
-        with self._transactions.reading() as connection:
-            return flags.flags_of_school(connection, district_id, school_id)
 
     def create_key(self, district_id: str, label: str, *, by: By = FROM_COMMAND_LINE) -> tuple[str, str]:
         """A new key: its id, and the whole key, which is shown this once."""

@@ -20,13 +20,15 @@ from cis_ews.enums import CaseState, Direction
 from cis_ews.storage.access import Scope
 from cis_ews.storage.database import tables
 from cis_ews.storage.database.blocks import PEOPLE
-from cis_ews.storage.database.records import days_absent_of_school, records_of_student
+from cis_ews.storage.database.groups import groups_told, sums_told
+from cis_ews.storage.database.records import known_days, records_of_student
 from cis_ews.storage.database.refs import REF_LENGTH, ref_secret
 from cis_ews.storage.database.scope import districts_of, visible_students
 from cis_ews.storage.database.transactions import Transactions
 from cis_ews.storage.pages import (
     DistrictCounts,
     GroupCount,
+    GroupTold,
     Reason,
     RosterRow,
     SavedView,
@@ -104,6 +106,16 @@ class Pages:
         """The students of a district, counted by school, grade, tier and state of the case: no student is in it."""
         with self._transactions.reading() as connection:
             return _group_counts(connection, district_id)
+
+    def groups(self, district_id: str) -> list[GroupTold]:
+        """What the night told of groups of a district's students, by attribute and group."""
+        with self._transactions.reading() as connection:
+            return groups_told(connection, district_id)
+
+    def district_sums(self, *, only: Collection[str] | None) -> list[GroupTold]:
+        """What the night told of all students of each district, or of some: a row a district, however large it is."""
+        with self._transactions.reading() as connection:
+            return sums_told(connection, only)
 
     def districts(self, *, only: Collection[str] | None) -> list[DistrictCounts]:
         """The districts, or some of them, with the numbers of their current runs: no student is in it."""
@@ -203,36 +215,25 @@ def _roster(connection: Connection, scope: Scope, school: SchoolPlace, *, only: 
     found = connection.execute(query if only is None else query.where(scores.c.ref == only)).mappings().all()
     ids = [row["student_id"] for row in found]
     people = PEOPLE.students(connection, (school.district_id, school.school_id), columns=_PERSON)
-    people = people.filter(pl.col("student_id").is_in(ids))
+    people = known_days(people).filter(pl.col("student_id").is_in(ids))
     # In words for few: to make Python's values of every reason takes longer than all else on the page.
     shown = [row["student_id"] for row in found if only or row["tier"] != 1]
     told = dict(people.filter(pl.col("student_id").is_in(shown)).select("student_id", "reasons").iter_rows())
-    by_student = people.select("student_id", "first_name", "last_name", domains=_DOMAINS)
+    by_student = people.select("student_id", "first_name", "last_name", "days_absent", domains=_DOMAINS)
     known = {one[0]: one[1:] for one in by_student.iter_rows()}
-    absent = days_absent_of_school(connection, school.district_id, school.school_id, only=ids if only else None)
-    rows = [
-        _row(
-            row,
-            known.get(row["student_id"], _NOBODY),
-            told=told.get(row["student_id"]) or (),
-            days_absent=absent.get(row["student_id"]),
-        )
-        for row in found
-    ]
+    rows = [_row(row, known.get(row["student_id"], _NOBODY), told=told.get(row["student_id"]) or ()) for row in found]
     return sorted(rows, key=_by_place_and_name)
 
 
-_PERSON = ("student_id", "first_name", "last_name", "reasons")
-_NOBODY: tuple[Any, ...] = (None, None, ())
+_PERSON = ("student_id", "first_name", "last_name", "reasons", "days_absent", "records")
+_NOBODY: tuple[Any, ...] = (None, None, None, ())
 _EACH = pl.element().struct
 _RISKS = pl.col("reasons").list.eval(_EACH.field("domain").filter(_EACH.field("direction") == Direction.RISK))
 _DOMAINS = _RISKS.list.unique().cast(pl.List(pl.String))
 
 
-def _row(
-    row: Mapping[Any, Any], person: tuple[Any, ...], *, told: Sequence[Mapping[str, Any]], days_absent: float | None
-) -> RosterRow:
-    first, last, domains = person
+def _row(row: Mapping[Any, Any], person: tuple[Any, ...], *, told: Sequence[Mapping[str, Any]]) -> RosterRow:
+    first, last, days_absent, domains = person
     return RosterRow(
         **{name: row[name] for name in _OF_SCORE},
         first_name=first,
@@ -360,7 +361,7 @@ def _group_counts(connection: Connection, district_id: str) -> list[GroupCount]:
 
 def _district_counts(connection: Connection, only: Collection[str] | None) -> list[DistrictCounts]:
     runs, districts = tables.runs, tables.run_districts
-    names = ("district_id", "students", "tier_1", "tier_2", "tier_3", "not_enough_data")
+    names = ("district_id", "published_at", "students", "tier_1", "tier_2", "tier_3", "not_enough_data")
     query = select(*(districts.c[name] for name in names), runs.c.as_of).join_from(runs, districts)
     query = query.where(tables.IS_CURRENT).order_by(districts.c.district_id)
     if only is not None:

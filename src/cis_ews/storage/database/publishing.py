@@ -16,11 +16,14 @@ from cis_ews.storage.database import tables
 from cis_ews.storage.database.bulk import insert_frame, insert_rows
 from cis_ews.storage.database.carried import carried_over
 from cis_ews.storage.database.case_nights import follow_night
+from cis_ews.storage.database.groups import keep_groups
 from cis_ews.storage.database.history import keep_changes
-from cis_ews.storage.database.records import RecordSource, record_blocks
+from cis_ews.storage.database.records import RecordSource
 from cis_ews.storage.database.replacing import Block, blocks_of, clear, replace_scores, retire
 from cis_ews.storage.database.rows import PublishReport
+from cis_ews.storage.pages import GroupRule
 from cis_ews.storage.runs import Run
+from cis_ews.wording import counted
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +37,7 @@ class _Night:
     is_everyone: bool
     """Whether no other district has flags."""
     rule: NightRule | None = None
+    groups: GroupRule | None = None
 
 
 def publish_run(
@@ -44,9 +48,10 @@ def publish_run(
     students: pl.DataFrame | pl.LazyFrame,
     records: RecordSource | None,
     rule: NightRule | None = None,
+    groups: GroupRule | None = None,
 ) -> PublishReport:
     """Make a run current in each district that has a score in it, unless the district has a newer as-of date."""
-    night = replace(_read(connection, run, schools), rule=rule)
+    night = replace(_read(connection, run, schools), rule=rule, groups=groups)
     districts = night.report.published
     _record_run(connection, night)
     _record_districts(connection, night)
@@ -54,7 +59,7 @@ def publish_run(
         # What the database is not asked for is made beside what it is.
         with ThreadPoolExecutor(1) as beside:
             people = night.scores.select("student_id", "district_id", "school_id")
-            blocks = beside.submit(blocks_of, run, people, students, districts=districts)
+            blocks = beside.submit(blocks_of, run, people, students, districts=districts, records=records)
             _replace(connection, night, schools, blocks=blocks, records=records)
     return night.report
 
@@ -70,17 +75,18 @@ def _replace(
     districts, is_everyone = night.report.published, night.is_everyone
     is_published = pl.col("district_id").is_in(districts)
     scores = carried_over(connection, night.scores.filter(is_published), now=night.published_at)
-    for table in (tables.schools, tables.students, tables.student_records):
+    for table in (tables.schools, tables.students, tables.student_records, tables.group_counts):
         clear(connection, table, districts, is_everyone=is_everyone)
     insert_frame(connection, tables.schools, _sorted(schools.filter(is_published)))
     old = replace_scores(connection, scores, districts=districts, is_everyone=is_everyone)
     insert_rows(connection, tables.students, blocks.result())
     if records is not None:
-        people = night.scores.filter(is_published).select("student_id", "district_id", "school_id")
-        insert_rows(connection, tables.student_records, record_blocks(people, records))
+        insert_rows(connection, tables.student_records, records.blocks(districts))
     keep_changes(connection, night.run, schools, districts=districts)
     if night.rule is not None:
         follow_night(connection, districts, rule=night.rule, now=night.published_at)
+    if night.groups is not None:
+        keep_groups(connection, night.scores.filter(is_published), districts=districts, rule=night.groups)
     retire(connection, old, districts)
 
 
@@ -89,7 +95,7 @@ def _read(connection: Connection, run: Run, schools: pl.DataFrame) -> _Night:
     scores = run.table("scores").join(districts, on="school_id", how="left", maintain_order="left")
     if unknown := scores["district_id"].null_count():
         raise StorageError(
-            f"{unknown} scores are of schools that the school data do not have",
+            f"{counted(unknown, 'score is', 'scores are')} of schools that the school data do not have",
             hint="publish a run with the school data it was made from",
         )
     joined = tables.runs.join(tables.run_districts)

@@ -30,7 +30,7 @@ from cis_ews.storage.database.tables_cases import (
     reviews,
     tickets,
 )
-from cis_ews.storage.database.tables_pages import saved_views, student_records, tier_changes
+from cis_ews.storage.database.tables_pages import group_counts, saved_views, student_records, tier_changes
 from cis_ews.storage.database.tables_people import (
     audit,
     audit_heads,
@@ -58,6 +58,7 @@ __all__ = [
     "emergencies",
     "goals",
     "grants",
+    "group_counts",
     "identities",
     "jobs",
     "meeting_students",

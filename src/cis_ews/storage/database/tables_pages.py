@@ -1,4 +1,4 @@
-"""What the pages of students and schools read besides the flags: records, the history of tiers, saved views."""
+"""What the pages read besides the flags: records, the history of tiers, sums by group, saved views."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ from sqlalchemy import (
 )
 
 from cis_ews.storage.database.columns import UtcDateTime, metadata
+from cis_ews.storage.pages import GROUP_COLUMNS
 
 student_records = Table(
     "student_records",
     metadata,
     Column("district_id", String, nullable=False),
-    Column("school_id", String, nullable=False),
     Column("part", Integer, nullable=False),
     Column("block", LargeBinary, nullable=False),
-    PrimaryKeyConstraint("district_id", "school_id", "part"),
+    PrimaryKeyConstraint("district_id", "part"),
 )
-"""The records behind the reasons: a block holds students of one school, by `cis_ews.schema.student_records`."""
+"""The records behind the reasons: a block holds students of one district, by `cis_ews.schema.student_records`."""
 
 tier_changes = Table(
     "tier_changes",
@@ -47,6 +47,18 @@ tier_changes = Table(
     Index("tier_changes_by_run", "run_id"),
 )
 """Who entered, left or came into another tier on a night, and by what."""
+
+group_counts = Table(
+    "group_counts",
+    metadata,
+    Column("district_id", String, nullable=False),
+    Column("attribute", String, nullable=False),
+    Column("group_name", String, nullable=False),
+    *(Column(name, Integer) for name in GROUP_COLUMNS),
+    PrimaryKeyConstraint("district_id", "attribute", "group_name"),
+)
+"""What the night told of groups of students: sums, null where they are not told, and no student. Under the attribute ""
+and the group "" those of the district."""
 
 saved_views = Table(
     "saved_views",
