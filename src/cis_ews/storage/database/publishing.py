@@ -18,7 +18,7 @@ from cis_ews.storage.database.carried import carried_over
 from cis_ews.storage.database.case_nights import follow_night
 from cis_ews.storage.database.groups import keep_groups
 from cis_ews.storage.database.history import keep_changes
-from cis_ews.storage.database.records import RecordSource, record_blocks
+from cis_ews.storage.database.records import RecordSource
 from cis_ews.storage.database.replacing import Block, blocks_of, clear, replace_scores, retire
 from cis_ews.storage.database.rows import PublishReport
 from cis_ews.storage.pages import GroupRule
@@ -59,7 +59,7 @@ def publish_run(
         # What the database is not asked for is made beside what it is.
         with ThreadPoolExecutor(1) as beside:
             people = night.scores.select("student_id", "district_id", "school_id")
-            blocks = beside.submit(blocks_of, run, people, students, districts=districts)
+            blocks = beside.submit(blocks_of, run, people, students, districts=districts, records=records)
             _replace(connection, night, schools, blocks=blocks, records=records)
     return night.report
 
@@ -81,8 +81,7 @@ def _replace(
     old = replace_scores(connection, scores, districts=districts, is_everyone=is_everyone)
     insert_rows(connection, tables.students, blocks.result())
     if records is not None:
-        people = night.scores.filter(is_published).select("student_id", "district_id", "school_id")
-        insert_rows(connection, tables.student_records, record_blocks(people, records))
+        insert_rows(connection, tables.student_records, records.blocks(districts))
     keep_changes(connection, night.run, schools, districts=districts)
     if night.rule is not None:
         follow_night(connection, districts, rule=night.rule, now=night.published_at)
