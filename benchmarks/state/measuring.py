@@ -1,8 +1,9 @@
 """What a piece of work costs that is done in a process of its own: seconds on the clock, CPU seconds, memory.
 
 CPU seconds are those of the process and of all its children. Memory is what they hold for themselves (unique set size),
-added up, at its highest; looked at five times a second. Starting a stage's process and its workers, with their imports,
-is not in its time; what they hold is in its memory.
+added up, at its highest; looked at five times a second, and more seldom where that takes more than a twentieth of a
+core: to look at large processes takes long, and those seconds are not counted. Starting a stage's process and its
+workers, with their imports, is not in its time; what they hold is in its memory.
 """
 
 from __future__ import annotations
@@ -24,6 +25,8 @@ import psutil
 from cis_ews.engines.local import available_cores, end_with_parent
 
 EVERY = 0.2
+LOOKS = 20
+"""Of the time, one part in so many at most is spent on looking."""
 Within = Callable[[], AbstractContextManager[Any]]
 PACKAGES = ("polars", "duckdb", "pandas", "lightgbm", "shap", "numba", "numpy")
 
@@ -55,6 +58,7 @@ class Watch:
         self.steps: dict[str, Cost] = {}
         self.peak = 0.0
         self._depth = 0
+        self._looking = 0.0
         self._me = psutil.Process()
         threading.Thread(target=self._look_on, daemon=True).start()
 
@@ -77,8 +81,8 @@ class Watch:
         """Nothing to show."""
 
     def _cpu(self) -> float:
-        """Of the process, of its children that have ended, and of those that have not."""
-        spent = sum(self._me.cpu_times()[:4])
+        """Of the process, of its children that have ended, and of those that have not; without those of looking on."""
+        spent = sum(self._me.cpu_times()[:4]) - self._looking
         for child in self._children():
             try:
                 spent += sum(child.cpu_times()[:2])
@@ -102,8 +106,10 @@ class Watch:
 
     def _look_on(self) -> None:
         while True:
+            began = time.perf_counter()
             self._look()
-            time.sleep(EVERY)
+            self._looking = time.thread_time()
+            time.sleep(max(EVERY, LOOKS * (time.perf_counter() - began)))
 
 
 def apart(work: Callable[..., Any], *arguments: object, within: Within | None = None) -> tuple[Any, Cost]:

@@ -15,11 +15,21 @@ from datetime import date
 from fastapi import APIRouter, Request, Response
 
 from cis_ews.enums import GradeLevel
-from cis_ews.evaluation.side_by_side import EVERY, FLAGGED, OF_TIERS, SERVED, STUDENTS, TIERS, Told, side_by_side
+from cis_ews.evaluation.side_by_side import (
+    EVERY,
+    FLAGGED,
+    OF_TIERS,
+    SERVED,
+    STUDENTS,
+    TIERS,
+    Told,
+    in_full,
+    side_by_side,
+)
 from cis_ews.evaluation.suppression import FEWEST
 from cis_ews.storage.access import Scope
 from cis_ews.storage.pages import DistrictCounts, GroupCount, SchoolPlace
-from cis_ews.support.permissions import ROLES, May, Viewer, check
+from cis_ews.support.permissions import ROLES, May, Viewer, check, why_allowed
 from serving.backend import of
 from serving.console.context import render, viewer_of
 from serving.console.groups import group_view
@@ -89,8 +99,12 @@ def row_of_district(counts: DistrictCounts, of_night: Told) -> Row:
 
 
 def _schools(request: Request, found: DistrictCounts) -> Response:
+    """Schools, grades and groups. Who may open every student's page here is told all numbers of schools and grades,
+    which can be counted there; of groups nobody is told what is few."""
     pages = of(request).database.pages
     counts = pages.group_counts(found.district_id)
+    seen = why_allowed(viewer_of(request), May.SEE_STUDENTS, district_id=found.district_id)
+    is_full = seen is not None
     only = frozenset({found.district_id})
     schools = pages.schools(Scope(districts=only))
     return render(
@@ -99,25 +113,33 @@ def _schools(request: Request, found: DistrictCounts) -> Response:
         district=found.district_id,
         as_of=found.as_of,
         tables=[
-            ("schools", rows_of_schools(counts, schools)),
-            ("grades", rows_of_grades(counts)),
+            ("schools", rows_of_schools(counts, schools, is_full=is_full)),
+            ("grades", rows_of_grades(counts, is_full=is_full)),
         ],
+        is_full=is_full,
         groups=group_view(pages.groups(found.district_id), next(iter(pages.district_sums(only=only)), None)),
         published_at=found.published_at,
         smallest=FEWEST,
     )
 
 
-def rows_of_schools(counts: Sequence[GroupCount], schools: Iterable[SchoolPlace]) -> list[Row]:
-    """A row a school that has students, by name, the sums first."""
-    told = told_by(counts, lambda each: each.school_id)
+def rows_of_schools(
+    counts: Sequence[GroupCount], schools: Iterable[SchoolPlace], *, is_full: bool = False
+) -> list[Row]:
+    """A row a school that has students, by name, the sums first. `is_full`: nothing is left out."""
+    told = told_by(counts, lambda each: each.school_id, is_full=is_full)
     beyond: Counter[str] = Counter()
     for each in counts:
         beyond[each.school_id] += each.beyond_list
+
+    def of_school(school_id: str) -> Told:
+        numbers, over = told[school_id], beyond[school_id]
+        return {**numbers, "beyond_list": over if is_full else _beyond(numbers, over)}
+
     rows = [
         Row(
             name=school.name or school.school_id,
-            told={**told[school.school_id], "beyond_list": _beyond(told[school.school_id], beyond[school.school_id])},
+            told=of_school(school.school_id),
             capacity=school.capacity,
         )
         for school in schools
@@ -134,18 +156,21 @@ def _beyond(told: Mapping[str, int | None], beyond: int) -> int | None:
     return _large(beyond) if None not in tiers and (rest == 0 or rest >= FEWEST) else None
 
 
-def rows_of_grades(counts: Sequence[GroupCount]) -> list[Row]:
-    """A row a grade, in the order of grades."""
-    told = told_by(counts, lambda each: each.grade_level or NO_GRADE)
+def rows_of_grades(counts: Sequence[GroupCount], *, is_full: bool = False) -> list[Row]:
+    """A row a grade, in the order of grades. `is_full`: nothing is left out."""
+    told = told_by(counts, lambda each: each.grade_level or NO_GRADE, is_full=is_full)
     return [Row(name=grade, told=told[grade]) for grade in (*map(str, GradeLevel), NO_GRADE) if grade in told]
 
 
 NO_GRADE = "none"
 
 
-def told_by(counts: Sequence[GroupCount], key: Callable[[GroupCount], str]) -> dict[str, Told]:
+def told_by(
+    counts: Sequence[GroupCount], key: Callable[[GroupCount], str], *, is_full: bool = False
+) -> dict[str, Told]:
     """Group -> column -> number, None where it is not told; under `EVERY` the sums."""
-    return side_by_side((key(each), each.tier, each.state, each.students) for each in counts)
+    counted = ((key(each), each.tier, each.state, each.students) for each in counts)
+    return in_full(counted) if is_full else side_by_side(counted)
 
 
 def _large(count: int) -> int | None:

@@ -61,7 +61,8 @@ def read_correction(student_id: str, records: Path) -> Correction:
     others = sum(table.filter(pl.col("student_id").ne_missing(student_id)).height for table in tables.values())
     if torn or others:
         named = f" ({_some(torn)})" if torn else ""
-        found = f"{len(torn)} corrected rows are torn{named}, {others} are of another student"
+        rows = counted(len(torn), "corrected row is", "corrected rows are")
+        found = f"{rows} torn{named}, {counted(others, 'is', 'are')} of another student"
         raise DataError(found, hint="give whole rows of this student alone")
     if "enrollments" in tables and tables["enrollments"].is_empty():
         raise DataError("The correction takes every enrollment away", hint="to remove a student, use student forget")
@@ -192,10 +193,10 @@ def correction_notes(usable: Sequence[Correction], *, passed_over: int) -> list[
     """What to say in the coverage statement of corrections that were used, and of those that were not."""
     tables = sorted({name for correction in usable for name in correction.tables})
     rows = sum(table.height for correction in usable for table in correction.tables.values())
-    applied = (
-        f"corrected records of {len(usable)} students replace what the extract says: {rows} rows in {', '.join(tables)}"
-    )
-    passed = f"corrected records of {passed_over} students were passed over: the extract does not have these students"
+    students, passed_by = counted(len(usable), "student"), counted(passed_over, "student")
+    changed = f"{counted(rows, 'row')} in {', '.join(tables)}"
+    applied = f"corrected records of {students} replace what the extract says: {changed}"
+    passed = f"corrected records of {passed_by} were passed over: the extract does not have these students"
     return [*([applied] if usable else []), *([passed] if passed_over else [])]
 
 

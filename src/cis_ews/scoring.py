@@ -163,7 +163,7 @@ def score_night(  # noqa: PLR0913 - each is a thing that a night needs, and all 
             workspace = extract.workspace or night.workspace(runs, extract.whole.files, crew)
             run = verify_run(done_before) if done_before else _score(extract, night, workspace, runs=runs, crew=crew)
         night.keep_recipe(runs, run, source=Path(source), format=format, tolerance=tolerance, state=state)
-        records = kept_records(extract, as_of, workspace=workspace, crew=crew)
+        records = kept_records(extract, run, workspace=workspace, crew=crew)
         crew.engine.rest()
         with watch.step("publish"):
             published = publish_night(flags, run, extract, records=records, policy=policy, groups=groups)

@@ -169,6 +169,11 @@ def test_a_manager_sees_the_schools_of_the_own_district(served: Served) -> None:
     page = manager.get("/network")
     assert page.status == 200
     assert NETWORK.search(page.text) is None
+    # Whoever may open each of the students is told the small numbers of schools too, and of groups none.
+    schools, _, groups = page.text.partition('id="by-group"')
+    assert 'aria-label="not told"' not in schools
+    assert [number for number in re.findall(r'<td class="number">(\d+)</td>', schools) if int(number) < 10]
+    assert all(int(number) >= 10 for number in re.findall(r'<td class="number">(\d+)</td>', groups))
     assert len(set(SCHOOL.findall(manager.get("/schools").text))) == 2
 
 

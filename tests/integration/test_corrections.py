@@ -91,7 +91,7 @@ def test_a_student_whom_the_extract_lacks_can_come_whole(school_data: SchoolData
 def test_a_student_whom_the_extract_lacks_is_passed_over_and_counted(school_data: SchoolData, given: Given) -> None:
     corrected = overlay(school_data, [read_correction("gone", given(attendance_events=[]))])
     assert corrected.students.equals(school_data.students)
-    assert "corrected records of 1 students were passed over" in corrected.coverage.notes[-1]
+    assert "corrected records of 1 student were passed over" in corrected.coverage.notes[-1]
 
 
 def test_a_corrected_row_that_breaks_a_rule_is_rejected_with_its_place(school_data: SchoolData, given: Given) -> None:
@@ -105,7 +105,7 @@ def test_a_corrected_row_that_breaks_a_rule_is_rejected_with_its_place(school_da
 @pytest.mark.parametrize(
     ("tables", "kind", "words"),
     [
-        ({"attendance_events": [absence("s01", "2025-10-01")]}, DataError, "1 are of another student"),
+        ({"attendance_events": [absence("s01", "2025-10-01")]}, DataError, "1 is of another student"),
         ({"enrollments": []}, DataError, "takes every enrollment away"),
         ({"schools": []}, ConfigError, "schools cannot be corrected for one student"),
         ({}, ConfigError, "has no table"),
@@ -135,7 +135,7 @@ def test_a_table_without_its_header_is_no_correction(tmp_path: Path, content: st
 def test_a_torn_row_is_named(tmp_path: Path) -> None:
     text = "student_id,school_id,date,status,fraction_absent\ns00,hs,2025-10-01,absent,1\ns00,hs\n"
     (tmp_path / "attendance_events.csv").write_text(text, encoding="utf-8")
-    with pytest.raises(DataError, match=r"1 corrected rows are torn .attendance_events row 3: "):
+    with pytest.raises(DataError, match=r"1 corrected row is torn .attendance_events row 3: "):
         read_correction("s00", tmp_path)
 
 
@@ -201,5 +201,5 @@ def test_a_correction_makes_another_run_and_stands_in_its_manifest(extract: Path
     assert tiers["s00"] == 1
     place = f"corrections/{store.student_folder('s00').name}/attendance_events.csv"
     assert place in [entry["name"] for entry in after.run.manifest["inputs"]]
-    assert any("corrected records of 1 students" in note for note in after.coverage["notes"])
+    assert any("corrected records of 1 student" in note for note in after.coverage["notes"])
     assert not night().is_new

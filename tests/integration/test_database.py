@@ -19,7 +19,7 @@ from cis_ews.storage.erasure import forget_student
 from cis_ews.storage.runs import Run
 from cis_ews.storage.store import RunStore
 from tests.lib.children import child
-from tests.lib.stored_nights import AS_OF, DISTRICT, SCHOOL, contents, roster, score
+from tests.lib.stored_nights import AS_OF, DISTRICT, SCHOOL, contents, listed, roster, score
 
 TWO_DISTRICTS = {"north": "d1", "south": "d2"}
 
@@ -129,7 +129,7 @@ def test_a_district_sees_only_its_own(database: Database, store: RunStore) -> No
     assert _tiers(database, "d2") == {"bob": 1}
     assert database.student_reasons("d1", ref) is not None
     assert database.student_reasons("d2", ref) is None
-    assert database.flags_of_school("d2", "north") == []
+    assert listed(database, "d2", "north") == []
     assert [school.school_id for school in database.schools_of("d2")] == ["south"]
 
 
@@ -141,7 +141,7 @@ def test_a_night_of_one_district_leaves_the_others(database: Database, store: Ru
 
 
 def test_a_score_of_an_unknown_school_is_refused_whole(database: Database, store: RunStore) -> None:
-    with pytest.raises(StorageError, match="1 scores are of schools"):
+    with pytest.raises(StorageError, match="1 score is of schools"):
         database.publish(_night(store, score("ann"), score("bob", school="nowhere")), **roster())
     assert database.districts() == []
     assert _all_rows(database) == []
@@ -311,24 +311,23 @@ def test_reasons_and_strengths_are_apart_and_in_order(database: Database, store:
     assert database.student_reasons(DISTRICT, "0" * 32) is None
 
 
-def test_flags_of_a_school_have_names_and_reasons_and_an_order(database: Database, store: RunStore) -> None:
+def test_those_whom_a_school_lists_have_names_and_reasons_and_an_order(database: Database, store: RunStore) -> None:
     rows = [score("a", tier=2), score("b", tier=3), score("c", tier=3), score("d", tier=1), score("e", tier=None)]
     database.publish(_night(store, *rows), **roster("abcde", last_names={"b": "Zorn", "c": "adams"}))
-    flags = database.flags_of_school(DISTRICT, SCHOOL)
-    assert [(flag.score.tier, flag.last_name, flag.first_name) for flag in flags] == [
+    found = listed(database)
+    assert [(row.tier, row.last_name, row.first_name) for row in found] == [
         (3, "adams", "C"),
         (3, "Zorn", "B"),
         (2, "Doe", "A"),
         (None, "Doe", "E"),
     ]
-    assert [len(flag.reasons) + len(flag.strengths) for flag in flags] == [2, 2, 2, 2]
+    assert [len(row.told) for row in found] == [2, 2, 2, 2]
 
 
 def test_a_student_without_a_name_is_listed_all_the_same(database: Database, store: RunStore) -> None:
     database.publish(_night(store, score("ann", tier=3)), **roster([]))
-    assert [(flag.last_name, flag.score.student_id) for flag in database.flags_of_school(DISTRICT, SCHOOL)] == [
-        (None, "ann")
-    ]
+    (ann,) = database.current_scores(DISTRICT).rows
+    assert [(row.last_name, row.ref) for row in listed(database)] == [(None, ann.ref)]
 
 
 def test_schools_are_counted_by_tier(database: Database, store: RunStore) -> None:
@@ -349,7 +348,7 @@ def test_those_for_whom_the_list_was_full_are_counted(database: Database, store:
 def test_names_of_any_script_and_quotes_come_back(database: Database, store: RunStore) -> None:
     name = 'O\'Brien "Ñandú" 李; DROP TABLE scores; --\t\\N'
     database.publish(_night(store, score("ann", tier=3)), **roster(["ann"], last_names={"ann": name}))
-    assert database.flags_of_school(DISTRICT, SCHOOL)[0].last_name == name
+    assert listed(database)[0].last_name == name
 
 
 # Refs

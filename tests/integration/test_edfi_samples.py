@@ -37,7 +37,7 @@ def test_every_attendance_event_is_kept_or_accounted_for() -> None:
     further = 1  # 1,917 events have 1,916 keys
     assert data().attendance_events.height == by_school - further - len(not_taught)
     assert data().rows_reduced["attendance_events"] == by_section + further
-    assert "attendance_events: 1 events are further ones of the same day; the longest counts" in data().coverage.notes
+    assert "attendance_events: 1 event is a further one of the same day; the longest counts" in data().coverage.notes
 
 
 def test_incidents_and_actions_arrive_with_nothing_unexplained() -> None:

@@ -18,8 +18,9 @@ from sqlalchemy import Connection, inspect, text
 from cis_ews.errors import StorageError
 from cis_ews.storage.database import Database, migrating, tables
 from cis_ews.storage.database.engine import Connections
+from tests.lib.stored_nights import listed
 
-NEWEST = "0009"
+NEWEST = "0010"
 
 
 @pytest.fixture
@@ -50,6 +51,8 @@ PEOPLE = [("ann", "north", 3, "Ñandú 李"), ("bob", "north", None, None), ("ev
 
 def with_flags(connection: Connection) -> None:
     """Students of two schools with their scores, names and reasons, as the first two steps keep them."""
+    for school in ("north", "south"):
+        connection.execute(text("INSERT INTO schools (district_id, school_id) VALUES ('d1', :id)"), {"id": school})
     moment = "2026-02-28 05:00:00.500000" + ("+00" if connection.dialect.name == "postgresql" else "")
     for student, school, tier, name in PEOPLE:
         values = {"ref": student * 10, "id": student, "school": school, "tier": tier, "name": name, "now": moment}
@@ -73,15 +76,15 @@ def test_scores_names_and_reasons_of_an_older_database_are_kept(url: str, connec
         with_flags(connection)
     with Database(url) as database:
         database.upgrade()
-        ann, bob = database.flags_of_school("d1", "north")
-        assert (ann.score.student_id, ann.score.tier, ann.last_name) == ("ann", 3, "Ñandú 李")
-        assert ([one.sentence for one in ann.reasons], [one.sentence for one in ann.strengths]) == (
+        ann, bob = listed(database)
+        assert (ann.tier, ann.last_name) == (3, "Ñandú 李")
+        assert ([one.sentence for one in ann.having("risk")], [one.sentence for one in ann.having("strength")]) == (
             ["risk 1", "risk 2"],
             ["strength 1"],
         )
-        assert (bob.score.abstained, bob.last_name, bob.reasons) == (True, None, ())
-        assert ann.score.changed_at == datetime(2026, 2, 28, 5, 0, 0, 500_000, UTC)
-        assert [flag.last_name for flag in database.flags_of_school("d1", "south")] == ["O'Brien"]
+        assert (bob.tier, bob.last_name, bob.told) == (None, None, ())
+        assert ann.changed_at == datetime(2026, 2, 28, 5, 0, 0, 500_000, UTC)
+        assert [row.last_name for row in listed(database, "d1", "south")] == ["O'Brien"]
         assert len(database.export_student("ann")["reasons"]) == 3
         assert database.forget_student("ann") == 5
     assert _differences(connections) == []

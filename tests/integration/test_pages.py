@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Iterator
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from cis_ews.schema.scores import Changes, Reasons
 from cis_ews.schema.student_records import RECORDS_SCHEMA
 from cis_ews.storage.access import Scope
 from cis_ews.storage.database import Database, NewPerson
+from cis_ews.storage.packing import batch_of, packed
 from cis_ews.storage.pages import SavedView, SchoolPlace
 from cis_ews.storage.store import RunStore
 from serving.console.today import person_of
@@ -27,21 +29,29 @@ TWO_SCHOOLS = {SCHOOL: DISTRICT, "south": DISTRICT}
 class _Records:
     """Two absences and a tardy of every student but Bob, who was there every day."""
 
-    def between(self, first: str, last: str) -> pl.DataFrame:
+    everyone = ("ann", "bob", "eve")
+    absent = ("ann", "eve")
+
+    def behind(self) -> pl.DataFrame:
+        """Each student is in a part of their own."""
+        days = [1.5 if one in self.absent else None for one in self.everyone]
+        schema = {"student_id": pl.String, "days_absent": pl.Float64, "records": pl.Int32}
+        return pl.DataFrame({"student_id": self.everyone, "days_absent": days, "records": [7, 8, 9]}, schema=schema)
+
+    def blocks(self, districts: Collection[str]) -> Iterator[tuple[str, int, bytes]]:
+        """A block a student."""
+        assert set(districts) == {DISTRICT}
+        for part, one in zip((7, 8, 9), self.everyone, strict=True):
+            yield DISTRICT, part, packed(batch_of(self._of(one)))
+
+    def _of(self, student: str) -> pl.DataFrame:
         days = [(AS_OF, AttendanceStatus.EXCUSED, 1.0), (AS_OF, AttendanceStatus.UNEXCUSED, 0.5)]
         events = [
             {"date": day, "school_id": SCHOOL, "status": status, "fraction_absent": fraction}
             for day, status, fraction in [*days, (AS_OF, AttendanceStatus.TARDY, 0.25)]
         ]
-        rows = [_nothing() | {"student_id": one, "attendance_events": events} for one in ("ann", "eve")]
-        rows.insert(1, _nothing() | {"student_id": "bob"})
-        frame = pl.DataFrame(rows, schema=dict(RECORDS_SCHEMA))
-        return frame.filter(pl.col("student_id").is_between(pl.lit(first), pl.lit(last)))
-
-
-def _silent(_: _Records, first: str, last: str) -> pl.DataFrame:
-    rows = [_nothing() | {"student_id": one} for one in ("ann", "bob", "eve") if first <= one <= last]
-    return pl.DataFrame(rows, schema=dict(RECORDS_SCHEMA))
+        row = {"student_id": student, "attendance_events": events if student in self.absent else []}
+        return pl.DataFrame([_nothing() | row], schema=dict(RECORDS_SCHEMA))
 
 
 def _nothing() -> dict[str, Any]:
@@ -123,7 +133,7 @@ def test_nobody_who_was_there_every_day_is_taken_for_one_of_whom_nothing_is_know
 def test_a_school_without_any_absence_is_silent(
     database: Database, store: RunStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(_Records, "between", _silent)
+    monkeypatch.setattr(_Records, "absent", ())
     _publish(database, store)
     assert {row.days_absent for row in database.pages.roster(EVERYBODY, _school(database))} == {None}
 

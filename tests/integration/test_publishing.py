@@ -25,7 +25,7 @@ from cis_ews.storage.database.refs import refs_of
 from cis_ews.storage.runs import Run
 from cis_ews.storage.store import RunStore
 from tests.lib.children import child
-from tests.lib.stored_nights import DISTRICT, SCHOOL, contents, reason, roster, score
+from tests.lib.stored_nights import DISTRICT, SCHOOL, contents, listed, reason, roster, score
 
 STUDENTS = [f"s{number:04}" for number in range(600)]
 TWO_SCHOOLS = {"north": "d1", "south": "d2"}
@@ -76,8 +76,7 @@ def _seen(database: Database, district: str = DISTRICT, school: str = SCHOOL) ->
 
 def _said(database: Database, district: str = DISTRICT, school: str = SCHOOL) -> set[tuple[int | None, str]]:
     """Tier and sentence of each student on a school's page."""
-    flags = database.flags_of_school(district, school)
-    return {(flag.score.tier, one.sentence) for flag in flags for one in flag.reasons}
+    return {(row.tier, one.sentence) for row in listed(database, district, school) for one in row.having("risk")}
 
 
 # Readers
@@ -85,22 +84,24 @@ def _said(database: Database, district: str = DISTRICT, school: str = SCHOOL) ->
 
 READ = """
 import sys
+from cis_ews.storage.access import Scope
 from cis_ews.storage.database import Database
 url, *runs = sys.argv[1:]
+scope = Scope(schools=frozenset({("d1", "north")}))
 tier_of = {run: tier for run, tier in zip(runs, (2, 3, 2, 3))}
 looks = 0
 with Database(url) as database:
     print("reading", flush=True)
     while not looks or database.list_keys("stop") == []:
         page = database.current_scores("d1", limit=5000)
-        flags = database.flags_of_school("d1", "north")
+        rows = [row for place in database.pages.schools(scope) for row in database.pages.roster(scope, place)]
         one = database.student_reasons("d1", page.rows[0].ref)
-        assert (len(page.rows), len(flags)) == (600, 600), (len(page.rows), len(flags))
+        assert (len(page.rows), len(rows)) == (600, 600), (len(page.rows), len(rows))
         assert {row.tier for row in page.rows} == {tier_of[page.run_id]}, "scores of two nights"
-        tiers = {flag.score.tier for flag in flags}
-        assert len(tiers) == 1, "flags of two nights"
-        said = {reason.sentence for flag in flags for reason in flag.reasons}
-        assert said == {f"Tier {tiers.pop()} it is"}, "flags of one night with reasons of another"
+        tiers = {row.tier for row in rows}
+        assert len(tiers) == 1, "a roster of two nights"
+        said = {reason.sentence for row in rows for reason in row.having("risk")}
+        assert said == {f"Tier {tiers.pop()} it is"}, "a roster of one night with reasons of another"
         assert one.reasons[0].sentence == f"Tier {tier_of[one.run_id]} it is", "reasons of another night"
         assert [school.students for school in database.schools_of("d1")] == [600], "schools of two nights"
         looks += 1
@@ -256,17 +257,17 @@ def test_a_night_in_slices_is_the_same_night(
 ) -> None:
     night, people = _night(store, 2, schools=TWO_SCHOOLS), _people(TWO_SCHOOLS)
     database.publish(night, **people)
-    whole = database.flags_of_school("d2", "south")
+    whole = listed(database, "d2", "south")
     monkeypatch.setattr(replacing, "SLICE_STUDENTS", 250)
     again = _night(store, 2, schools=TWO_SCHOOLS)
     database.publish(again, schools=people["schools"], students=people["students"].lazy())
-    assert database.flags_of_school("d2", "south") == whole
+    assert listed(database, "d2", "south") == whole
     ref = database.current_scores("d2", limit=1).rows[0].ref
     told = database.student_reasons("d2", ref)
     assert told is not None
     assert [one.sentence for one in told.reasons] == ["Tier 2 it is"]
     assert database.forget_student("south-s0599") == 3
-    assert len(database.flags_of_school("d2", "south")) == 599
+    assert len(listed(database, "d2", "south")) == 599
 
 
 def test_reasons_of_nobody_who_is_scored_are_refused_and_counted(database: Database, store: RunStore) -> None:
@@ -285,7 +286,7 @@ def test_a_damaged_block_is_said_without_what_is_in_it(
     with connections.writing() as connection:
         connection.execute(text("UPDATE students SET block = :block"), {"block": b"Marker Quixote"})
     with pytest.raises(StorageError, match="names and reasons that are damaged; restore a backup") as caught:
-        database.flags_of_school(DISTRICT, SCHOOL)
+        listed(database)
     assert "Quixote" not in f"{caught.value!r} {caught.value.__cause__}"
     assert _seen(database)[1] == {2}
 

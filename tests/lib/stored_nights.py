@@ -12,6 +12,9 @@ from cis_ews.enums import Direction, Domain
 from cis_ews.schema.roster import Schools, Students
 from cis_ews.schema.school_data import SourceFile
 from cis_ews.schema.scores import Reasons, Rejections, RuleResults, Scores
+from cis_ews.storage.access import Scope
+from cis_ews.storage.database import Database
+from cis_ews.storage.pages import RosterRow
 from cis_ews.storage.runs import RunContents
 
 AS_OF = date(2026, 2, 27)
@@ -120,6 +123,14 @@ def roster(
         for school, district in districts.items()
     ]
     return {"students": _frame(people, Students), "schools": _frame(places, Schools)}
+
+
+def listed(database: Database, district_id: str = DISTRICT, school_id: str = SCHOOL) -> list[RosterRow]:
+    """The students of a school that its page tells of in words: those on the list, and without enough data."""
+    scope = Scope(schools=frozenset({(district_id, school_id)}))
+    return [
+        row for place in database.pages.schools(scope) for row in database.pages.roster(scope, place) if row.tier != 1
+    ]
 
 
 def _frame(rows: list[dict[str, Any]], schema: Any) -> pl.DataFrame:

@@ -31,14 +31,17 @@ def tables(draw: st.DrawFn) -> dict[Cell, int]:
     return counts
 
 
-def _equations(counts: Table, told: frozenset[Cell], sooner: str | None) -> tuple[list[Cell], np.ndarray, np.ndarray]:
-    """What is known of the hidden cells: each row adds up to its total, each column to its sum where that is told."""
+def _equations(
+    counts: Table, told: frozenset[Cell], sooner: str | None, *, are_sums_known: bool
+) -> tuple[list[Cell], np.ndarray, np.ndarray]:
+    """What is known of the hidden cells: each row adds up to its total, each column to its sum where that is told, or
+    known anyway."""
     hidden = sorted(counts.keys() - told)
     rows = sorted({row for row, _ in counts})
     lines = [({(row, part): 1 for part in PARTS} | {(row, TOTAL): -1}, 0) for row in rows]
     sums = {("sum", column): sum(counts[row, column] for row in rows) for column in (*PARTS, TOTAL)}
     if len(rows) > 1:
-        for _, column in told_table(sums, total=TOTAL, sooner=sooner):
+        for _, column in sums if are_sums_known else told_table(sums, total=TOTAL, sooner=sooner):
             lines.append(({(row, column): 1 for row in rows}, sums["sum", column]))
     left = np.array([[signs.get(cell, 0) for cell in hidden] for signs, _ in lines])
     right = np.array(
@@ -47,11 +50,13 @@ def _equations(counts: Table, told: frozenset[Cell], sooner: str | None) -> tupl
     return hidden, left, right
 
 
-@given(tables(), st.sampled_from([None, *PARTS]))
-def test_no_cell_that_is_left_out_can_be_recovered(counts: dict[Cell, int], sooner: str | None) -> None:
-    told = told_table(counts, total=TOTAL, sooner=sooner)
+@given(tables(), st.sampled_from([None, *PARTS]), st.booleans())
+def test_no_cell_that_is_left_out_can_be_recovered(
+    counts: dict[Cell, int], sooner: str | None, are_sums_known: bool
+) -> None:
+    told = told_table(counts, total=TOTAL, sooner=sooner, are_sums_known=are_sums_known)
     assert all(counts[cell] >= FEWEST for cell in told)
-    hidden, left, right = _equations(counts, told, sooner)
+    hidden, left, right = _equations(counts, told, sooner, are_sums_known=are_sums_known)
     for place, cell in enumerate(hidden):
         least, most = (_extreme(place, left, right, sign=sign) for sign in (1, -1))
         assert most - least > 0.5, (cell, sorted(told), counts)
@@ -132,15 +137,24 @@ def _is_of(kind: Kind, cell: tuple[str, str, str]) -> bool:
     )
 
 
-@given(districts())
-def test_no_group_that_is_left_out_can_be_recovered_from_all_tables_of_a_night(district: dict[Kind, int]) -> None:
-    """Whoever holds every number that a night tells of every attribute, and puts them all together."""
+@given(districts(), st.booleans())
+def test_no_group_that_is_left_out_can_be_recovered_from_all_tables_of_a_night(
+    district: dict[Kind, int], counts_all: bool
+) -> None:
+    """Whoever holds every number that a night tells of every attribute, and puts them all together; a manager counts
+    all students of the district besides."""
     told = _night(district)
     assert all(number >= FEWEST for number in told.values())
     kinds = list(district)
+    if counts_all:
+        every = [("", "", column) for column in COLUMNS]
+        told |= {cell: sum(number for kind, number in district.items() if _is_of(kind, cell)) for cell in every}
     left = np.array([[float(_is_of(kind, cell)) for kind in kinds] for cell in told]).reshape(-1, len(kinds))
     right = np.array([float(number) for number in told.values()])
-    names = [("", ""), *((attribute, group) for attribute, groups in (FIRST, SECOND) for group in groups)]
+    names = [
+        *(() if counts_all else [("", "")]),
+        *((attribute, group) for attribute, groups in (FIRST, SECOND) for group in groups),
+    ]
     for cell in ((*name, column) for name in names for column in COLUMNS):
         aim = np.array([float(_is_of(kind, cell)) for kind in kinds])
         number = aim @ np.array(list(district.values()))

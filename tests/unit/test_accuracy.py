@@ -54,9 +54,9 @@ def test_a_share_is_cut_without_the_dust_of_binary_fractions() -> None:
 BAD: dict[str, tuple[Any, Any, str]] = {
     "one class": ([1, 1], [0.1, 0.2], "the same in all 2 rows"),
     "no rows": ([], [], "the same in all 0 rows"),
-    "lengths": ([1, 0], [0.1], "2 labels for 1 risks"),
-    "NaN": ([1, 0], [0.1, float("nan")], "the risk is missing in 1 rows"),
-    "null": ([1, None], [0.1, 0.2], "the label is missing in 1 rows"),
+    "lengths": ([1, 0], [0.1], "2 labels for 1 risk"),
+    "NaN": ([1, 0], [0.1, float("nan")], "the risk is missing in 1 row"),
+    "null": ([1, None], [0.1, 0.2], "the label is missing in 1 row"),
     "two": ([1, 2], [0.1, 0.2], "not 0 and 1"),
     "above one": ([1, 0], [0.1, 1.5], "below 0 or above 1"),
     "text": ([1, 0], ["SECRET", "x"], "no column of numbers"),

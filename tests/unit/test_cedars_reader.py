@@ -186,7 +186,7 @@ def test_headings_may_be_a_number_alone_or_named_in_the_configuration(tmp_path: 
     absences = folder / "StudentAbsence.csv"
     text = absences.read_text(encoding="utf-8").replace("AbsenceDate", "N06").replace("AbsenceCode", "Kind")
     absences.write_text(text.replace("\n", ",x\n").replace("Kind,x", "Kind,Comment"), encoding="utf-8")
-    with pytest.raises(SchemaError, match=r"1 columns of file N missing: Absence Code \(N07\)"):
+    with pytest.raises(SchemaError, match=r"1 column of file N missing: Absence Code \(N07\)"):
         read(folder)
     data = read(folder, '[headings.N]\ncode = ["kind"]\n')
     assert data.attendance_events.height == 2
@@ -248,8 +248,8 @@ def test_codes_that_are_not_known_stop_with_their_list(tmp_path: Path) -> None:
     files["R"] = changed(files["R"], 0, Action_Applied="ZZ")
     with pytest.raises(UnmappedCodesError) as caught:
         read(write_cedars(tmp_path / "cedars", files))
-    assert "N (Absence).code: XX (1 rows)" in str(caught.value)
-    assert "R (Exclusionary Discipline).action: ZZ (1 rows)" in str(caught.value)
+    assert "N (Absence).code: XX (1 row)" in str(caught.value)
+    assert "R (Exclusionary Discipline).action: ZZ (1 row)" in str(caught.value)
     data = read(tmp_path / "cedars", '[full_absences]\nXX = "excused"\n[actions]\nZZ = "none"\n')
     assert (data.attendance_events.height, data.discipline_actions.height) == (40, 39)
     assert data.rows_reduced["discipline_actions"] == 1

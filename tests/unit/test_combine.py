@@ -337,8 +337,8 @@ def test_two_ids_of_one_child_are_merged_where_that_is_allowed(tmp_path: Path) -
     write_plain(tmp_path / "roster", tables | other)
     data = read(toml)
     assert data.students.height == 39
-    assert notes(data, "sis: students: 1 rows are of an id that ids.csv merges with an earlier one")
-    assert notes(data, "sis: ids.csv: 1 ids of students become one with another id")
+    assert notes(data, "sis: students: 1 row is of an id that ids.csv merges with an earlier one")
+    assert notes(data, "sis: ids.csv: 1 id of students becomes one with another id")
     assert is_accounted(data)
 
 
@@ -390,7 +390,7 @@ def test_students_of_no_school_of_ed_fi_are_not_scored_and_counted(tmp_path: Pat
     write_package(tmp_path / "conduct", package_of(tables | {"students": lone}))
     data = read(toml)
     assert data.students.height == 40
-    assert "students: 1 are enrolled in no school: not scored" in data.coverage.notes
+    assert "students: 1 is enrolled in no school: not scored" in data.coverage.notes
     assert is_accounted(data)
 
 

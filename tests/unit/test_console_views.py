@@ -15,7 +15,7 @@ from cis_ews.storage.database import SchoolRow
 from cis_ews.storage.pages import GroupCount, RosterRow, SchoolPlace, StudentPage
 from serving.console.admin import late_schools
 from serving.console.charts import absence_trend, year_calendar
-from serving.console.network import rows_of_schools, told_by
+from serving.console.network import rows_of_grades, rows_of_schools, told_by
 from serving.console.roster import among, barriers, chosen_of, histograms, query_of
 from serving.console.students import told
 from serving.console.today import days_late
@@ -243,6 +243,20 @@ def test_flagged_and_served_stand_side_by_side() -> None:
     assert {told["east"][name] for name in ("tier_2", "in_support", "unseen", "flagged")} == {None}
     # Somebody else's number is left out as well: the sums would give the four away.
     assert None in {told["north"]["tier_2"], told["south"]["tier_2"]}
+
+
+def test_who_may_open_every_student_is_told_every_number() -> None:
+    counts = [
+        _count("north", tier=3, students=3, state=CaseState.ACCEPTED),
+        _count("north", tier=1, students=90, beyond=4),
+        _count("south", tier=None, students=1),
+    ]
+    every, north, south = rows_of_schools(counts, [_school("north"), _school("south")], is_full=True)
+    assert (north.told["tier_3"], north.told["tier_2"], north.told["in_support"], north.told["unseen"]) == (3, 0, 3, 0)
+    assert (north.told["beyond_list"], south.told["not_enough_data"], every.told["students"]) == (4, 1, 94)
+    (grade,) = rows_of_grades(counts, is_full=True)
+    assert (grade.told["tier_3"], grade.told["flagged"]) == (3, 3)
+    assert rows_of_grades(counts)[0].told["tier_3"] is None
 
 
 def _beyond_lists(*, tier_2: int, tier_1: int, beyond: int) -> list[int | None]:

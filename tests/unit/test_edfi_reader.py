@@ -248,7 +248,7 @@ def test_marks_of_grading_periods_are_known_from_their_last_day(tmp_path: Path, 
     data = read(tmp_path, files)
     row = data.course_grades.filter(pl.col("term") == "First Six Weeks").row(0, named=True)
     assert (row["mark"], row["subject"], row["is_final"], str(row["graded_on"])) == ("C", "math", False, "2025-10-15")
-    assert some_notes(data, "course_grades: 1 grades are of a conduct or an exam")
+    assert some_notes(data, "course_grades: 1 grade is of a conduct or an exam")
 
 
 def test_a_transcript_of_the_year_hides_no_final_grade_of_a_session_before_it_is_known(

@@ -12,6 +12,7 @@ from pathlib import Path
 from random import Random
 
 import polars as pl
+import pyarrow
 import pytest
 
 from cis_ews.errors import ConfigError, RunDamagedError, StorageError
@@ -26,6 +27,8 @@ from tests.lib.stored_nights import DISTRICT, contents, roster, score
 TODAY = date(2026, 3, 2)
 CHILD = "anneliese-4711-marker"
 NAME = "Marker-Name-Quixote"
+ZSTD = b"\x28\xb5\x2f\xfd"
+"""How a block begins."""
 
 
 @pytest.fixture
@@ -55,14 +58,28 @@ def _margins() -> pl.DataFrame:
 
 
 def _places_of(word: str, root: Path) -> list[str]:
-    """Files below a folder that hold a word: in their bytes, or in a cell of their table."""
+    """Files below a folder that hold a word: in their bytes, in what is packed there, or in a cell of their table."""
     return sorted(str(path.relative_to(root)) for path in root.rglob("*") if path.is_file() and _holds(path, word))
 
 
 def _holds(path: Path, word: str) -> bool:
     if path.suffix == ".parquet":
         return word in pl.read_parquet(path).write_json()
-    return word.encode() in path.read_bytes()
+    content = path.read_bytes()
+    return word.encode() in content or any(word.encode() in block for block in _blocks_in(content))
+
+
+def _blocks_in(content: bytes) -> Iterator[bytes]:
+    """What every block says that begins somewhere in the bytes of a database, in rows that are deleted too."""
+    begins = content.find(ZSTD)
+    while begins >= 0:
+        said = bytearray()
+        # What follows a block in the file is none: the end is where no more can be read.
+        with suppress(OSError), pyarrow.CompressedInputStream(pyarrow.BufferReader(content[begins:]), "zstd") as block:
+            while some := block.read(64):
+                said += some
+        yield bytes(said)
+        begins = content.find(ZSTD, begins + 1)
 
 
 def test_the_marker_is_found_where_it_is(store: RunStore, database: Database) -> None:
@@ -77,7 +94,8 @@ def test_the_marker_is_found_where_it_is(store: RunStore, database: Database) ->
         "rules.parquet",
         "scores.parquet",
     }
-    assert any(Path(place).name.startswith("cis_ews.db") for place in places)
+    for word in (CHILD, NAME):
+        assert any(Path(place).name.startswith("cis_ews.db") for place in _places_of(word, store.root))
 
 
 def test_a_forgotten_student_is_in_no_byte_of_the_store(store: RunStore, database: Database) -> None:
@@ -198,7 +216,7 @@ def test_forgetting_twice_changes_nothing_more(store: RunStore, database: Databa
 def test_a_damaged_run_is_named_and_the_others_are_cleaned(store: RunStore, database: Database) -> None:
     damaged, whole = store.runs()
     (damaged.path / "coverage.json").write_text("{}")
-    with pytest.raises(RunDamagedError, match=f"1 runs .* left as they are: runs/2026-02-26/{damaged.run_id}"):
+    with pytest.raises(RunDamagedError, match=f"1 damaged run was left as found: runs/2026-02-26/{damaged.run_id}"):
         forget_student(store, database, CHILD, today=TODAY)
     assert CHILD not in store.latest().table("scores")["student_id"]
     assert _places_of(CHILD, whole.path) == []

@@ -179,7 +179,7 @@ def test_missing_nullable_column_is_null_and_noted(tmp_path: Path) -> None:
 def test_a_column_that_is_there_twice(tmp_path: Path) -> None:
     lines = lines_of(write_plain(tmp_path), "schools")
     write_lines(tmp_path, "schools", [f"{line},{line.split(',')[0]}" for line in lines])
-    with pytest.raises(SchemaError, match=r"schools\.csv: 1 columns are there twice: school_id"):
+    with pytest.raises(SchemaError, match=r"schools\.csv: 1 column is there twice: school_id"):
         read_school_data(tmp_path)
 
 

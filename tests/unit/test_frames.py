@@ -47,7 +47,7 @@ def test_a_row_that_breaks_a_rule_is_found_in_any_order(order: str, broken: pl.E
     rows = reasons()
     middle = pl.int_range(pl.len()) == 3
     rows = rows.with_columns(pl.when(middle).then(broken).otherwise(pl.col(rule)).alias(rule))
-    with pytest.raises(StorageError, match=rf"reasons cannot be stored: 1 rows .*{rule}"):
+    with pytest.raises(StorageError, match=rf"reasons cannot be stored: 1 row .*{rule}"):
         checked("reasons", rows if order == "in order" else rows.reverse())
 
 

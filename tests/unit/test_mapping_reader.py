@@ -220,7 +220,7 @@ def test_an_unmapped_code_stops_with_the_codes_and_their_counts(tmp_path: Path) 
     rows[20][3] = "LATE"
     with pytest.raises(UnmappedCodesError) as caught:
         read(tmp_path, mapping(), rows)
-    assert "attendance_events.status: X (3 rows), LATE (1 rows)" in str(caught.value)
+    assert "attendance_events.status: X (3 rows), LATE (1 row)" in str(caught.value)
     assert caught.value.details["codes"] == {
         "attendance_events.status": {"X": 3, "LATE": 1},
         "attendance_events.fraction_absent": {"X": 3, "LATE": 1},
@@ -237,9 +237,7 @@ def test_a_wrong_column_mapped_as_codes_does_not_print_students(tmp_path: Path) 
 
 
 def test_a_name_among_the_codes_is_counted_and_not_shown(tmp_path: Path) -> None:
-    with pytest.raises(
-        UnmappedCodesError, match=r"1 values that may be personal and are not shown \(1 rows\)"
-    ) as caught:
+    with pytest.raises(UnmappedCodesError, match=r"1 value that may be personal and is not shown \(1 row\)") as caught:
         read(tmp_path, mapping(), absent((0, 0), code="MARKERNAME DOE"))
     assert leaks(caught.value) == leaks(caught.value.details) == []
 
@@ -348,7 +346,7 @@ def test_a_file_that_is_not_there(tmp_path: Path) -> None:
 def test_a_column_that_is_not_there(tmp_path: Path) -> None:
     content = mapping()
     content["tables"]["attendance_events"]["columns"]["date"] = "Datum"
-    with pytest.raises(SchemaError, match="columns that the mapping names are not in the files: Datum"):
+    with pytest.raises(SchemaError, match="1 column that the mapping names is not in the files: Datum"):
         read(tmp_path, content)
 
 

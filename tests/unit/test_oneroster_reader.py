@@ -17,6 +17,7 @@ from cis_ews.readers.cells import moments
 from cis_ews.readers.oneroster_tables import ID, KNOWN
 from cis_ews.readers.subjects import subject_of
 from cis_ews.schema.school_data import TABLES, SchoolData
+from cis_ews.wording import counted
 from tests.lib.dirt import accounted, clean_frames, leaks, rules_broken, zip_of
 from tests.lib.extracts import small_district, write_extract
 from tests.lib.oneroster import HOMEWORK, Package, changed, package_of, rows, write_package
@@ -125,7 +126,7 @@ def test_a_bulk_and_its_delta_are_the_merged_bulk(tmp_path: Path, package: Packa
     for table in TABLES:
         assert_frame_equal(two.table(table), one.table(table))
     assert all_accounted(two)
-    assert "users: 1 rows withdrawn (tobedeleted)" in two.coverage.notes
+    assert "users: 1 row withdrawn (tobedeleted)" in two.coverage.notes
 
 
 def test_packages_may_be_archives_side_by_side(tmp_path: Path, package: Package) -> None:
@@ -191,7 +192,7 @@ def test_headings_in_other_forms_are_understood_and_told(tmp_path: Path, package
 
 def test_a_column_that_is_there_twice_in_two_spellings_is_refused(tmp_path: Path, package: Package) -> None:
     package["users"] = package["users"].with_columns(GivenName=pl.lit("MARKERNAME"))
-    with pytest.raises(SchemaError, match="1 columns are there twice: givenName"):
+    with pytest.raises(SchemaError, match="1 column is there twice: givenName"):
         read(write_package(tmp_path, package))
 
 
@@ -373,7 +374,7 @@ def test_a_student_in_no_class_is_enrolled_in_the_school_of_the_role(tmp_path: P
     data = read(write_package(tmp_path, package))
     spell = data.enrollments.filter(pl.col("student_id") == "s01").select("school_id", "entry_date").row(0)
     assert spell == ("south", date(2025, 9, 3))
-    assert notes(data, "enrollments: 1 students are in no class")
+    assert notes(data, "enrollments: 1 student is in no class")
 
 
 @pytest.mark.parametrize(
@@ -403,7 +404,7 @@ def test_a_student_without_the_chosen_id_is_kept_and_counted(tmp_path: Path, pac
     package["users"] = package["users"].with_columns(made.alias("identifier"))
     data = read(write_package(tmp_path, package))
     assert data.students.height == 24
-    assert "students: 1 have no identifier; their sourcedId stands for it" in data.coverage.notes
+    assert "students: 1 has no identifier; their sourcedId stands for it" in data.coverage.notes
 
 
 def test_a_mistake_in_the_choices_names_the_key(tmp_path: Path, package: Package) -> None:
@@ -539,5 +540,7 @@ def test_a_later_result_does_not_hide_what_was_known(tmp_path: Path, package: Pa
         data = read_school_data(folder, format="oneroster", as_of=as_of)
         said = [] if percent is None else [(percent, graded_on)]
         assert data.course_grades.select("percent", "graded_on").rows() == said, as_of
-        assert bool(notes(data, f"course_grades: {unknown} results are not known on")) == bool(unknown)
+        assert bool(notes(data, f"course_grades: {counted(unknown, 'result is', 'results are')} not known on")) == bool(
+            unknown
+        )
         assert all_accounted(data)

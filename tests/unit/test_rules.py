@@ -148,7 +148,7 @@ def test_a_sentence_without_its_numbers_is_the_title() -> None:
 
 def test_a_column_that_the_indicators_lack_is_an_error_and_not_an_abstention() -> None:
     frame = indicator_frame({}).drop("gpa_ytd")
-    with pytest.raises(ModelError, match="lack 1 columns that flag rules read: gpa_ytd"):
+    with pytest.raises(ModelError, match="lack 1 column that flag rules read: gpa_ytd"):
         RulesModel(("ewims_gpa",)).evaluate(frame, as_of=WINTER)
 
 

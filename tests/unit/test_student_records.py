@@ -6,7 +6,8 @@ from datetime import date
 
 import polars as pl
 
-from cis_ews.schema.student_records import RECORDS_SCHEMA, student_records
+from cis_ews.schema.student_records import RECORDS_SCHEMA, days_absent, student_records
+from cis_ews.storage.packing import packed, unpacked, with_lists
 from tests.lib.builders import (
     absence,
     action,
@@ -23,7 +24,7 @@ from tests.lib.builders import (
 DAY = date(2026, 2, 2)
 
 
-def _records() -> pl.DataFrame:
+def _tables() -> dict[str, pl.DataFrame]:
     return student_records(
         district(
             calendar=weekdays("2025-09-03", "2026-06-12"),
@@ -52,6 +53,12 @@ def _records() -> pl.DataFrame:
     )
 
 
+def _records() -> pl.DataFrame:
+    """The records as they come out of a block."""
+    students = pl.DataFrame({"student_id": ["bob", "ann"]})
+    return unpacked(packed(with_lists(students, _tables()))).cast(dict(RECORDS_SCHEMA)).sort("student_id")
+
+
 def test_what_is_dated_later_is_not_there() -> None:
     ann = _records().row(0, named=True)
 
@@ -74,3 +81,7 @@ def test_a_student_of_whom_nothing_is_recorded_has_empty_lists_by_the_schema() -
     assert dict(records.schema) == RECORDS_SCHEMA
     assert records["student_id"].to_list() == ["ann", "bob"]
     assert records.row(1, named=True)["attendance_events"] == []
+
+
+def test_a_tardy_is_no_day_absent_and_who_has_no_record_is_not_told() -> None:
+    assert days_absent(_tables()).rows() == [("ann", 1.0)]

@@ -59,7 +59,7 @@ def test_a_missing_required_table_is_named() -> None:
 
 
 def test_a_table_that_the_contract_does_not_know() -> None:
-    with pytest.raises(SchemaError, match="1 tables are not in the contract"):
+    with pytest.raises(SchemaError, match="1 table is not in the contract"):
         SchoolData.from_frames(with_table("pupils", pl.DataFrame()))
 
 
@@ -160,7 +160,7 @@ def test_with_reporting_the_schools_word_counts_and_silent_schools_are_counted()
     assert coverage.reporting_known is True
     assert coverage.last_reported == {"north": date(2026, 1, 30), "south": date(2026, 1, 30)}
     one = SchoolData.from_frames(with_table("reporting", clean_frames()["reporting"].head(1)))
-    assert "reporting: 1 schools do not say through which day they have reported" in one.coverage.notes
+    assert "reporting: 1 school does not say through which day they have reported" in one.coverage.notes
 
 
 def test_attendance_without_any_absence_and_without_reporting_is_partial() -> None:

@@ -248,7 +248,8 @@ def _check_state(session: Session, source: Path, store: Path | None) -> None:
     session.terminal.record("state", same=found.is_same, rows=rows, checked_otherwise=list(found.checks))
     if not found.is_same:
         raise DataError(
-            f"the kept state is not what the extract says: rows differ in {len(rows)} tables and schools, and other "
+            "the kept state is not what the extract says: rows differ in "
+            f"{counted(len(rows), 'table of a school', 'tables of schools')}, and other "
             f"rows are rejected in {counted(len(found.checks), 'table')}",
             hint="load the whole extract with --keep-state",
         )

@@ -33,6 +33,7 @@ from cis_ews.evaluation.clustering import Sums, clustered_gap
 from cis_ews.evaluation.intervals import Z, difference, holm, p_of_difference, wilson
 from cis_ews.evaluation.outcomes import Values, checked_outcomes
 from cis_ews.evaluation.suppression import FEWEST, told_cells
+from cis_ews.wording import counted
 
 ATTRIBUTES = ("gender", "race_ethnicity", "english_learner", "disability", "low_income", "homeless", "foster")
 """The columns of `Demographics` that are audited, each by itself and in pairs."""
@@ -233,7 +234,10 @@ def beyond_school_average(
 
 def _checked(rows: pl.DataFrame, decisions: Sequence[str]) -> pl.DataFrame:
     if twice := rows.height - rows[_KEY].n_unique():
-        raise ModelError(f"{twice:,} rows are of students who have one already", hint="audit one as-of date at a time")
+        raise ModelError(
+            f"{counted(twice, 'row is', 'rows are')} of students who have one already",
+            hint="audit one as-of date at a time",
+        )
     checked_outcomes(rows["label"], rows["risk"])
     for decision in decisions:
         checked_outcomes(rows["label"], rows[decision])

@@ -35,7 +35,8 @@ def told_groups(table_of: Callable[[str], pl.DataFrame], placed: pl.DataFrame) -
 
     `table_of`: name -> table of the night's school data. `placed`: one row a student of the night: `student_id`,
     `district_id`, `tier` (null where there was not enough data) and `state` of the case (null where there is none). The
-    sums of a district stand under the attribute "" and the group "". What is recorded of nobody has no row.
+    sums of a district stand under the attribute "" and the group "". What is recorded of nobody has no row. Groups are
+    told as if every sum of the district were known: its managers count them on the pages of its students.
     """
     groups = groups_in(table_of, placed["student_id"])
     rows = list(_rows("", _counts(placed.with_columns(pl.lit(EVERY).alias(_GROUP)))))
@@ -67,7 +68,7 @@ def _pooled(counts: pl.DataFrame) -> pl.DataFrame:
 
 def _rows(attribute: str, counts: pl.DataFrame) -> Iterator[tuple[str | int | None, ...]]:
     for district, some in groupby(counts.select(*_BY, "students").sort(_BY).iter_rows(), itemgetter(0)):
-        for group, told in side_by_side(_counted(some)).items():
+        for group, told in side_by_side(_counted(some), are_sums_known=True).items():
             if (group == EVERY) == (attribute == "") and any(number is not None for number in told.values()):
                 yield (district, attribute, group, *(told[column] for column in COLUMNS))
 

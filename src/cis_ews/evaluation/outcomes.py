@@ -10,6 +10,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from cis_ews.errors import ModelError
+from cis_ews.wording import counted
 
 Vector = NDArray[np.float64]
 Values = pl.Series | NDArray[Any] | Sequence[Any]
@@ -22,14 +23,20 @@ def checked_outcomes(label: Values, score: Values) -> tuple[Vector, Vector]:
     """
     truth, values = _numbers(label, "label"), _numbers(score, "risk")
     if truth.shape != values.shape or truth.ndim != 1:
-        raise ModelError(f"{truth.size:,} labels for {values.size:,} risks", hint="give one of each a row")
+        raise ModelError(
+            f"{counted(truth.size, 'label')} for {counted(values.size, 'risk')}", hint="give one of each a row"
+        )
     for what, numbers in (("label", truth), ("risk", values)):
         if np.isnan(numbers).any():
-            raise ModelError(f"the {what} is missing in {int(np.isnan(numbers).sum()):,} rows", hint="leave them out")
+            raise ModelError(
+                f"the {what} is missing in {counted(int(np.isnan(numbers).sum()), 'row')}", hint="leave them out"
+            )
     if not np.isin(truth, (0.0, 1.0)).all():
         raise ModelError("the label is not 0 and 1 alone", hint="give 0 and 1")
     if truth.size == 0 or truth.min() == truth.max():
-        raise ModelError(f"the label is the same in all {truth.size:,} rows", hint="give rows of both outcomes")
+        raise ModelError(
+            f"the label is the same in all {counted(truth.size, 'row')}", hint="give rows of both outcomes"
+        )
     return truth, values
 
 

@@ -29,9 +29,9 @@ class Table:
     columns: Sequence[str]
     sooner: str
 
-    def told(self, counts: Mapping[Cell, int]) -> frozenset[Cell]:
+    def told(self, counts: Mapping[Cell, int], *, are_sums_known: bool = False) -> frozenset[Cell]:
         """The cells that may be told."""
-        return told_table(counts, total=self.columns[-1], sooner=self.sooner)
+        return told_table(counts, total=self.columns[-1], sooner=self.sooner, are_sums_known=are_sums_known)
 
 
 OF_TIERS = Table((*TIERS.values(), STUDENTS), sooner="tier_1")
@@ -45,12 +45,34 @@ Told = Mapping[str, int | None]
 """Column -> number, None where it is not told."""
 
 
-def side_by_side(counts: Iterable[Counted]) -> dict[str, Told]:
+def in_full(counts: Iterable[Counted]) -> dict[str, Told]:
+    """Group -> every number of it; under `EVERY` the sums. For who may open the page of each of these students."""
+    tiers, served = _tables(counts)
+    every = tiers + served
+    return {group: {name: every[group, name] for name in COLUMNS} for group in {group for group, _ in tiers}}
+
+
+def side_by_side(counts: Iterable[Counted], *, are_sums_known: bool = False) -> dict[str, Told]:
     """Group -> what is told of it; under `EVERY` the sums.
 
     The columns of tiers add up to `students`, those of what was done to `flagged`. What was done is told of groups
     alone whose flagged students are told by tier: their sum would give a tier away that is left out.
+    `are_sums_known`: the sums that are left out are known to some who see the groups.
     """
+    tiers, served = _tables(counts)
+    groups = {group for group, _ in tiers}
+    of_tiers = _told(tiers, groups, OF_TIERS, are_sums_known=are_sums_known)
+    of_served = _told(served, groups, OF_SERVED, are_sums_known=are_sums_known)
+    by_tier = {group for group in groups if None not in (of_tiers[group]["tier_2"], of_tiers[group]["tier_3"])}
+    # Their flagged students can be added up from the tiers: a table that leaves that sum out takes it for unknown.
+    if any(of_served[group][FLAGGED] is None for group in by_tier):
+        by_tier = set[str]()
+    nothing: Told = dict.fromkeys((*SERVED, FLAGGED))
+    return {group: {**of_tiers[group], **(of_served[group] if group in by_tier else nothing)} for group in groups}
+
+
+def _tables(counts: Iterable[Counted]) -> tuple[Counter[Cell], Counter[Cell]]:
+    """Students by tier, and those flagged by what was done; of each group and of all."""
     tiers: Counter[Cell] = Counter()
     served: Counter[Cell] = Counter()
     for name, tier, state, students in counts:
@@ -60,22 +82,14 @@ def side_by_side(counts: Iterable[Counted]) -> dict[str, Told]:
             if (tier or 1) >= FLAGGED_FROM:
                 served[group, _done(state)] += students
                 served[group, FLAGGED] += students
-    groups = {group for group, _ in tiers}
-    of_tiers = _told(tiers, groups, OF_TIERS)
-    of_served = _told(served, groups, OF_SERVED)
-    by_tier = {group for group in groups if None not in (of_tiers[group]["tier_2"], of_tiers[group]["tier_3"])}
-    # Their flagged students can be added up from the tiers: a table that leaves that sum out takes it for unknown.
-    if any(of_served[group][FLAGGED] is None for group in by_tier):
-        by_tier = set[str]()
-    nothing: Told = dict.fromkeys((*SERVED, FLAGGED))
-    return {group: {**of_tiers[group], **(of_served[group] if group in by_tier else nothing)} for group in groups}
+    return tiers, served
 
 
-def _told(counts: Counter[Cell], groups: Iterable[str], table: Table) -> dict[str, Told]:
+def _told(counts: Counter[Cell], groups: Iterable[str], table: Table, *, are_sums_known: bool) -> dict[str, Told]:
     columns = table.columns
     sums = {(EVERY, column): counts[EVERY, column] for column in columns}
     cells = {(group, column): counts[group, column] for group in groups if group != EVERY for column in columns}
-    told = table.told(cells) | table.told(sums)
+    told = table.told(cells, are_sums_known=are_sums_known) | table.told(sums)
     every = cells | sums
     return {
         group: {column: every[group, column] if (group, column) in told else None for column in columns}

@@ -46,17 +46,20 @@ def _smallest(groups: Collection[Group], sizes: Mapping[Group, int]) -> Group:
     return min(groups, key=lambda group: (sizes[group], group))
 
 
-def told_table(counts: Mapping[Cell, int], *, total: str, sooner: str | None = None) -> frozenset[Cell]:
+def told_table(
+    counts: Mapping[Cell, int], *, total: str, sooner: str | None = None, are_sums_known: bool = False
+) -> frozenset[Cell]:
     """The cells of a table of counts that may be told, none of which gives another one away.
 
     `counts`: (row, column) -> students, every row with every column. The column `total` holds the sum of the row's
-    others. The sums over all rows are told elsewhere, by the same rule: those that a table of this one row would tell.
+    others. The sums over all rows are told elsewhere, by the same rule: those that a table of this one row would tell;
+    with `are_sums_known` all of them, since some of those who see the table may count the students themselves.
 
     Cells under 10 are left out. More are, those of the column `sooner` first (what readers need least), the smallest
     before the others, until nobody who adds and subtracts what is told, and
     knows that no count is negative, can tell a cell that is left out, nor that those of one line are under 10 together.
     """
-    table = _Table(counts, total, sooner)
+    table = _Table(counts, total, sooner, are_sums_known=are_sums_known)
     hidden = {cell for cell, count in counts.items() if count < FEWEST}
     while more := table.to_hide_by_line(hidden) or table.to_hide_by_walk(hidden):
         hidden |= more
@@ -68,7 +71,7 @@ class _Table:
     taken from another one of its row and of its column, and so on: it can be another number than it is if such a walk
     comes back to where it began. A count of 0 cannot be lowered: its edge is a one-way street."""
 
-    def __init__(self, counts: Mapping[Cell, int], total: str, sooner: str | None) -> None:
+    def __init__(self, counts: Mapping[Cell, int], total: str, sooner: str | None, *, are_sums_known: bool) -> None:
         self._counts = counts
         self._total = total
         self._sooner = sooner
@@ -76,8 +79,10 @@ class _Table:
         self._rows = {row: [(row, column) for column in sorted(columns)] for row in sorted(rows)}
         every = {column: [(row, column) for row in self._rows] for column in columns}
         sums = {column: sum(counts[cell] for cell in cells) for column, cells in every.items()}
-        told = _told_sums(sums, total, sooner) if len(rows) > 1 else frozenset[str]()
-        self._columns = {column: cells for column, cells in every.items() if column in told}
+        self._columns: dict[str, list[Cell]] = {}
+        if len(rows) > 1:
+            told = frozenset(columns) if are_sums_known else _told_sums(sums, total, sooner)
+            self._columns = {column: cells for column, cells in every.items() if column in told}
 
     def to_hide_by_line(self, hidden: Collection[Cell]) -> set[Cell]:
         """What has to be hidden since a line alone gives away what is hidden in it."""

@@ -11,6 +11,7 @@ from pydantic import SecretStr
 
 from cis_ews.errors import ConfigError
 from cis_ews.readers.edfi_api_config import KEY_VARIABLE, SECRET_VARIABLE
+from cis_ews.wording import counted
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,5 +48,7 @@ def _lines(file: Path) -> tuple[str, str]:
     if is_open:
         raise ConfigError(f"Everyone on this machine may open {file}", hint=f"take that away: chmod 600 {file}")
     if len(lines) != 2:
-        raise ConfigError(f"{file} has {len(lines)} lines, not two", hint="the key on the first, the secret below it")
+        raise ConfigError(
+            f"{file} has {counted(len(lines), 'line')}, not two", hint="the key on the first, the secret below it"
+        )
     return lines[0], lines[1]

@@ -19,6 +19,7 @@ from cis_ews.fetching.merging import Merged, merge, sorted_runs
 from cis_ews.readers.edfi_api_config import ApiConfig
 from cis_ews.readers.edfi_fetched import FetchedResource
 from cis_ews.readers.edfi_resources import Resource, fields_digest
+from cis_ews.wording import counted
 
 ATTEMPTS = 3
 REFUSED = 400
@@ -56,7 +57,8 @@ def fetch_whole(fetching: Fetching, resource: Resource) -> Done:
                 return _done("whole", resource, merged, is_settled=is_settled)
         arrivals.forget()
     raise FetchError(
-        f"{resource.name}: {came:,} records came and {there:,} were counted, in the last of {ATTEMPTS} attempts: they "
+        f"{resource.name}: {counted(came, 'record')} "
+        f"came and {there:,} were counted, in the last of {ATTEMPTS} attempts: they "
         "move while they are read",
         hint="fetch when nobody works in the system; or ask the API's host for change queries, or for a snapshot",
         resources=[resource.name],

@@ -15,6 +15,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import polars as pl
 
 from cis_ews.indicators import compute_indicators
@@ -29,14 +30,19 @@ from cis_ews.risk.rules import RulesModel
 from cis_ews.risk.tiers import TierPolicy, judge_students
 from cis_ews.schema.freshness import schools_in_use
 from cis_ews.schema.school_data import SchoolData
-from cis_ews.schema.student_records import student_records
+from cis_ews.schema.student_records import days_absent, student_records
 from cis_ews.storage.erased import ErasedStudents
 from cis_ews.storage.files import disk_errors
 from cis_ews.storage.frames import TableParts, checked, write_table
-from cis_ews.storage.workspace import Workspace
+from cis_ews.storage.packing import packed, with_lists
+from cis_ews.storage.runs import open_run
+from cis_ews.storage.workspace import Piece, Workspace
 
 SCHOOLS = "schools"
 """The piece that holds what all parts together say of each school."""
+RECORDS_A_BLOCK = 256
+"""Students of a district whose records are packed together: few enough to find one among them in a millisecond."""
+BLOCKS = {"district_id": pl.String(), "part": pl.Int32(), "block": pl.Binary()}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,11 +68,12 @@ class Assignment:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RecordTask:
-    """What a worker has to know to keep the records of a part for those who look behind reasons."""
+    """What a worker has to know to keep the records of a part of a run for those who look behind reasons."""
 
     workspace: Workspace
     part: Part
     as_of: date
+    run: Path
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -118,9 +125,8 @@ def _measure(assignment: Assignment, name: str, watch: Stopwatch) -> dict[str, A
         erased = assignment.erased.among(school_data.students["student_id"])
         cohort = build_cohort(school_data, assignment.as_of, indicators=indicators, erased=erased)
         scored = cohort.rows_of(indicators)
-    with watch.step("records"):
-        task = RecordTask(workspace=assignment.workspace, part=assignment.part, as_of=assignment.as_of)
-        _keep_records(task, school_data)
+    with watch.step("records"), assignment.workspace.piece(_records(assignment.part)) as piece:
+        _pack_records(piece, school_data, scored.select("student_id", "school_id"), as_of=assignment.as_of)
     with watch.step("keep"), assignment.workspace.piece(name) as piece:
         piece.write("indicators", checked("indicators", scored))
         piece.write("sums", school_sums(scored))
@@ -133,20 +139,42 @@ def _measure(assignment: Assignment, name: str, watch: Stopwatch) -> dict[str, A
 
 def keep_records(task: RecordTask) -> str:
     """Keep the records of a part; the name of the piece, which is found where the part was measured tonight."""
-    if task.workspace.done(_records(task)) is None:
-        _keep_records(task, task.part.load())
-    return _records(task)
+    name = _records(task.part)
+    if task.workspace.done(name) is None:
+        school_data, columns = task.part.load(), ["student_id", "school_id"]
+        ids = school_data.students["student_id"].sort()
+        scored = open_run(task.run).rows_between("scores", ids[0], ids[-1], columns=columns)
+        with task.workspace.piece(name) as piece:
+            _pack_records(piece, school_data, scored, as_of=task.as_of)
+    return name
 
 
-def _keep_records(task: RecordTask, school_data: SchoolData) -> None:
-    records = student_records(school_data, task.as_of)
-    with task.workspace.piece(_records(task)) as piece:
-        piece.write("records", records)
-        piece.notes["first"], piece.notes["last"] = records["student_id"].min(), records["student_id"].max()
+def _pack_records(piece: Piece, school_data: SchoolData, scored: pl.DataFrame, *, as_of: date) -> None:
+    """Pack the records of the students who are scored (`student_id`, `school_id`), district by district.
+
+    `blocks`: by `BLOCKS`. `behind`: `student_id`, `days_absent`, and as `records` the part that has the student.
+    """
+    districts = school_data.schools.select("school_id", "district_id")
+    placed = scored.join(districts, on="school_id").sort("district_id", "school_id", "student_id")
+    records = student_records(school_data, as_of)
+    rows, first = with_lists(placed.select("student_id"), records), 0
+    blocks: dict[str, list[Any]] = {"district_id": [], "part": [], "block": [], "students": []}
+    for district, students in placed.group_by("district_id", maintain_order=True).len().iter_rows():
+        for start in range(first, first + students, RECORDS_A_BLOCK):
+            some = rows.slice(start, min(RECORDS_A_BLOCK, first + students - start))
+            row = (district, len(blocks["part"]), packed(some), some.num_rows)
+            for column, value in zip(blocks.values(), row, strict=True):
+                column.append(value)
+        first += students
+    numbers = pl.Series(np.repeat(blocks["part"], blocks.pop("students")), dtype=pl.Int32)
+    behind = placed.select("student_id", records=numbers)
+    piece.write("blocks", pl.DataFrame(blocks, schema=BLOCKS))
+    piece.notes["blocks"] = len(blocks["part"])
+    piece.write("behind", behind.join(days_absent(records), on="student_id", how="left", maintain_order="left"))
 
 
-def _records(task: RecordTask) -> str:
-    return f"records-{task.part.name}"
+def _records(part: Part) -> str:
+    return f"packed-{part.name}"
 
 
 def compare_schools(workspace: Workspace, parts: Sequence[Measured]) -> None:

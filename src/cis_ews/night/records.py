@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
 from functools import partial
+from itertools import accumulate
 from typing import TYPE_CHECKING
 
 import polars as pl
@@ -18,7 +19,6 @@ from cis_ews.night.passes import RecordTask, keep_records
 from cis_ews.progress import SILENT
 from cis_ews.risk.tier_policy import TierPolicy
 from cis_ews.schema.school_data import SchoolData
-from cis_ews.schema.student_records import RECORDS_SCHEMA
 from cis_ews.storage.runs import Run
 from cis_ews.storage.workspace import Workspace
 from cis_ews.support.reviews import after_night
@@ -29,26 +29,33 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class RecordPieces:
-    """The records that the parts of a night have kept; each piece with the first and the last student in it."""
+    """The records that the parts of a night have packed."""
 
     workspace: Workspace
     pieces: Sequence[str]
 
-    def between(self, first: str, last: str) -> pl.DataFrame:
-        """The records of the students from one id to another, both included, sorted by `student_id`."""
-        found = [pl.DataFrame(schema=dict(RECORDS_SCHEMA))]
-        for name in self.pieces:
-            notes = self.workspace.done(name) or {}
-            if notes["first"] is not None and notes["first"] <= last and notes["last"] >= first:
-                rows = self.workspace.table(name, "records")
-                found.append(rows.filter(pl.col("student_id").is_between(pl.lit(first), pl.lit(last))))
-        return pl.concat(found)
+    def behind(self) -> pl.DataFrame:
+        """`student_id`, `days_absent` and `records`, the part of the district's blocks, of everyone who is scored."""
+        found = [self.workspace.table(name, "behind") for name in self.pieces]
+        parts = zip(found, self._first_parts(), strict=True)
+        return pl.concat([rows.with_columns(pl.col("records") + first) for rows, first in parts])
+
+    def blocks(self, districts: Collection[str]) -> Iterator[tuple[str, int, bytes]]:
+        """The blocks of districts: district, part, block; those of one piece in memory at once."""
+        for name, first in zip(self.pieces, self._first_parts(), strict=True):
+            rows = self.workspace.table(name, "blocks").filter(pl.col("district_id").is_in(list(districts)))
+            yield from rows.with_columns(pl.col("part") + first).iter_rows()
+
+    def _first_parts(self) -> list[int]:
+        """The number of the first part of each piece, so that no two pieces have one of the same number."""
+        numbers = ((self.workspace.done(name) or {})["blocks"] for name in self.pieces)
+        return list(accumulate(numbers, initial=0))[:-1]
 
 
-def kept_records(extract: Extract, as_of: date, *, workspace: Workspace, crew: Crew) -> RecordPieces:
-    """The records of all parts as of a day: kept when they were measured; of a night done before they are made now."""
+def kept_records(extract: Extract, run: Run, *, workspace: Workspace, crew: Crew) -> RecordPieces:
+    """The records of all parts as of a night: packed when they were measured; of a night done before it is done now."""
     parts = extract.parts_for(workspace, students_a_part=crew.students_a_part)
-    tasks = [RecordTask(workspace=workspace, part=part, as_of=as_of) for part in parts]
+    tasks = [RecordTask(workspace=workspace, part=part, as_of=run.as_of, run=run.path) for part in parts]
     return RecordPieces(workspace, over_parts(crew.engine, keep_records, tasks, progress=SILENT))
 
 

@@ -20,6 +20,7 @@ from cis_ews.schema.school_data import TABLES
 from cis_ews.schema.validation import OWNED, SHARED, SourceNotes, require_tables
 from cis_ews.storage.state import KeptState
 from cis_ews.storage.workspace import Workspace
+from cis_ews.wording import counted
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -106,14 +107,16 @@ def _joined(
         differing = set(names) ^ set(old.columns.get(table, names))
         if differing:
             raise SchemaError(
-                f"{table}: the delta and the state differ in {len(differing)} columns: {', '.join(sorted(differing))}",
+                f"{table}: the delta and the state differ in "
+                f"{counted(len(differing), 'column')}: {', '.join(sorted(differing))}",
                 hint="give the delta the columns of the whole extract, or load the whole extract with --keep-state",
                 table=table,
             )
     unknown = [table for table in removed if table not in old.columns]
     if unknown:
         raise SchemaError(
-            f"rows are withdrawn from {len(unknown)} tables that the state does not have: {', '.join(unknown)}",
+            f"rows are withdrawn from {counted(len(unknown), 'table')} "
+            f"that the state does not have: {', '.join(unknown)}",
             hint="check the names in removed/",
         )
     return {

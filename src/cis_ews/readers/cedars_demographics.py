@@ -39,7 +39,9 @@ def demographics_of(
         pl.col(*_PLACE).first(),
     )
     unnamed = ethnicities.height + races.height - said.height
-    ledger.reduce(TABLE, unnamed, "rows without a student's id")
-    ledger.reduce(TABLE, said.height - students.height, "further rows of the same student")
+    ledger.reduce(TABLE, unnamed, ("row without a student's id", "rows without a student's id"))
+    ledger.reduce(
+        TABLE, said.height - students.height, ("further row of the same student", "further rows of the same student")
+    )
     several = pl.when(pl.col("races") > 1).then(pl.lit(SEVERAL)).otherwise("race")
     return students.select("student_id", pl.coalesce("ethnicity", several).alias("race_ethnicity"), *_PLACE)

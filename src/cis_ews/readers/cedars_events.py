@@ -16,6 +16,7 @@ from cis_ews.readers.cedars_roster import as_day, at_schools
 from cis_ews.readers.cells import iso_dates
 from cis_ews.readers.codes import UnmappedCodes, unmapped_codes
 from cis_ews.readers.ledger import Ledger
+from cis_ews.wording import counted
 
 _PLACE = ("file", "row_number")
 INCIDENTS, ACTIONS = "incidents", "discipline_actions"
@@ -42,7 +43,10 @@ def absences_of(
     ledger.reduce(
         table,
         known.height - once.height,
-        "further rows of the same student, school and day; of a day a full absence stands, then an unexcused one",
+        (
+            "further row of the same student, school and day; of a day a full absence stands, then an unexcused one",
+            "further rows of the same student, school and day; of a day a full absence stands, then an unexcused one",
+        ),
     )
     partial = int((once["fraction_absent"] != "1.0").sum())
     ledger.note(
@@ -97,11 +101,19 @@ def discipline_of(
         *_PLACE,
     )
     taken = actions.filter((pl.col("action") != NO_ACTION).fill_null(value=True))
-    ledger.reduce(ACTIONS, actions.height - taken.height, "rows without an exclusion (NA)")
+    ledger.reduce(
+        ACTIONS, actions.height - taken.height, ("row without an exclusion (NA)", "rows without an exclusion (NA)")
+    )
     undated = int(rows["action_date"].is_null().sum()) if taken.height else 0
-    ledger.note(f"{ACTIONS}: {undated:,} rows do not say when an action began; the day of the incident stands", undated)
+    ledger.note(
+        f"{ACTIONS}: {counted(undated, 'row does', 'rows do')} "
+        "not say when an action began; the day of the incident stands",
+        undated,
+    )
     unknown = taken["days"].null_count()
-    ledger.note(f"{ACTIONS}: {unknown:,} actions of unknown length: nothing is known of days of exclusion", unknown)
+    ledger.note(
+        f"{ACTIONS}: {counted(unknown, 'action')} of unknown length: nothing is known of days of exclusion", unknown
+    )
     return _incidents(rows, ledger), taken, [unmapped] if unmapped else []
 
 
@@ -119,8 +131,16 @@ def _incidents(rows: pl.DataFrame, ledger: Ledger) -> pl.DataFrame:
     )
     is_whole = pl.all_horizontal(pl.col(name).str.strip_chars().fill_null("") != "" for name in key)
     once = incidents.filter(~is_whole | pl.struct(key).is_first_distinct())
-    ledger.reduce(INCIDENTS, incidents.height - once.height, "further actions of the same student and incident")
+    ledger.reduce(
+        INCIDENTS,
+        incidents.height - once.height,
+        ("further action of the same student and incident", "further actions of the same student and incident"),
+    )
     said = incidents.filter(is_whole).select(*key, "school_id", "date", "behavior").unique()
     differ = said.height - said.select(key).unique().height
-    ledger.note(f"{INCIDENTS}: {differ:,} rows tell an incident otherwise than its first row, which stands", differ)
+    ledger.note(
+        f"{INCIDENTS}: {counted(differ, 'row tells', 'rows tell')} "
+        "an incident otherwise than its first row, which stands",
+        differ,
+    )
     return once

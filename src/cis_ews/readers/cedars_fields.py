@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 from cis_ews.errors import SchemaError
 from cis_ews.readers.cells import plain
+from cis_ews.wording import counted
 
 ELSEWHERE = "9999"  # the location of a course that a student takes outside the district
 TITLES: Mapping[str, str] = {
@@ -239,11 +240,14 @@ def understood(file: str, letter: str, headings: Sequence[str], *, names: Names)
     columns = [found[each] for each in headings if each in found]
     twice = sorted({name_of(letter, column) for column in columns if columns.count(column) > 1})
     if twice:
-        raise SchemaError(f"{file}: {len(twice)} columns are there twice: {', '.join(twice)}", hint="drop one of each")
+        raise SchemaError(
+            f"{file}: {counted(len(twice), 'column is', 'columns are')} there twice: {', '.join(twice)}",
+            hint="drop one of each",
+        )
     missing = [name_of(letter, column) for column in REQUIRED[letter] if column not in columns]
     if missing:
         raise SchemaError(
-            f"{file}: {len(missing)} columns of file {letter} missing: {', '.join(missing)}",
+            f"{file}: {counted(len(missing), 'column', 'columns')} of file {letter} missing: {', '.join(missing)}",
             hint=f"check its first line; another name is given under [headings.{letter}] (docs/cedars.md)",
             file=file,
         )

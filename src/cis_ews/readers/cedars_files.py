@@ -152,7 +152,7 @@ def _read(letter: str, entry: Entry, options: ReadOptions, *, config: CedarsConf
 
 def _note_headings(name: str, letter: str, headings: Headings, *, ledger: Ledger) -> None:
     count = len(headings.tolerated)
-    ledger.note(f"{name}: {count} headings written in another way: {', '.join(headings.tolerated)}", count)
+    ledger.note(f"{name}: {counted(count, 'heading')} written in another way: {', '.join(headings.tolerated)}", count)
     absent = [name_of(letter, each) for each in COLUMNS[letter] if each not in headings.used.values()]
     ledger.note(f"{name}: no column {', '.join(absent)}", len(absent))
     ledger.note(f"{name}: {counted(headings.aside, 'column')} of CEDARS not used", headings.aside)

@@ -13,6 +13,7 @@ from cis_ews.readers.cedars_config import CedarsConfig
 from cis_ews.readers.cedars_roster import grade_levels
 from cis_ews.readers.ledger import Ledger
 from cis_ews.readers.subjects import subject_of
+from cis_ews.wording import counted
 
 TABLE = "course_grades"
 _PLACE = ("file", "row_number")
@@ -60,11 +61,16 @@ def _with_year(rows: pl.DataFrame, spells: pl.DataFrame, ledger: Ledger) -> pl.D
     unknown = rows.filter(back.is_null()).height
     earlier = rows.filter(back > 0).height
     ledger.note(
-        f"{TABLE}: the school year of {earlier:,} courses of earlier years is derived from the grade level in "
+        f"{TABLE}: the school year of {counted(earlier, 'course of earlier years', 'courses of earlier years')} "
+        "is derived from the grade level in "
         "which they were taken; a grade that was repeated moves those before it",
         earlier,
     )
-    ledger.note(f"{TABLE}: {unknown:,} rows without a grade level are taken for the year reported", unknown)
+    ledger.note(
+        f"{TABLE}: {counted(unknown, 'row without a grade level is', 'rows without a grade level are')} "
+        "taken for the year reported",
+        unknown,
+    )
     year = (pl.col("year") - back.fill_null(0)).cast(pl.String)
     return rows.with_columns(school_year=pl.coalesce(year, "school_year")).drop("place")
 
@@ -105,7 +111,8 @@ def _term(rows: pl.DataFrame, ledger: Ledger) -> pl.Expr:
     """
     unsaid = rows["term"].null_count()
     ledger.note(
-        f"{TABLE}: {unsaid:,} marks name no term, and CEDARS tells no day of a mark: each is known from the end of its "
+        f"{TABLE}: {counted(unsaid, 'mark names', 'marks name')} "
+        "no term, and CEDARS tells no day of a mark: each is known from the end of its "
         "school year, and marks of one course and year are numbered",
         unsaid,
     )

@@ -17,6 +17,7 @@ from cis_ews.readers.cedars_fields import ELSEWHERE
 from cis_ews.readers.cells import iso_dates
 from cis_ews.readers.ledger import Ledger
 from cis_ews.schema.parsing import DATE_FORMAT
+from cis_ews.wording import counted
 
 YEAR_BEGINS = 7  # July: a school year is named by the calendar year in which it ends
 LONGEST = 400  # days of a school year; a longer one is a mistyped date
@@ -30,7 +31,14 @@ def at_schools(rows: pl.DataFrame, tables: Sequence[str], ledger: Ledger) -> pl.
     """The rows of schools of the district; location 9999 stands for courses taken elsewhere."""
     here = rows.filter((pl.col("location").str.strip_chars() != ELSEWHERE).fill_null(value=True))
     for table in tables:
-        ledger.reduce(table, rows.height - here.height, f"rows of location {ELSEWHERE}, which is no school here")
+        ledger.reduce(
+            table,
+            rows.height - here.height,
+            (
+                f"row of location {ELSEWHERE}, which is no school here",
+                f"rows of location {ELSEWHERE}, which is no school here",
+            ),
+        )
     return here
 
 
@@ -84,7 +92,11 @@ def bounds_of(rows: pl.DataFrame, ledger: Ledger) -> pl.DataFrame:
 def derived_calendar(bounds: pl.DataFrame, *, config: CedarsConfig, ledger: Ledger) -> pl.DataFrame:
     """Every day between the bounds of A: Monday to Friday is instructional, but for the holidays that were given."""
     given = len(config.holidays)
-    holidays = f"{given:,} holidays of the configuration are left out" if given else "holidays are not known"
+    holidays = (
+        f"{counted(given, 'holiday of the configuration is', 'holidays of the configuration are')} left out"
+        if given
+        else "holidays are not known"
+    )
     ledger.note(
         "calendar_days: derived from the first and last school day of A: Monday to Friday is taken as instructional; "
         f"{holidays}. A file calendar_days.csv beside the CEDARS files tells the real days"
@@ -158,7 +170,9 @@ def _grades_of(rows: pl.DataFrame, pupils: pl.DataFrame, *, config: CedarsConfig
         exited=as_day("exited").fill_null(date.max),
     )
     odd = graded["grade_level"].null_count()
-    ledger.note(f"B: {odd:,} rows have a grade level code without a meaning; their grade is not known", odd)
+    ledger.note(
+        f"B: {counted(odd, 'row has', 'rows have')} a grade level code without a meaning; their grade is not known", odd
+    )
     spells = rows.select(
         "student_id", "year", entry=as_day("entry_date"), exit=as_day("exit_date").fill_null(date.max)
     ).with_row_index("at")
@@ -179,11 +193,22 @@ def students_of(pupils: pl.DataFrame, enrolled: pl.DataFrame, ledger: Ledger) ->
     is_here = (pl.col("location") != ELSEWHERE).fill_null(value=True)
     elsewhere = enrolled.group_by("student_id").agg(is_here.any().alias("here")).filter(~pl.col("here"))
     ours = pupils.join(elsewhere, on="student_id", how="anti", maintain_order="left")
-    ledger.reduce(table, pupils.height - ours.height, f"rows of students who are at location {ELSEWHERE} alone")
+    ledger.reduce(
+        table,
+        pupils.height - ours.height,
+        (
+            f"row of a student who is at location {ELSEWHERE} alone",
+            f"rows of students who are at location {ELSEWHERE} alone",
+        ),
+    )
     ordered = ours.with_row_index("at").sort("year", as_day("enrolled"), "at", nulls_last=False)
     named = ordered.filter(pl.col("student_id").fill_null("") != "")
     latest = named.unique("student_id", keep="last", maintain_order=True)
-    ledger.reduce(table, named.height - latest.height, "further rows of the same student; the latest stands")
+    ledger.reduce(
+        table,
+        named.height - latest.height,
+        ("further row of the same student; the latest stands", "further rows of the same student; the latest stands"),
+    )
     unnamed = ordered.join(named.select("at"), on="at", how="anti", maintain_order="left")
     return (
         pl.concat([latest, unnamed]).sort("at").select("student_id", "first_name", "last_name", "birth_date", *_PLACE)
@@ -199,11 +224,17 @@ def schools_of(
     columns = [pl.col("location").alias("school_id"), pl.col("district").alias("district_id"), *_PLACE]
     rows = at_schools(locations, (table,), ledger)
     ours = rows.filter(first).select(columns)
-    ledger.reduce(table, rows.height - ours.height, "further rows of the same location")
+    ledger.reduce(
+        table, rows.height - ours.height, ("further row of the same location", "further rows of the same location")
+    )
     is_named = (pl.col("location") != ELSEWHERE) & pl.col("location").is_not_null()
     others = enrolled.filter(is_named).filter(first).select(columns)
     others = others.join(ours, on="school_id", how="anti", maintain_order="left")
-    ledger.note(f"{table}: {others.height:,} locations of C are not in A; they have no calendar of it", others.height)
+    ledger.note(
+        f"{table}: {counted(others.height, 'location of C is', 'locations of C are')} "
+        "not in A; they have no calendar of it",
+        others.height,
+    )
     schools = pl.concat([ours, others])
     levels = _levels(spells)
     ledger.note(f"{table}: the level of {levels.height:,} is derived from the grades of their students", levels.height)

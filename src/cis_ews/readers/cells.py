@@ -9,6 +9,7 @@ import polars as pl
 
 from cis_ews.readers.ledger import Ledger
 from cis_ews.schema.parsing import BOOLEANS, DATE_FORMAT, EARLIEST_DATE
+from cis_ews.wording import counted
 
 # Month before day, as American systems write it: a day above 12 in the first place is no date then, and is rejected.
 OTHER_DATES = ("%m/%d/%Y", "%Y/%m/%d", "%Y%m%d", "%m-%d-%Y")
@@ -89,7 +90,8 @@ def _read_dates(cells: pl.Series, file: str, ledger: Ledger) -> tuple[Spellings,
     other = _other_dates(text)
     more = _more(each.spread(other), each.spread(day))
     ledger.note(
-        f"{file}: {cells.name}: {more:,} cells were read as dates in another form than 2026-02-27, "
+        f"{file}: {cells.name}: {counted(more, 'cell was', 'cells were')} "
+        "read as dates in another form than 2026-02-27, "
         "the month before the day",
         more,
     )
@@ -144,9 +146,14 @@ def _truth(cells: pl.Series, file: str, ledger: Ledger) -> pl.Series:
     lowered = each.texts.str.strip_chars().str.to_lowercase()
     truth = lowered.replace_strict(dict(BOOLEANS), default=None, return_dtype=pl.Boolean)
     other = int(each.spread(truth.is_not_null() & ~each.texts.is_in(["true", "false"])).sum())
-    ledger.note(f"{file}: {cells.name}: {other:,} cells say true or false in another form", other)
+    ledger.note(
+        f"{file}: {cells.name}: {counted(other, 'cell says', 'cells say')} true or false in another form", other
+    )
     neither = int(each.spread(truth.is_null() & (lowered.fill_null("") != "")).sum())
-    ledger.note(f"{file}: {cells.name}: {neither:,} cells say neither true nor false; taken as not said", neither)
+    ledger.note(
+        f"{file}: {cells.name}: {counted(neither, 'cell says', 'cells say')} neither true nor false; taken as not said",
+        neither,
+    )
     return each.spread(truth)
 
 

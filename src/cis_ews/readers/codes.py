@@ -15,6 +15,7 @@ from dataclasses import dataclass
 import polars as pl
 
 from cis_ews.errors import UnmappedCodesError
+from cis_ews.wording import counted
 
 Plain = str | int | float | bool
 HINT = "add them under `codes` in the mapping"
@@ -39,11 +40,12 @@ class UnmappedCodes:
     hidden_rows: int = 0
 
     def __str__(self) -> str:
-        parts = [f"{code} ({rows:,} rows)" for code, rows in self.shown.items()]
+        parts = [f"{code} ({counted(rows, 'row')})" for code, rows in self.shown.items()]
         if self.hidden_codes:
-            parts.append(
-                f"{self.hidden_codes:,} values that may be personal and are not shown ({self.hidden_rows:,} rows)"
+            hidden = counted(
+                self.hidden_codes, "value that may be personal and is", "values that may be personal and are"
             )
+            parts.append(f"{hidden} not shown ({counted(self.hidden_rows, 'row')})")
         return f"{self.column}: {', '.join(parts)}"
 
 
@@ -86,7 +88,8 @@ def refuse_unmapped(found: list[UnmappedCodes], *, who: str = "the mapping", hin
     if not found:
         return
     raise UnmappedCodesError(
-        f"{len(found)} columns hold codes that {who} does not know: {'; '.join(str(each) for each in found)}",
+        f"{counted(len(found), 'column holds', 'columns hold')} "
+        f"codes that {who} does not know: {'; '.join(str(each) for each in found)}",
         hint=hint,
         codes={each.column: dict(each.shown) for each in found},
         not_shown={each.column: {"codes": each.hidden_codes, "rows": each.hidden_rows} for each in found},

@@ -52,7 +52,11 @@ class Crosswalk:
                 found[table] = self._laid_over(table, frame, ledger=ledger, unknown=unknown)
         ids = pl.concat(unknown).n_unique()
         what = "their rows are rejected" if self.settings.gaps == "reject" else "they are kept as they are"
-        ledger.note(f"{self.settings.crosswalk}: {ids:,} ids of {self.kind} have no entry; {what}", ids)
+        ledger.note(
+            f"{self.settings.crosswalk}: "
+            f"{counted(ids, f'id of {self.kind} has', f'ids of {self.kind} have')} no entry; {what}",
+            ids,
+        )
         return found
 
     def _laid_over(self, table: str, frame: pl.DataFrame, *, ledger: Ledger, unknown: list[pl.Series]) -> pl.DataFrame:
@@ -78,8 +82,8 @@ class Crosswalk:
             return rows
         is_first = pl.col(self.column).is_null() | pl.col(self.column).is_first_distinct()
         once = rows.filter(is_first)
-        further = f"rows are of an id that {self.settings.crosswalk} merges with an earlier one; the first row counts"
-        ledger.reduce(table, rows.height - once.height, further)
+        what = f"of an id that {self.settings.crosswalk} merges with an earlier one; the first row counts"
+        ledger.reduce(table, rows.height - once.height, (f"row is {what}", f"rows are {what}"))
         return once
 
 
@@ -108,9 +112,10 @@ def read_crosswalk(base: Path, kind: IdKind, settings: IdSettings, *, limits: Re
     merges = pairs.height - pairs["new"].n_unique()
     _refuse(name, pairs, merges=merges, settings=settings)
     empty = read.rows - filled.height
+    torn = counted(empty, "row lacks one of the two ids, or is torn", "rows lack one of the two ids, or are torn")
     notes = {
-        f"{name}: {empty:,} rows lack one of the two ids, or are torn; not used": empty,
-        f"{name}: {merges:,} ids of {kind} become one with another id": merges,
+        f"{name}: {torn}; not used": empty,
+        f"{name}: {counted(merges, f'id of {kind} becomes', f'ids of {kind} become')} one with another id": merges,
     }
     return Crosswalk(
         kind=kind,

@@ -25,6 +25,7 @@ from cis_ews.readers.file_read import FileRead
 from cis_ews.readers.limits import MEBIBYTE, ReadLimits
 from cis_ews.readers.plain_lines import NotPlainError, read_plain
 from cis_ews.readers.sources import Entry, open_entry
+from cis_ews.wording import counted
 
 DELIMITERS = (",", ";", "\t", "|")
 MAX_LINES_IN_ROW = 50  # a row that runs over more lines is a quotation mark that never closes
@@ -169,7 +170,10 @@ def _header(name: str, head: bytes, *, known_columns: Collection[str], delimiter
         raise ReadError(f"{name}: the first line has {len(header.names):,} cells", hint="is it a table?", file=name)
     twice = sorted({column for column in known_columns if header.names.count(column) > 1})
     if twice:
-        raise SchemaError(f"{name}: {len(twice)} columns are there twice: {', '.join(twice)}", hint="drop one of each")
+        raise SchemaError(
+            f"{name}: {counted(len(twice), 'column is', 'columns are')} there twice: {', '.join(twice)}",
+            hint="drop one of each",
+        )
     return header
 
 
@@ -296,6 +300,6 @@ def _notes(name: str, text: Utf8Reader, *, header: _Header, ragged: _Ragged, emp
         f"{name}: read as {text.encoding}": text.encoding != "utf-8",
         f"{name}: cells are separated by {_WORDS.get(header.delimiter)}": header.delimiter != ",",
         f"{name}: {blank:,} empty rows were skipped": blank > 0,
-        f"{name}: {surplus:,} rows have empty cells behind their last column": surplus > 0,
+        f"{name}: {counted(surplus, 'row has', 'rows have')} empty cells behind their last column": surplus > 0,
     }
     return tuple(note for note, holds in notes.items() if holds)

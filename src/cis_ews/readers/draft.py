@@ -16,7 +16,7 @@ from cis_ews.schema.school_data import TABLES, SchoolData
 from cis_ews.schema.validation import DEFAULT_TOLERANCE, SourceNotes, check_tables
 
 DEFAULT = "default"  # the key of `tolerances` for tables that they do not name
-UNROLLED = "are enrolled in no school: not scored"
+UNROLLED = ("is enrolled in no school: not scored", "are enrolled in no school: not scored")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,6 +9,7 @@ from cis_ews.readers.edfi_cells import Descriptors, code_of, resolved, school_ye
 from cis_ews.readers.edfi_roster import PLACE, of_people
 from cis_ews.readers.edfi_stream import Package
 from cis_ews.readers.ledger import Ledger
+from cis_ews.wording import counted
 
 TABLE = "calendar_days"
 ENOUGH = 0.5
@@ -50,12 +51,20 @@ def calendar_of(
     judged = taught.join(by_school, on="school_id", how="left")
     own = judged.filter(pl.col("found") >= ENOUGH * pl.col("stated").fill_null(0)).select("school_id")
     thin = recorded.join(own, on="school_id", how="anti")
-    ledger.reduce(TABLE, thin.height, "calendar dates are of schools that have too few of them for a calendar")
+    ledger.reduce(
+        TABLE,
+        thin.height,
+        (
+            "calendar date is of a school that has too few of them for a calendar",
+            "calendar dates are of schools that have too few of them for a calendar",
+        ),
+    )
     kept = recorded.join(own, on="school_id", how="semi", maintain_order="left")
     derived = _weekdays(sessions.join(own, on="school_id", how="anti", maintain_order="left"))
     schools = derived["school_id"].n_unique()
     ledger.note(
-        f"calendar_days: of {schools:,} schools derived from their sessions: Monday to Friday of every session is "
+        f"calendar_days: of {counted(schools, 'school')} "
+        "derived from their sessions: Monday to Friday of every session is "
         "taken as instructional; holidays are not known",
         schools,
     )
@@ -82,7 +91,14 @@ def _recorded(package: Package, descriptors: Descriptors, ledger: Ledger) -> pl.
     )
     days = rows.sort("is_instructional", descending=True, maintain_order=True)
     days = days.unique(["school_id", "date"], keep="first", maintain_order=True)
-    ledger.reduce(TABLE, rows.height - days.height, "calendar dates are further ones of the same school and day")
+    ledger.reduce(
+        TABLE,
+        rows.height - days.height,
+        (
+            "calendar date is a further one of the same school and day",
+            "calendar dates are further ones of the same school and day",
+        ),
+    )
     return days.select("school_id", "date", "school_year", "is_instructional", *PLACE)
 
 

@@ -11,6 +11,7 @@ from cis_ews.readers.edfi_config import PARTIAL, EdFiConfig
 from cis_ews.readers.edfi_roster import PLACE, of_people
 from cis_ews.readers.edfi_stream import Package
 from cis_ews.readers.ledger import Ledger
+from cis_ews.wording import counted
 
 ATTENDANCE, INCIDENTS, ACTIONS, SUPPORTS = "attendance_events", "incidents", "discipline_actions", "supports"
 LONG_TERM = 10
@@ -37,7 +38,10 @@ def attendance_of(package: Package, descriptors: Descriptors, *, config: EdFiCon
     ledger.reduce(
         ATTENDANCE,
         by_section.height - further.height,
-        "events of sections are of days of which the school recorded an event",
+        (
+            "event of a section is of a day of which the school recorded an event",
+            "events of sections are of days of which the school recorded an event",
+        ),
     )
     return pl.concat([rows, _days_of_sections(further, config, ledger)])
 
@@ -49,7 +53,11 @@ def _events(
     again = ~pl.struct(name for name in (*_DAY, "category", "section") if name in rows.columns).is_first_distinct()
     rows = ledger.keep(rows, ~again, table=ATTENDANCE, rule="duplicate_row", column=None)
     rows = rows.with_columns(descriptors.word(rows, "category", kind="attendance").alias("status"))
-    ledger.reduce(ATTENDANCE, rows["status"].null_count(), "events are of a category that is no attendance")
+    ledger.reduce(
+        ATTENDANCE,
+        rows["status"].null_count(),
+        ("event is of a category that is no attendance", "events are of a category that is no attendance"),
+    )
     rows = dates(rows.filter(pl.col("status").is_not_null()), record, ("date",), table=ATTENDANCE, ledger=ledger)
     for column in ("student_id", "school_id", "date"):
         rows = ledger.keep(rows, pl.col(column).is_not_null(), table=ATTENDANCE, rule="missing", column=column)
@@ -66,13 +74,15 @@ def _with_fraction(rows: pl.DataFrame, config: EdFiConfig, ledger: Ledger, *, re
     by_minutes = (pl.col("minutes") / config.minutes_a_day).clip(0, 1) * in_day
     told_minutes = rows.filter(is_absence & pl.col("duration").is_null() & pl.col("minutes").is_not_null()).height
     ledger.note(
-        f"{record}: the minutes of {told_minutes:,} absences were taken for parts of a day of {config.minutes_a_day} "
+        f"{record}: the minutes of {counted(told_minutes, 'absence')} "
+        f"were taken for parts of a day of {config.minutes_a_day} "
         "minutes",
         told_minutes,
     )
     silent = rows.filter(is_absence & partial & pl.col("duration").is_null() & pl.col("minutes").is_null()).height
     ledger.note(
-        f"{record}: {silent:,} absences of a part do not say how much; {config.partial_day} was taken",
+        f"{record}: {counted(silent, 'absence of a part does', 'absences of a part do')} "
+        f"not say how much; {config.partial_day} was taken",
         silent,
     )
     missed = pl.coalesce("duration", by_minutes, pl.when(partial).then(config.partial_day).otherwise(1.0))
@@ -86,7 +96,14 @@ def _worst_of_day(rows: pl.DataFrame, ledger: Ledger) -> pl.DataFrame:
     rank = pl.col("status").replace_strict(_WORST_FIRST, return_dtype=pl.Int8)
     ordered = rows.sort(pl.col("fraction_absent"), -rank, descending=True, maintain_order=True)
     days = ordered.unique(_DAY, keep="first", maintain_order=True)
-    ledger.reduce(ATTENDANCE, rows.height - days.height, "events are further ones of the same day; the longest counts")
+    ledger.reduce(
+        ATTENDANCE,
+        rows.height - days.height,
+        (
+            "event is a further one of the same day; the longest counts",
+            "events are further ones of the same day; the longest counts",
+        ),
+    )
     return days
 
 
@@ -108,7 +125,8 @@ def _days_of_sections(rows: pl.DataFrame, config: EdFiConfig, ledger: Ledger) ->
     )
     ledger.reduce(ATTENDANCE, rows.height - days.height)
     ledger.note(
-        f"attendance_events: {rows.height:,} events of sections were added up to {days.height:,} days of "
+        f"attendance_events: {counted(rows.height, 'event of sections was', 'events of sections were')} "
+        f"added up to {counted(days.height, 'day')} of "
         f"{config.sections_a_day} sections",
         rows.height,
     )
@@ -127,9 +145,15 @@ def discipline_of(package: Package, descriptors: Descriptors, *, ledger: Ledger)
     others = package.rows("StudentDisciplineIncidentNonOffenderAssociation").height + int(
         (is_offender == "false").sum()
     )
-    ledger.reduce(INCIDENTS, others, "associations are of students who are no offenders")
+    ledger.reduce(
+        INCIDENTS,
+        others,
+        ("association is of a student who is no offender", "associations are of students who are no offenders"),
+    )
     people = people.filter((is_offender != "false").fill_null(value=True))
-    ledger.reduce(INCIDENTS, incidents.height, "incidents, told by their offenders")
+    ledger.reduce(
+        INCIDENTS, incidents.height, ("incident, told by its offenders", "incidents, told by their offenders")
+    )
     joined = people.join(
         incidents.select("incident", "school_id", "date", pl.col("behavior").alias("__of_incident")),
         on=["incident", "school_id"],
@@ -144,7 +168,11 @@ def discipline_of(package: Package, descriptors: Descriptors, *, ledger: Ledger)
     severest = joined.sort("severity", maintain_order=True).unique(
         ["incident", "school_id", "student_id"], keep="first", maintain_order=True
     )
-    ledger.reduce(INCIDENTS, joined.height - severest.height, "associations are further behaviors of one incident")
+    ledger.reduce(
+        INCIDENTS,
+        joined.height - severest.height,
+        ("association is a further behavior of one incident", "associations are further behaviors of one incident"),
+    )
     rows = severest.select(
         _key().alias("incident_id"),
         "student_id",
@@ -173,11 +201,15 @@ def _with_incident(rows: pl.DataFrame, incidents: pl.DataFrame) -> pl.DataFrame:
 def _actions(package: Package, descriptors: Descriptors, *, incidents: pl.DataFrame, ledger: Ledger) -> pl.DataFrame:
     rows = _with_incident(of_people(package, "DisciplineAction"), incidents)
     words = descriptors.word(rows, "action", kind="actions")
-    ledger.reduce(ACTIONS, words.null_count(), "actions keep no student out of class")
+    ledger.reduce(
+        ACTIONS, words.null_count(), ("action keeps no student out of class", "actions keep no student out of class")
+    )
     rows = rows.with_columns(words.alias("action")).filter(words.is_not_null())
     rows = keep_readable(rows, "days", table=ACTIONS, ledger=ledger)
     silent = rows["days"].null_count()
-    ledger.note(f"discipline_actions: {silent:,} do not say for how many days; it is not known", silent)
+    ledger.note(
+        f"discipline_actions: {counted(silent, 'does', 'do')} not say for how many days; it is not known", silent
+    )
     action = pl.col("action")
     long = ((action == "short_term_suspension") & (pl.col("days") > LONG_TERM)).fill_null(value=False)
     found = rows.select(
@@ -192,8 +224,8 @@ def _actions(package: Package, descriptors: Descriptors, *, incidents: pl.DataFr
     once = found.sort("days", descending=True, nulls_last=True, maintain_order=True).unique(
         key, keep="first", maintain_order=True
     )
-    further = "are further actions of the same kind, incident, student and day; the longest counts"
-    ledger.reduce(ACTIONS, found.height - once.height, further)
+    same = "of the same kind, incident, student and day; the longest counts"
+    ledger.reduce(ACTIONS, found.height - once.height, (f"is a further action {same}", f"are further actions {same}"))
     return once
 
 
@@ -202,9 +234,23 @@ def supports_of(package: Package, ledger: Ledger) -> pl.DataFrame:
     rows = of_people(package, "StudentInterventionAttendanceEvent")
     rows = keep_readable(rows, "minutes", table=SUPPORTS, ledger=ledger)
     alone = package.rows("StudentInterventionAssociation").height
-    ledger.reduce(SUPPORTS, alone, "associations of students with interventions say no day of support")
+    ledger.reduce(
+        SUPPORTS,
+        alone,
+        (
+            "association of a student with an intervention says no day of support",
+            "associations of students with interventions say no day of support",
+        ),
+    )
     days = rows.unique(["student_id", "date", "intervention"], keep="first", maintain_order=True)
-    ledger.reduce(SUPPORTS, rows.height - days.height, "events are further ones of the same day and intervention")
+    ledger.reduce(
+        SUPPORTS,
+        rows.height - days.height,
+        (
+            "event is a further one of the same day and intervention",
+            "events are further ones of the same day and intervention",
+        ),
+    )
     return days.select(
         "student_id", "date", pl.col("intervention").alias("category"), pl.col("minutes").round().cast(pl.Int32), *PLACE
     )

@@ -122,7 +122,8 @@ def _named(manifest: FetchManifest, entries: Sequence[Entry]) -> list[Entry]:
 def _hold(file: SourceFile, said: FetchedResource) -> None:
     if (file.sha256, file.rows) != (said.sha256, said.records):
         raise ReadError(
-            f"{file.name}: this is not the file that was fetched: {file.rows:,} records, {said.records:,} were fetched",
+            f"{file.name}: this is not the file that was fetched: "
+            f"{counted(file.rows, 'record')}, {said.records:,} were fetched",
             hint="fetch again with --full",
             file=file.name,
         )

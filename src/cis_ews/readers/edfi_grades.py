@@ -47,15 +47,27 @@ def course_grades_of(
     if as_of is not None:
         known_on = known_grades(grades, calendar).get_column("graded_on")
         known = grades.filter((known_on <= as_of).fill_null(value=True))
-        ledger.reduce(TABLE, grades.height - known.height, f"grades are not known on {as_of} yet; not used")
+        ledger.reduce(
+            TABLE,
+            grades.height - known.height,
+            (f"grade is not known on {as_of} yet; not used", f"grades are not known on {as_of} yet; not used"),
+        )
         grades = known
     transcripts, marks = grades.filter("in_transcript"), grades.filter(~pl.col("in_transcript"))
     finals = marks.filter("is_final")
     counted = finals.join(transcripts, on=SAME, how="anti", maintain_order="left")
-    ledger.reduce(TABLE, finals.height - counted.height, "final grades are in a transcript too, which counts")
+    ledger.reduce(
+        TABLE,
+        finals.height - counted.height,
+        ("final grade is in a transcript too, which counts", "final grades are in a transcript too, which counts"),
+    )
     rows = pl.concat([transcripts, counted, marks.filter(~pl.col("is_final"))])
     once = rows.unique(KEY, keep="first", maintain_order=True)
-    ledger.reduce(TABLE, rows.height - once.height, "grades are further ones of the same course and term")
+    ledger.reduce(
+        TABLE,
+        rows.height - once.height,
+        ("grade is a further one of the same course and term", "grades are further ones of the same course and term"),
+    )
     named = once.with_columns(pl.coalesce("subject", subject_of(("course_id",), ("title",)), pl.lit("other")))
     return named.with_columns(is_core=pl.col("subject").is_in(CORE)).drop("title", "in_transcript")
 
@@ -119,7 +131,11 @@ def _marks(
     rows = keep_readable(of_people(package, "Grade"), "number", table=TABLE, ledger=ledger)
     kind = code_of(rows["type"])
     is_kept = kind.is_in([*FINAL, *IN_TERM])
-    ledger.reduce(TABLE, rows.height - int(is_kept.sum()), "grades are of a conduct or an exam")
+    ledger.reduce(
+        TABLE,
+        rows.height - int(is_kept.sum()),
+        ("grade is of a conduct or an exam", "grades are of a conduct or an exam"),
+    )
     rows = rows.with_columns(kind.alias("__kind")).filter(is_kept.fill_null(value=False))
     rows = _with_period(rows, periods).with_columns(
         pl.coalesce(school_year("session_year"), "school_year").alias("__year")

@@ -10,6 +10,7 @@ from cis_ews.readers.cells import truths
 from cis_ews.readers.edfi_cells import Descriptors, code_of, resolved, school_year
 from cis_ews.readers.edfi_stream import Package
 from cis_ews.readers.ledger import Ledger
+from cis_ews.wording import counted
 
 PLACE = ("file", "row_number")
 MOVES = ("StudentSchoolAttendanceEvent", "StudentSectionAttendanceEvent", "DisciplineAction")
@@ -58,7 +59,9 @@ def enrollments_of(
         school_year("school_year"),
     )
     silent = rows["school_year"].null_count()
-    ledger.note(f"enrollments: {silent:,} do not say their school year; the day of entry decides", silent)
+    ledger.note(
+        f"enrollments: {counted(silent, 'does', 'do')} not say their school year; the day of entry decides", silent
+    )
     entry = pl.col("entry_date").str.to_date("%Y-%m-%d", strict=False)
     by_entry = (entry.dt.year() + (entry.dt.month() >= 7).cast(pl.Int32)).cast(pl.Int16)
     return rows.with_columns(
@@ -106,7 +109,11 @@ def demographics_of(package: Package, students: pl.DataFrame, ledger: Ledger) ->
     said = of_people(package, "StudentEducationOrganizationAssociation")
     said = truths(said, "StudentEducationOrganizationAssociation", ("hispanic",), ledger=ledger)
     several = said.height - said["student_id"].n_unique()
-    ledger.reduce("demographics", several, "associations are further ones of the same student")
+    ledger.reduce(
+        "demographics",
+        several,
+        ("association is a further one of the same student", "associations are further ones of the same student"),
+    )
     english = code_of(said["english"]).str.to_lowercase()
     race = code_of(said["race"]).str.to_lowercase().replace_strict(RACES, default=None, return_dtype=pl.String)
     of_student = said.select(

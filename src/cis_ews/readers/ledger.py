@@ -8,6 +8,7 @@ import polars as pl
 
 from cis_ews.schema.rows import no_rejections, rejected
 from cis_ews.schema.school_data import SourceFile
+from cis_ews.wording import counted
 
 
 @dataclass(slots=True)
@@ -24,11 +25,11 @@ class Ledger:
         if count and sentence not in self.notes:
             self.notes.append(sentence)
 
-    def reduce(self, table: str, count: int, sentence: str | None = None) -> None:
-        """Rows that were read for a table and are no row of it. `sentence`: what they are."""
+    def reduce(self, table: str, count: int, words: tuple[str, str] | None = None) -> None:
+        """Rows that were read for a table and are no row of it. `words`: what one is, and what several are."""
         self.reduced[table] = self.reduced.get(table, 0) + count
-        if sentence is not None:
-            self.note(f"{table}: {count:,} {sentence}", count)
+        if words is not None:
+            self.note(f"{table}: {counted(count, *words)}", count)
 
     def take(self, other: Ledger) -> None:
         """What another one says, behind what this one says."""

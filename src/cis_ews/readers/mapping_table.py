@@ -11,6 +11,7 @@ from cis_ews.readers.codes import UnmappedCodes, plain_text, translated, unmappe
 from cis_ews.readers.mapping_config import TableMapping
 from cis_ews.schema.parsing import DATE_FORMAT, EARLIEST_DATE, LATEST_DATE
 from cis_ews.schema.school_data import TABLES
+from cis_ews.wording import counted
 
 PLACE = ("file", "row_number")
 UNREADABLE = "?"  # in place of a date in no format that was declared: the contract then rejects it
@@ -25,8 +26,9 @@ def map_columns(
     """
     missing = sorted({name for name in mapping.columns.values() if name not in source.columns})
     if missing:
+        lacking = counted(len(missing), "column that the mapping names is", "columns that the mapping names are")
         raise SchemaError(
-            f"{table}: {len(missing)} columns that the mapping names are not in the files: {', '.join(missing)}",
+            f"{table}: {lacking} not in the files: {', '.join(missing)}",
             hint="correct the mapping, or the export",
             table=table,
             columns=missing,

@@ -80,7 +80,8 @@ class _Rosters:
         roles = dates(tables["roles"], "roles", ("beginDate",), table="students", ledger=ledger)
         others = without_classes(people, roles, spells, schools=schools, sessions=sessions)
         ledger.note(
-            f"enrollments: {others.height:,} students are in no class; each is enrolled in the school of the role or "
+            f"enrollments: {counted(others.height, 'student is', 'students are')} "
+            "in no class; each is enrolled in the school of the role or "
             "user, from the first day of the latest school year on",
             others.height,
         )

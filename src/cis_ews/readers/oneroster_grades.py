@@ -17,6 +17,7 @@ from cis_ews.readers.ledger import Ledger
 from cis_ews.readers.oneroster_config import OneRosterConfig
 from cis_ews.readers.oneroster_tables import ID
 from cis_ews.readers.subjects import subject_of
+from cis_ews.wording import counted
 
 TABLE = "course_grades"
 MILLI = 1000  # points and weights are added up in thousandths
@@ -101,7 +102,10 @@ def _with_term(items: pl.DataFrame, terms: pl.DataFrame, sessions: pl.DataFrame,
         .unique(ID, keep="first", maintain_order=True)
         .select(ID, *(pl.col(name).alias(f"{name}_of_class") for name in ("term", "school_year", "ends")))
     )
-    ledger.note(f"lineItems: {found.height:,} name no session; their term is one of their class", found.height)
+    ledger.note(
+        f"lineItems: {counted(found.height, 'names', 'name')} no session; their term is one of their class",
+        found.height,
+    )
     return items.join(found, on=ID, how="left", maintain_order="left").with_columns(
         pl.coalesce(name, f"{name}_of_class").alias(name) for name in ("term", "school_year", "ends")
     )
@@ -122,7 +126,11 @@ def course_grades_of(
     rows = _linked(tables["results"], items, people=people, ledger=ledger)
     if as_of is not None:
         known = rows.filter((pl.col("known_on") <= as_of).fill_null(value=True))
-        ledger.reduce(TABLE, rows.height - known.height, f"results are not known on {as_of} yet; not used")
+        ledger.reduce(
+            TABLE,
+            rows.height - known.height,
+            (f"result is not known on {as_of} yet; not used", f"results are not known on {as_of} yet; not used"),
+        )
         rows = known
     read = rows.height
     rows = _scored(rows, items, _scales(tables["scoreScales"]), config=config, ledger=ledger)
@@ -134,7 +142,8 @@ def course_grades_of(
     grades = pl.concat([finals, standing], how="diagonal")
     ledger.reduce(TABLE, read - rejected - grades.height)
     ledger.note(
-        f"{TABLE}: {rows.height:,} results make {grades.height:,} grades of a student, course and term; a grade is "
+        f"{TABLE}: {counted(rows.height, 'result makes', 'results make')} "
+        f"{counted(grades.height, 'grade')} of a student, course and term; a grade is "
         "dated by its latest result",
         rows.height,
     )
@@ -242,7 +251,10 @@ def _scored(
         is_zero = pl.col("points").is_null() & pl.col("is_missing")
         rows = rows.with_columns(pl.when(is_zero).then(0.0).otherwise("points").alias("points"))
     unbounded = int((rows["points"].is_not_null() & rows["points_possible"].is_null()).sum())
-    ledger.note(f"results: {unbounded:,} scores have no resultValueMax to be a part of; not counted", unbounded)
+    ledger.note(
+        f"results: {counted(unbounded, 'score has', 'scores have')} no resultValueMax to be a part of; not counted",
+        unbounded,
+    )
     counts = pl.col("points").is_not_null() & pl.col("points_possible").is_not_null() & ~pl.col("is_exempt")
     return rows.with_columns(
         (pl.when(counts).then(pl.col(name)) * MILLI).round().cast(pl.Int64).alias(name)

@@ -195,7 +195,7 @@ def _standing(file: str, packages: Sequence[Package], *, options: ReadOptions, l
         if mode is None:
             continue
         if mode == BULK and parts:
-            _reduce(ledger, file, sum(part.height for part in parts), what="rows replaced by a later bulk")
+            _reduce(ledger, file, sum(part.height for part in parts), what="replaced by a later bulk")
             parts = []
         part = _read(file, package.files[file], options=options, ledger=ledger)
         parts.append(part.with_columns(pl.lit(number, dtype=pl.Int32).alias(PACKAGE)))
@@ -219,7 +219,9 @@ def _read(file: str, entry: Entry, *, options: ReadOptions, ledger: Ledger) -> p
     for note in read.notes:
         ledger.note(note)
     count = len(headings.tolerated)
-    ledger.note(f"{entry.name}: {count} headings written in another way: {', '.join(headings.tolerated)}", count)
+    ledger.note(
+        f"{entry.name}: {counted(count, 'heading')} written in another way: {', '.join(headings.tolerated)}", count
+    )
     ledger.note(f"{entry.name}: {counted(headings.extensions, 'extension column')} kept aside", headings.extensions)
     ledger.note(f"{entry.name}: {counted(headings.unknown, 'column')} unknown to OneRoster", headings.unknown)
     ledger.reject(ragged_rows(read, entry.name), table=SERVES[file], rule=RAGGED, column=None)
@@ -234,14 +236,18 @@ def _latest(file: str, rows: pl.DataFrame, ledger: Ledger) -> pl.DataFrame:
         return rows
     modified = moments(rows[MODIFIED])
     unread = modified.null_count() - rows[MODIFIED].null_count()
-    ledger.note(f"{file}: {MODIFIED}: {unread:,} cells say no moment; these rows are taken for the oldest", unread)
+    ledger.note(
+        f"{file}: {MODIFIED}: {counted(unread, 'cell says', 'cells say')} "
+        "no moment; these rows are taken for the oldest",
+        unread,
+    )
     ordered = rows.with_row_index("_at").with_columns(modified.alias(MODIFIED))
     ordered = ordered.sort(MODIFIED, PACKAGE, "_at", descending=[True, True, False], nulls_last=True)
     standing = ordered.unique(ID, keep="first", maintain_order=True)
     rest = ordered.join(standing.select("_at"), on="_at", how="anti", maintain_order="left")
     again = rest.join(standing.select(ID, PACKAGE), on=[ID, PACKAGE], how="semi", maintain_order="left")
     ledger.reject(again.sort("_at"), table=SERVES[file], rule="duplicate_row", column=ID)
-    _reduce(ledger, file, rest.height - again.height, what="rows replaced by a row of another package")
+    _reduce(ledger, file, rest.height - again.height, what="replaced by a row of another package")
     return rows.filter(pl.int_range(pl.len()).is_in(standing["_at"].implode()))
 
 
@@ -251,14 +257,14 @@ def _active(file: str, rows: pl.DataFrame, ledger: Ledger) -> pl.DataFrame:
         return rows
     marked = rows.with_columns(word(STATUS).alias("_status"))
     for status in (DELETED, INACTIVE):
-        _reduce(ledger, file, int((marked["_status"] == status).sum()), what=f"rows withdrawn ({status})")
+        _reduce(ledger, file, int((marked["_status"] == status).sum()), what=f"withdrawn ({status})")
     other = int((~marked["_status"].is_in(["", "active", DELETED, INACTIVE])).sum())
-    ledger.note(f"{file}: status: {other:,} cells with an unknown word; the rows were taken for active", other)
+    ledger.note(f"{file}: status: {counted(other, 'cell')} with an unknown word; the rows were taken for active", other)
     return marked.filter(~pl.col("_status").fill_null("").is_in([DELETED, INACTIVE])).drop("_status")
 
 
 def _reduce(ledger: Ledger, file: str, count: int, *, what: str) -> None:
     """Rows of a file that do not stand. Those of files that only explain others are noted and no row of a table."""
-    ledger.note(f"{file}: {count:,} {what}", count)
+    ledger.note(f"{file}: {counted(count, 'row')} {what}", count)
     if file in ("orgs", "users", "enrollments", "demographics", "results"):
         ledger.reduce(SERVES[file], count)

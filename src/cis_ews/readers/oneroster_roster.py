@@ -10,6 +10,7 @@ from cis_ews.readers.cells import dates, first_filled, first_of_list, truths, wo
 from cis_ews.readers.ledger import Ledger
 from cis_ews.readers.oneroster_sessions import YEAR_BEGINS
 from cis_ews.readers.oneroster_tables import HISPANIC, ID, RACES, TWO_OR_MORE
+from cis_ews.wording import counted
 
 LEVELS_UP = 5  # from a school to its district
 STUDENT = "student"
@@ -26,7 +27,7 @@ def schools_of(orgs: pl.DataFrame, school_id: str, ledger: Ledger) -> pl.DataFra
     is_school = (word("type") == "school").fill_null(value=False)
     rows = orgs.with_columns(first_filled(school_id, ID).alias("school_id"), is_school.alias("is_school"))
     schools = rows.filter("is_school").rename({ID: "school"})
-    ledger.reduce("schools", rows.height - schools.height, "orgs are no schools")
+    ledger.reduce("schools", rows.height - schools.height, ("org is no school", "orgs are no schools"))
     unnamed = schools.filter(pl.col("school_id").ne_missing(pl.col(school_id))).height if school_id != ID else 0
     ledger.note(f"schools: {unnamed:,} have no {school_id}; their sourcedId stands for it", unnamed)
     return schools.with_columns(_district(schools, orgs)).select("school", "school_id", "district_id", "name", *_PLACE)
@@ -58,7 +59,7 @@ def people_of(
         ids = enrollments.filter(word("role") == STUDENT)["userSourcedId"]
         ledger.note("students: no user has a role; those who are enrolled as students were taken")
     students = users.join(ids.unique().alias(ID).to_frame(), on=ID, how="semi", maintain_order="left")
-    ledger.reduce("students", users.height - students.height, "users are no students")
+    ledger.reduce("students", users.height - students.height, ("user is no student", "users are no students"))
     code = first_of_list("grades").str.to_uppercase().str.strip_chars_start("0")
     grade = code.replace_strict(GRADES, default=None, return_dtype=pl.String)
     students = students.with_columns(_student_id(students, order, ledger), grade.alias("grade_level"))
@@ -74,7 +75,9 @@ def _student_id(students: pl.DataFrame, order: Sequence[str], ledger: Ledger) ->
         missing = students.select(cell.is_null().sum()).item()
         if missing * 2 <= students.height:
             ledger.note(f"students: student_id is {place} of users")
-            ledger.note(f"students: {missing:,} have no {place}; their sourcedId stands for it", missing)
+            ledger.note(
+                f"students: {counted(missing, 'has', 'have')} no {place}; their sourcedId stands for it", missing
+            )
             return first_filled(cell, ID).alias("student_id")
     ledger.note("students: student_id is sourcedId of users, as no other id is filled for half of them")
     return pl.col(ID).alias("student_id")
@@ -101,7 +104,11 @@ def demographics_of(rows: pl.DataFrame, users: pl.DataFrame, people: pl.DataFram
     strangers = rows.join(users.select(ID), on=ID, how="anti", maintain_order="left")
     ledger.reject(strangers, table="demographics", rule="student_known", column=ID)
     students = known.join(people.select(ID, "student_id"), on=ID, how="inner", maintain_order="left")
-    ledger.reduce("demographics", known.height - students.height, "rows are of users who are no students")
+    ledger.reduce(
+        "demographics",
+        known.height - students.height,
+        ("row is of a user who is no student", "rows are of users who are no students"),
+    )
     return students.select(
         "student_id",
         pl.col("birthDate").alias("birth_date"),
@@ -136,7 +143,9 @@ def enrollments_of(
     table = "enrollments"
     is_other = (word("role") != STUDENT).fill_null(value=False)
     students = rows.filter(~is_other)
-    ledger.reduce(table, rows.height - students.height, "rows are of teachers and others")
+    ledger.reduce(
+        table, rows.height - students.height, ("row is of a teacher or another", "rows are of teachers and others")
+    )
     rows = students
     rows = dates(rows, table, ("beginDate", "endDate"), table=table, ledger=ledger)
     classes = terms.group_by("class").agg(pl.col("school").first(), pl.col("starts").min())
@@ -154,7 +163,10 @@ def enrollments_of(
         .with_columns(entry=pl.coalesce("beginDate", "starts"))
     )
     undated = rows.filter(pl.col("beginDate").is_null() & pl.col("entry").is_not_null()).height
-    ledger.note(f"{table}: {undated:,} rows have no beginDate; the first day of the class stands for it", undated)
+    ledger.note(
+        f"{table}: {counted(undated, 'row has', 'rows have')} no beginDate; the first day of the class stands for it",
+        undated,
+    )
     for holds, rule, column in (
         (pl.col("student_id").is_not_null(), "student_known", "userSourcedId"),
         (pl.col("school_id").is_not_null(), "school_known", "schoolSourcedId"),
@@ -167,7 +179,14 @@ def enrollments_of(
     ledger.note(f"{table}: {lasting:,} go on into a further school year of their class; they begin with it", lasting)
     spells = _spells(by_year, planned=sessions["ends"].unique())
     further = max(rows.height - spells.height, 0)
-    ledger.reduce(table, further, "rows are of further classes of the same enrollment in a school")
+    ledger.reduce(
+        table,
+        further,
+        (
+            "row is of a further class of the same enrollment in a school",
+            "rows are of further classes of the same enrollment in a school",
+        ),
+    )
     return spells
 
 

@@ -9,6 +9,7 @@ import polars as pl
 from cis_ews.readers.cells import dates, first_filled, word
 from cis_ews.readers.ledger import Ledger
 from cis_ews.readers.oneroster_tables import ID
+from cis_ews.wording import counted
 
 LONGEST = 800  # days of a session; a longer one is a mistyped year
 YEAR_BEGINS = 7  # July
@@ -36,7 +37,11 @@ def sessions_of(rows: pl.DataFrame, ledger: Ledger) -> pl.DataFrame:
     rows = rows.with_columns(by_dates.alias("by_dates"), stated.alias("stated"))
     fits = (pl.col("stated") - pl.col("by_dates")).is_between(0, 1).fill_null(value=False)
     wrong = rows.filter(pl.col("stated").is_not_null() & ~fits).height
-    ledger.note(f"academicSessions: schoolYear: {wrong:,} sessions lie in another year; their dates decide", wrong)
+    ledger.note(
+        f"academicSessions: schoolYear: {counted(wrong, 'session lies', 'sessions lie')} "
+        "in another year; their dates decide",
+        wrong,
+    )
     return rows.select(
         pl.col(ID).alias("session"),
         first_filled("title", ID).alias("term"),

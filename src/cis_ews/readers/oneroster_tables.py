@@ -14,6 +14,7 @@ import polars as pl
 
 from cis_ews.errors import SchemaError
 from cis_ews.readers.cells import plain
+from cis_ews.wording import counted
 
 ID = "sourcedId"
 STATUS = "status"
@@ -140,7 +141,10 @@ def understood(name: str, file: str, headings: Sequence[str]) -> Headings:
     columns = list(found.values())
     twice = sorted({column for column in columns if columns.count(column) > 1} | _repeated(written, found))
     if twice:
-        raise SchemaError(f"{name}: {len(twice)} columns are there twice: {', '.join(twice)}", hint="drop one of each")
+        raise SchemaError(
+            f"{name}: {counted(len(twice), 'column is', 'columns are')} there twice: {', '.join(twice)}",
+            hint="drop one of each",
+        )
     if ID not in columns:
         raise SchemaError(
             f"{name}: it has no column {ID}", hint="is it a OneRoster file? check its first line", file=name

@@ -218,7 +218,8 @@ def _refuse_unsafe_members(name: str, members: list[zipfile.ZipInfo]) -> None:
     unsafe = sum(_unsafe(member) for member in members)
     if unsafe:
         raise ReadError(
-            f"{name}: {unsafe} files of the archive have a path that climbs out, a link, or a password",
+            f"{name}: {counted(unsafe, 'file of the archive has', 'files of the archive have')} "
+            "a path that climbs out, a link, or a password",
             hint="make the archive again from plain files",
             file=name,
         )

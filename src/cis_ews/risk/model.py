@@ -39,6 +39,7 @@ from cis_ews.risk.model_linear import Vector
 from cis_ews.risk.model_parts import ModelParts
 from cis_ews.risk.model_plain import from_plain, to_plain
 from cis_ews.risk.model_recipe import DEFAULT, Recipe
+from cis_ews.wording import counted
 
 __all__ = ["Recipe", "RiskModel", "UnseenCategoryWarning"]
 
@@ -125,7 +126,7 @@ class RiskModel:
         return RiskModel(parts, self.about)
 
     def __repr__(self) -> str:
-        return f"RiskModel({self.version}, {len(self.features)} features)"
+        return f"RiskModel({self.version}, {counted(len(self.features), 'feature')})"
 
     @property
     def features(self) -> tuple[str, ...]:

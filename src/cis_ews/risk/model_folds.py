@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cis_ews.errors import ModelError
+from cis_ews.wording import counted
 
 _MANY_ROWS = 50_000
 
@@ -23,7 +24,7 @@ def assign_folds(label: NDArray[np.float64], groups: NDArray[np.int64] | None, *
     rows = np.bincount(groups)
     if rows.size < count:
         raise ModelError(
-            f"{rows.size} groups are fewer than the {count} folds that a model is tried on",
+            f"{counted(rows.size, 'group is', 'groups are')} fewer than the {count} folds that a model is tried on",
             hint="give more groups, or leave groups out",
             groups=rows.size,
         )

@@ -16,6 +16,7 @@ from cis_ews.risk.feature_catalog import FEATURES
 from cis_ews.risk.features import build_features, features_hash
 from cis_ews.risk.rules import RulesModel
 from cis_ews.schema.scores import Reasons
+from cis_ews.wording import counted
 
 if TYPE_CHECKING:
     from cis_ews.risk.model import RiskModel
@@ -180,7 +181,8 @@ def check_declared(model: RiskModel) -> None:
     parts = [f"{len(missing)} are not made any more ({', '.join(missing)})"] * bool(missing)
     parts += [f"{len(changed)} have another definition now ({', '.join(changed)})"] * bool(changed)
     raise FeatureMismatchError(
-        f"The model {model.version} learned from {len(model.features)} features, of which {' and '.join(parts)}",
+        f"The model {model.version} learned from "
+        f"{counted(len(model.features), 'feature')}, of which {' and '.join(parts)}",
         hint="train it again with this version (python -m training), or score with --model rules",
         missing=missing,
         changed=changed,

@@ -26,6 +26,7 @@ from cis_ews.risk.rule_results import evaluate_rules
 from cis_ews.risk.rule_terms import FlagRule
 from cis_ews.risk.sentences import FACTS
 from cis_ews.schema.scores import Reasons, RuleResults
+from cis_ews.wording import counted
 
 __all__ = ["RULES", "FlagRule", "RulesModel", "rules_named"]
 
@@ -110,7 +111,7 @@ def _with_external_inputs(indicators: pl.DataFrame, rules: Sequence[FlagRule]) -
     lacking = [name for name in absent if name not in EXTERNAL_INPUTS]
     if lacking:
         raise ModelError(
-            f"the indicators lack {len(lacking)} columns that flag rules read: {', '.join(lacking)}",
+            f"the indicators lack {counted(len(lacking), 'column')} that flag rules read: {', '.join(lacking)}",
             hint="make them with compute_indicators of this version",
         )
     return indicators.with_columns(pl.lit(None, dtype=pl.Int32).alias(name) for name in absent)

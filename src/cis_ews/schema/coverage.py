@@ -11,6 +11,7 @@ import polars as pl
 
 from cis_ews.calendars import last_days_of_years, school_year_ends, term_ends
 from cis_ews.enums import AttendanceStatus, CoverageLevel, Domain
+from cis_ews.wording import counted
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -281,4 +282,8 @@ def _reporting_notes(facts: CoverageFacts, schools: pl.DataFrame, reporting: pl.
             "count up to the as-of date"
         ]
     silent = schools.join(reporting, on="school_id", how="anti").height
-    return [f"reporting: {silent:,} schools do not say through which day they have reported"] if silent else []
+    return (
+        [f"reporting: {counted(silent, 'school does', 'schools do')} not say through which day they have reported"]
+        if silent
+        else []
+    )

@@ -1,4 +1,4 @@
-"""What lies behind a student's reasons: the records of an extract as of a day, one row a student with lists."""
+"""What lies behind a student's reasons: the records of an extract as of a day, table by table."""
 
 from __future__ import annotations
 
@@ -75,20 +75,29 @@ RECORDS_SCHEMA: Mapping[str, pl.DataType] = {
     _KEY: pl.String(),
     **{table: pl.List(pl.Struct(dict(columns))) for table, columns in RECORDS.items()},
 }
+"""Those of a student in one row: a list a table."""
 
 
-def student_records(school_data: SchoolData, as_of: date) -> pl.DataFrame:
-    """The records of every student that were known on a day, by `RECORDS_SCHEMA`, sorted by `student_id`.
+def student_records(school_data: SchoolData, as_of: date) -> dict[str, pl.DataFrame]:
+    """The records that were known on a day by table, with `student_id` and the columns of `RECORDS`.
 
     Attendance is of the school year of that day, grades are of that and of the one before; of an enrollment that ended
     later, the end is not told.
     """
-    rows = school_data.students.lazy().select(_KEY)
-    for table, columns in RECORDS.items():
-        lists = _known(school_data, table, as_of).group_by(_KEY).agg(pl.struct(*columns).alias(table))
-        rows = rows.join(lists, on=_KEY, how="left", maintain_order="left")
-    told = rows.with_columns(pl.col(table).fill_null([]) for table in RECORDS).collect()
-    return told.select(pl.col(name).cast(dtype) for name, dtype in RECORDS_SCHEMA.items()).sort(_KEY)
+    return {
+        table: _known(school_data, table, as_of)
+        .select(_KEY, *(pl.col(name).cast(dtype) for name, dtype in columns.items()))
+        .collect()
+        for table, columns in RECORDS.items()
+    }
+
+
+def days_absent(records: Mapping[str, pl.DataFrame]) -> pl.DataFrame:
+    """`student_id` and `days_absent` of each student with a record of attendance, parts of days added up; a tardy is
+    no absence."""
+    rows = records["attendance_events"]
+    missed = pl.col("fraction_absent").filter(pl.col("status") != AttendanceStatus.TARDY).sum().round(2)
+    return rows.group_by(_KEY, maintain_order=True).agg(days_absent=missed)
 
 
 def _known(school_data: SchoolData, table: str, as_of: date) -> pl.LazyFrame:

@@ -417,7 +417,10 @@ def require_tables(frames: Collection[str]) -> None:
         )
     unknown = sorted(set(frames) - set(TABLES))
     if unknown:
-        raise SchemaError(f"{len(unknown)} tables are not in the contract", hint=f"the tables are {', '.join(TABLES)}")
+        raise SchemaError(
+            f"{counted(len(unknown), 'table is', 'tables are')} not in the contract",
+            hint=f"the tables are {', '.join(TABLES)}",
+        )
 
 
 def refuse_empty(table: str, rows: int) -> None:

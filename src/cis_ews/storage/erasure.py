@@ -26,6 +26,7 @@ from cis_ews.storage.runs import Run, open_run, verify_run
 from cis_ews.storage.state import clear_unused, forget_in_state, rows_of_student
 from cis_ews.storage.store import RunStore
 from cis_ews.storage.workspace import clear_work
+from cis_ews.wording import counted
 
 if TYPE_CHECKING:
     from cis_ews.storage.database import Database
@@ -208,7 +209,7 @@ def _refuse_damaged(store: RunStore, damaged: list[Path]) -> None:
     if damaged:
         names = ", ".join(str(folder.relative_to(store.root)) for folder in damaged)
         raise RunDamagedError(
-            f"{len(damaged)} runs in {store.root} are damaged and were left as they are: {names}",
+            f"{store.root}: {counted(len(damaged), 'damaged run was', 'damaged runs were')} left as found: {names}",
             hint="restore or delete these folders, then do it again",
             runs=[folder.name for folder in damaged],
         )

@@ -13,6 +13,7 @@ import polars as pl
 from cis_ews.errors import StorageError
 from cis_ews.schema.scores import Changes, Reasons, Rejections, RuleResults, Scores
 from cis_ews.storage.files import sync
+from cis_ews.wording import counted
 
 ROW_GROUP_ROWS = 65_536
 _FAULT = "this is a fault of whatever made the table"
@@ -76,14 +77,15 @@ def _valid(name: str, frame: pl.DataFrame, schema: type[dy.Schema]) -> pl.DataFr
     wrong = [column for column, kind in expected.items() if frame.schema.get(column) != kind]
     if wrong:
         raise StorageError(
-            f"{name} cannot be stored: {len(wrong)} columns are missing or of another type ({', '.join(wrong)})",
+            f"{name} cannot be stored: {counted(len(wrong), 'column is', 'columns are')} "
+            f"missing or of another type ({', '.join(wrong)})",
             hint=_FAULT,
         )
     rows, failure = schema.filter(frame.select(expected.names()))
     if len(failure):
         rules = ", ".join(f"{rule}: {count}" for rule, count in sorted(failure.counts().items()))
         raise StorageError(
-            f"{name} cannot be stored: {len(failure)} rows break its contract ({rules})",
+            f"{name} cannot be stored: {counted(len(failure), 'row breaks', 'rows break')} its contract ({rules})",
             hint=_FAULT,
             rules=failure.counts(),
         )

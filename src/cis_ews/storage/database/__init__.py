@@ -18,7 +18,6 @@ from cis_ews.storage.database.exceptions import Emergency, Stop
 from cis_ews.storage.database.people import By, Credentials, NewPerson, Person
 from cis_ews.storage.database.rows import (
     ApiKey,
-    FlagRow,
     Job,
     PublishReport,
     ReasonRow,
@@ -40,7 +39,6 @@ __all__ = [
     "Database",
     "Emergency",
     "Event",
-    "FlagRow",
     "Job",
     "Limits",
     "NewPerson",

@@ -1,4 +1,4 @@
-"""Students of a school as one Parquet in one cell: names and reasons in the table `students`, records in another.
+"""Many students in one cell: names and reasons of a school in the table `students`, records in another.
 
 A page reads one school at a time, and a reason is never asked for by itself: so a state's six million reasons are some
 thousands of cells, a tenth in size (docs/adr/0013-publishing-in-bulk.md).
@@ -6,17 +6,18 @@ thousands of cells, a tenth in size (docs/adr/0013-publishing-in-bulk.md).
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from io import BytesIO
+from typing import Any
 
 import polars as pl
-from sqlalchemy import Connection, Table, delete, select, update
+from sqlalchemy import ColumnElement, Connection, Table, delete, select, update
 
 from cis_ews.enums import Direction, Domain
 from cis_ews.errors import StorageError
 from cis_ews.schema.student_records import RECORDS, RECORDS_SCHEMA
 from cis_ews.storage.database import tables
+from cis_ews.storage.packing import batch_of, packed, unpacked
 
 REASON = pl.Struct(
     {
@@ -33,61 +34,76 @@ SCHEMA = {
     "first_name": pl.String(),
     "last_name": pl.String(),
     "reasons": pl.List(REASON),
+    "days_absent": pl.Float64(),
+    "records": pl.Int32(),
 }
-_PLACE = ("district_id", "school_id", "part")
+"""`days_absent`: this school year, null of whom no attendance is recorded. `records`: the part of the district's
+`student_records` that the student is in, null where the night kept none."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Blocks:
     """A table of blocks. `schema`: the columns of a block, `student_id` among them; `lists`: those that hold a list a
-    student; `what`: what it holds, in words."""
+    student; `what`: what it holds, in words.
+
+    A place is what the first columns of the table's key are: a district and a school, or a district and a part.
+    """
 
     table: Table
     schema: Mapping[str, pl.DataType]
     lists: Sequence[str]
     what: str
 
-    def packed(self, students: pl.DataFrame) -> bytes:
-        """The block of some students of one school."""
-        block = BytesIO()
-        rows = students.select(*self.schema)
-        rows.write_parquet(block, compression="zstd", compression_level=1, statistics=False)
-        return block.getvalue()
-
-    def unpacked(self, block: bytes, columns: Sequence[str] | None = None) -> pl.DataFrame:
-        """The students of a block. Raises StorageError if it cannot be read."""
-        try:
-            return pl.read_parquet(BytesIO(block), columns=None if columns is None else list(columns))
-        except (OSError, pl.exceptions.PolarsError):
-            # `from None`: the text of a polars error can carry cell values.
-            raise StorageError(f"the database holds {self.what} that are damaged", hint="restore a backup") from None
-
-    def of_school(self, connection: Connection, school: tuple[str, str]) -> Iterator[bytes]:
-        """The blocks of a school (district_id, school_id), part by part."""
+    def students(
+        self,
+        connection: Connection,
+        place: tuple[str, str | int],
+        *,
+        columns: Sequence[str],
+        only: Collection[str] | None = None,
+    ) -> pl.DataFrame:
+        """The students of a place, or those of some ids, with some of their columns; null where a block lacks one."""
         table = self.table
-        query = select(table.c.block).where(table.c.district_id == school[0], table.c.school_id == school[1])
-        yield from connection.scalars(query.order_by(table.c.part))
+        query = select(table.c.block).where(*self._is_at(place)).order_by(*table.primary_key)
+        schema = {name: self.schema[name] for name in columns}
+        frames = [self._typed(self._unpacked(block, columns), schema, only) for block in connection.scalars(query)]
+        return pl.concat([pl.DataFrame(schema=schema), *frames])
 
-    def students(self, connection: Connection, school: tuple[str, str], *, columns: Sequence[str]) -> pl.DataFrame:
-        """The students of a school with some of their columns."""
-        frames = [self.unpacked(block, columns) for block in self.of_school(connection, school)]
-        return pl.concat([pl.DataFrame(schema={name: self.schema[name] for name in columns}), *frames])
-
-    def without(self, connection: Connection, school: tuple[str, str], student_ids: Collection[str]) -> int:
-        """Take students out of the blocks of a school; returns how many rows (a student, each of a list) that were."""
+    def without(self, connection: Connection, place: tuple[str, str | int], student_ids: Collection[str]) -> int:
+        """Take students out of the blocks of a place; returns how many rows (a student, each of a list) that were."""
         table, gone = self.table, 0
-        query = select(table).where(table.c.district_id == school[0], table.c.school_id == school[1])
-        for row in connection.execute(query).all():
-            students = self.unpacked(row.block)
+        for row in connection.execute(select(table).where(*self._is_at(place))).all():
+            students = self._typed(self._unpacked(row.block), self.schema)
             is_gone = pl.col("student_id").is_in(list(student_ids))
             taken, rest = students.filter(is_gone), students.filter(~is_gone)
             gone += taken.height + sum(int(taken[name].list.len().sum()) for name in self.lists)
-            here = [table.c[name] == getattr(row, name) for name in _PLACE]
+            here = [column == getattr(row, column.name) for column in table.primary_key]
             if rest.is_empty():
                 connection.execute(delete(table).where(*here))
             elif taken.height:
-                connection.execute(update(table).where(*here).values(block=self.packed(rest)))
+                connection.execute(update(table).where(*here).values(block=packed(batch_of(rest))))
         return gone
+
+    def _is_at(self, place: tuple[str, str | int]) -> list[ColumnElement[bool]]:
+        key: list[Any] = list(self.table.primary_key)
+        return [column == value for column, value in zip(key, place, strict=False)]
+
+    def _unpacked(self, block: bytes, columns: Sequence[str] | None = None) -> pl.DataFrame:
+        try:
+            return unpacked(block, columns)
+        except (OSError, ValueError, pl.exceptions.PolarsError):
+            # `from None`: the text of a polars error can carry cell values.
+            raise StorageError(f"the database holds {self.what} that are damaged", hint="restore a backup") from None
+
+    def _typed(
+        self, rows: pl.DataFrame, schema: Mapping[str, pl.DataType], only: Collection[str] | None = None
+    ) -> pl.DataFrame:
+        some = rows if only is None else rows.filter(pl.col("student_id").is_in(list(only)))
+        there = set(rows.columns)
+        return some.select(
+            pl.col(name).cast(dtype) if name in there else pl.lit(None, dtype).alias(name)
+            for name, dtype in schema.items()
+        )
 
 
 PEOPLE = Blocks(table=tables.students, schema=SCHEMA, lists=("reasons",), what="names and reasons")

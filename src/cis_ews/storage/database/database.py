@@ -23,7 +23,6 @@ from cis_ews.storage.database.people import FROM_COMMAND_LINE, By, People
 from cis_ews.storage.database.records import RecordSource
 from cis_ews.storage.database.rows import (
     ApiKey,
-    FlagRow,
     Job,
     PublishReport,
     RunRow,
@@ -158,14 +157,6 @@ class Database:
         """One student's score and reasons; None if the district has no such student."""
         with self._transactions.reading() as connection:
             return flags.student_reasons(connection, district_id, ref)
-
-    def flags_of_school(self, district_id: str, school_id: str) -> list[FlagRow]:
-        """A school's students in Tier 3, in Tier 2 and without enough data, with names and reasons.
-
-        For people who may see names.
-        """
-        with self._transactions.reading() as connection:
-            return flags.flags_of_school(connection, district_id, school_id)
 
     def create_key(self, district_id: str, label: str, *, by: By = FROM_COMMAND_LINE) -> tuple[str, str]:
         """A new key: its id, and the whole key, which is shown this once."""

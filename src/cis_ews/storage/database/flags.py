@@ -8,14 +8,13 @@ from operator import itemgetter
 from typing import Any, TypedDict
 
 import polars as pl
-from sqlalchemy import ColumnElement, Connection, Row, and_, func, or_, select
+from sqlalchemy import ColumnElement, Connection, Row, and_, func, select
 
 from cis_ews.enums import Direction
 from cis_ews.errors import ConfigError
 from cis_ews.storage.database import tables
 from cis_ews.storage.database.blocks import PEOPLE
 from cis_ews.storage.database.rows import (
-    FlagRow,
     ReasonRow,
     RunRow,
     SchoolRow,
@@ -104,28 +103,7 @@ def student_reasons(connection: Connection, district_id: str, ref: str) -> Stude
     return StudentReasons(score=score, run_id=current.run_id, as_of=current.as_of, **told)
 
 
-def flags_of_school(connection: Connection, district_id: str, school_id: str) -> list[FlagRow]:
-    """A school's students on the list in its order, then those without enough data by last name, first name and ref."""
-    scores = tables.scores
-    of_school = and_(scores.c.district_id == district_id, scores.c.school_id == school_id)
-    is_shown = or_(scores.c.tier >= 2, scores.c.abstained)
-    found = connection.execute(select(*_SCORE_COLUMNS).where(of_school, is_shown)).mappings().all()
-    shown = pl.col("student_id").is_in([row["student_id"] for row in found])
-    columns = ("student_id", "first_name", "last_name", "reasons")
-    school = PEOPLE.students(connection, (district_id, school_id), columns=columns).filter(shown)
-    people = {student: (first, last, reasons) for student, first, last, reasons in school.iter_rows()}
-    flags = (_flag(ScoreRow(**row), people.get(row["student_id"], _NOBODY)) for row in found)
-    return sorted(flags, key=_by_place_and_name)
-
-
 _Reason = Mapping[str, Any]
-_Person = tuple[str | None, str | None, Sequence[_Reason]]
-_NOBODY: _Person = (None, None, ())
-
-
-def _flag(score: ScoreRow, person: _Person) -> FlagRow:
-    first_name, last_name, reasons = person
-    return FlagRow(score=score, first_name=first_name, last_name=last_name, **_told(reasons))
 
 
 class _Told(TypedDict):
@@ -144,17 +122,6 @@ def _told(reasons: Sequence[_Reason]) -> _Told:
         "strengths": having(Direction.STRENGTH),
         "unknown": having(Direction.UNKNOWN),
     }
-
-
-def _by_place_and_name(flag: FlagRow) -> tuple[bool, int, str, str, str]:
-    # Sorted here and not by the database: two databases order letters in two ways.
-    return (
-        flag.score.list_place is None,
-        flag.score.list_place or 0,
-        (flag.last_name or "").casefold(),
-        (flag.first_name or "").casefold(),
-        flag.score.ref,
-    )
 
 
 def schools_of(connection: Connection, district_id: str) -> list[SchoolRow]:

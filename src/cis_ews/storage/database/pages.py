@@ -21,7 +21,7 @@ from cis_ews.storage.access import Scope
 from cis_ews.storage.database import tables
 from cis_ews.storage.database.blocks import PEOPLE
 from cis_ews.storage.database.groups import groups_told, sums_told
-from cis_ews.storage.database.records import days_absent_of_school, records_of_student
+from cis_ews.storage.database.records import known_days, records_of_student
 from cis_ews.storage.database.refs import REF_LENGTH, ref_secret
 from cis_ews.storage.database.scope import districts_of, visible_students
 from cis_ews.storage.database.transactions import Transactions
@@ -215,36 +215,25 @@ def _roster(connection: Connection, scope: Scope, school: SchoolPlace, *, only: 
     found = connection.execute(query if only is None else query.where(scores.c.ref == only)).mappings().all()
     ids = [row["student_id"] for row in found]
     people = PEOPLE.students(connection, (school.district_id, school.school_id), columns=_PERSON)
-    people = people.filter(pl.col("student_id").is_in(ids))
+    people = known_days(people).filter(pl.col("student_id").is_in(ids))
     # In words for few: to make Python's values of every reason takes longer than all else on the page.
     shown = [row["student_id"] for row in found if only or row["tier"] != 1]
     told = dict(people.filter(pl.col("student_id").is_in(shown)).select("student_id", "reasons").iter_rows())
-    by_student = people.select("student_id", "first_name", "last_name", domains=_DOMAINS)
+    by_student = people.select("student_id", "first_name", "last_name", "days_absent", domains=_DOMAINS)
     known = {one[0]: one[1:] for one in by_student.iter_rows()}
-    absent = days_absent_of_school(connection, school.district_id, school.school_id, only=ids if only else None)
-    rows = [
-        _row(
-            row,
-            known.get(row["student_id"], _NOBODY),
-            told=told.get(row["student_id"]) or (),
-            days_absent=absent.get(row["student_id"]),
-        )
-        for row in found
-    ]
+    rows = [_row(row, known.get(row["student_id"], _NOBODY), told=told.get(row["student_id"]) or ()) for row in found]
     return sorted(rows, key=_by_place_and_name)
 
 
-_PERSON = ("student_id", "first_name", "last_name", "reasons")
-_NOBODY: tuple[Any, ...] = (None, None, ())
+_PERSON = ("student_id", "first_name", "last_name", "reasons", "days_absent", "records")
+_NOBODY: tuple[Any, ...] = (None, None, None, ())
 _EACH = pl.element().struct
 _RISKS = pl.col("reasons").list.eval(_EACH.field("domain").filter(_EACH.field("direction") == Direction.RISK))
 _DOMAINS = _RISKS.list.unique().cast(pl.List(pl.String))
 
 
-def _row(
-    row: Mapping[Any, Any], person: tuple[Any, ...], *, told: Sequence[Mapping[str, Any]], days_absent: float | None
-) -> RosterRow:
-    first, last, domains = person
+def _row(row: Mapping[Any, Any], person: tuple[Any, ...], *, told: Sequence[Mapping[str, Any]]) -> RosterRow:
+    first, last, days_absent, domains = person
     return RosterRow(
         **{name: row[name] for name in _OF_SCORE},
         first_name=first,

@@ -18,11 +18,12 @@ from cis_ews.storage.database.carried import carried_over
 from cis_ews.storage.database.case_nights import follow_night
 from cis_ews.storage.database.groups import keep_groups
 from cis_ews.storage.database.history import keep_changes
-from cis_ews.storage.database.records import RecordSource, record_blocks
+from cis_ews.storage.database.records import RecordSource
 from cis_ews.storage.database.replacing import Block, blocks_of, clear, replace_scores, retire
 from cis_ews.storage.database.rows import PublishReport
 from cis_ews.storage.pages import GroupRule
 from cis_ews.storage.runs import Run
+from cis_ews.wording import counted
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +59,7 @@ def publish_run(
         # What the database is not asked for is made beside what it is.
         with ThreadPoolExecutor(1) as beside:
             people = night.scores.select("student_id", "district_id", "school_id")
-            blocks = beside.submit(blocks_of, run, people, students, districts=districts)
+            blocks = beside.submit(blocks_of, run, people, students, districts=districts, records=records)
             _replace(connection, night, schools, blocks=blocks, records=records)
     return night.report
 
@@ -80,8 +81,7 @@ def _replace(
     old = replace_scores(connection, scores, districts=districts, is_everyone=is_everyone)
     insert_rows(connection, tables.students, blocks.result())
     if records is not None:
-        people = night.scores.filter(is_published).select("student_id", "district_id", "school_id")
-        insert_rows(connection, tables.student_records, record_blocks(people, records))
+        insert_rows(connection, tables.student_records, records.blocks(districts))
     keep_changes(connection, night.run, schools, districts=districts)
     if night.rule is not None:
         follow_night(connection, districts, rule=night.rule, now=night.published_at)
@@ -95,7 +95,7 @@ def _read(connection: Connection, run: Run, schools: pl.DataFrame) -> _Night:
     scores = run.table("scores").join(districts, on="school_id", how="left", maintain_order="left")
     if unknown := scores["district_id"].null_count():
         raise StorageError(
-            f"{unknown} scores are of schools that the school data do not have",
+            f"{counted(unknown, 'score is', 'scores are')} of schools that the school data do not have",
             hint="publish a run with the school data it was made from",
         )
     joined = tables.runs.join(tables.run_districts)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import hmac
+import hashlib
 from collections.abc import Collection
 
 import polars as pl
@@ -12,6 +12,7 @@ from cis_ews.errors import StorageError
 from cis_ews.storage.database import tables
 
 REF_LENGTH = 32
+_INNER, _OUTER = (bytes(byte ^ pad for byte in range(256)) for pad in (0x36, 0x5C))
 REF_SECRET = "ref_secret"  # noqa: S105 - the name of the secret
 
 
@@ -35,5 +36,12 @@ def refs_of(secret: bytes, students: pl.DataFrame) -> pl.Series:
     """The ref of each student: an HMAC of district_id and student_id, that only the secret makes or undoes."""
     length = pl.col("district_id").str.len_chars()
     messages = students.select(pl.format("{}:{}{}", length, "district_id", "student_id").cast(pl.Binary)).to_series()
-    digests = [hmac.digest(secret, message, "sha256") for message in messages]
+    # An HMAC as RFC 2104 puts it together: to begin from the key anew for each takes three times as long.
+    inner, outer = (hashlib.sha256(secret.ljust(64, b"\0").translate(pad)) for pad in (_INNER, _OUTER))
+    digests: list[bytes] = []
+    for message in messages:
+        within, around = inner.copy(), outer.copy()
+        within.update(message)
+        around.update(within.digest())
+        digests.append(around.digest())
     return pl.Series("ref", digests, dtype=pl.Binary).bin.encode("hex").str.slice(0, REF_LENGTH)

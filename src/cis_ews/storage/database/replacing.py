@@ -9,7 +9,6 @@ partition 0. SQLite keeps all rows in one table: it reads old pages for whoever 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator
-from concurrent.futures import ThreadPoolExecutor
 
 import polars as pl
 from sqlalchemy import Connection, Table, bindparam, delete, text
@@ -17,8 +16,10 @@ from sqlalchemy.exc import OperationalError
 
 from cis_ews.errors import StorageError
 from cis_ews.storage.database import tables
-from cis_ews.storage.database.blocks import PEOPLE, REASON
+from cis_ews.storage.database.blocks import REASON, SCHEMA
 from cis_ews.storage.database.bulk import insert_frame
+from cis_ews.storage.database.records import RecordSource
+from cis_ews.storage.packing import packed, with_lists
 from cis_ews.storage.runs import Run
 
 PARTITION_FROM = 20_000
@@ -27,7 +28,6 @@ SLICE_STUDENTS = 400_000
 """Students whose reasons are in memory at once."""
 LOCK_MILLISECONDS = 500
 """How long the drop of a partition waits for readers, and lets new ones wait behind it."""
-_PACKERS = 2
 Block = tuple[str, str, int, bytes]
 """A row of `students`: district, school, part, block."""
 
@@ -106,7 +106,12 @@ def _drop(connection: Connection, name: str) -> bool:
 
 
 def blocks_of(
-    run: Run, people: pl.DataFrame, students: pl.DataFrame | pl.LazyFrame, *, districts: Collection[str]
+    run: Run,
+    people: pl.DataFrame,
+    students: pl.DataFrame | pl.LazyFrame,
+    *,
+    districts: Collection[str],
+    records: RecordSource | None = None,
 ) -> list[Block]:
     """The names and reasons of the districts' students, slice by slice; asks the database nothing.
 
@@ -115,11 +120,13 @@ def blocks_of(
     """
     told = 0
     blocks: list[Block] = []
+    behind = _NOTHING_BEHIND if records is None else records.behind()
     for part, some in enumerate(people.iter_slices(SLICE_STUDENTS)):
-        rows = _with_reasons(run, some)
-        told += int(rows["reasons"].list.len().sum())
-        rows = _with_names(rows.filter(pl.col("district_id").is_in(districts)), students)
-        blocks += _packed(rows, part)
+        reasons = run.rows_between("reasons", some["student_id"][0], some["student_id"][-1])
+        told += reasons.join(some, on="student_id", how="semi").height
+        published = some.filter(pl.col("district_id").is_in(districts)).sort("district_id", "school_id", "student_id")
+        named = _with_names(published, students).join(behind, on="student_id", how="left", maintain_order="left")
+        blocks += _packed(named, reasons, part)
     if told != run.manifest["rows"]["reasons"]:
         raise StorageError(
             f"the reasons of run {run.run_id} were refused: {told} are of scored students, "
@@ -129,12 +136,7 @@ def blocks_of(
     return blocks
 
 
-def _with_reasons(run: Run, some: pl.DataFrame) -> pl.DataFrame:
-    first, last = some["student_id"][0], some["student_id"][-1]
-    reason = pl.struct(field.name for field in REASON.fields)
-    told = run.rows_between("reasons", first, last).group_by("student_id", maintain_order=True).agg(reasons=reason)
-    joined = some.join(told, on="student_id", how="left", maintain_order="left")
-    return joined.with_columns(pl.col("reasons").fill_null([]))
+_NOTHING_BEHIND = pl.DataFrame(schema={name: SCHEMA[name] for name in ("student_id", "days_absent", "records")})
 
 
 def _with_names(rows: pl.DataFrame, students: pl.DataFrame | pl.LazyFrame) -> pl.DataFrame:
@@ -143,10 +145,13 @@ def _with_names(rows: pl.DataFrame, students: pl.DataFrame | pl.LazyFrame) -> pl
     return rows.join(named, on="student_id", how="left", maintain_order="left")
 
 
-def _packed(rows: pl.DataFrame, part: int) -> Iterator[Block]:
-    # Parts and not slices: polars writes a slice of lists with all of the lists that it was cut from.
-    schools = rows.partition_by("district_id", "school_id", maintain_order=True, as_dict=True)
-    with ThreadPoolExecutor(_PACKERS) as pool:
-        blocks = pool.map(PEOPLE.packed, schools.values())
-        for (district, school), block in zip(schools, blocks, strict=True):
-            yield district, school, part, block
+def _packed(people: pl.DataFrame, reasons: pl.DataFrame, part: int) -> Iterator[Block]:
+    """A block for each school; people are in the order of schools."""
+    if people.is_empty():
+        return
+    told = reasons.select("student_id", *(field.name for field in REASON.fields))
+    rows = with_lists(people.drop("district_id", "school_id"), {"reasons": told})
+    first = 0
+    for district, school, number in people.group_by("district_id", "school_id", maintain_order=True).len().iter_rows():
+        yield district, school, part, packed(rows.slice(first, number))
+        first += number

@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from datetime import date, datetime
 
-import polars as pl
 from sqlalchemy import ColumnElement, Connection, Table, delete, exists, func, insert, select, text, update
 
 from cis_ews.errors import StorageError
 from cis_ews.storage.database import tables
 from cis_ews.storage.database.blocks import PEOPLE, STUDENT_RECORDS
-from cis_ews.storage.database.records import records_of_student
+from cis_ews.storage.database.records import parts_of, records_of_student
 from cis_ews.storage.database.refs import refs_in_districts
 from cis_ews.storage.runs import Run
 
@@ -29,6 +28,7 @@ _OF_CASES = (
     tables.check_ins,
 )
 """What people did, under the case of the student; each after the table that it goes with."""
+_OF_PERSON = ("student_id", "first_name", "last_name", "reasons")
 ERASURES = "erasures"
 _CHUNK = 500
 """Ids in one statement: far below what either database takes."""
@@ -42,12 +42,12 @@ def export_student(connection: Connection, student_id: str) -> dict[str, list[di
     for row in sorted(rows, key=lambda row: (row["district_id"], row["ref"])):
         exported["scores"].append({name: _plain(value) for name, value in row.items() if name != "publication"})
         key = {"district_id": row["district_id"], "ref": row["ref"]}
-        school = PEOPLE.students(connection, (row["district_id"], row["school_id"]), columns=list(PEOPLE.schema))
-        for person in school.filter(pl.col("student_id") == student_id).iter_rows(named=True):
+        place = (row["district_id"], row["school_id"])
+        people = PEOPLE.students(connection, place, columns=_OF_PERSON, only=[student_id])
+        for person in people.iter_rows(named=True):
             reasons = person.pop("reasons")
             exported["students"].append(key | person)
             exported["reasons"] += [key | reason for reason in reasons]
-        place = (row["district_id"], row["school_id"])
         for table, found in records_of_student(connection, place, student_id).items():
             of_table = exported.setdefault(table, [])
             of_table += [key | {name: _plain(value) for name, value in record.items()} for record in found]
@@ -109,16 +109,20 @@ def _forget(connection: Connection, student_ids: Sequence[str]) -> int:
     # Nobody knows here in which groups they were: what was told of their districts goes, until the next night.
     sums = tables.group_counts
     connection.execute(delete(sums).where(sums.c.district_id.in_({district for district, _ in by_school})))
-    in_blocks = sum(
-        PEOPLE.without(connection, school, students) + STUDENT_RECORDS.without(connection, school, students)
-        for school, students in by_school.items()
-    )
+    in_blocks = sum(_forget_in_blocks(connection, school, students) for school, students in by_school.items())
     by_ref = sum(_forget_refs(connection, student_ids, table=table) for table in _BY_REF)
     by_ref += sum(
         connection.execute(delete(table).where(_is_of_cases(table, student_ids))).rowcount
         for table in reversed(_OF_CASES)
     )
     return in_blocks + by_ref + connection.execute(delete(scores).where(is_of_them)).rowcount
+
+
+def _forget_in_blocks(connection: Connection, school: tuple[str, str], students: Sequence[str]) -> int:
+    # First where their records are, since their names say it.
+    parts = sorted(set(parts_of(connection, school, students).values()))
+    gone = sum(STUDENT_RECORDS.without(connection, (school[0], part), students) for part in parts)
+    return gone + PEOPLE.without(connection, school, students)
 
 
 def _forget_refs(connection: Connection, student_ids: Sequence[str], *, table: Table) -> int:

@@ -99,18 +99,6 @@ class StudentReasons:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class FlagRow:
-    """A student in Tier 2 or 3, or without enough data, with the name, for the page of people who may see it."""
-
-    score: ScoreRow
-    first_name: str | None
-    last_name: str | None
-    reasons: tuple[ReasonRow, ...]
-    strengths: tuple[ReasonRow, ...]
-    unknown: tuple[ReasonRow, ...] = ()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class SchoolRow:
     """A school with the number of its students in each tier today.
 

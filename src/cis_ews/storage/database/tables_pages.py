@@ -22,12 +22,11 @@ student_records = Table(
     "student_records",
     metadata,
     Column("district_id", String, nullable=False),
-    Column("school_id", String, nullable=False),
     Column("part", Integer, nullable=False),
     Column("block", LargeBinary, nullable=False),
-    PrimaryKeyConstraint("district_id", "school_id", "part"),
+    PrimaryKeyConstraint("district_id", "part"),
 )
-"""The records behind the reasons: a block holds students of one school, by `cis_ews.schema.student_records`."""
+"""The records behind the reasons: a block holds students of one district, by `cis_ews.schema.student_records`."""
 
 tier_changes = Table(
     "tier_changes",
