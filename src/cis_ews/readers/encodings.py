@@ -58,7 +58,7 @@ class Utf8Reader(io.RawIOBase):
             self._fill()
         cut = len(self._pending) if size < 0 else size
         data, self._pending = self._pending[:cut], self._pending[cut:]
-        self.quotes += data.count(b'"')
+        self.quotes += data.count(b'"') if b'"' in data else 0  # most have none, and that shows at once
         self.lines += count_of(b"\n", data)
         self._last = data[-1:] or self._last
         return data

@@ -14,7 +14,7 @@ import polars as pl
 from cis_ews.readers.ahead import ahead
 from cis_ews.readers.encodings import BLOCK, Utf8Reader, count_of
 
-CHUNK = 4 * BLOCK
+CHUNK = 2 * BLOCK
 """Bytes that are held as text at once, besides the cells."""
 
 

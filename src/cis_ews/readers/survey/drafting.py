@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
+from typing import Any
 
 import polars as pl
 
@@ -13,7 +14,7 @@ from cis_ews.readers.mapping_table import school_year
 from cis_ews.readers.survey.coding import codes_of, cores_of, fractions_of, has_spans, year_ends
 from cis_ews.readers.survey.dating import Form, form_of, formats_of, question_of
 from cis_ews.readers.survey.files import SourceTable
-from cis_ews.readers.survey.findings import Codes, Reading, TableReading
+from cis_ews.readers.survey.findings import Beside, Codes, Reading, TableReading
 from cis_ews.readers.survey.hints import LOOK_FOR
 from cis_ews.readers.survey.matching import APART, COMPUTED, JOINED, ColumnMatch, TableMatch
 from cis_ews.readers.survey.profile import YEAR
@@ -33,24 +34,15 @@ SCHOOLDAYS = frozenset(("date", "start_date", "entry_date", "reported_through"))
 NO_HEADING = "no heading of the files is one that is known here"
 
 
-@dataclass(slots=True)
-class _Work:
-    """One table on its way to a reading."""
+@dataclass(frozen=True, slots=True)
+class _Work(Beside):
+    """One table on its way to a reading: it is filled step by step."""
 
     match: TableMatch
     beside: Sequence[SourceTable]
     has_enrollments: bool
     readings: dict[str, Reading] = field(default_factory=dict[str, Reading])
     forms: dict[str, Form] = field(default_factory=dict[str, Form])
-    settings: dict[str, tuple[Plain | tuple[str, ...], str]] = field(
-        default_factory=dict[str, "tuple[Plain | tuple[str, ...], str]"]
-    )
-    constants: dict[str, tuple[Plain, str]] = field(default_factory=dict[str, "tuple[Plain, str]"])
-    defaults: dict[str, tuple[Plain, str]] = field(default_factory=dict[str, "tuple[Plain, str]"])
-    factors: dict[str, tuple[float, str]] = field(default_factory=dict[str, "tuple[float, str]"])
-    codes: dict[str, Codes] = field(default_factory=dict[str, Codes])
-    open: dict[str, str] = field(default_factory=dict[str, str])
-    questions: dict[str, str] = field(default_factory=dict[str, str])
 
     @property
     def table(self) -> str:
@@ -321,6 +313,9 @@ def _finished(work: _Work) -> TableReading:
     used = {reading.heading for reading in work.readings.values()}
     others = [each for each in source.profiles if each.heading and each.heading not in used]
     order = {name: at for at, name in enumerate(columns)}
+    beside: dict[str, Any] = {each.name: getattr(work, each.name) for each in fields(Beside)}
+    for by_column in ("codes", "open"):
+        beside[by_column] = {name: beside[by_column][name] for name in sorted(beside[by_column], key=order.__getitem__)}
     return TableReading(
         table=work.table,
         files=source.files,
@@ -329,13 +324,7 @@ def _finished(work: _Work) -> TableReading:
         score=round(min(work.match.score + 0.15, 0.99), 2),
         reasons=tuple(_table_reasons(work)),
         columns=tuple(sorted(work.readings.values(), key=lambda each: order[each.column])),
-        settings=work.settings,
-        constants=work.constants,
-        defaults=work.defaults,
-        factors=work.factors,
-        codes={name: work.codes[name] for name in sorted(work.codes, key=lambda each: order[each])},
-        open={name: work.open[name] for name in sorted(work.open, key=lambda each: order[each])},
-        questions=work.questions,
+        **beside,
         unused=tuple(
             each.heading + " (not alone)" * (each.heading in source.twice) for each in others if each.is_shown
         ),

@@ -47,13 +47,31 @@ class Codes:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class TableReading:
-    """One table of the contract and the files that are taken for it.
+class Beside:
+    """What a table needs beside its columns.
 
     `settings`: further keys of the table, key -> (value, why). `constants`, `defaults`: column -> (value, why).
     `factors`: column -> (by what its cells may have to be multiplied, question). `open`: column that must be filled and
-    that nothing fills -> what to look for. `questions`: key -> question. `unused`: headings of its files that nothing
-    needs; `hidden`: places (the first is 1) of those whose headings are not shown.
+    that nothing fills -> what to look for. `questions`: key -> question.
+    """
+
+    settings: dict[str, tuple[Plain | tuple[str, ...], str]] = field(
+        default_factory=dict[str, "tuple[Plain | tuple[str, ...], str]"]
+    )
+    constants: dict[str, tuple[Plain, str]] = field(default_factory=dict[str, "tuple[Plain, str]"])
+    defaults: dict[str, tuple[Plain, str]] = field(default_factory=dict[str, "tuple[Plain, str]"])
+    factors: dict[str, tuple[float, str]] = field(default_factory=dict[str, "tuple[float, str]"])
+    codes: dict[str, Codes] = field(default_factory=dict[str, Codes])
+    open: dict[str, str] = field(default_factory=dict[str, str])
+    questions: dict[str, str] = field(default_factory=dict[str, str])
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TableReading(Beside):
+    """One table of the contract and the files that are taken for it.
+
+    `unused`: headings of its files that nothing needs; `hidden`: places (the first is 1) of those whose headings are
+    not shown.
     """
 
     table: str
@@ -63,15 +81,6 @@ class TableReading:
     score: float
     reasons: tuple[str, ...]
     columns: tuple[Reading, ...]
-    settings: Mapping[str, tuple[Plain | tuple[str, ...], str]] = field(
-        default_factory=dict[str, "tuple[Plain | tuple[str, ...], str]"]
-    )
-    constants: Mapping[str, tuple[Plain, str]] = field(default_factory=dict[str, "tuple[Plain, str]"])
-    defaults: Mapping[str, tuple[Plain, str]] = field(default_factory=dict[str, "tuple[Plain, str]"])
-    factors: Mapping[str, tuple[float, str]] = field(default_factory=dict[str, "tuple[float, str]"])
-    codes: Mapping[str, Codes] = field(default_factory=dict[str, Codes])
-    open: Mapping[str, str] = field(default_factory=dict[str, str])
-    questions: Mapping[str, str] = field(default_factory=dict[str, str])
     unused: tuple[str, ...] = ()
     hidden: tuple[int, ...] = ()
     is_held_back: bool = False
