@@ -78,6 +78,8 @@ def test_results_of_a_term_are_reduced_to_one_grade_a_student_course_and_term(tm
     package = package_of(clean_frames())
     items, results = package["lineItems"], package["results"]
     assert set(items["categorySourcedId"]) == {FINAL}
+    finals = read(write_package(tmp_path / "finals", package), "oneroster")
+    assert (finals.course_grades.height, finals.rows_reduced["course_grades"]) == (results.height, 0)
     further = [(numbered(items, number, ID), numbered(results, number, ID, "lineItemSourcedId")) for number in range(4)]
     package["lineItems"] = pl.concat([each for each, _ in further]).with_columns(categorySourcedId=pl.lit(HOMEWORK))
     package["results"] = pl.concat([each for _, each in further])
