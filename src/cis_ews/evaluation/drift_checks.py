@@ -147,7 +147,7 @@ CHECKS = (
         title="Risks no longer mean what they say",
         severity=Severity.WARNING,
         measure="deviations between the students who had the outcome and those whom their risks announced",
-        says="{then:.0%} were expected to have the outcome, {now:.0%} had; {value:.1f} deviations, by chance {usual:.1f}",
+        says="{then:.0%} were expected to have the outcome, {now:.0%} had; {value:.1f} deviations, usually {usual:.1f}",
         least=3.0,
         what_to_do="train again with the newest outcomes, and look at the calibration on the model card",
     ),
