@@ -8,13 +8,14 @@ from urllib.parse import urlencode
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import Headers
-from starlette.types import Scope
+from starlette.types import Receive, Scope
 
 from cis_ews.storage.database import ApiKey, SignedIn
 from cis_ews.support.permissions import Viewer
 from serving.auth import KEY, OPEN, bearer, wrong_key
 from serving.backend import Backend
 from serving.console.cookies import limits_of, token_of
+from serving.console.written import keep_written
 from serving.errors import ApiError
 from serving.observability import METRICS
 
@@ -33,8 +34,16 @@ class Admission:
         self._application = application
         self._pages = frozenset(pages)
 
-    async def __call__(self, route: str, scope: Scope) -> None:
-        """Put the viewer, or the key, into the request's state. Raises ApiError where there is none, or a wrong one."""
+    async def __call__(self, route: str, scope: Scope, receive: Receive) -> None:
+        """Put the viewer, or the key, into the request's state. Raises ApiError where there is none, or a wrong one;
+        what somebody wrote into a form is then kept for the page that says so."""
+        try:
+            await self._admit(route, scope)
+        except ApiError:
+            await keep_written(scope, receive)
+            raise
+
+    async def _admit(self, route: str, scope: Scope) -> None:
         backend: Backend = self._application.state.backend
         if route == "/readyz":
             await run_in_threadpool(backend.check)
@@ -56,11 +65,11 @@ def _admit_person(backend: Backend, route: str, *, scope: Scope) -> None:
     if route in OPEN:
         return
     if viewer is None:
-        raise _elsewhere(f"{SIGN_IN}?{urlencode({'next': _asked_for(scope)})}", headers)
+        raise _elsewhere(f"{SIGN_IN}?{urlencode({'next': _asked_for(scope)})}", scope)
     if found and found.stop and not _is_shown_while_stopped(route):
         raise stopped()
     if viewer.has_to_change_password and route != NEW_PASSWORD:
-        raise _elsewhere(NEW_PASSWORD, headers)
+        raise _elsewhere(NEW_PASSWORD, scope)
 
 
 def _signed_in(backend: Backend, headers: Headers, *, is_secure: bool) -> SignedIn | None:
@@ -96,10 +105,12 @@ def _asked_for(scope: Scope) -> str:
     return str(scope["path"]) if scope["method"] in ("GET", "HEAD") else PAGE
 
 
-def _elsewhere(address: str, headers: Headers) -> ApiError:
-    # htmx would follow a redirect and put the sign-in page into the middle of this one.
-    if headers.get("hx-request") == "true":
-        return ApiError(401, "You are not signed in", headers={"hx-redirect": address})
+def _elsewhere(address: str, scope: Scope) -> ApiError:
+    # htmx would follow a redirect and put the sign-in page into the middle of this one. A form is sent once more the
+    # plain way (`parts.js`), and its text is given back.
+    if Headers(scope=scope).get("hx-request") == "true":
+        headers = {} if scope["method"] == "POST" else {"hx-redirect": address}
+        return ApiError(401, "You are not signed in", headers=headers)
     return ApiError(303, headers={"location": address})
 
 

@@ -39,7 +39,8 @@ SECURITY_HEADERS = {
     "x-frame-options": "DENY",
 }
 
-Admit = Callable[[str, Scope], Awaitable[None]]
+Admit = Callable[[str, Scope, Receive], Awaitable[None]]
+"""Lets a request in, by the template of its address, or raises ApiError. Of one that it lets in it reads no body."""
 Render = Callable[[ApiError, Scope], Response]
 
 
@@ -126,12 +127,20 @@ class Guard:
                 answer.on_start = lambda: limit.reschedule(None)
                 await self._dispatch(scope, receive, answer)
         except TimeoutError:
-            await answer.fail(self._render(ApiError(504), scope), scope, receive)
+            await answer.fail(self._rendered(ApiError(504), scope), scope, receive)
         except Exception as error:  # noqa: BLE001  (the last place that can keep a message with values out of the log)
             known = from_exception(error)
             if known.status >= 500 and known is not error:  # one that was raised as an answer is no failure
                 log_failure(error, answer.request_id)
-            await answer.fail(self._render(known, scope), scope, receive)
+            await answer.fail(self._rendered(known, scope), scope, receive)
+
+    def _rendered(self, error: ApiError, scope: Scope) -> Response:
+        """The response of an error; where its page cannot be made either, one that needs nothing."""
+        try:
+            return self._render(error, scope)
+        except Exception as failure:  # noqa: BLE001  (what nobody catches here, the server logs with its values)
+            log_failure(failure, str(scope["state"]["request_id"]))
+            return _as_json(ApiError(500), scope)
 
     async def _dispatch(self, scope: Scope, receive: Receive, answer: _Answer) -> None:
         answer.route, methods = self._addresses.find(scope["path"])
@@ -146,7 +155,7 @@ class Guard:
             return
         body = _Limited(receive, self._max_body)
         body.check(Headers(scope=scope))
-        await self._admit(answer.route, scope)
+        await self._admit(answer.route, scope, body.receive)
         if b"%00" in scope["query_string"]:
             raise ApiError(422)
         method = "GET" if scope["method"] == "HEAD" else scope["method"]

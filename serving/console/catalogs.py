@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from functools import cache
 from io import BytesIO
 from pathlib import Path
@@ -50,8 +50,12 @@ def month(value: date, locale: str) -> str:
 
 
 def moment(value: datetime | None, locale: str) -> str:
-    """A moment in UTC in the words of a language."""
-    return "" if value is None else f"{dates.format_datetime(value, format='medium', locale=locale)} UTC"
+    """A moment in the words of a language, to the minute; in UTC, which it says: no setting names a time zone."""
+    if value is None:
+        return ""
+    at = value.astimezone(UTC)
+    said = dates.format_date(at, format="medium", locale=locale), dates.format_time(at, format="short", locale=locale)
+    return f"{', '.join(said)} UTC"
 
 
 def _weights(accepted: str) -> Iterator[tuple[float, str]]:

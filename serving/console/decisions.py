@@ -20,7 +20,7 @@ from cis_ews.support import plans, words
 from cis_ews.support.permissions import Viewer, roles_at, scope_of
 from cis_ews.support.reviews import Decision, check_action, decide
 from serving.backend import of
-from serving.console.case_view import Problem, by_viewer, case_view, found_case, state_now, today
+from serving.console.case_view import CaseView, Problem, by_viewer, case_view, found_case, state_now, today
 from serving.console.context import is_for_part, viewer_of
 from serving.console.forms import form_of
 from serving.console.students import render_case, render_student
@@ -72,7 +72,7 @@ async def _written(request: Request, ref: str, write: Callable[..., None]) -> Re
     meeting, place = _meeting_of(form)
     view = replace(view, meeting_id=meeting, place=place)
     if refused is not None:
-        view = replace(view, problem=problem_of(refused), kept=form)
+        view = replace(view, problem=problem_of(refused, view, viewer), kept=form)
     status = refused.http_status if refused else 200
     return await run_in_threadpool(_rendered(request, form), request, view, status_code=status)
 
@@ -84,13 +84,16 @@ def _rendered(request: Request, form: Form) -> Callable[..., Response]:
     return render_line if form.get("line") else render_case
 
 
-def problem_of(refused: EwsError) -> Problem:
-    """What the page says of it."""
+def problem_of(refused: EwsError, view: CaseView, viewer: Viewer) -> Problem:
+    """What the page says of it, beside the case as it stands now."""
     named_field = refused.details.get("field")
+    moved = isinstance(refused, CaseMovedError)
+    newest = next(iter(view.history.reviews), None)
+    is_own = moved and newest is not None and newest.person_id == viewer.person_id
     return Problem(
-        message=refused.message,
+        message=words.MOVED_BY_YOU if is_own else refused.message,
         field=str(named_field) if named_field else None,
-        moved=isinstance(refused, CaseMovedError),
+        moved=moved,
     )
 
 

@@ -10,6 +10,7 @@ from fastapi import Request
 
 from serving.auth import same_site
 from serving.console.context import any_viewer_of, csrf_token
+from serving.console.written import keep_fields
 from serving.errors import ApiError
 
 FIELDS, LONGEST = 100, 4_000
@@ -27,6 +28,7 @@ async def form_of(request: Request) -> Mapping[str, str]:
         raise ApiError(415, hint=f"send Content-Type: {KIND}")
     fields = _fields(body)
     viewer = any_viewer_of(request)
+    keep_fields(request.scope, fields)
     if viewer is not None and not hmac.compare_digest(fields.pop("csrf", "").encode(), csrf_token(viewer).encode()):
         raise ApiError(403, "This form is not of your present session", code="form_stale", hint="load the page again")
     return fields
@@ -42,7 +44,7 @@ def _fields(body: bytes) -> dict[str, str]:
     # A browser counts a line break as one character, and sends it as two.
     fields = [(name, value.replace("\r\n", "\n")) for name, value in fields]
     if any(len(value) > LONGEST for _, value in fields):
-        raise ApiError(422, f"A field holds more than {LONGEST:,} characters", hint="shorten it")
+        raise ApiError(422, "A field holds more than 4,000 characters", hint="go back, and shorten it")
     if any("\x00" in value for _, value in fields):
         raise ApiError(422)
     return dict(fields)

@@ -14,6 +14,7 @@ from cis_ews.exports.files import csv_bytes
 from cis_ews.storage.database import Event
 from cis_ews.storage.pages import SavedView, SchoolPlace
 from cis_ews.support.permissions import May, Viewer, check, scope_of, why_not, why_seen
+from cis_ews.support.texts import cleaned, is_seen
 from serving.backend import Backend, of
 from serving.console.context import marked, render, viewer_of
 from serving.console.forms import form_of
@@ -23,8 +24,12 @@ from serving.errors import ApiError
 routes = APIRouter(include_in_schema=False)
 ROWS = 100
 """Students on a page."""
+DIGITS = 9
+"""Of the number of a page, at most."""
 NAME_LENGTH = 60
 TOO_MANY_VIEWS = marked("There are as many saved views of this school as one person can have")
+NO_NAME = marked("The saved view has no name that could be seen")
+GIVE_ONE = marked("go back, and give it a name with a letter or a digit")
 FORGET_ONE = marked("forget one, then save this one again")
 
 
@@ -38,8 +43,8 @@ def schools(request: Request) -> Response:
 
 
 @routes.get("/schools/{school_ref}")
-def school(request: Request, school_ref: str, page: int = 1) -> Response:
-    """The roster."""
+def school(request: Request, school_ref: str, page: str = "1") -> Response:
+    """The roster; its first page where an address names none that can be."""
     viewer, backend = viewer_of(request), of(request)
     here = school_of(backend, viewer, school_ref)
     every = backend.database.pages.roster(scope_of(viewer), here)
@@ -47,7 +52,7 @@ def school(request: Request, school_ref: str, page: int = 1) -> Response:
     chosen = chosen_of(request.url.query)
     rows = among(every, chosen)
     pages = max(1, ceil(len(rows) / ROWS))
-    number = min(max(page, 1), pages)
+    number = min(max(int(page), 1), pages) if page.isdecimal() and len(page) <= DIGITS else 1
     return render(
         request,
         "school.html",
@@ -94,9 +99,11 @@ async def save_view(request: Request, school_ref: str) -> Response:
     """Keep the filters under a name."""
     form, backend, viewer = await form_of(request), of(request), viewer_of(request)
     here = await run_in_threadpool(school_of, backend, viewer, school_ref)
-    name = form.get("name", "").strip()
+    name = cleaned(form.get("name", ""))
     filters = query_of(chosen_of(form.get("filters", "")))
-    if not name or len(name) > NAME_LENGTH or not filters:
+    if not is_seen(name):
+        raise ApiError(422, NO_NAME, hint=GIVE_ONE)
+    if len(name) > NAME_LENGTH or not filters:
         raise ApiError(422)
     view = SavedView(name=name, filters=filters)
     if not await run_in_threadpool(backend.database.pages.save_view, viewer.person_id, here, view):

@@ -2,10 +2,10 @@
 // Whatever else comes (an error, another page) is shown as it would be without scripts: the form is sent the plain way.
 "use strict";
 document.addEventListener("htmx:beforeSwap", (event) => {
-  const { elt, xhr } = event.detail;
+  const { requestConfig, xhr } = event.detail;
   if (xhr.getResponseHeader("X-Part")) return;
   event.detail.shouldSwap = false;
-  elt.submit();
+  requestConfig.elt.submit(); // the form; the event's own element is the part that it would have changed
 });
 document.addEventListener("htmx:sendError", (event) => event.detail.elt.submit());
 document.addEventListener("htmx:afterSettle", (event) => {

@@ -100,11 +100,17 @@ def test_lines_of_today_are_cleared_where_they_stand_by_keyboard_alone(chrome: B
     page.context.close()
 
 
-def test_whoever_was_signed_out_meanwhile_comes_to_the_sign_in_form(chrome: Browser, served: Served) -> None:
+def test_whoever_was_signed_out_meanwhile_gets_the_text_back_and_comes_to_the_sign_in_form(
+    chrome: Browser, served: Served
+) -> None:
     page = signed_in(chrome, served, EMAIL)
     page.goto(_address(served, "north-000"))
     page.context.clear_cookies()
     _decide(page, "No action needed", "Too late")
+    page.get_by_text("Your session has ended").wait_for()
+    assert page.get_by_label("What you wrote").input_value() == "Too late"
+    assert faults(page) == []
+    page.get_by_role("link", name="Sign in").click()
     page.wait_for_url("**/sign-in*")
     page.context.close()
 

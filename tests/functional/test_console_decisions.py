@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Generator
-from html import unescape
+from html import escape, unescape
 from itertools import count
 from pathlib import Path
 
@@ -202,6 +202,65 @@ def test_the_second_sees_what_the_first_did_and_keeps_the_text(served: Served) -
     assert "Knows her sister" in answer.text
     assert "My own text" in answer.text
     assert "My own text" not in first.get(page_of(ref)).text
+
+
+def test_who_sends_the_same_form_twice_is_told_that_it_was_oneself(served: Served) -> None:
+    browser, ref = somebody(served), ref_of(served, "north-008")
+    old = version(browser, ref)
+    fields = {"version": old, "action": "contact", "contact": "family", "reason": "Called her aunt"}
+    assert browser.send(page_of(ref), f"/students/{ref}/decisions", **fields).status == 303
+    again = browser.send(page_of(ref), f"/students/{ref}/decisions", **fields)
+    assert again.status == 409
+    assert "You were there first" in again.text
+    assert "Somebody else" not in again.text
+    spanish = somebody(served, locale="es")
+    stale = spanish.send(page_of(ref), f"/students/{ref}/decisions", **fields)
+    assert "Otra persona, o la noche" in stale.text
+
+
+TEXT = "A long note about <b>the family</b>"
+
+
+def test_a_text_is_given_back_where_the_session_has_ended(served: Served) -> None:
+    browser, ref = somebody(served), ref_of(served, "north-004")
+    fields = {"version": version(browser, ref), "action": "contact", "contact": "family", "reason": TEXT, "csrf": "x"}
+    browser.cookies.clear()
+    answer = browser.post(f"/students/{ref}/decisions", **fields)
+    assert answer.status == 401
+    assert f"readonly>{escape(TEXT)}</textarea>" in answer.text
+    assert 'href="/sign-in?next=%2F"' in answer.text
+    assert answer.headers["cache-control"] == "no-store"
+    assert "x</textarea>" not in answer.text
+    # Scripts send a form once more the plain way, where the answer is no part of the page and leads nowhere.
+    by_script = browser.post(f"/students/{ref}/decisions", headers={"hx-request": "true"}, **fields)
+    assert (by_script.status, by_script.headers["hx-redirect"]) == (401, None)
+    # Nobody else's text is put on our page, and who wrote nothing is led to the form as before.
+    foreign = browser.post(f"/students/{ref}/decisions", headers={"Origin": "https://elsewhere.example"}, **fields)
+    assert (foreign.status, TEXT in unescape(foreign.text)) == (303, False)
+    assert browser.post(f"/students/{ref}/decisions", **(fields | {"reason": " "})).status == 303
+    assert TEXT not in unescape(somebody(served).get(page_of(ref)).text)
+
+
+def test_a_text_is_given_back_where_the_form_is_of_another_session(served: Served) -> None:
+    browser, ref = somebody(served), ref_of(served, "north-004")
+    answer = browser.post(f"/students/{ref}/decisions", csrf="of before", action="contact", reason=TEXT)
+    assert answer.status == 403
+    assert "not of your present session" in answer.text
+    assert TEXT in unescape(answer.text)
+
+
+def test_a_text_is_given_back_while_flags_are_stopped(served: Served) -> None:
+    browser, ref = somebody(served, locale="es"), ref_of(served, "north-004")
+    fields = {"version": version(browser, ref), "action": "contact", "reason": TEXT, "csrf": browser.token("/account")}
+    by = By(person_id=add_person(served.database, "stopper@example.org", Grant(Role.ADMINISTRATOR, None, None)))
+    served.database.switch.turn_off("a wrong night was published", by=by)
+    try:
+        answer = browser.post(f"/students/{ref}/decisions", **fields)
+        assert answer.status == 503
+        assert TEXT in unescape(answer.text)
+        assert "Lo que escribi\u00f3" in answer.text
+    finally:
+        served.database.switch.turn_on(by=by)
 
 
 def test_a_text_with_line_breaks_is_as_long_as_the_browser_counted(served: Served) -> None:

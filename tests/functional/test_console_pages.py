@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from html import escape, unescape
 from itertools import count
+from urllib.parse import urlencode
 
 import pytest
 
@@ -200,8 +201,8 @@ def test_what_went_wrong_is_said_to_people_and_not_to_programs(served: Served, c
         (spanish, "empiece en la primera página", "revise lo que escribió"),
     ):
         school = _school(browser)
-        answers = [browser.get("/students/" + "0" * 32), browser.get(f"{school}?page=x")]
-        answers.append(browser.send(school, f"{school}/views", name=" ", filters="tier=3"))
+        answers = [browser.get("/students/" + "0" * 32), browser.get(f"/meetings/{'0' * 32}/x")]
+        answers.append(browser.send(school, f"{school}/views", name="n" * 61, filters="tier=3"))
         assert [answer.status for answer in answers] == [404, 422, 422]
         for answer, said in zip(answers, (nothing, refused, refused), strict=True):
             assert said in answer.text
@@ -254,3 +255,41 @@ def test_the_districts_are_told_with_what_was_done_about_whom_is_flagged(served:
     table = _browser(served, Role.STATE).get("/network").text
     for column in ("Flagged", "In support", "In touch, or set aside", "Nobody yet"):
         assert f'<th scope="col" class="number">{column}</th>' in table
+
+
+@pytest.mark.parametrize("page", ["abc", "", "-1", "0", "1e3", "9" * 40, "\u00b2", "\u0663"])
+def test_a_number_of_a_page_that_is_none_is_the_first_or_the_last(coordinator: Browser, page: str) -> None:
+    answer = coordinator.get(f"{_school(coordinator)}?{urlencode({'page': page})}")
+    assert answer.status == 200
+    assert STUDENT.search(answer.text) is not None
+
+
+@pytest.mark.parametrize("name", ["\u200b", "\u202e\u2066", "\u3164", "\u00ad \ufeff", "\u2800"])
+def test_a_view_needs_a_name_that_can_be_seen(coordinator: Browser, name: str) -> None:
+    school = _school(coordinator)
+    answer = coordinator.send(f"{school}?tier=3", f"{school}/views", name=name, filters="tier=3")
+    assert answer.status == 422
+    assert "no name that could be seen" in answer.text
+    assert "Forget this view" not in coordinator.get(school).text
+    kept = coordinator.send(f"{school}?tier=3", f"{school}/views", name=f"{name}\u0634", filters="tier=3")
+    assert kept.status == 303
+
+
+@pytest.mark.parametrize(
+    ("method", "address", "kind", "told"),
+    [
+        ("POST", "/today", None, "Esta direcci\u00f3n no es para"),
+        ("POST", "/account/language", "text/plain", "no se puede leer como formulario"),
+        ("POST", "/account/language", "long", "Se envi\u00f3 m\u00e1s"),
+    ],
+)
+def test_what_is_refused_before_a_page_is_made_is_said_in_spanish_too(
+    served: Served, method: str, address: str, kind: str | None, told: str
+) -> None:
+    browser = _browser(served, Role.COORDINATOR, locale="es")
+    cookie = "; ".join(f"{name}={value}" for name, value in browser.cookies.items())
+    body = b"x" * (70_000 if kind == "long" else 3)
+    headers = {"Accept": "text/html", "Accept-Language": "es", "Cookie": cookie}
+    headers["Content-Type"] = "text/plain" if kind == "text/plain" else "application/x-www-form-urlencoded"
+    answer = served.service.request(method, address, body=body, headers=headers)
+    assert told in answer.text

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 from starlette.applications import Starlette
+from starlette.types import Message
 
 from cis_ews.enums import AuditAction, Role
 from cis_ews.settings import ServiceSettings, Settings
@@ -296,7 +297,11 @@ def test_too_many_pages_at_once_have_to_wait(tmp_path: Path) -> None:
 
         def ask(address: str) -> None:
             scope = {"type": "http", "scheme": "http", "path": "/sign-in", "method": "GET", "headers": [], "state": {}}
-            run_apart(admit("/sign-in", {**scope, "client": (address, 1)}))
+
+            async def receive() -> Message:
+                return {"type": "http.disconnect"}
+
+            run_apart(admit("/sign-in", {**scope, "client": (address, 1)}, receive))
 
         for _ in range(3):
             ask("192.0.2.1")

@@ -12,9 +12,9 @@ from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response, StreamingResponse
 from starlette.routing import Route
-from starlette.types import Message, Scope
+from starlette.types import Message, Receive, Scope
 
-from serving.errors import handle
+from serving.errors import ApiError, handle
 from serving.guard import Addresses, Guard
 from serving.observability import LOG, Metrics
 from tests.lib.loops import run_apart
@@ -53,15 +53,15 @@ done: list[str] = []
 PATHS = {"/fails": _fails, "/sleeps": _sleeps, "/half": _fails_half_way, "/works-on": _works_on}
 
 
-def _ask(path: str, *, scheme: str = "http", kind: str = "http") -> list[Message]:
+def _ask(path: str, *, scheme: str = "http", kind: str = "http", **given: Any) -> list[Message]:
     routes = [Route(each, endpoint) for each, endpoint in PATHS.items()]
     application = Starlette(routes=routes, exception_handlers={Exception: handle})
 
-    async def admit(_route: str, _scope: Scope) -> None:
+    async def admit(_route: str, _scope: Scope, _receive: Receive) -> None:
         """Everybody."""
 
     guard = Guard(
-        application, addresses=Addresses(application), admit=admit, metrics=Metrics(), max_body=9, seconds=0.2
+        application, addresses=Addresses(application), admit=admit, metrics=Metrics(), max_body=9, seconds=0.2, **given
     )
     sent: list[Message] = []
 
@@ -126,3 +126,19 @@ def test_over_https_browsers_are_told_to_stay_there() -> None:
     for scheme, told in (("http", False), ("https", True)):
         headers = dict(_ask("/works-on", scheme=scheme)[0]["headers"])
         assert (b"strict-transport-security" in headers) is told
+
+
+def test_where_the_page_of_an_error_cannot_be_made_either_something_is_answered(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    def breaks(_error: ApiError, _scope: Scope) -> Response:
+        raise ValueError(MARKER)
+
+    for path in ("/fails", "/sleeps", "/nowhere"):
+        caplog.clear()
+        start, body = _ask(path, render=breaks)
+        assert start["status"] == 500
+        assert json.loads(body["body"])["error"]["code"] == "internal"
+        assert b"content-security-policy" in dict(start["headers"])
+        assert MARKER not in str(body) + caplog.text
+        assert "ValueError at test_service_guard.py:" in caplog.text

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import ast
 import re
+from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
 import pytest
@@ -10,10 +12,13 @@ from babel.messages.extract import extract_from_dir
 from babel.messages.pofile import read_po
 
 import cis_ews.support
+import serving.admission
 import serving.console
 from cis_ews.support.permissions import LOCALES, ROLE_WORDS, WHY_NOT, reasons_to_see
 from cis_ews.wording import BY_RULES, DEMONSTRATION
-from serving.console.catalogs import FOLDER, SOURCE, chosen_locale, translations
+from serving.console.catalogs import FOLDER, SOURCE, chosen_locale, moment, translations
+from serving.console.problems import told
+from serving.errors import WORDINGS, ApiError
 
 ROOTS = (Path(serving.console.__file__).parent, Path(cis_ews.support.__file__).parent)
 PLACES = re.compile(r"%\((\w+)\)[sd]")
@@ -43,6 +48,40 @@ def test_every_message_is_there_in_every_language(locale: str) -> None:
                 known |= set(message.id) if isinstance(message.id, tuple) else {message.id}
     assert sorted(messages - known) == []
     assert translations(locale).gettext("Early warning") != "Early warning"
+
+
+def _errors() -> set[str]:
+    """What the problem page says: of each status, and where the console raises an error with words of its own."""
+    statuses = set(WORDINGS) - {303}  # which is no page
+    said = {text for status in statuses for text in told(ApiError(status)) if text}
+    sources = [*Path(serving.console.__file__).parent.glob("*.py"), Path(serving.admission.__file__)]
+    calls = (node for file in sources for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))))
+    for call in calls:
+        if (
+            isinstance(call, ast.Call)
+            and isinstance(call.func, ast.Name)
+            and call.func.id == "ApiError"
+            and call.args[1:]
+        ):
+            given = [*call.args[1:], *(word.value for word in call.keywords if word.arg == "hint")]
+            assert not any(isinstance(text, ast.JoinedStr) for text in given), "a text with values has no translation"
+            said |= {text.value for text in given if isinstance(text, ast.Constant) and isinstance(text.value, str)}
+    return said
+
+
+@pytest.mark.parametrize("locale", OTHER_LOCALES)
+def test_every_error_is_told_in_every_language(locale: str) -> None:
+    catalog = translations(locale)
+    assert [text for text in sorted(_errors()) if catalog.gettext(text) == text] == []
+
+
+@pytest.mark.parametrize("locale", LOCALES)
+def test_a_moment_is_told_to_the_minute_and_says_whose_clock_it_is(locale: str) -> None:
+    at = datetime(2026, 2, 27, 8, 31, 59, tzinfo=timezone(timedelta(hours=6)))
+    told_at = moment(at, locale)
+    assert "2:31" in told_at
+    assert ":59" not in told_at
+    assert told_at.endswith(" UTC")
 
 
 @pytest.mark.parametrize("file", sorted(FOLDER.glob("*/LC_MESSAGES/*.po")), ids=lambda file: file.name)

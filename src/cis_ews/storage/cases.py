@@ -104,6 +104,7 @@ class Review:
     reason: str
     until: date | None
     by: str | None
+    person_id: str | None
     at: datetime
 
 

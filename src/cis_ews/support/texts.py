@@ -14,7 +14,7 @@ LONGEST_NAME = 200
 def checked_text(text: str, *, field: str, missing: str, longest: int = LONGEST_TEXT) -> str:
     """The text without blanks around it. Raises DecisionRefusedError where nothing is left, or too much."""
     kept = cleaned(text)
-    if not kept:
+    if not is_seen(kept):
         raise DecisionRefusedError(missing, field=field)
     return within(kept, field=field, longest=longest)
 
@@ -37,4 +37,12 @@ def cleaned(text: str) -> str:
     return "".join(sign for sign in lines if sign == "\n" or unicodedata.category(sign) not in _CONTROL).strip()
 
 
+def is_seen(text: str) -> bool:
+    """Whether there is anything to see of a text: one of blanks, marks of direction and fillers is as good as empty."""
+    return any(unicodedata.category(sign)[0] in _SEEN and sign not in _FILLERS for sign in text)
+
+
+_SEEN = ("L", "N", "P", "S")
+_FILLERS = frozenset("\u115f\u1160\u2800\u3164\uffa0")
+"""Letters and a symbol by their category, and blank on every screen."""
 _CONTROL = ("Cc", "Cs")

@@ -128,5 +128,8 @@ TIER_WORDS = {
 }
 
 MOVED = marked("Somebody else, or the night, was there first. Nothing of yours was written.")
+MOVED_BY_YOU = marked(
+    "You were there first: you decided already, by a second click or on another page. This time nothing was written."
+)
 NO_DAY = marked("This is no day of the calendar.")
 LEFT = marked("The student is scored no more; nothing has to be answered.")

@@ -47,7 +47,7 @@ def reviews_of(connection: Connection, conditions: Sequence[ColumnElement[bool]]
 
 def review(row: dict[str, Any]) -> Review:
     """A row of `reviews` with `by`."""
-    kept = {name: row[name] for name in ("version", "tier", "reason", "until", "by", "at")}
+    kept = {name: row[name] for name in ("version", "tier", "reason", "until", "by", "person_id", "at")}
     states = {"before": CaseState(row["before"]), "after": CaseState(row["after"])}
     return Review(action=CaseAction(row["action"]), **states, **kept)
 
