@@ -76,7 +76,7 @@ def monitor(
         found = _monitored(session, store, as_of)
     else:
         runs = [open_named_run(run)] if run else _nights(session, store, as_of)
-        found = _beside_outcomes(session, runs, outcomes, source_format)
+        found = _beside_outcomes(session, runs, outcomes, source_format=source_format)
     if any(strict or each.check.severity == Severity.ERROR for each in found):
         raise typer.Exit(FAULTY)
 
