@@ -107,7 +107,9 @@ def _nights(session: Session, store: Path | None, as_of: date | None) -> list[Ru
     return nights_of_day(session.existing_store(store), as_of)
 
 
-def _beside_outcomes(session: Session, runs: Sequence[Run], outcomes: Path, source_format: str | None) -> list[Finding]:
+def _beside_outcomes(
+    session: Session, runs: Sequence[Run], outcomes: Path, *, source_format: str | None
+) -> list[Finding]:
     from cis_ews.evaluation.later_outcomes import learned_label, outcomes_of_run, runs_of_extract
 
     if len(runs) == 1:  # before a long reading
