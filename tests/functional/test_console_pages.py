@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from html import escape, unescape
 from itertools import count
@@ -98,7 +99,7 @@ def test_who_looks_at_names_of_a_school_is_in_the_audit(served: Served) -> None:
     newest, *_ = served.database.audit.search(district_id=LAKEVIEW)
     assert newest.action == AuditAction.LIST_SEEN
     assert newest.why_allowed == "site coordinator of this school"
-    assert '"kind":"roster"' in newest.detail
+    assert json.loads(newest.detail) == {"kind": "roster", "school_id": "north", "students": 12}
 
 
 def test_filters_are_in_the_address_or_inside_and_between(coordinator: Browser) -> None:
