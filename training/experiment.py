@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from functools import partial
 from typing import Any
@@ -19,6 +19,7 @@ from cis_ews.risk.labels import LABELS
 from cis_ews.risk.model import RiskModel
 from cis_ews.risk.model_recipe import Recipe
 from cis_ews.risk.night_model import DECLARED, FEWEST_DAYS, GRADES, declared_features
+from cis_ews.risk.supported import SUPPORTED_HOW
 from cis_ews.risk.tier_policy import TierPolicy
 from cis_ews.schema.school_data import SchoolData
 from training.candidates import Choice, choose
@@ -33,6 +34,7 @@ from training.known import features_known_by
 from training.leakage import LeakageReport, find_later, find_leaks, refuse
 from training.matrices import Matrices, build_matrices
 from training.null_control import NullControl, null_control, one_date_a_year
+from training.served import audit_served
 from training.splits import Part, Split, check_both_outcomes, held_back_years, leave_future_out, rows_on
 from training.spread import FeatureSpread, feature_spreads
 from training.stability import Stability, measure_stability
@@ -104,6 +106,8 @@ def train(
         validation, held = validate(matrices, everyone, splits, recipe=recipe, config=config, policy=policy)
     with progress.step("audit fairness"):
         fairness = audit_fairness(held.told, school_data.demographics, config=config, policy=policy)
+        served = audit_served(school_data, held.model, fairness.as_of, config=config, policy=policy, erased=erased)
+        fairness = replace(fairness, served=served)
     with progress.step("contrast"):
         found, missing = _contrasts(school_data, matrices, measured, splits=splits, recipe=recipe, config=config)
     with progress.step("stability"):
@@ -217,6 +221,7 @@ def _about(
         "label": config.label,
         "title": label.title,
         "horizon": label.horizon,
+        SUPPORTED_HOW: config.supported.value,
         GRADES: None if label.grades is None else [grade.value for grade in label.grades],
         "as_of": [day.isoformat() for day in dates],
         "made_up": made_up,
