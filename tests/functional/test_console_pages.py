@@ -194,6 +194,36 @@ def test_the_pages_are_in_spanish_for_who_reads_spanish(served: Served) -> None:
     assert "site coordinator" not in page
 
 
+ENGLISH = re.compile(r"\b(Missed|Has (?:not|had|no)|Was|school days?|this year|without an excuse|in September)\b")
+REASON = re.compile(r"Faltó \d+(?:\.\d)? de [^<]*días")
+
+
+def test_what_the_records_tell_is_in_spanish_too(served: Served) -> None:
+    """Reasons and strengths are stored in English; their numbers are the same for who reads Spanish."""
+    english = _browser(served, Role.COORDINATOR)
+    browser = _browser(served, Role.COORDINATOR, locale="es")
+    school = _school(browser)
+    students = set(STUDENT.findall(browser.get(school).text))
+    assert len(students) == 12
+    lists = ["/today", "/worklist", school]
+    for address in [*lists, *sorted(students)]:
+        before, page = english.get(address).text, browser.get(address).text
+        assert 'lang="en"' not in page, address
+        assert ENGLISH.search(page) is None, address
+        assert ENGLISH.search(before) is not None, address
+        if address in lists:
+            assert REASON.search(page) is not None, address
+
+
+def test_a_meeting_tells_of_students_in_spanish_too(served: Served) -> None:
+    browser = _browser(served, Role.COORDINATOR, locale="es")
+    begun = browser.send("/meetings", "/meetings", school=f"{LAKEVIEW}/north", about="flagged")
+    assert begun.status == 303
+    page = browser.get(begun.headers["location"]).text
+    assert REASON.search(page) is not None
+    assert ENGLISH.search(page) is None
+
+
 def test_what_went_wrong_is_said_to_people_and_not_to_programs(served: Served, coordinator: Browser) -> None:
     """In the words and the language of a person, with what to do; no address of the interface for programs."""
     spanish = _browser(served, Role.COORDINATOR, locale="es")

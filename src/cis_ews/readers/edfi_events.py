@@ -6,7 +6,7 @@ import polars as pl
 
 from cis_ews.enums import AttendanceStatus
 from cis_ews.readers.cells import dates
-from cis_ews.readers.edfi_cells import Descriptors, code_of, keep_readable, resolved
+from cis_ews.readers.edfi_cells import Descriptors, code_of, keep_readable, with_incident
 from cis_ews.readers.edfi_config import PARTIAL, EdFiConfig
 from cis_ews.readers.edfi_roster import PLACE, of_people
 from cis_ews.readers.edfi_stream import Package
@@ -140,7 +140,7 @@ def discipline_of(package: Package, descriptors: Descriptors, *, ledger: Ledger)
         of_people(package, record)
         for record in ("StudentDisciplineIncidentBehaviorAssociation", "StudentDisciplineIncidentAssociation")
     ]
-    people = _with_incident(pl.concat(roles), incidents)
+    people = with_incident(pl.concat(roles), incidents)
     is_offender = descriptors.word(people, "role", kind="participation")
     others = package.rows("StudentDisciplineIncidentNonOffenderAssociation").height + int(
         (is_offender == "false").sum()
@@ -190,16 +190,8 @@ def _key() -> pl.Expr:
     return pl.concat_str("school_id", "incident", separator="/")
 
 
-def _with_incident(rows: pl.DataFrame, incidents: pl.DataFrame) -> pl.DataFrame:
-    """The rows with the references to incidents resolved, to their school too."""
-    of_school = resolved(rows.with_columns(pl.col("incident").alias("__of")), "__of", incidents, value="school_id")
-    refers = rows["incident"].str.starts_with("ref:").fill_null(value=False)
-    school = pl.when(refers).then(of_school["__of"]).otherwise(pl.col("school_id"))
-    return resolved(rows.with_columns(school.alias("school_id")), "incident", incidents, value="incident")
-
-
 def _actions(package: Package, descriptors: Descriptors, *, incidents: pl.DataFrame, ledger: Ledger) -> pl.DataFrame:
-    rows = _with_incident(of_people(package, "DisciplineAction"), incidents)
+    rows = with_incident(of_people(package, "DisciplineAction"), incidents)
     words = descriptors.word(rows, "action", kind="actions")
     ledger.reduce(
         ACTIONS, words.null_count(), ("action keeps no student out of class", "actions keep no student out of class")

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import date
-
 import polars as pl
 
 from cis_ews.readers.cells import truths
@@ -44,15 +42,15 @@ def of_people(package: Package, record: str) -> pl.DataFrame:
 
 
 def enrollments_of(
-    package: Package, descriptors: Descriptors, *, sessions: pl.DataFrame, as_of: date | None, ledger: Ledger
+    package: Package, descriptors: Descriptors, *, sessions: pl.DataFrame, ledger: Ledger
 ) -> pl.DataFrame:
-    """Enrollments as they are recorded; where a package has none, derived from attendance and discipline up to `as_of`.
+    """Enrollments as they are recorded; where a package has none, derived from its attendance and discipline.
 
     `sessions`: `school_id`, `school_year`, `begins`, `ends`.
     """
     rows = of_people(package, "StudentSchoolAssociation")
     if rows.is_empty():
-        return _derived(package, sessions, as_of=as_of, ledger=ledger)
+        return _derived(package, sessions, ledger=ledger)
     rows = rows.with_columns(
         descriptors.word(rows, "grade", kind="grade_levels").alias("grade_level"),
         descriptors.word(rows, "exit", kind="exits").alias("exit_type"),
@@ -69,18 +67,17 @@ def enrollments_of(
     ).select("student_id", "school_id", "entry_date", "school_year", "grade_level", "exit_date", "exit_type", *PLACE)
 
 
-def _derived(package: Package, sessions: pl.DataFrame, *, as_of: date | None, ledger: Ledger) -> pl.DataFrame:
+def _derived(package: Package, sessions: pl.DataFrame, *, ledger: Ledger) -> pl.DataFrame:
     """One enrollment a student, school and school year of which anything is recorded, from the year's first day on.
 
-    What is recorded after the as-of date enrolls nobody: it is not known yet.
+    What is recorded after the as-of date enrolls nobody: the package no longer has it (`edfi_known`).
     """
     named = [of_people(package, record).select("student_id", "school_id", "date") for record in MOVES]
     days = pl.concat(named).with_columns(pl.col("date").str.to_date("%Y-%m-%d", strict=False)).drop_nulls().unique()
-    known = days.filter(pl.col("date") <= (as_of or date.max))
     years = sessions.group_by("school_id", "school_year").agg(
         pl.col("begins").min().alias("entry_date"), pl.col("ends").max()
     )
-    of_year = known.join(years, on="school_id").filter(pl.col("date").is_between("entry_date", "ends"))
+    of_year = days.join(years, on="school_id").filter(pl.col("date").is_between("entry_date", "ends"))
     found = of_year.drop("date", "ends").unique().sort("student_id", "school_id", "school_year")
     ledger.note(
         "enrollments: the package has none; a student is taken as enrolled, from the first day of the school year on, "
