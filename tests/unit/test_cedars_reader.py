@@ -153,7 +153,7 @@ def test_files_without_a_telling_name_are_known_by_their_headings(tmp_path: Path
         path.rename(folder / f"export {number}.TXT")
     data = read(folder)
     assert (data.students.height, data.incidents.height, data.course_grades.height) == (2, 1, 2)
-    assert len([note for note in data.coverage.notes if "by its headings" in note]) == 7
+    assert len([note for note in data.coverage.notes if "by its headings" in note]) == 8
 
 
 def test_files_of_several_years_are_read_as_one(tmp_path: Path) -> None:
@@ -436,3 +436,18 @@ def test_what_is_dated_after_a_day_changes_nothing_as_of_that_day(tmp_path: Path
     both = (write_cedars(tmp_path / name, each) for name, each in (("all", files), ("known", known)))
     one, two = (compute_indicators(read(folder, as_of=as_of, tolerance=1.0), as_of) for folder in both)
     assert_frame_equal(one, two)
+
+
+def test_a_mark_of_the_year_reported_belongs_to_the_school_of_the_schedule(tmp_path: Path) -> None:
+    files = cedars_of(older_district())
+    other = "west"
+    files["A"] = pl.concat([files["A"], files["A"].with_columns(pl.lit(other).alias("Location ID"))])
+    (home,) = set(read(write_cedars(tmp_path / "home", files)).course_grades["school_id"])
+    files["E"] = files["E"].with_columns(pl.lit(other).alias("Location ID"), pl.lit("x").alias("Room"))
+    data = read(write_cedars(tmp_path / "away", files))
+    now = pl.col("school_year") == pl.col("school_year").max()
+    assert set(data.course_grades.filter(now)["school_id"]) == {other}
+    assert set(data.course_grades.filter(~now)["school_id"]) == {home}
+    assert notes(data, "course_grades: of E (Student Schedule) the school of a course is used")
+    two = pl.concat([files["E"], files["E"].with_columns(pl.lit(home).alias("Location ID"))])
+    assert set(read(write_cedars(tmp_path / "two", files | {"E": two})).course_grades["school_id"]) == {home}

@@ -15,7 +15,7 @@ from cis_ews.readers.cedars_demographics import demographics_of
 from cis_ews.readers.cedars_events import absences_of, discipline_of
 from cis_ews.readers.cedars_fields import COLUMNS, TITLES
 from cis_ews.readers.cedars_files import CedarsSource, find_files, read_letter
-from cis_ews.readers.cedars_grades import course_grades_of
+from cis_ews.readers.cedars_grades import at_scheduled_schools, course_grades_of
 from cis_ews.readers.cedars_roster import (
     as_day,
     bounds_of,
@@ -46,7 +46,7 @@ NEVER_EMPTY = ("N", "H")  # a district without one absence or mark is a failed e
 
 
 def read_cedars(path: Path, options: ReadOptions, config: CedarsConfig | None = None) -> Draft:
-    """The tables of the CEDARS files A, B, C, D, H, L, M, N, R, with a calendar beside them where there is one.
+    """The tables of the CEDARS files A, B, C, D, E, H, L, M, N, R, with a calendar beside them where there is one.
 
     Raises ReadError where a file is missing, damaged or unsafe, SchemaError where a header is no CEDARS, and
     UnmappedCodesError for codes of absences and actions that are not known.
@@ -140,7 +140,7 @@ def _frames(
     ledger.note("school years are named by the calendar year in which they begin, as the days of A show", begins)
     in_years = {
         letter: rows[letter].with_columns(year=stated_year("school_year", begins=begins))
-        for letter in ("B", "C", "H")
+        for letter in ("B", "C", "E", "H")
         if letter in rows
     }
     pupils = iso_dates(in_years["B"], "B", ("enrolled", "exited", "birth_date"), ledger=ledger)
@@ -171,7 +171,8 @@ def _frames(
         )
     if "H" in rows:
         catalog = rows.get("D", _no_rows("D"))
-        frames["course_grades"] = course_grades_of(in_years["H"], catalog, begun, config=config, ledger=ledger)
+        marks = at_scheduled_schools(in_years["H"], in_years.get("E"), ledger)
+        frames["course_grades"] = course_grades_of(marks, catalog, begun, config=config, ledger=ledger)
     return frames, unmapped
 
 

@@ -1,7 +1,8 @@
 """Grade history (H) of CEDARS as course grades: final marks of courses for high-school credit, in all years.
 
-H names neither the school nor, in the fields that are known, the school year and term of a course. The school is that
-of the student's enrollment; the year follows from the grade level in which the course was taken.
+H names neither the school nor, in the fields that are known, the school year and term of a course. The school is the
+one of the student's schedule (E) in the year reported, else that of the enrollment; the year follows from the grade
+level in which the course was taken.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ import polars as pl
 
 from cis_ews.enums import GradeLevel
 from cis_ews.readers.cedars_config import CedarsConfig
+from cis_ews.readers.cedars_fields import ELSEWHERE
 from cis_ews.readers.cedars_roster import grade_levels
 from cis_ews.readers.ledger import Ledger
 from cis_ews.readers.subjects import subject_of
@@ -46,6 +48,19 @@ def course_grades_of(
         pl.lit(value=True).alias("is_final"),
         *_PLACE,
     )
+
+
+def at_scheduled_schools(rows: pl.DataFrame, schedule: pl.DataFrame | None, ledger: Ledger) -> pl.DataFrame:
+    """The rows of H with `scheduled`: where E has the student in the course, if in one school alone, in that year."""
+    if schedule is None:
+        return rows.with_columns(pl.lit(None, dtype=pl.String).alias("scheduled"))
+    at = schedule.filter((pl.col("location") != ELSEWHERE) & (pl.col("location") != ""))
+    known = at.group_by("student_id", "course", "year").agg(
+        pl.col("location").first().alias("scheduled"), pl.col("location").n_unique().alias("schools")
+    )
+    known = known.filter(pl.col("schools") == 1).drop("schools")
+    ledger.note(f"{TABLE}: of E (Student Schedule) the school of a course is used; its terms and sections are not")
+    return rows.join(known, on=["student_id", "course", "year"], how="left", maintain_order="left")
 
 
 def _with_year(rows: pl.DataFrame, spells: pl.DataFrame, ledger: Ledger) -> pl.DataFrame:
@@ -97,8 +112,13 @@ def _with_school(rows: pl.DataFrame, spells: pl.DataFrame, ledger: Ledger) -> pl
         how="left",
         maintain_order="left",
     )
+    # E speaks of the year reported, and not of marks of earlier ones.
+    is_now = pl.col("school_year") == pl.col("year").cast(pl.String)
+    rows = rows.with_columns(pl.coalesce(pl.when(is_now).then("scheduled"), "of_year").alias("of_year"))
     other = rows.filter(pl.col("of_year").is_null() & pl.col("of_latest").is_not_null()).height
-    ledger.note(f"{TABLE}: CEDARS names no school of a course; it is that of the student's enrollment in its year")
+    ledger.note(
+        f"{TABLE}: CEDARS names no school of a mark; it is that of the student's schedule or enrollment in its year"
+    )
     ledger.note(f"{TABLE}: {other:,} of years without an enrollment belong to the school of the latest one", other)
     rows = rows.with_columns(school_id=pl.coalesce("of_year", "of_latest"))
     return ledger.keep(rows, pl.col("school_id").is_not_null(), table=TABLE, rule="student_known", column="student_id")
