@@ -31,6 +31,7 @@ from tests.lib.edfi import (
     school_of,
     section_attendance,
     student_of,
+    support,
     text,
     transcript,
     with_records,
@@ -181,6 +182,30 @@ def test_victims_and_witnesses_are_no_offenders(tmp_path: Path, files: dict[str,
     assert data.incidents.height == 37
     assert some_notes(data, "incidents: 3 associations are of students who are no offenders")
     assert [rule for rule, _, _ in rules_broken(data, "discipline_actions")] == ["incident_known"] * 3
+
+
+def test_who_was_absent_from_an_intervention_had_no_support(tmp_path: Path, files: dict[str, str]) -> None:
+    categories = ("In Attendance", "Tardy", "Early departure", "Partial", "Excused Absence", "Unexcused Absence")
+    days = ("2025-09-08", "2025-09-09", "2025-09-10", "2025-09-11", "2025-09-12", "2025-09-15")
+    events = [
+        support({"student_id": "MARKERID001", "date": day, "category": "tutoring", "minutes": 30}, category=category)
+        for day, category in zip(days, categories, strict=True)
+    ]
+    files["StudentIntervention.xml"] = document("StudentIntervention", events)
+    data = read(tmp_path, files)
+    assert [str(day) for day in data.supports["date"]] == list(days[:4])
+    assert data.supports["minutes"].to_list() == [30] * 4
+    assert some_notes(data, "supports: 2 events are absences: no support was delivered")
+    assert all(read == kept for read, kept in accounted(data).values())
+    files["StudentIntervention.xml"] = files["StudentIntervention.xml"].replace("#Tardy", "#Drop in")
+    with pytest.raises(UnmappedCodesError, match=r"attendance \(category\)") as caught:
+        read(tmp_path / "other", files)
+    assert "1 value that may be personal and is not shown (1 row)" in str(caught.value)
+    own = tmp_path / "own.toml"
+    own.write_text('reader = "edfi"\n[crosswalks.attendance]\n"Drop in" = "not_used"\n', encoding="utf-8")
+    mapped = read_school_data(tmp_path / "other", format=str(own))
+    assert mapped.supports.height == 3
+    assert some_notes(mapped, "supports: 1 event is of a category that is no attendance")
 
 
 def test_without_enrollments_they_are_derived_and_said(tmp_path: Path, files: dict[str, str]) -> None:
