@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import tracemalloc
 from collections.abc import Callable, Mapping
 from datetime import date
@@ -206,6 +207,45 @@ def test_who_was_absent_from_an_intervention_had_no_support(tmp_path: Path, file
     mapped = read_school_data(tmp_path / "other", format=str(own))
     assert mapped.supports.height == 3
     assert some_notes(mapped, "supports: 1 event is of a category that is no attendance")
+
+
+@pytest.mark.parametrize("record", ["StudentEducationOrganizationAssociation", "StudentDemographic"])
+def test_demographics_are_read_of_every_standard(tmp_path: Path, files: dict[str, str], record: str) -> None:
+    person = xml(
+        record,
+        student_of("MARKERID001"),
+        code("Sex", "Sex", "Female"),
+        text("HispanicLatinoEthnicity", "false"),
+        xml("Race", code("Race", "Race", "Asian")),
+        code("LimitedEnglishProficiency", "LimitedEnglishProficiency", "Limited"),
+    )
+    files["StudentEnrollment.xml"] = with_records(files["StudentEnrollment.xml"], [person or ""])
+    learner = xml("StudentLanguageInstructionProgramAssociation", student_of("MARKERID003")) or ""
+    aside = xml("StudentSection504ProgramAssociation", student_of("MARKERID003")) or ""
+    files["StudentProgram.xml"] = document("StudentProgram", [learner, aside])
+    data = read(tmp_path, files)
+    told = data.demographics.select("student_id", "gender", "race_ethnicity", "english_learner")
+    assert told.filter(pl.col("english_learner").is_not_null()).rows() == [
+        ("MARKERID001", "Female", "Asian", "current"),
+        ("MARKERID003", None, None, "current"),
+    ]
+    assert some_notes(data, "1 StudentSection504ProgramAssociation left aside")
+
+
+def test_offenders_of_data_standard_4(tmp_path: Path, files: dict[str, str]) -> None:
+    """There the association has the student's part, and a behavior within one."""
+    now = read(tmp_path / "now", files)
+    behavior = r"(<Behavior>uri[^<]*</Behavior>)(?=<Disc)"
+    of_four = re.sub(behavior, r"<Behavior>\1</Behavior>", files["StudentDiscipline.xml"])
+    of_four = of_four.replace("StudentDisciplineIncidentBehaviorAssociation", "StudentDisciplineIncidentAssociation")
+    of_four = re.sub(r"DisciplineIncidentParticipationCode\b", "StudentParticipationCode", of_four)
+    assert of_four.count("<Behavior><Behavior>") == of_four.count("<StudentParticipationCode>") == 40
+    files["StudentDiscipline.xml"] = of_four.replace("#Perpetrator", "#Victim", 1)
+    then = read(tmp_path / "then", files)
+    assert some_notes(then, "incidents: 1 association is of a student who is no offender")
+    assert then.incidents.height == 39
+    assert_frame_equal(then.incidents, now.incidents.join(then.incidents, on="incident_id", how="semi"))
+    assert then.discipline_actions.height == 39
 
 
 def test_without_enrollments_they_are_derived_and_said(tmp_path: Path, files: dict[str, str]) -> None:
