@@ -20,6 +20,7 @@ from cis_ews.logs import get_log
 
 WIDTH = 80
 NARROWEST = 20
+GAP = 2  # between the columns of a table
 Row = Sequence[object]
 _COLUMNS = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
 
@@ -70,7 +71,7 @@ class Terminal:
         listed = [list(row) for row in rows]
         if self.as_json or not listed:
             return
-        table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
+        table = Table(box=None, pad_edge=False, padding=(0, GAP, 0, 0))
         for place, name in enumerate(columns):
             numbers = all(isinstance(row[place], int | float) for row in listed)
             is_last = place == len(columns) - 1
@@ -79,6 +80,12 @@ class Terminal:
             table.add_row(*("-" if value is None else _text(value) for value in row))
         self.out.print(f"\n{title}", style="bold", soft_wrap=True)
         self.out.print(table)
+
+    def shows_whole(self, columns: Sequence[str], rows: Sequence[Row]) -> bool:
+        """Whether no word in the last column of such a table has to be broken."""
+        *others, last = [[name, *(_text(row[at]) for row in rows)] for at, name in enumerate(columns)]
+        room = self.out.width - sum(max(map(len, cells)) + GAP for cells in others)
+        return max(len(word) for cell in last for word in cell.split()) <= room
 
     def record(self, event: str, **fields: object) -> None:
         """A JSON line for a program."""
