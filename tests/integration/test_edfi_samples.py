@@ -61,6 +61,21 @@ def test_incidents_and_actions_arrive_with_nothing_unexplained() -> None:
     assert all(read == kept for read, kept in accounted(data()).values())
 
 
+def test_programs_are_read_for_the_audit_or_counted() -> None:
+    etree: Any = importlib.import_module("lxml.etree")
+    named = "StudentLanguageInstructionProgramAssociation"
+    records = list(etree.parse(GRAND_BEND / "StudentProgram.xml").iter(f"{{*}}{named}"))
+    assert len(records) == 38
+    learners = {each.findtext(".//{*}StudentUniqueId") for each in records}
+    current = data().demographics.filter(english_learner="current")["student_id"].to_list()
+    assert set(current) == learners & set(data().students["student_id"])
+    aside = {"Section504": 3, "MigrantEducation": 275, "": 126}
+    assert [note for note in data().coverage.notes if "left aside" in note] == [
+        f"{count} Student{kind}ProgramAssociations left aside: no column is for that program"
+        for kind, count in aside.items()
+    ]
+
+
 def test_what_the_package_lacks_is_said() -> None:
     assert data().coverage.coursework.level is CoverageLevel.NONE
     assert any(note.startswith("enrollments: the package has none") for note in data().coverage.notes)

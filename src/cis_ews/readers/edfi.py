@@ -114,7 +114,7 @@ def _frames(package: Package, config: EdFiConfig, *, as_of: date | None, ledger:
         "incidents": incidents,
         "discipline_actions": actions,
         GRADES: course_grades_of(grades, calendar, as_of=as_of, ledger=ledger),
-        "supports": supports_of(package, ledger),
+        "supports": supports_of(package, descriptors, ledger=ledger),
     }
     descriptors.refuse()
     silent = [table for table, records in SPEAKS.items() if not any(package.frames.get(record) for record in records)]

@@ -17,6 +17,8 @@ ATTENDANCE, INCIDENTS, ACTIONS, SUPPORTS = "attendance_events", "incidents", "di
 LONG_TERM = 10
 """School days beyond which a suspension is a long-term one (chapter 392-400 WAC)."""
 _DAY = ["student_id", "school_id", "date"]
+_NO_ATTENDANCE = ("event is of a category that is no attendance", "events are of a category that is no attendance")
+_ABSENT = (AttendanceStatus.EXCUSED, AttendanceStatus.UNEXCUSED)
 _WORST_FIRST = {
     AttendanceStatus.UNEXCUSED: 0,
     AttendanceStatus.EXCUSED: 1,
@@ -56,7 +58,7 @@ def _events(
     ledger.reduce(
         ATTENDANCE,
         rows["status"].null_count(),
-        ("event is of a category that is no attendance", "events are of a category that is no attendance"),
+        _NO_ATTENDANCE,
     )
     rows = dates(rows.filter(pl.col("status").is_not_null()), record, ("date",), table=ATTENDANCE, ledger=ledger)
     for column in ("student_id", "school_id", "date"):
@@ -68,7 +70,7 @@ def _events(
 
 def _with_fraction(rows: pl.DataFrame, config: EdFiConfig, ledger: Ledger, *, record: str) -> pl.DataFrame:
     """What was missed, in days, or in sections: the event's duration, its minutes, or what its category says."""
-    is_absence = pl.col("status").is_in([AttendanceStatus.EXCUSED, AttendanceStatus.UNEXCUSED])
+    is_absence = pl.col("status").is_in(_ABSENT)
     partial = code_of(rows["category"]).is_in(PARTIAL)
     in_day = config.sections_a_day if record == "StudentSectionAttendanceEvent" else 1
     by_minutes = (pl.col("minutes") / config.minutes_a_day).clip(0, 1) * in_day
@@ -221,9 +223,23 @@ def _actions(package: Package, descriptors: Descriptors, *, incidents: pl.DataFr
     return once
 
 
-def supports_of(package: Package, ledger: Ledger) -> pl.DataFrame:
-    """Supports that were delivered: attendance at interventions. An association alone says no day."""
+def supports_of(package: Package, descriptors: Descriptors, *, ledger: Ledger) -> pl.DataFrame:
+    """Supports that were delivered: attendance at interventions. An association alone says no day.
+
+    Who was absent had none; who was there for a part had one. An event without a category says that it took place.
+    """
     rows = of_people(package, "StudentInterventionAttendanceEvent")
+    words = descriptors.word(rows, "category", kind="attendance")
+    is_partial = code_of(rows["category"]).is_in(PARTIAL).fill_null(value=False)
+    missed = words.is_in(_ABSENT).fill_null(value=False) & ~is_partial
+    other = words.is_null() & rows["category"].is_not_null()
+    ledger.reduce(
+        SUPPORTS,
+        int(missed.sum()),
+        ("event is an absence: no support was delivered", "events are absences: no support was delivered"),
+    )
+    ledger.reduce(SUPPORTS, int(other.sum()), _NO_ATTENDANCE)
+    rows = rows.filter(~missed & ~other)
     rows = keep_readable(rows, "minutes", table=SUPPORTS, ledger=ledger)
     alone = package.rows("StudentInterventionAssociation").height
     ledger.reduce(

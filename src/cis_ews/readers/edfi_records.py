@@ -25,6 +25,14 @@ _RECORD = "StudentAcademicRecordReference/StudentAcademicRecordIdentity"
 _CALENDAR = "CalendarReference/CalendarIdentity"
 _INTERVENTION = "InterventionReference/InterventionIdentity/InterventionIdentificationCode"
 
+_PERSON: Columns = {
+    "student_id": (_STUDENT, "StudentReference"),
+    "gender": ("Sex",),
+    "hispanic": ("HispanicLatinoEthnicity",),
+    "race": ("Race", "Race/Race"),
+    "english": ("LimitedEnglishProficiency",),
+}
+
 REFERRED = "id"
 """The attribute by which another record of the package may refer to a record (`ref`)."""
 SAYS_REF = "ref:"
@@ -178,15 +186,15 @@ RECORDS: Mapping[str, Columns] = {
         "letter": ("FinalLetterGradeEarned",),
         "number": ("FinalNumericGradeEarned",),
     },
-    "StudentEducationOrganizationAssociation": {
-        "student_id": (_STUDENT, "StudentReference"),
-        "gender": ("Sex",),
-        "hispanic": ("HispanicLatinoEthnicity",),
-        "race": ("Race", "Race/Race"),
-        "english": ("LimitedEnglishProficiency",),
-    },
+    "StudentEducationOrganizationAssociation": _PERSON,
+    # Data Standard 6 has moved what is said of a student there into a record of its own.
+    "StudentDemographic": _PERSON,
     "StudentSpecialEducationProgramAssociation": {"student_id": (_STUDENT, "StudentReference")},
     "StudentHomelessProgramAssociation": {"student_id": (_STUDENT, "StudentReference")},
+    "StudentLanguageInstructionProgramAssociation": {"student_id": (_STUDENT, "StudentReference")},
+    "StudentSection504ProgramAssociation": {"student_id": (_STUDENT, "StudentReference")},
+    "StudentMigrantEducationProgramAssociation": {"student_id": (_STUDENT, "StudentReference")},
+    "StudentProgramAssociation": {"student_id": (_STUDENT, "StudentReference")},
     "StudentSchoolFoodServiceProgramAssociation": {"student_id": (_STUDENT, "StudentReference")},
     "StudentInterventionAttendanceEvent": {
         "student_id": (_STUDENT, "StudentReference"),

@@ -253,6 +253,7 @@ _ALL = (
         for record in (
             "StudentSpecialEducationProgramAssociation",
             "StudentHomelessProgramAssociation",
+            "StudentLanguageInstructionProgramAssociation",
             "StudentSchoolFoodServiceProgramAssociation",
         )
     ),

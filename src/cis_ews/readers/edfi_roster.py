@@ -13,6 +13,13 @@ from cis_ews.wording import counted
 PLACE = ("file", "row_number")
 MOVES = ("StudentSchoolAttendanceEvent", "StudentSectionAttendanceEvent", "DisciplineAction")
 """Records of a day, a student and a school, of which enrollments are derived where the package has none."""
+ENGLISH = "StudentLanguageInstructionProgramAssociation"
+LEFT_ASIDE = (
+    "StudentSection504ProgramAssociation",
+    "StudentMigrantEducationProgramAssociation",
+    "StudentProgramAssociation",
+)
+"""Programs of which no column of the contract tells; they are counted."""
 RACES = {
     "american indian - alaska native": "American Indian or Alaska Native",
     "asian": "Asian",
@@ -103,7 +110,9 @@ def students_of(package: Package) -> pl.DataFrame:
 
 def demographics_of(package: Package, students: pl.DataFrame, ledger: Ledger) -> pl.DataFrame:
     """One row a student of whom an association or a program says anything; read by the audit of fairness alone."""
-    said = of_people(package, "StudentEducationOrganizationAssociation")
+    said = pl.concat(
+        [of_people(package, record) for record in ("StudentEducationOrganizationAssociation", "StudentDemographic")]
+    )
     said = truths(said, "StudentEducationOrganizationAssociation", ("hispanic",), ledger=ledger)
     several = said.height - said["student_id"].n_unique()
     ledger.reduce(
@@ -132,5 +141,14 @@ def demographics_of(package: Package, students: pl.DataFrame, ledger: Ledger) ->
         if rows.height:
             ledger.note(f"demographics: {column} is whether a {record} names the student")
             found = found.with_columns(pl.col("student_id").is_in(rows["student_id"].unique().to_list()).alias(column))
-    has_any = of_student.height or any(column in found.columns for column in programs)
+    learning = of_people(package, ENGLISH)
+    if learning.height:
+        ledger.note(f"demographics: who is named by a {ENGLISH} is an English learner now")
+        is_named = pl.col("student_id").is_in(learning["student_id"].unique().to_list())
+        current = pl.coalesce("english_learner", pl.when(is_named).then(pl.lit("current")))
+        found = found.with_columns(current.alias("english_learner"))
+    for record in LEFT_ASIDE:
+        alone = package.rows(record).height
+        ledger.note(f"{counted(alone, record, f'{record}s')} left aside: no column is for that program", alone)
+    has_any = of_student.height or learning.height or any(column in found.columns for column in programs)
     return found if has_any else found.clear()
