@@ -11,8 +11,10 @@ from urllib.parse import urlencode
 import pytest
 
 from cis_ews.enums import AuditAction, Role
+from cis_ews.storage.access import Grant
+from cis_ews.storage.database import By
 from tests.lib.browser import Browser
-from tests.lib.districts import HOSTILE_GROUP, LAKEVIEW
+from tests.lib.districts import HARBOR, HOSTILE_GROUP, LAKEVIEW
 from tests.lib.people import PASSWORD, add_person, grants_for
 from tests.lib.service import Served
 
@@ -100,6 +102,19 @@ def test_who_looks_at_names_of_a_school_is_in_the_audit(served: Served) -> None:
     assert newest.action == AuditAction.LIST_SEEN
     assert newest.why_allowed == "site coordinator of this school"
     assert json.loads(newest.detail) == {"kind": "roster", "school_id": "north", "students": 12}
+
+
+def test_the_worklist_is_in_the_audit_school_by_school_with_the_right_that_opened_it(served: Served) -> None:
+    """The role is of another district; in `south` there is one student of the own caseload."""
+    ref = next(row["ref"] for row in served.scores(LAKEVIEW) if row["student_id"] == "south-008")
+    person_id = add_person(served.database, "worklist@example.org", Grant(Role.COORDINATOR, HARBOR, "east"))
+    served.database.people.add_to_caseload(person_id, LAKEVIEW, ref=ref, by=By())
+    browser = Browser(served.service)
+    browser.sign_in("worklist@example.org", PASSWORD)
+    assert ref in browser.get("/worklist").text
+    newest = served.database.audit.search(district_id=LAKEVIEW)[0]
+    assert newest.why_allowed == "site coordinator with this student in the caseload"
+    assert json.loads(newest.detail) == {"kind": "worklist", "school_id": "south", "students": 1}
 
 
 def test_filters_are_in_the_address_or_inside_and_between(coordinator: Browser) -> None:
