@@ -11,7 +11,7 @@ import pytest
 from cis_ews.readers import read_school_data
 from cis_ews.schema.school_data import SchoolData
 from tests.lib.dirt import accounted, clean_frames
-from tests.lib.edfi import code, document, package_of, student_of, text, with_records, write_package, xml
+from tests.lib.edfi import code, document, package_of, student_of, with_records, write_package, xml
 
 ANN, BOB = "MARKERID001", "MARKERID003"
 
