@@ -24,6 +24,7 @@ LOCKED = timedelta(minutes=15)
 LONGEST_EMAIL = 254
 _EMAIL = re.compile(r"[^@\s]+@[^@\s]+")
 COMMAND_LINE = "has the command line of the server"
+NOBODY_LET_IN = "nobody was let in"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -203,7 +204,7 @@ class People:
         with self._transactions.writing() as connection:
             is_locked = _count_attempt(connection, person_id)
             detail = {"person": person_id, "locked": int(is_locked)}
-            event = Event(action=AuditAction.SIGN_IN_REFUSED, why_allowed="nobody was let in", detail=detail)
+            event = Event(action=AuditAction.SIGN_IN_REFUSED, why_allowed=NOBODY_LET_IN, detail=detail)
             record(connection, event)
 
     def identity(self, issuer: str, subject: str) -> str | None:
