@@ -17,6 +17,7 @@ from cis_ews.storage.access import Grant
 from cis_ews.storage.database import tables
 from cis_ews.storage.database.audit import Event, record
 from cis_ews.storage.database.tables_people import EVERYWHERE
+from cis_ews.storage.database.seeing import Seeing, seeing_besides
 from cis_ews.storage.database.transactions import Transactions
 
 ATTEMPTS = 10
@@ -226,6 +227,11 @@ class People:
         values = {"person_id": person_id, "issuer": issuer, "subject": subject, "created_at": datetime.now(UTC)}
         with self._transactions.writing() as connection:
             connection.execute(insert(tables.identities).values(values))
+
+    def seeing_besides(self, place: tuple[str, str], ref: str) -> Sequence[Seeing]:
+        """Who sees a student of a place (district_id, school_id) by a caseload, or in an emergency right now."""
+        with self._transactions.reading() as connection:
+            return seeing_besides(connection, place, ref)
 
     def caseload(self, person_id: str) -> frozenset[tuple[str, str]]:
         """Whom a person accompanies: district_id and ref of each."""
