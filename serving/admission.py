@@ -39,8 +39,10 @@ class Admission:
         what somebody wrote into a form is then kept for the page that says so."""
         try:
             await self._admit(route, scope)
-        except ApiError:
-            await keep_written(scope, receive)
+        except ApiError as refused:
+            # A page alone can give it back; of whoever has to slow down nothing is read.
+            if route in self._pages and refused.status != 429:
+                await keep_written(scope, receive)
             raise
 
     async def _admit(self, route: str, scope: Scope) -> None:

@@ -13,6 +13,7 @@ import pytest
 from cis_ews.enums import AuditAction, Role
 from cis_ews.storage.access import Grant
 from cis_ews.storage.database import By
+from cis_ews.support.passwords import hash_password
 from cis_ews.support.reviews import OFFERED
 from serving.console.case_view import today
 from tests.lib.browser import Browser
@@ -261,6 +262,26 @@ def test_a_text_is_given_back_while_flags_are_stopped(served: Served) -> None:
         assert "Lo que escribi\u00f3" in answer.text
     finally:
         served.database.switch.turn_on(by=by)
+
+
+def test_a_text_that_is_too_long_is_given_back(served: Served) -> None:
+    browser, ref = somebody(served), ref_of(served, "north-004")
+    fields = {"version": version(browser, ref), "action": "contact", "contact": "family", "reason": "late bus " * 450}
+    answer = browser.send(page_of(ref), f"/students/{ref}/decisions", **fields)
+    assert answer.status == 422
+    assert "more than 4,000 characters" in answer.text
+    assert "late bus " * 440 in answer.text
+
+
+def test_who_has_to_choose_a_password_is_told_of_no_session_that_ended(served: Served) -> None:
+    """An old page is sent from a new session, whose password somebody else has made."""
+    email, temporary = f"person-{next(_numbers)}@example.org", "a password of the administrator"
+    person_id = add_person(served.database, email, Grant(Role.COORDINATOR, LAKEVIEW, "north"))
+    served.database.people.set_password(person_id, hash_password(temporary), is_temporary=True, by=By())
+    browser = Browser(served.service)
+    browser.sign_in(email, temporary)
+    answer = browser.post(f"/students/{ref_of(served, 'north-004')}/decisions", action="contact", reason=TEXT)
+    assert (answer.status, answer.headers["location"]) == (303, "/account/password")
 
 
 def test_a_text_with_line_breaks_is_as_long_as_the_browser_counted(served: Served) -> None:

@@ -189,7 +189,9 @@ def test_a_manager_sees_the_schools_of_the_own_district(served: Served) -> None:
     schools, _, groups = page.text.partition('id="by-group"')
     assert 'aria-label="not told"' not in schools
     assert [number for number in re.findall(r'<td class="number">(\d+)</td>', schools) if int(number) < 10]
-    assert all(int(number) >= 10 for number in re.findall(r'<td class="number">(\d+)</td>', groups))
+    counts = [int(number) for number in re.findall(r'<td class="number">(\d+)</td>', groups)]
+    assert counts
+    assert min(counts) >= 10
     assert len(set(SCHOOL.findall(manager.get("/schools").text))) == 2
 
 

@@ -6,13 +6,15 @@ from collections.abc import Mapping
 
 import numpy as np
 import polars as pl
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy.optimize import linprog
 
+from cis_ews.enums import CaseState
 from cis_ews.evaluation.equity import ATTRIBUTES
 from cis_ews.evaluation.groups import told_groups
-from cis_ews.evaluation.side_by_side import COLUMNS, TIERS
+from cis_ews.evaluation.side_by_side import COLUMNS, EVERY, TIERS, Counted, side_by_side
 from cis_ews.evaluation.suppression import FEWEST, Cell, told_table
 
 TOTAL = "all"
@@ -92,9 +94,16 @@ Kind = tuple[str, str, tuple[int | None, str | None]]
 
 @st.composite
 def districts(draw: st.DrawFn) -> dict[Kind, int]:
-    """How many students of each kind there are, most of them few or none."""
+    """How many students of each kind there are: of those whom nobody flagged or has seen many at times, else few."""
     few = st.one_of(st.just(0), st.integers(0, 12), st.integers(0, 40))
-    return {(one, other, done): draw(few) for one in FIRST[1] for other in SECOND[1] for done in DONE}
+    many = {done: draw(st.booleans()) for done in DONE}
+    rest = st.one_of(few, st.integers(40, 200))
+    return {
+        (one, other, done): draw(rest if many[done] else few)
+        for one in FIRST[1]
+        for other in SECOND[1]
+        for done in DONE
+    }
 
 
 def _night(district: Mapping[Kind, int]) -> dict[tuple[str, str, str], int]:
@@ -124,6 +133,34 @@ def _night(district: Mapping[Kind, int]) -> dict[tuple[str, str, str], int]:
         for column in COLUMNS
         if row[column] is not None
     }
+
+
+@pytest.mark.parametrize("are_sums_known", [False, True])
+def test_groups_do_not_add_up_to_a_sum_that_is_left_out(are_sums_known: bool) -> None:
+    """Each hides two small tiers already, and could tell Tier 1; that would be told of all, where one tier is few."""
+    counts = [
+        *[("f", tier, None, number) for tier, number in ((3, 20), (2, 8), (None, 4), (1, 100))],
+        *[("m", tier, None, number) for tier, number in ((3, 20), (2, 7), (None, 5), (1, 120))],
+    ]
+    told = side_by_side(counts, are_sums_known=are_sums_known)
+    assert (told[EVERY]["tier_2"], told[EVERY]["not_enough_data"], told[EVERY]["tier_1"]) == (15, None, None)
+    assert (told["f"]["tier_1"], told["m"]["tier_1"]) == (None, None)
+    assert (told["f"]["tier_3"], told["f"]["students"]) == (20, 132)
+
+
+@pytest.mark.parametrize("are_sums_known", [False, True])
+def test_what_was_done_does_not_add_up_to_a_sum_that_is_left_out(are_sums_known: bool) -> None:
+    done = {CaseState.ACCEPTED: (8, 7), CaseState.NOT_NOW: (4, 5), None: (140, 160)}
+    counts: list[Counted] = [
+        (group, tier, state, number)
+        for place, group in enumerate(("f", "m"))
+        for state, numbers in done.items()
+        for tier, number in ((3, numbers[place] // 2), (2, numbers[place] - numbers[place] // 2))
+    ]
+    counts += [(group, tier, None, 200) for group in ("f", "m") for tier in (1, None)]
+    told = side_by_side(counts, are_sums_known=are_sums_known)
+    assert (told[EVERY]["in_support"], told[EVERY]["in_touch"], told[EVERY]["unseen"]) == (15, None, None)
+    assert (told["f"]["unseen"], told["m"]["unseen"]) == (None, None)
 
 
 def _is_of(kind: Kind, cell: tuple[str, str, str]) -> bool:

@@ -89,7 +89,10 @@ def _told(counts: Counter[Cell], groups: Iterable[str], table: Table, *, are_sum
     columns = table.columns
     sums = {(EVERY, column): counts[EVERY, column] for column in columns}
     cells = {(group, column): counts[group, column] for group in groups if group != EVERY for column in columns}
-    told = table.told(cells, are_sums_known=are_sums_known) | table.told(sums)
+    told_sums = table.told(sums)
+    # Of a column whose sum is left out no group is told: all groups together would be that sum.
+    columns_told = {column for _, column in told_sums}
+    told = told_sums | {cell for cell in table.told(cells, are_sums_known=are_sums_known) if cell[1] in columns_told}
     every = cells | sums
     return {
         group: {column: every[group, column] if (group, column) in told else None for column in columns}

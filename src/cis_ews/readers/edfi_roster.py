@@ -13,6 +13,8 @@ from cis_ews.wording import counted
 PLACE = ("file", "row_number")
 MOVES = ("StudentSchoolAttendanceEvent", "StudentSectionAttendanceEvent", "DisciplineAction")
 """Records of a day, a student and a school, of which enrollments are derived where the package has none."""
+PEOPLE = ("StudentEducationOrganizationAssociation", "StudentDemographic")
+"""Records that say the same of a student: the second has it from Data Standard 6 on, and a package may have both."""
 ENGLISH = "StudentLanguageInstructionProgramAssociation"
 LEFT_ASIDE = (
     "StudentSection504ProgramAssociation",
@@ -110,32 +112,15 @@ def students_of(package: Package) -> pl.DataFrame:
 
 def demographics_of(package: Package, students: pl.DataFrame, ledger: Ledger) -> pl.DataFrame:
     """One row a student of whom an association or a program says anything; read by the audit of fairness alone."""
-    said = pl.concat(
-        [of_people(package, record) for record in ("StudentEducationOrganizationAssociation", "StudentDemographic")]
-    )
-    said = truths(said, "StudentEducationOrganizationAssociation", ("hispanic",), ledger=ledger)
-    several = said.height - said["student_id"].n_unique()
-    ledger.reduce(
-        "demographics",
-        several,
-        ("association is a further one of the same student", "associations are further ones of the same student"),
-    )
-    english = code_of(said["english"]).str.to_lowercase()
-    race = code_of(said["race"]).str.to_lowercase().replace_strict(RACES, default=None, return_dtype=pl.String)
-    of_student = said.select(
-        "student_id",
-        pl.coalesce(code_of(said["gender"]).alias("gender"), pl.lit(None, dtype=pl.String)).alias("gender"),
-        pl.when("hispanic").then(pl.lit("Hispanic or Latino")).otherwise(race).alias("race_ethnicity"),
-        pl.when(english == "limited").then(pl.lit("current")).alias("english_learner"),
-        *PLACE,
-    ).unique("student_id", keep="first", maintain_order=True)
+    of_student = _of_student(package, ledger)
     programs = {
         "disability": "StudentSpecialEducationProgramAssociation",
         "low_income": "StudentSchoolFoodServiceProgramAssociation",
         "homeless": "StudentHomelessProgramAssociation",
     }
-    base = students.filter(pl.col("student_id").is_not_null()).select("student_id", *PLACE).unique("student_id")
-    found = base.join(of_student.drop(*PLACE), on="student_id", how="left").sort("row_number")
+    base = students.filter(pl.col("student_id").is_not_null()).select("student_id", *PLACE)
+    base = base.unique("student_id", keep="first", maintain_order=True).sort("row_number", maintain_order=True)
+    found = base.join(of_student, on="student_id", how="left", maintain_order="left")
     for column, record in programs.items():
         rows = of_people(package, record)
         if rows.height:
@@ -152,3 +137,24 @@ def demographics_of(package: Package, students: pl.DataFrame, ledger: Ledger) ->
         ledger.note(f"{counted(alone, record, f'{record}s')} left aside: no column is for that program", alone)
     has_any = of_student.height or learning.height or any(column in found.columns for column in programs)
     return found if has_any else found.clear()
+
+
+def _of_student(package: Package, ledger: Ledger) -> pl.DataFrame:
+    """What is said of each student, cell by cell the first that is filled: one record may say what another does not."""
+    kinds = [of_people(package, record) for record in PEOPLE]
+    several = sum(rows.height - rows["student_id"].n_unique() for rows in kinds)
+    ledger.reduce(
+        "demographics",
+        several,
+        ("association is a further one of the same student", "associations are further ones of the same student"),
+    )
+    said = truths(pl.concat(kinds), PEOPLE[0], ("hispanic",), ledger=ledger)
+    english = code_of(said["english"]).str.to_lowercase()
+    race = code_of(said["race"]).str.to_lowercase().replace_strict(RACES, default=None, return_dtype=pl.String)
+    cells = said.select(
+        "student_id",
+        code_of(said["gender"]).alias("gender"),
+        pl.when("hispanic").then(pl.lit("Hispanic or Latino")).otherwise(race).alias("race_ethnicity"),
+        pl.when(english == "limited").then(pl.lit("current")).alias("english_learner"),
+    )
+    return cells.group_by("student_id", maintain_order=True).agg(pl.all().drop_nulls().first())
