@@ -132,24 +132,24 @@ def test_risks_that_are_too_low_at_one_school_are_found_there(district: District
 
 def test_who_is_left_out_is_counted_by_reason(district: District, tmp_path: Path) -> None:
     told = command("monitor", "--store", district.store, "--outcomes", district.june, "--json").event("outcomes")
-    assert told["risks"] == told["judged"] + sum(told["left_out"].values())
+    ((why, count),) = told["left_out"].items()
+    assert SUPPORTED_LATER in why
+    assert (count, told["risks"]) == (None, None), "fewer than 10, and all less those judged would be they"
     assert told["together"] is True, "how many less those judged could be a few at a small school"
-    supported = told["left_out"][SUPPORTED_LATER]
-    assert supported > 0
     recorded = command("monitor", "--store", district.as_recorded, "--outcomes", district.june, "--json")
-    assert SUPPORTED_LATER not in recorded.event("outcomes")["left_out"]
-    assert recorded.event("outcomes")["judged"] == told["judged"] + supported
+    assert not any(SUPPORTED_LATER in why for why in recorded.event("outcomes")["left_out"])
+    assert recorded.event("outcomes")["judged"] > told["judged"]
 
     fewer = shutil.copytree(district.june, tmp_path / "june")
     (run,) = (district.store / "runs" / NIGHT.isoformat()).iterdir()
-    gone = pl.read_parquet(run / "scores.parquet").drop_nulls("risk")["student_id"].head(4)
+    gone = pl.read_parquet(run / "scores.parquet").drop_nulls("risk")["student_id"].head(12)
     for table in fewer.glob("*.csv"):
         rows = pl.read_csv(table, infer_schema=False)
         if "student_id" in rows.columns:
             rows.filter(~pl.col("student_id").is_in(gone.implode())).write_csv(table)
     without = command("monitor", "--run", run, "--outcomes", fewer, "--format", "folder")
     assert without.code == 0, without.err
-    assert f"4: {NOT_IN_EXTRACT}" not in _said(without)
+    assert f"12: {NOT_IN_EXTRACT}" not in _said(without)
     assert NOT_IN_EXTRACT in _said(without)
     counts = [int(count) for count in re.findall(r"- (\d+): ", _said(without))]
     assert counts
@@ -200,7 +200,7 @@ def test_a_run_by_rules_is_passed_over_beside_one_by_a_model(district: District,
     for table in (tmp_path / "other").glob("*.csv"):
         rows = pl.read_csv(table, infer_schema=False)
         keys = [name for name in ("student_id", "school_id") if name in rows.columns]
-        rows.with_columns(pl.lit("x") + pl.col(name) for name in keys).write_csv(table)
+        rows.with_columns((pl.lit("x") + pl.col(name)).alias(name) for name in keys).write_csv(table)
     line = ("--as-of", NIGHT.isoformat(), "--model", "rules", "--out", store)
     assert command("score", tmp_path / "other", *line).code == 0
     runs = {path.name for path in (store / "runs" / NIGHT.isoformat()).iterdir()}

@@ -104,16 +104,16 @@ def test_a_night_keeps_sums_of_groups_and_of_its_district(database: Database, pu
 
 
 def test_what_one_district_records_is_told_of_that_one_alone() -> None:
-    students = [f"{district}-{number}" for district in ("d1", "d2") for number in range(40)]
+    students = [f"{district}-{number}" for district in ("d1", "d2") for number in range(80)]
     placed = pl.DataFrame({"student_id": students}).with_columns(
         pl.col("student_id").str.head(2).alias("district_id"),
-        tier=pl.lit(1, pl.Int64),
+        pl.Series("tier", [3, 2, 1, None] * 40),
         state=pl.lit(None, pl.String),
     )
-    foster = [number % 2 == 0 for number in range(40)] + [None] * 40
+    foster = ([True] * 4 + [False] * 4) * 10 + [None] * 80
     told = told_groups(_tables(dict.fromkeys(students), foster=foster), placed)
-    found = told.filter(pl.col("attribute") == "foster").select("district_id", "group_name").rows()
-    assert found == [("d1", "no"), ("d1", "yes")]
+    found = told.filter(pl.col("attribute") == "foster").select("district_id", "group_name", "students").rows()
+    assert found == [("d1", "no", 40), ("d1", "yes", 40)]
 
 
 def test_few_students_and_what_would_give_them_away_are_stored_nowhere(
