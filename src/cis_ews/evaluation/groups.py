@@ -36,7 +36,8 @@ def told_groups(table_of: Callable[[str], pl.DataFrame], placed: pl.DataFrame) -
     `table_of`: name -> table of the night's school data. `placed`: one row a student of the night: `student_id`,
     `district_id`, `tier` (null where there was not enough data) and `state` of the case (null where there is none). The
     sums of a district stand under the attribute "" and the group "". What a district records of nobody has no row
-    there. Groups are told as if every sum of the district were known: its managers count them on the pages of its students.
+    there. Groups are told as if every sum of the district were known: its managers count them on the pages of its
+    students.
     """
     groups = groups_in(table_of, placed["student_id"])
     rows = list(_rows("", _counts(placed.with_columns(pl.lit(EVERY).alias(_GROUP)))))
