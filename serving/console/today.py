@@ -16,7 +16,7 @@ from cis_ews.storage.pages import RosterRow, SchoolPlace, TierChange
 from cis_ews.support.permissions import May, Viewer, check, scope_of
 from serving.backend import Backend, of
 from serving.console.case_view import WORDS
-from serving.console.case_view import today as this_day
+from serving.console.clock import today as this_day
 from serving.console.context import render, viewer_of
 from serving.console.notices import NightTold, night_told
 from serving.console.roster import NONE, query_of
@@ -71,17 +71,17 @@ def today(request: Request) -> Response:
     for each in told:
         shown = each.changed_refs | {line.ref for line in each.waiting}
         record_list(backend, viewer, each.school, what="today", students=len(shown))
-    return render(request, "today.html", schools=told, nights=_nights(backend, scope, schools), words=WORDS)
+    return render(request, "today.html", schools=told, nights=_nights(request, scope, schools), words=WORDS)
 
 
-def _nights(backend: Backend, scope: Scope, schools: Sequence[SchoolPlace]) -> list[tuple[str, NightTold]]:
+def _nights(request: Request, scope: Scope, schools: Sequence[SchoolPlace]) -> list[tuple[str, NightTold]]:
     """What there is to say of the night of each district, once a district; of schools that are missing too."""
     districts = sorted(
         {*scope.districts, *(district for district, _ in scope.schools), *(s.district_id for s in schools)}
     )
     own = {district: {school for of, school in scope.schools if of == district} for district in districts}
     told = [
-        (district, night_told(backend, district, own=own[district], today=this_day()))
+        (district, night_told(of(request), district, own=own[district], today=this_day(request)))
         for district in districts[:NIGHTS_AT_MOST]
     ]
     return [(district, night) for district, night in told if night is not None]
