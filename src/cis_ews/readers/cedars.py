@@ -171,7 +171,9 @@ def _frames(
         )
     if "H" in rows:
         catalog = rows.get("D", _no_rows("D"))
-        marks = at_scheduled_schools(in_years["H"], in_years.get("E"), ledger)
+        marks = at_scheduled_schools(
+            in_years["H"], in_years.get("E"), schools=frames["schools"]["school_id"], ledger=ledger
+        )
         frames["course_grades"] = course_grades_of(marks, catalog, begun, config=config, ledger=ledger)
     return frames, unmapped
 

@@ -50,13 +50,27 @@ def course_grades_of(
     )
 
 
-def at_scheduled_schools(rows: pl.DataFrame, schedule: pl.DataFrame | None, ledger: Ledger) -> pl.DataFrame:
-    """The rows of H with `scheduled`: where E has the student in the course, if in one school alone, in that year."""
+def at_scheduled_schools(
+    rows: pl.DataFrame, schedule: pl.DataFrame | None, *, schools: pl.Series, ledger: Ledger
+) -> pl.DataFrame:
+    """The rows of H with `scheduled`: where E has the student in the course, if in one school alone, in that year.
+
+    `schools`: the ids of those that A or C names. A location of E that is none of them says no school.
+    """
     if schedule is None:
         return rows.with_columns(pl.lit(None, dtype=pl.String).alias("scheduled"))
     at = schedule.filter((pl.col("location") != ELSEWHERE) & (pl.col("location") != ""))
-    known = at.group_by("student_id", "course", "year").agg(
-        pl.col("location").first().alias("scheduled"), pl.col("location").n_unique().alias("schools")
+    is_known = pl.col("location").is_in(schools.drop_nulls().unique().implode())
+    unknown = at.filter(~is_known).height
+    ledger.note(
+        f"{TABLE}: {counted(unknown, 'row', 'rows')} of E (Student Schedule) "
+        f"{'names' if unknown == 1 else 'name'} a location that is in neither A nor C; not used",
+        unknown,
+    )
+    known = (
+        at.filter(is_known)
+        .group_by("student_id", "course", "year")
+        .agg(pl.col("location").first().alias("scheduled"), pl.col("location").n_unique().alias("schools"))
     )
     known = known.filter(pl.col("schools") == 1).drop("schools")
     ledger.note(f"{TABLE}: of E (Student Schedule) the school of a course is used; its terms and sections are not")
