@@ -71,8 +71,8 @@ WORDS = {
     "areas": words.AREA_WORDS,
     "progress": words.PROGRESS_WORDS,
     "tiers": words.TIER_WORDS,
-    "subjects": words.SUBJECT_WORDS,
     "discipline": words.DISCIPLINE_WORDS,
+    "subjects": words.SUBJECT_WORDS,
 }
 
 

@@ -48,6 +48,25 @@ ACTION_WORDS = {
 }
 """What buttons say."""
 
+DISCIPLINE_WORDS = {
+    DisciplineActionType.CLASSROOM_EXCLUSION: marked("Classroom exclusion"),
+    DisciplineActionType.IN_SCHOOL_SUSPENSION: marked("In-school suspension"),
+    DisciplineActionType.SHORT_TERM_SUSPENSION: marked("Short-term suspension"),
+    DisciplineActionType.LONG_TERM_SUSPENSION: marked("Long-term suspension"),
+    DisciplineActionType.EXPULSION: marked("Expulsion"),
+    DisciplineActionType.EMERGENCY_EXPULSION: marked("Emergency expulsion"),
+}
+"""What followed an incident."""
+
+SUBJECT_WORDS = {
+    Subject.ENGLISH: marked("English"),
+    Subject.MATH: marked("math"),
+    Subject.SCIENCE: marked("science"),
+    Subject.SOCIAL_STUDIES: marked("social studies"),
+    Subject.OTHER: marked("other subject"),
+}
+"""The subject of a course, behind its name."""
+
 DONE_WORDS = {
     CaseAction.CONTACT: marked("was in touch"),
     CaseAction.ACCEPT: marked("accepted the flag"),
@@ -136,24 +155,6 @@ TIER_WORDS = {
     1: marked("Support for all"),
     None: marked("Not enough data"),
 }
-
-SUBJECT_WORDS = {
-    Subject.ENGLISH: marked("English"),
-    Subject.MATH: marked("Math"),
-    Subject.SCIENCE: marked("Science"),
-    Subject.SOCIAL_STUDIES: marked("Social studies"),
-    Subject.OTHER: marked("Another subject"),
-}
-
-DISCIPLINE_WORDS = {
-    DisciplineActionType.CLASSROOM_EXCLUSION: marked("Classroom exclusion"),
-    DisciplineActionType.IN_SCHOOL_SUSPENSION: marked("In-school suspension"),
-    DisciplineActionType.SHORT_TERM_SUSPENSION: marked("Short-term suspension"),
-    DisciplineActionType.LONG_TERM_SUSPENSION: marked("Long-term suspension"),
-    DisciplineActionType.EXPULSION: marked("Expulsion"),
-    DisciplineActionType.EMERGENCY_EXPULSION: marked("Emergency expulsion"),
-}
-"""The words of chapter 392-400 WAC."""
 
 AUDIT_WORDS = {
     AuditAction.SIGNED_IN: marked("signed in"),
