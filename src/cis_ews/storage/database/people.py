@@ -16,8 +16,8 @@ from cis_ews.errors import ConfigError, RunNotFoundError
 from cis_ews.storage.access import Grant
 from cis_ews.storage.database import tables
 from cis_ews.storage.database.audit import Event, record
-from cis_ews.storage.database.tables_people import EVERYWHERE
 from cis_ews.storage.database.seeing import Seeing, seeing_besides
+from cis_ews.storage.database.tables_people import EVERYWHERE
 from cis_ews.storage.database.transactions import Transactions
 
 ATTEMPTS = 10
