@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, date, datetime
 
 from fastapi import Request
 
@@ -100,11 +99,6 @@ def found_case(database: Database, viewer: Viewer, ref: str) -> Case:
 def state_now(case: Case) -> CaseState:
     """Where a case stands."""
     return state_of(case.state, is_flagged=(case.tier_now or 1) > 1)
-
-
-def today() -> date:
-    """The day where the service runs."""
-    return datetime.now(UTC).astimezone().date()
 
 
 def by_viewer(viewer: Viewer, case: Case) -> By:

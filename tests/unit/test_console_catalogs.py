@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import ast
 import re
-from datetime import datetime, timedelta, timezone
+from datetime import UTC, date, datetime, timedelta, timezone
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import pytest
 from babel.messages.extract import extract_from_dir
@@ -16,7 +17,7 @@ import serving.admission
 import serving.console
 from cis_ews.support.permissions import LOCALES, ROLE_WORDS, WHY_NOT, reasons_to_see
 from cis_ews.wording import BY_RULES, DEMONSTRATION
-from serving.console.catalogs import FOLDER, SOURCE, chosen_locale, moment, translations
+from serving.console.catalogs import FOLDER, SOURCE, chosen_locale, day, moment, translations
 from serving.console.problems import told
 from serving.errors import WORDINGS, ApiError
 
@@ -78,10 +79,22 @@ def test_every_error_is_told_in_every_language(locale: str) -> None:
 @pytest.mark.parametrize("locale", LOCALES)
 def test_a_moment_is_told_to_the_minute_and_says_whose_clock_it_is(locale: str) -> None:
     at = datetime(2026, 2, 27, 8, 31, 59, tzinfo=timezone(timedelta(hours=6)))
-    told_at = moment(at, locale)
+    told_at = moment(at, locale, UTC)
     assert "2:31" in told_at
     assert ":59" not in told_at
     assert told_at.endswith(" UTC")
+    seattle = ZoneInfo("America/Los_Angeles")
+    assert ("6:31" if locale == "en" else "18:31") in moment(at, locale, seattle)
+    assert "26" in moment(at, locale, seattle)  # the evening before
+    assert moment(at, locale, seattle).endswith(" PST")
+    assert moment(at.replace(month=7), locale, seattle).endswith(" PDT")
+
+
+def test_the_day_of_a_moment_is_that_of_the_time_zone_and_a_date_is_in_none() -> None:
+    seattle, evening = ZoneInfo("America/Los_Angeles"), datetime(2026, 3, 1, 4, tzinfo=UTC)
+    assert day(evening, "en", seattle) == "February 28, 2026"
+    assert day(evening, "en", UTC) == "March 1, 2026"
+    assert day(date(2026, 3, 1), "en", seattle) == "March 1, 2026"
 
 
 @pytest.mark.parametrize("file", sorted(FOLDER.glob("*/LC_MESSAGES/*.po")), ids=lambda file: file.name)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
+from itertools import product
 from typing import Any
 
 import polars as pl
@@ -203,11 +205,33 @@ def _barred(grade: str, number: int, domain: str = "attendance", **changed: Any)
 def test_a_barrier_of_few_is_not_told_and_only_tier_1_counts() -> None:
     first = [*_barred("9", 4), *_barred("10", 30), *_barred("11", 6), *_barred("11", 12, "behavior")]
     assert barriers([*first, *_barred("10", 20, tier=3)]) == [
+        (EVERY, [40, 12, None, None]),
         ("10", [30, None, None, None]),
         ("11", [None, 12, None, None]),
     ]
-    # The few of the ninth grade alone could be worked out from all grades together: so another one is left out.
-    assert barriers([*_barred("9", 4), *_barred("10", 30), *_barred("12", 40)]) == [("12", [40, None, None, None])]
+    # The few of the ninth grade alone could be worked out from the whole building: so another one is left out.
+    assert barriers([*_barred("9", 4), *_barred("10", 30), *_barred("12", 40)]) == [
+        (EVERY, [74, None, None, None]),
+        ("12", [40, None, None, None]),
+    ]
+
+
+def test_of_the_building_few_are_not_told_either() -> None:
+    assert barriers([*_barred("9", 4), *_barred("10", 5)]) == []
+    assert barriers([*_barred("9", 4), *_barred("10", 6)]) == [(EVERY, [10, None, None, None])]
+
+
+def test_no_grade_can_be_worked_out_from_the_building() -> None:
+    """Whoever subtracts what is told of grades from the sum finds at least two of them, who are ten or more."""
+    for sizes in product((0, 1, 9, 10, 11, 25), repeat=4):
+        rows = [row for grade, size in zip(("9", "10", "11", "12"), sizes, strict=True) for row in _barred(grade, size)]
+        told = {row: cells[0] for row, cells in barriers(rows)}
+        grades = Counter(row.grade_level for row in rows)
+        left_out = [size for grade, size in grades.items() if told.get(grade or "") is None]
+        assert told.get(EVERY) == (sum(sizes) if sum(sizes) >= 10 else None)
+        if told.get(EVERY) is not None and left_out:
+            assert len(left_out) >= 2
+            assert sum(left_out) >= 10
 
 
 def _count(
