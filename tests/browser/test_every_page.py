@@ -127,6 +127,9 @@ def test_the_language_of_every_page_is_that_of_whoever_looks(chrome: Browser, se
             assert page.locator("html").get_attribute("lang") == "es"
             assert too_wide(page) == []
             assert not {text for text in before & spanish if text and text not in _said_of_people(page)}, path
+        records = "".join(_records(page, ref) for ref in seen.world.refs)
+        assert all(word in records for word in ("matemáticas", "ciencias", "Suspensión")), "of courses and of actions"
+        assert re.search(r"\b(math|science|social studies|[Ss]uspension|[Ee]xclusion)\b", records) is None
     finally:
         page.goto("/account")
         page.locator("#locale").select_option("en")
@@ -138,6 +141,12 @@ def test_the_language_of_every_page_is_that_of_whoever_looks(chrome: Browser, se
     assert stranger.locator("html").get_attribute("lang") == "es"
     assert faults(stranger) == []
     stranger.context.close()
+
+
+def _records(page: Page, ref: str) -> str:
+    """The text of a student's courses and of what happened, folded or not."""
+    page.goto(f"/students/{ref}")
+    return "".join(page.locator(f"#{section}").text_content() or "" for section in ("behavior", "coursework"))
 
 
 def _headings(page: Page, address: str) -> set[str]:

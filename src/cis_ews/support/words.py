@@ -2,7 +2,16 @@
 
 from __future__ import annotations
 
-from cis_ews.enums import CaseAction, CaseState, ContactKind, Domain, Progress, SupportArea
+from cis_ews.enums import (
+    CaseAction,
+    CaseState,
+    ContactKind,
+    DisciplineActionType,
+    Domain,
+    Progress,
+    Subject,
+    SupportArea,
+)
 
 
 def marked(text: str) -> str:
@@ -37,6 +46,25 @@ ACTION_WORDS = {
     CaseAction.ANSWER: marked("Answer the question about the data"),
 }
 """What buttons say."""
+
+DISCIPLINE_WORDS = {
+    DisciplineActionType.CLASSROOM_EXCLUSION: marked("Classroom exclusion"),
+    DisciplineActionType.IN_SCHOOL_SUSPENSION: marked("In-school suspension"),
+    DisciplineActionType.SHORT_TERM_SUSPENSION: marked("Short-term suspension"),
+    DisciplineActionType.LONG_TERM_SUSPENSION: marked("Long-term suspension"),
+    DisciplineActionType.EXPULSION: marked("Expulsion"),
+    DisciplineActionType.EMERGENCY_EXPULSION: marked("Emergency expulsion"),
+}
+"""What followed an incident."""
+
+SUBJECT_WORDS = {
+    Subject.ENGLISH: marked("English"),
+    Subject.MATH: marked("math"),
+    Subject.SCIENCE: marked("science"),
+    Subject.SOCIAL_STUDIES: marked("social studies"),
+    Subject.OTHER: marked("other subject"),
+}
+"""The subject of a course, behind its name."""
 
 DONE_WORDS = {
     CaseAction.CONTACT: marked("was in touch"),
