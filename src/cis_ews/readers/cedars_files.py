@@ -145,13 +145,13 @@ def _read(letter: str, entry: Entry, options: ReadOptions, *, config: CedarsConf
     for note in read.notes:
         ledger.note(note)
     _note_headings(entry.name, letter, headings, ledger=ledger)
-    _tell_torn(letter, entry.name, read, ledger)
+    _tell_torn(letter, entry.name, read, ledger=ledger)
     rows = columns_of(read, entry.name, used=headings.used, columns=COLUMNS[letter])
     stripped = rows.with_columns(pl.col(each).str.strip_chars() for each in COLUMNS[letter] if each not in IDS)
     return stripped.rename({student: "student_id"} if student in COLUMNS[letter] else {})
 
 
-def _tell_torn(letter: str, name: str, read: FileRead, ledger: Ledger) -> None:
+def _tell_torn(letter: str, name: str, read: FileRead, *, ledger: Ledger) -> None:
     """Lines that could not be told into cells: rejected from each table that the file is read for, or else noted."""
     torn = len(read.ragged)
     if letter in EXPLAIN:
