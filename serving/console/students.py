@@ -11,7 +11,7 @@ from typing import Any
 from fastapi import APIRouter, Request, Response
 
 from cis_ews.storage.pages import StudentPage
-from cis_ews.support.permissions import May, check, scope_of, why_allowed
+from cis_ews.support.permissions import CASELOAD, EMERGENCY, May, check, scope_of, why_allowed
 from cis_ews.support.texts import LONGEST_TEXT
 from serving.backend import of
 from serving.console.case_view import WORDS, CaseView, case_view, record_seen
@@ -47,7 +47,9 @@ def render_student(request: Request, view: CaseView, *, status_code: int = 200) 
     may_see_risk = allowed is not None and page.row.risk is not None
     is_asked = bool(request.query_params.get("risk"))
     shown = Risk(page.row.risk) if may_see_risk and is_asked and page.row.risk is not None else None
-    values = {"why": record_seen(request, view.case), "may_see_risk": may_see_risk, "risk": shown}
+    seeing = backend.database.people.seeing_besides((here.district_id, here.school_id), view.case.ref)
+    values = {"besides": [one for one in seeing if one.person_id != viewer.person_id], "by": (CASELOAD, EMERGENCY)}
+    values |= {"why": record_seen(request, view.case), "may_see_risk": may_see_risk, "risk": shown}
     return render(request, "student.html", status_code=status_code, **values, **_of_case(view), **told(page))
 
 

@@ -13,61 +13,41 @@ import pytest
 
 import serving
 from cis_ews.enums import Role
-from tests.lib.console_pages import CASES, NO_PAGE, READING, SEEN_BY, address_of, decide, forms_of, undecided
-from tests.lib.made_up import SCHOOL, World
+from tests.lib.console_pages import CASES, NO_PAGE, READING, SEEN_BY
+from tests.lib.done import Done, something_done
+from tests.lib.made_up import World
 from tests.lib.pages import NARROW, WIDE, all_open, entered, faults, too_wide
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
 
-COORDINATOR, STATE, ADMINISTRATOR = Role.COORDINATOR, Role.STATE, Role.ADMINISTRATOR
+COORDINATOR, STATE = Role.COORDINATOR, Role.STATE
 
 
 @dataclass(frozen=True)
 class Seen:
-    """What the pages have to show: a meeting with a note, a plan, a question, a person. `pages`: one of each role."""
+    """What the pages have to show. `pages`: one of each role."""
 
-    world: World
+    done: Done
     pages: Mapping[Role, Page]
-    meeting: str
-    person: str
-    ref: str
+
+    @property
+    def world(self) -> World:
+        """The district."""
+        return self.done.world
 
     def address(self, path: str) -> str:
         """A page of a route."""
-        return address_of(
-            path,
-            ref=self.ref,
-            school_ref=self.world.school_refs[SCHOOL],
-            meeting_id=self.meeting,
-            person_id=self.person,
-            district_ref=self.world.served.database.pages.districts(only=None)[0].ref,
-        )
+        return self.done.address(path)
 
 
 @pytest.fixture(scope="module")
 def seen(chrome: Browser, world: World) -> Generator[Seen]:
     """A district in which something was done, and somebody of each role who has signed in."""
-    ana = forms_of(world.served, world.email(COORDINATOR))
-    *_, other, ref = undecided(ana, world.refs)
-    begun = ana.send("/meetings", "/meetings", school=f"{world.district}/{SCHOOL}", about="flagged")
-    meeting = begun.headers["location"].split("/")[2]
-    decide(ana, ref, "contact", contact="meeting", reason="Rides two buses", meeting=meeting, place="1")
-    decide(ana, ref, "accept")
-    plan = {"needs": "A way to school", "assets": "Plays the trumpet", "area": "basic_needs", "owner": "Ms. Lee"}
-    decide(ana, ref, "open_plan", **plan, goal="From 82 to 90 of 100 days", consent_on="2026-01-15", meeting=meeting)
-    decide(ana, other, "question_data", subject="attendance", reason="Was on a field trip")
-    school = f"/schools/{world.school_refs[SCHOOL]}"
-    assert ana.send(f"{school}?tier=3", f"{school}/views", name="Ours", filters="tier=3").status == 303
-    ada = forms_of(world.served, world.email(ADMINISTRATOR))
-    place = f"{world.district}\t{SCHOOL}"
-    assert ada.send("/admin/emergency", "/admin/emergency", place=place, reason="a boy is hurt").status == 303
-    emergency = next(one.emergency_id for one in world.served.database.emergencies.list())
-    assert ada.send("/admin/emergency", "/admin/emergency", do="end", emergency=emergency).status == 303
-    person = next(one.person_id for one in world.served.database.people.list() if one.email == world.email(COORDINATOR))
+    done = something_done(world)
     roles = sorted({role for _, role in CASES})
     pages = {role: entered(chrome, world.served, world.email(role)) for role in roles}
-    yield Seen(world, pages, meeting, person, ref)
+    yield Seen(done, pages)
     for page in pages.values():
         page.context.close()
 
