@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from cis_ews.enums import (
+    AuditAction,
     CaseAction,
     CaseState,
     ContactKind,
@@ -153,6 +154,35 @@ TIER_WORDS = {
     2: marked("Targeted support"),
     1: marked("Support for all"),
     None: marked("Not enough data"),
+}
+
+AUDIT_WORDS = {
+    AuditAction.SIGNED_IN: marked("signed in"),
+    AuditAction.SIGNED_OUT: marked("signed out"),
+    AuditAction.SIGN_IN_REFUSED: marked("sign-in refused"),
+    AuditAction.PASSWORD_CHANGED: marked("password changed"),
+    AuditAction.PASSWORD_RESET: marked("password reset"),
+    AuditAction.PERSON_ADDED: marked("person added"),
+    AuditAction.PERSON_DISABLED: marked("account closed"),
+    AuditAction.PERSON_ENABLED: marked("account opened"),
+    AuditAction.PERSON_UNLOCKED: marked("wait after wrong passwords ended"),
+    AuditAction.ROLE_GRANTED: marked("role given"),
+    AuditAction.ROLE_REVOKED: marked("role taken away"),
+    AuditAction.CASELOAD_ADDED: marked("student added to a caseload"),
+    AuditAction.CASELOAD_REMOVED: marked("student taken out of a caseload"),
+    AuditAction.KEY_CREATED: marked("key made"),
+    AuditAction.KEY_REVOKED: marked("key ended"),
+    AuditAction.SWITCHED_OFF: marked("flags stopped"),
+    AuditAction.SWITCHED_ON: marked("flags shown again"),
+    AuditAction.EMERGENCY_BEGUN: marked("emergency access taken"),
+    AuditAction.EMERGENCY_ENDED: marked("emergency access ended"),
+    AuditAction.STUDENT_SEEN: marked("student seen"),
+    AuditAction.LIST_SEEN: marked("list seen"),
+    AuditAction.CASE_MOVED: marked("case decided on"),
+    AuditAction.GOAL_SET: marked("goal set"),
+    AuditAction.CHECKED_IN: marked("goal checked in on"),
+    AuditAction.TICKET_ANSWERED: marked("question about the data answered"),
+    AuditAction.MEETING_BEGUN: marked("meeting begun"),
 }
 
 MOVED = marked("Somebody else, or the night, was there first. Nothing of yours was written.")
