@@ -25,8 +25,8 @@ from cis_ews.risk.registry import Registered, Registry
 from cis_ews.risk.tier_policy import TierPolicy
 from cis_ews.wording import counted
 from training.config import TrainingConfig
-from training.contrasts import lists_of
 from training.fairness import RULES_ORDER, widened_gaps
+from training.matrices import lists_of
 from training.splits import Split
 from training.validation import HeldBack
 

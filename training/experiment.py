@@ -13,6 +13,7 @@ from typing import Any
 import polars as pl
 
 from cis_ews.evaluation.abstention import fewest_days
+from cis_ews.evaluation.comparison import Candidate
 from cis_ews.progress import Progress
 from cis_ews.risk.features import features_hash
 from cis_ews.risk.labels import LABELS
@@ -25,7 +26,7 @@ from cis_ews.schema.school_data import SchoolData
 from training.candidates import Choice, choose
 from training.champion import LEARNED_THROUGH, Champion, as_twin, beside_champion
 from training.config import TrainingConfig
-from training.contrasts import Contrast, NotMeasured, contrasts
+from training.contrasts import Asked, Contrast, NotMeasured, contrasts
 from training.dates import as_of_dates
 from training.fairness import Fairness, audit_fairness, on_middle_date
 from training.fitting import LeftOut, fit_model, usable_features
@@ -35,10 +36,10 @@ from training.leakage import LeakageReport, find_later, find_leaks, refuse
 from training.matrices import Matrices, build_matrices
 from training.null_control import NullControl, null_control, one_date_a_year
 from training.served import audit_served
-from training.splits import Part, Split, check_both_outcomes, held_back_years, leave_future_out, rows_on
+from training.splits import Split, check_both_outcomes, held_back_years, leave_future_out, rows_on
 from training.spread import FeatureSpread, feature_spreads
 from training.stability import Stability, measure_stability
-from training.validation import Validation, validate
+from training.validation import HeldBack, Validation, validate
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -109,7 +110,7 @@ def train(
         served = audit_served(school_data, held.model, fairness.as_of, config=config, policy=policy, erased=erased)
         fairness = replace(fairness, served=served)
     with progress.step("contrast"):
-        found, missing = _contrasts(school_data, matrices, measured, splits=splits, recipe=recipe, config=config)
+        found, missing = _contrasts(school_data, matrices, held, split=splits[-1], recipe=recipe, config=config)
     with progress.step("stability"):
         stability = measure_stability(school_data, held, config=config)
     with progress.step("null control"):
@@ -197,18 +198,18 @@ def _measuring_dates(school_data: SchoolData, matrices: Matrices, config: Traini
 def _contrasts(
     school_data: SchoolData,
     matrices: Matrices,
-    measured: Matrices,
+    held: HeldBack,
     *,
-    splits: Sequence[Split],
+    split: Split,
     recipe: Recipe,
     config: TrainingConfig,
 ) -> tuple[list[Contrast], list[NotMeasured]]:
     if not config.validation.contrast_rows:
         return [], [NotMeasured(name="other splits", why="contrast_rows is 0 in the configuration")]
-    last = splits[-1]
-    later = Part(rows_on(matrices.rows, last.train), rows_on(measured.rows, last.test))
+    rules = Candidate(*(held.told[name].to_numpy() for name in ("rules", "rules_risk")))
+    asked = Asked(held.rows, rules, earlier=rows_on(matrices.rows, split.train))
     districts = school_data.schools.select("school_id", "district_id")
-    return contrasts(matrices.rows, measured.rows, later, districts=districts, recipe=recipe, config=config)
+    return contrasts(matrices.rows, asked, districts=districts, recipe=recipe, config=config)
 
 
 def _about(

@@ -65,23 +65,30 @@ def fit_model(
         seed=config.seed,
         groups=rows["student_id"],
         weights=_weights(rows, config),
-        monotone=_directions(names),
+        monotone=directions(names),
         about=about,
         recipe=recipe,
     )
 
 
 def refit_model(
-    model: RiskModel, rows: pl.DataFrame, *, config: TrainingConfig, seed: int, trees_alone: bool = False
+    model: RiskModel,
+    rows: pl.DataFrame,
+    *,
+    config: TrainingConfig,
+    seed: int,
+    trees_alone: bool = False,
+    directed: bool = True,
 ) -> RiskModel:
-    """A model of the same kind and features from other rows, or by another seed (see `RiskModel.refit`)."""
+    """A model of the same kind and features from other rows, by another seed (see `RiskModel.refit`), or without the
+    directions of features."""
     names = model.features
     return model.refit(
         rows.select(names),
         rows[LABEL],
         seed=seed,
         weights=_weights(rows, config),
-        monotone=_directions(names),
+        monotone=directions(names) if directed else None,
         trees_alone=trees_alone,
     )
 
@@ -90,5 +97,6 @@ def _weights(rows: pl.DataFrame, config: TrainingConfig) -> pl.Series | None:
     return rows[WEIGHT] if config.supported == Supported.WEIGHT else None
 
 
-def _directions(names: Sequence[str]) -> dict[str, int]:
+def directions(names: Sequence[str]) -> dict[str, int]:
+    """The features that may only raise (1) or lower (-1) a risk."""
     return {name: way for name, way in monotone_constraints(names).items() if way}

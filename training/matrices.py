@@ -6,10 +6,13 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 
+import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
 from cis_ews.calendars import school_year_at
 from cis_ews.errors import DataError
+from cis_ews.evaluation.comparison import Lists
 from cis_ews.indicators import compute_indicators
 from cis_ews.risk.cohort import Cohort, build_cohort
 from cis_ews.risk.features import build_features
@@ -208,3 +211,13 @@ def _censored(labels: pl.DataFrame, students: pl.DataFrame) -> dict[str, int]:
     unknown = labels.filter(pl.col(LABEL).is_null()).join(students, on="student_id", how="semi")
     counts = unknown.group_by("censored").len().sort("len", "censored", descending=[True, False])
     return {str(reason): int(count) for reason, count in counts.iter_rows()}
+
+
+def lists_of(rows: pl.DataFrame) -> Lists:
+    """Who competes with whom: the rows of one as-of date, and of one school on it."""
+    nights, schools = _codes(rows["as_of"]), _codes(rows["school_id"])
+    return Lists(schools=nights * (int(schools.max()) + 1) + schools, nights=nights)
+
+
+def _codes(values: pl.Series) -> NDArray[np.int64]:
+    return values.rank("dense").cast(pl.Int64).to_numpy()

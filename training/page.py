@@ -14,17 +14,17 @@ from cis_ews.risk.labels import LABELS
 from cis_ews.wording import counted
 from training.candidates_page import candidates_section
 from training.config import ValidationConfig
-from training.contrasts import CHANCE, LATER, Contrast
+from training.contrasts_page import contrasts_section, every_contrast
 from training.experiment import Trained
 from training.fairness import BRIEFLY, Fairness
 from training.gates_page import gates_section
 from training.leakage import Leak, LeakageReport
 from training.null_control import NullControl
-from training.section import Section, two_decimals
+from training.section import Section, interval, short, two_decimals
 from training.served import served_section
 from training.stability import Stability
 from training.stability_page import notes, title
-from training.validation import LAST_YEAR, MODEL, Group, Validation
+from training.validation import GAINS, LAST_YEAR, MODEL, Group, Validation, behind
 
 TITLES = {
     "auroc": "AUROC",
@@ -39,7 +39,6 @@ TITLES = {
     "recall_of_all_at_10": "one list, 10 %",
 }
 COLUMNS = ("", *(TITLES[name] for name in MEASURES[:6]))
-GAINS = ("auroc", "average_precision", "recall_at_10")
 SHORT = {
     "the model": "model",
     "logistic regression": "regr.",
@@ -69,7 +68,7 @@ def sections(trained: Trained) -> list[Section]:
         *(_of_groups(validation, by) for by in ("as-of date", "grades", "school")),
         _rules(validation),
         *fairness(trained.fairness),
-        _contrasts(trained),
+        contrasts_section(trained),
         *controls(trained),
         gates_section(trained.gates),
     ]
@@ -88,7 +87,7 @@ def controls(trained: Trained) -> list[Section]:
 
 def validation_page(trained: Trained) -> str:
     """The page in Markdown, with every row and every measure."""
-    whole = _everything(trained.validation)
+    whole = [*_everything(trained.validation), *every_contrast(trained.contrasts)]
     parts = [f"# Validation: {trained.config.name}, {trained.model.version}"]
     return "\n\n".join([*parts, *(section.markdown() for section in [*sections(trained), *whole])]) + "\n"
 
@@ -129,18 +128,6 @@ def _figure(name: str, found: Estimate) -> str:
     return f"{found.value:.3f}" if name in MEASURES[:3] else f"{found.value:.2f}"
 
 
-def _interval(found: Estimate, *, sign: bool = False) -> str:
-    value = _short(found.value, sign=sign)
-    if found.low is None or found.high is None:
-        return value
-    return f"{value} [{_short(found.low)}, {_short(found.high)}]"
-
-
-def _short(value: float, *, sign: bool = False) -> str:
-    """Three decimals, without the zero before them."""
-    return f"{value:+.3f}".replace("0.", ".", 1) if sign else f"{value:.3f}".replace("0.", ".", 1)
-
-
 def _table(trained: Trained) -> Section:
     validation = trained.validation
     tested = [day for split in validation.splits for day in split.test]
@@ -164,9 +151,9 @@ def _how(config: ValidationConfig) -> str:
 
 
 def _gains(validation: Validation) -> Section:
-    rows = [[MODEL, *(_interval(validation.table[MODEL].values[name]) for name in GAINS)]]
+    rows = [[MODEL, *(interval(validation.table[MODEL].values[name]) for name in GAINS)]]
     rows += [
-        [f"on {SHORT[who]}", *(_interval(found.gains[name], sign=True) for name in GAINS)]
+        [f"on {SHORT[who]}", *(interval(found.gains[name], sign=True) for name in GAINS)]
         for who, found in validation.table.items()
         if who != MODEL
     ]
@@ -179,8 +166,29 @@ def _gains(validation: Validation) -> Section:
         title="What the model reached, and what it gained on each",
         columns=("", "AUROC", "average precision", "recall at 10 %"),
         rows=rows,
-        notes=[*drawn, *few, *alone, *_legend(validation)],
+        notes=[*drawn, *few, *alone, *why_behind(validation), *_legend(validation)],
     )
+
+
+def why_behind(validation: Validation) -> list[str]:
+    """Where another is ahead beyond chance, and whether it is for the directions that the model holds."""
+    return [_why_behind(who, found, validation) for who, found in validation.table.items() if behind(found)]
+
+
+def _why_behind(who: str, found: Compared, validation: Validation) -> str:
+    measures = behind(found)
+    said = f"behind {SHORT[who]} beyond chance in {', '.join(_in_words(name) for name in measures)}"
+    if who not in validation.undirected:
+        return said
+    free = validation.undirected[who]
+    figures = ", ".join(f"{_in_words(name)} {interval(free.gains[name], sign=True)}" for name in measures)
+    held = "directions are held, so that reasons make sense (more absence never lowers a risk)"
+    left = [name for name in measures if name in behind(free)]
+    return f"{said}: {held}; without them {figures}{', so that they are not all of it' if left else ''}"
+
+
+def _in_words(measure: str) -> str:
+    return {"auroc": "AUROC", "recall_at_10": "recall at 10 %"}.get(measure, measure.replace("_", " "))
 
 
 def _legend(validation: Validation) -> list[str]:
@@ -260,7 +268,7 @@ def _rules(validation: Validation) -> Section:
 
 def _rule_row(name: str, found: AtSameRate) -> list[str]:
     figures = [f"{found.flagged:.1%}", f"{found.precision:.2f}", f"{found.recall:.2f}", f"{found.model_recall:.2f}"]
-    return [name, *figures, _interval(found.gain, sign=True)]
+    return [name, *figures, interval(found.gain, sign=True)]
 
 
 def fairness(found: Fairness) -> list[Section]:
@@ -281,14 +289,14 @@ def fairness(found: Fairness) -> list[Section]:
 
 
 def _gap_row(gap: GroupFigure, *, flagged_by: str) -> list[str]:
-    return [_who(gap), gap.measure.replace("_", " "), flagged_by, _short(gap.value or 0.0), _gap(gap)]
+    return [_who(gap), gap.measure.replace("_", " "), flagged_by, short(gap.value or 0.0), _gap(gap)]
 
 
 def _beyond_school(found: Fairness) -> list[str]:
     if found.beyond_school is None:
         return ["the outcome met everybody or nobody on this date: there is nothing to compare"]
     return [
-        f"a list of one in ten finds {_interval(found.beyond_school, sign=True)} more of those whom the outcome met by "
+        f"a list of one in ten finds {interval(found.beyond_school, sign=True)} more of those whom the outcome met by "
         "risk than by the rate of their school in earlier years"
     ]
 
@@ -327,35 +335,11 @@ def _audited(found: Fairness) -> list[str]:
 
 
 def _gap(gap: GroupFigure) -> str:
-    return _interval(Estimate(value=gap.gap or 0.0, low=gap.gap_low, high=gap.gap_high), sign=True)
+    return interval(Estimate(value=gap.gap or 0.0, low=gap.gap_low, high=gap.gap_high), sign=True)
 
 
 def _points(gap: float | None) -> str:
     return NONE if gap is None else f"{100.0 * gap:.0f}"
-
-
-def _contrasts(trained: Trained) -> Section:
-    found = {one.name: one for one in trained.contrasts}
-    notes = [f"{missing.name}: not measured, {missing.why}" for missing in trained.not_measured]
-    if CHANCE in found and LATER in found:
-        notes.append(
-            f"a random split would have claimed an AUROC of {found[CHANCE].values['auroc'].value:.3f}; a later year "
-            f"says {found[LATER].values['auroc'].value:.3f}. Nothing else here rests on a random split"
-        )
-    if found:
-        rows = f"{max(one.train_rows for one in found.values()):,} rows"
-        notes.append(f"each by a model of at most {rows}, so that only the split differs")
-    return Section(
-        title="The same kind of model on other splits",
-        columns=("asked of", "rows", "AUROC", "average precision"),
-        rows=[_contrast_row(one) for one in found.values()],
-        notes=notes,
-    )
-
-
-def _contrast_row(one: Contrast) -> list[str]:
-    shown = ("auroc", "average_precision")
-    return [one.name, f"{one.rows:,}", *(_interval(one.values[name]) for name in shown)]
 
 
 def _explanations(found: Stability) -> Section:
@@ -367,9 +351,9 @@ def _null(found: NullControl) -> Section:
     return Section(
         title=f"Null control: {verdict} (p = {found.p_value:.3f})",
         notes=[
-            f"a cheap model gains {_short(found.gain, sign=True)} AUROC over the school's rate; on labels shuffled "
-            f"within schools {counted(found.shuffles, 'time')} it gains {_short(found.shuffled_mean, sign=True)} on "
-            f"average, from {_short(found.shuffled_low, sign=True)} to {_short(found.shuffled_high, sign=True)} in 95 "
+            f"a cheap model gains {short(found.gain, sign=True)} AUROC over the school's rate; on labels shuffled "
+            f"within schools {counted(found.shuffles, 'time')} it gains {short(found.shuffled_mean, sign=True)} on "
+            f"average, from {short(found.shuffled_low, sign=True)} to {short(found.shuffled_high, sign=True)} in 95 "
             f"of 100 ({found.rows:,} rows, one a student and year)"
         ],
     )
@@ -390,9 +374,9 @@ def _leaks(found: LeakageReport) -> Section:
 
 def _everything(validation: Validation) -> list[Section]:
     """Every measure with its interval, the gains on each other one, and the calibration by tenths: for the file."""
-    figures = [[who, *(_interval(found.values[name]) for name in MEASURES)] for who, found in validation.table.items()]
+    figures = [[who, *(interval(found.values[name]) for name in MEASURES)] for who, found in validation.table.items()]
     gains = [
-        [who, *(_interval(found.gains[name], sign=True) for name in MEASURES)]
+        [who, *(interval(found.gains[name], sign=True) for name in MEASURES)]
         for who, found in validation.table.items()
         if found.gains
     ]
@@ -429,8 +413,15 @@ def _gains_by_group(validation: Validation) -> Section:
         for group in validation.groups
         if group.found
     ]
-    columns = ("by", "group", *(f"on {who}" for who in others))
-    return Section(title="What the model gained in recall at 10 %, by group", columns=columns, rows=rows)
+    return Section(
+        title="What the model gained in recall at 10 %, by group",
+        columns=("by", "group", *(f"on {who}" for who in others)),
+        rows=rows,
+        notes=[
+            "of a group, gains are told of recall at 10 % alone; recall and precision at 5, 10 and 20 % stand above",
+            f"{LEVEL:.0%} intervals: schools drawn again; of a school, its students, on the lists as they are",
+        ],
+    )
 
 
 def _of_list(value: float | None) -> str:
@@ -438,4 +429,4 @@ def _of_list(value: float | None) -> str:
 
 
 def _gain(found: Estimate | None) -> str:
-    return NONE if found is None else _interval(found, sign=True)
+    return NONE if found is None else interval(found, sign=True)

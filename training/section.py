@@ -52,3 +52,16 @@ def two_decimals(value: float, drawn: Estimate | None, *, sign: str = "") -> str
     if drawn is None or drawn.low is None or drawn.high is None:
         return told
     return f"{told} [{drawn.low:{sign}.2f}, {drawn.high:{sign}.2f}]"
+
+
+def interval(found: Estimate, *, sign: bool = False) -> str:
+    """A figure with its interval, three decimals each; `sign`: with a sign, as a difference has one."""
+    value = short(found.value, sign=sign)
+    if found.low is None or found.high is None:
+        return value
+    return f"{value} [{short(found.low)}, {short(found.high)}]"
+
+
+def short(value: float, *, sign: bool = False) -> str:
+    """Three decimals, without the zero before them."""
+    return f"{value:+.3f}".replace("0.", ".", 1) if sign else f"{value:.3f}".replace("0.", ".", 1)

@@ -20,7 +20,7 @@ from training.matrices import LABEL, Matrices, MatrixSummary
 
 Rows = NDArray[np.bool_]
 HELD_OUT = 5
-"""One student in so many is held out where strange students are asked, one row where rows are drawn."""
+"""One student in so many is held out where strange students are asked."""
 FEWEST_POSITIVES = 10
 
 
@@ -132,9 +132,3 @@ def other_groups(learned: pl.Series, measured: pl.Series, later: Part, *, most: 
         Part(later.train & (of_train != part), later.test & (of_test == part)) for part in sorted(set(part_of.values()))
     ]
     return [part for part in parts if part.train.any() and part.test.any()]
-
-
-def by_chance(rows: int, *, seed: int) -> Part:
-    """A fifth of the rows, drawn by lot: what no claim may rest on, since a student's other dates are learned from."""
-    test = np.random.default_rng(seed).random(rows) < 1.0 / HELD_OUT
-    return Part(~test, test)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import polars as pl
@@ -41,9 +41,8 @@ from training.baselines import (
     tiers,
 )
 from training.config import TrainingConfig
-from training.contrasts import lists_of
-from training.fitting import fit_model, usable_features
-from training.matrices import LABEL, Matrices
+from training.fitting import directions, fit_model, refit_model, usable_features
+from training.matrices import LABEL, Matrices, lists_of
 from training.splits import Rows, Split, rows_on
 
 MODEL = "the model"
@@ -53,6 +52,9 @@ SEPTEMBER = "September rule"
 SCHOOL = "school mean only"
 LOGISTIC = "logistic regression"
 LIGHTGBM = "LightGBM defaults"
+FREE = "without directions"
+GAINS = ("auroc", "average_precision", "recall_at_10")
+"""The measures in which the model is set against each other one."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,7 +84,9 @@ class Validation:
     """What was measured on held-back school years, by a model that learned from earlier ones alone.
 
     `table`: who -> figures, the model first. `rules`: flag rule -> it beside the model at the same number of flags;
-    `rules_of_few`: how many more hold for 1 to 9 students, of which nothing is told.
+    `rules_of_few`: how many more hold for 1 to 9 students, of which nothing is told. `undirected`: the model fitted
+    again without the directions of features, and what it gained on each that is ahead of the model (see `behind`);
+    empty where none is, or no direction is held.
     """
 
     splits: tuple[Split, ...]
@@ -99,6 +103,7 @@ class Validation:
     importance: Mapping[str, float]
     by_days: tuple[DaysStep, ...]
     rules_of_few: int = 0
+    undirected: Mapping[str, Compared] = field(default_factory=dict[str, Compared])
 
 
 @dataclass(frozen=True, eq=False)
@@ -152,13 +157,16 @@ def validate(
     held_rules = {name: flags for name, flags in rules_held(answers).items() if flags.any()}
     told = [name for name, flags in held_rules.items() if _students(rows, flags > 0.0) >= FEWEST]
     beside = {name: at_same_rate(label, held_rules[name], model, lists=lists, bootstrap=bootstrap) for name in told}
+    table = compare(label, candidates, lists=lists, bootstrap=bootstrap)
+    ahead = {who: candidates[who] for who, each in table.items() if behind(each)}
+    free = {FREE: _undirected(held, config), **ahead} if ahead and directions(held[-1].model.features) else {}
     found = Validation(
         splits=tuple(splits),
         rows=rows.height,
         positives=int(label.sum()),
         schools=bootstrap.count,
         students=rows["student_id"].n_unique(),
-        table=compare(label, candidates, lists=lists, bootstrap=bootstrap),
+        table=table,
         rules={name: found for name, found in beside.items() if found is not None},
         groups=_groups(rows, indicators, on_lists(candidates, lists), bootstrap=bootstrap),
         calibration=calibration(label, model.probability, bootstrap=bootstrap),
@@ -167,9 +175,22 @@ def validate(
         importance=held[-1].importance,
         by_days=_curve(pl.concat([each.everyone for each in held])),
         rules_of_few=len(held_rules) - len(told),
+        undirected=compare(label, free, lists=lists, bootstrap=bootstrap) if free else {},
     )
     newest = held[-1]
     return found, HeldBack(model=newest.model, learned=newest.learned, rows=newest.rows, told=_told(newest))
+
+
+def behind(found: Compared) -> list[str]:
+    """The measures of GAINS in which the first of a comparison has less than this one, beyond chance."""
+    drawn = {name: found.gains[name] for name in GAINS if name in found.gains}
+    return [name for name, gain in drawn.items() if gain.high is not None and gain.high < 0.0]
+
+
+def _undirected(held: Sequence[_Held], config: TrainingConfig) -> Candidate:
+    """What the same kind of model says, of as many rounds, where no feature has to point one way."""
+    models = (refit_model(one.model, one.learned, config=config, seed=config.seed, directed=False) for one in held)
+    return Candidate.of(np.concatenate([model.predict(one.rows) for model, one in zip(models, held, strict=True)]))
 
 
 def _told(held: _Held) -> pl.DataFrame:
@@ -177,6 +198,7 @@ def _told(held: _Held) -> pl.DataFrame:
         "risk": held.candidates[MODEL].probability,
         "school_rate": held.candidates[SCHOOL].probability,
         "rules": held.candidates[RULES].order,
+        "rules_risk": held.candidates[RULES].probability,
     }
     rows = held.rows.select("student_id", "school_id", "as_of", label=pl.col(LABEL).cast(pl.Float64))
     return rows.with_columns(pl.Series(name, values) for name, values in risks.items())
@@ -264,15 +286,25 @@ def _importance(model: RiskModel, rows: pl.DataFrame, names: Sequence[str]) -> d
 def _groups(
     rows: pl.DataFrame, indicators: pl.DataFrame, places: Mapping[str, Mapping[str, Array]], *, bootstrap: Bootstrap
 ) -> tuple[Group, ...]:
-    bands = {grade.value: band for band, grades in GRADE_BANDS.items() for grade in grades}
-    grades = indicators["grade_level"].cast(pl.String)
-    of_band = grades.replace_strict(bands, default="grade not known", return_dtype=pl.String)
-    kinds = {"as-of date": rows["as_of"].cast(pl.String), "grades": of_band, "school": rows["school_id"]}
+    kinds = {"as-of date": rows["as_of"].cast(pl.String), "grades": _band(indicators), "school": rows["school_id"]}
     return tuple(
         _group(by, str(name), rows, group=(names == name).to_numpy(), places=places, bootstrap=bootstrap)
         for by, names in kinds.items()
-        for name in names.unique().sort()
+        for name in _in_order(names)
     )
+
+
+def _band(indicators: pl.DataFrame) -> pl.Series:
+    """The grade band of each row, of those of GRADE_BANDS."""
+    bands = {grade.value: band for band, grades in GRADE_BANDS.items() for grade in grades}
+    grades = indicators["grade_level"].cast(pl.String)
+    return grades.replace_strict(bands, default="grade not known", return_dtype=pl.String)
+
+
+def _in_order(names: pl.Series) -> list[str]:
+    """Each name once: grade bands from the lowest up, whatever is no band after them, and by itself in order."""
+    bands = list(GRADE_BANDS)
+    return sorted(names.unique(), key=lambda name: (bands.index(name) if name in bands else len(bands), name))
 
 
 def _group(
@@ -285,13 +317,16 @@ def _group(
     bootstrap: Bootstrap,
 ) -> Group:
     label = rows[LABEL].cast(pl.Float64).to_numpy()
-    return Group(
-        by=by,
-        name=name,
-        rows=int(group.sum()),
-        positives=int(label[group].sum()),
-        found=in_group(label, places, group, bootstrap=bootstrap) if is_told(rows, group) else {},
-    )
+    told = is_told(rows, group)
+    if told and by == "school":
+        # There is one cluster alone: students are drawn again, where elsewhere schools are.
+        students = rows["student_id"].filter(pl.Series(group)).rank("dense").to_numpy()
+        bootstrap = Bootstrap.of(students, draws=bootstrap.draws, seed=bootstrap.seed)
+        places = {who: {name: chance[group] for name, chance in of.items()} for who, of in places.items()}
+        found = in_group(label[group], places, np.ones(students.size, dtype=np.bool_), bootstrap=bootstrap)
+    else:
+        found = in_group(label, places, group, bootstrap=bootstrap) if told else {}
+    return Group(by=by, name=name, rows=int(group.sum()), positives=int(label[group].sum()), found=found)
 
 
 def is_told(rows: pl.DataFrame, group: Rows) -> bool:

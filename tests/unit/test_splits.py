@@ -11,7 +11,7 @@ import pytest
 from cis_ews.errors import DataError
 from training.dates import as_of_dates
 from training.matrices import Matrices, MatrixSummary
-from training.splits import Part, by_chance, held_back_years, leave_future_out, other_groups, rows_on, strangers
+from training.splits import Part, held_back_years, leave_future_out, other_groups, rows_on, strangers
 
 
 def _matrices(*dates: tuple[int, date, date]) -> Matrices:
@@ -98,13 +98,6 @@ def test_another_school_has_no_row_that_is_learned_from_and_every_school_is_aske
         assert set(train["year"]) == {1}
     alone = pl.Series(["one"] * 3)
     assert other_groups(alone, alone, Part(np.ones(3, dtype=bool), np.ones(3, dtype=bool)), most=2) == []
-
-
-def test_a_draw_by_lot_takes_a_fifth_the_same_each_time() -> None:
-    part = by_chance(10_000, seed=1)
-    assert 1_800 < part.test.sum() < 2_200
-    assert not (part.train & part.test).any()
-    assert by_chance(10_000, seed=1).test.tolist() == part.test.tolist()
 
 
 def _calendar(starts: dict[str, date], *, days: int = 100, term: int = 25) -> pl.DataFrame:
