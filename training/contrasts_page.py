@@ -20,13 +20,18 @@ FOLDS_OF_CANDIDATES = "; so are the parts that compare candidates, where one sch
 
 def contrasts_section(trained: Trained) -> Section:
     """The AUROC on each split, and the gains on what learns from the same rows and on what needs none."""
-    found = {one.name: one for one in trained.contrasts}
+    found, draws = {one.name: one for one in trained.contrasts}, min(DRAWS, trained.config.validation.draws)
     missing = [f"{one.name}: not measured, {one.why}" for one in trained.not_measured]
     return Section(
         title="The same kind of model on other splits: AUROC",
         columns=("asked of", "the model", "on regr.", "on rules"),
         rows=[_row(one) for one in found.values()],
-        notes=[*missing, *_claimed(found), *([FOLDS + FOLDS_OF_CANDIDATES] if found else []), *_alike(trained)],
+        notes=[
+            *missing,
+            *_claimed(found),
+            *([FOLDS + FOLDS_OF_CANDIDATES] if found else []),
+            *alike(trained.contrasts, draws=draws),
+        ],
     )
 
 
@@ -67,9 +72,8 @@ def _claimed(found: Mapping[str, Contrast]) -> list[str]:
     ]
 
 
-def _alike(trained: Trained) -> list[str]:
+def alike(found: Sequence[Contrast], *, draws: int) -> list[str]:
     """What is the same for all splits, and what is not."""
-    found = trained.contrasts
     if not found:
         return []
     most, dates = max(one.train_rows for one in found), found[0].as_of
@@ -86,5 +90,4 @@ def _alike(trained: Trained) -> list[str]:
         *(f"of {STRANGERS} {one.rows:,}" for one in found if one.name == STRANGERS),
         *halves,
     ]
-    draws = min(DRAWS, trained.config.validation.draws)
     return [told, f"asked: {', '.join(asked)}; intervals by {draws} draws of schools"]

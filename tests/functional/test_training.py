@@ -35,7 +35,7 @@ compare = ["straight lines", "blend", "tuned blend"]
 as_of = ["day 20", "term ends", "06-01"]
 draws = 100
 shuffles = 100
-contrast_rows = 800
+contrast_rows = 400
 """
 
 
@@ -215,7 +215,7 @@ def test_which_kind_of_model_was_taken_is_told_and_why(trained: Done, page: Done
 def test_other_splits_stand_beside_the_later_year(trained: Done) -> None:
     found = {one["name"]: one for one in trained.event("trained")["contrasts"]}
     assert list(found) == ["a later year", "students never seen", "another school", "a random split"]
-    assert {one["train_rows"] for one in found.values()} == {800}
+    assert {one["train_rows"] for one in found.values()} == {400}
     assert len({tuple(one["as_of"]) for one in found.values()}) == 1
     rows = {one["rows"] for name, one in found.items() if name != "students never seen"}
     assert rows == {trained.event("trained")["validation"]["rows"]}
@@ -229,7 +229,7 @@ def test_what_rests_on_lots_is_said(page: Done, place: Path) -> None:
     said = " ".join(page.out.split())
     assert "The same kind of model on other splits: AUROC asked of the model on regr. on rules" in said
     assert "no other figure rests on a random split; within a fit, the folds that choose rounds, blend" in said
-    assert "each by a model of 800 rows, so that only what it learned from differs" in said
+    assert "each by a model of 400 rows, so that only what it learned from differs" in said
     assert "half of the schools at a time" in said
     assert all(len(line) <= 80 for line in page.out[page.out.index("on other splits: AUROC") :].splitlines()[:6])
     (kept,) = (place / "page" / "models").rglob("validation.md")

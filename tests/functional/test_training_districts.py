@@ -1,9 +1,8 @@
-"""`python -m training` on an extract of two districts: a district that was never seen is asked of models of the other."""
+"""`python -m training` on an extract of two districts: each is asked of a model of the other."""
 
 from __future__ import annotations
 
 from datetime import date
-from pathlib import Path
 
 import pytest
 

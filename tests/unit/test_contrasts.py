@@ -12,6 +12,7 @@ from cis_ews.evaluation.comparison import Candidate
 from cis_ews.risk.model_recipe import Kind, Recipe
 from training.config import TrainingConfig, ValidationConfig
 from training.contrasts import Asked, Contrast, by_lot, contrasts
+from training.contrasts_page import alike
 from training.validation import LOGISTIC, MODEL, RULES
 
 EARLIER, LAST, ASKED = date(2024, 11, 1), date(2025, 11, 1), (date(2025, 10, 1), date(2026, 2, 1))
@@ -79,6 +80,12 @@ def test_every_split_is_asked_of_the_same_dates_by_models_of_equally_many_rows(f
     whole = [one.rows for name, one in found.items() if name != "students never seen"]
     assert whole == [2 * STUDENTS] * 3
     assert found["students never seen"].rows == 2 * STUDENTS // 5
+    told, asked = alike(list(found.values()), draws=100)
+    assert told == "each by a model of 280 rows, so that only what it learned from differs"
+    assert asked == (
+        "asked: 1,200 rows of 2025-10-01 to 2026-02-01, of students never seen 240, half of the districts at a time; "
+        "intervals by 100 draws of schools"
+    )
 
 
 def test_a_random_split_does_not_look_better_for_dates_that_are_easier() -> None:
@@ -105,6 +112,10 @@ def test_a_district_that_is_left_out_teaches_nothing(found: dict[str, Contrast])
 
 def test_in_one_district_schools_are_left_out() -> None:
     found = _found(pl.concat([_rows(EARLIER, seed=1), _rows(LAST, seed=2)]), districts=1)
+    # Half of the schools have half of the rows: that it is not the split alone is said.
+    told, asked = alike(list(found.values()), draws=100)
+    assert told.startswith("each by a model of 500 rows, but students never seen by 480, another school by 300: fewer")
+    assert "half of the schools at a time" in asked
     assert "another school" in found
     assert found["another school"].rows == found["a later year"].rows
 
