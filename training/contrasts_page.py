@@ -12,8 +12,8 @@ from training.validation import LOGISTIC, MODEL, RULES
 
 HALVES = {DISTRICT: "districts", SCHOOL: "schools"}
 FOLDS = (
-    "no other figure rests on a random split; within a fit, the folds that choose rounds, blend and calibrator, and "
-    "that judge a search's trials, are drawn by student"
+    "no other figure of how good a model is rests on a random split; within a fit, the folds that choose rounds, blend "
+    "and calibrator, and that judge a search's trials, are drawn by student (the card's held-out log loss is of those)"
 )
 FOLDS_OF_CANDIDATES = "; so are the parts that compare candidates, where one school has one year to learn from"
 

@@ -228,7 +228,7 @@ def test_other_splits_stand_beside_the_later_year(trained: Done) -> None:
 def test_what_rests_on_lots_is_said(page: Done, place: Path) -> None:
     said = " ".join(page.out.split())
     assert "The same kind of model on other splits: AUROC asked of the model on regr. on rules" in said
-    assert "no other figure rests on a random split; within a fit, the folds that choose rounds, blend" in said
+    assert "no other figure of how good a model is rests on a random split; within a fit, the folds that choose" in said
     assert "each by a model of 400 rows, so that only what it learned from differs" in said
     assert "half of the schools at a time" in said
     assert all(len(line) <= 80 for line in page.out[page.out.index("on other splits: AUROC") :].splitlines()[:6])
