@@ -18,11 +18,11 @@ from cis_ews.errors import EwsError
 from cis_ews.storage.database import By, RunRow, SchoolRow
 from cis_ews.storage.runs import open_run
 from cis_ews.support.permissions import May, Viewer, administered, check, why_allowed
-from cis_ews.wording import decided_by, model_notices
 from serving.backend import Backend, of
 from serving.console.clock import today
 from serving.console.context import render, viewer_of
 from serving.console.forms import form_of
+from serving.console.notices import Notice, of_the_model
 from serving.errors import ApiError
 
 EVERYWHERE_ONLY = "This is for administrators of everything"
@@ -50,8 +50,8 @@ class Health:
     domains: dict[str, str]
     late: list[Late]
     schools: int
-    decided_by: str
-    notices: list[str]
+    decided: Notice
+    notices: tuple[Notice, ...]
 
 
 @routes.get("/admin")
@@ -116,7 +116,8 @@ def _health(backend: Backend, today: date) -> Any:
         run = next((run for run in backend.database.runs_of(district) if run.is_current), None)
         if run is None:
             return None
-        coverage, told = _statement(backend, run, "coverage"), _statement(backend, run, "model")
+        coverage = _statement(backend, run, "coverage")
+        decided, notices = of_the_model(backend, run)
         schools = backend.database.schools_of(district)
         return Health(
             district_id=district,
@@ -127,8 +128,8 @@ def _health(backend: Backend, today: date) -> Any:
                 schools, coverage, as_of=run.as_of, school_days=backend.database.pages.school_days(district)
             ),
             schools=len(schools),
-            decided_by=decided_by(told) if told else run.model_version,
-            notices=model_notices(told),
+            decided=decided,
+            notices=notices,
         )
 
     return of_district

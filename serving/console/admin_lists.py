@@ -10,6 +10,7 @@ from fastapi.responses import RedirectResponse
 
 from cis_ews.enums import AuditAction
 from cis_ews.support.permissions import WHY_NOT, May, Viewer, administered, check
+from cis_ews.support.words import AUDIT_WORDS
 from serving.backend import Backend, of
 from serving.console.admin_people import by_of, places_of
 from serving.console.clock import zone_of
@@ -65,9 +66,7 @@ def audit(request: Request) -> Response:
         since=_moment(asked.get("since"), zone_of(request)),
         limit=SHOWN,
     )
-    return render(
-        request, "admin_audit.html", rows=rows, people=people, asked=asked, actions=list(AuditAction), shown=SHOWN
-    )
+    return render(request, "admin_audit.html", rows=rows, people=people, asked=asked, said=AUDIT_WORDS, shown=SHOWN)
 
 
 @routes.get(EMERGENCY)

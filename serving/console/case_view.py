@@ -71,6 +71,8 @@ WORDS = {
     "areas": words.AREA_WORDS,
     "progress": words.PROGRESS_WORDS,
     "tiers": words.TIER_WORDS,
+    "discipline": words.DISCIPLINE_WORDS,
+    "subjects": words.SUBJECT_WORDS,
 }
 
 

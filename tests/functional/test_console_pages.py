@@ -254,7 +254,10 @@ def test_the_pages_are_in_spanish_for_who_reads_spanish(served: Served) -> None:
     assert "site coordinator" not in page
 
 
-ENGLISH = re.compile(r"\b(Missed|Has (?:not|had|no)|Was|school days?|this year|without an excuse|in September)\b")
+ENGLISH = re.compile(
+    r"\b(Missed|Has (?:not|had|no)|Was|school days?|this year|without an excuse|in September"
+    r"|math|science|social studies|(?:[Ss]hort-term|[Ll]ong-term|[Ii]n-school) suspension)\b"
+)
 REASON = re.compile(r"Faltó \d+(?:\.\d)? de [^<]*días")
 
 

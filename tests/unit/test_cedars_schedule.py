@@ -1,4 +1,4 @@
-"""CEDARS file E, which only explains the marks of H: schools that nobody knows."""
+"""CEDARS files D and E, which only explain the marks of H: schools that nobody knows, lines that are torn."""
 
 from __future__ import annotations
 
@@ -32,3 +32,21 @@ def test_a_location_of_the_schedule_that_is_no_school_gives_way_to_the_enrollmen
     assert not [note for note in whole.coverage.notes if "neither A nor C" in note]
     assert leaks(told(data)) == []
     assert all(rows == kept for rows, kept in accounted(data).values())
+
+
+def test_torn_lines_of_files_that_explain_are_counted_there_and_cost_no_mark(tmp_path: Path) -> None:
+    whole = read(write_cedars(tmp_path / "whole", cedars_of(clean_district())))
+    folder = write_cedars(tmp_path / "torn", cedars_of(clean_district()))
+    for letter in ("D", "E"):
+        file = folder / f"{letter}.txt"
+        torn = "2025-2026\tMARKERNAME\r\n" * (30 if letter == "E" else 1)
+        file.write_text(file.read_text(encoding="utf-8") + torn, encoding="utf-8", newline="")
+    data = read(folder)
+    assert data.rejections.is_empty()
+    assert data.course_grades.equals(whole.course_grades)
+    assert data.rows_read["course_grades"] == whole.rows_read["course_grades"]
+    assert [note for note in data.coverage.notes if "told into cells" in note] == [
+        "D.txt: 1 line cannot be told into cells; not used",
+        "E.txt: 30 lines cannot be told into cells; not used",
+    ]
+    assert leaks(told(data)) == []
