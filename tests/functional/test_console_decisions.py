@@ -15,8 +15,8 @@ from cis_ews.storage.access import Grant
 from cis_ews.storage.database import By
 from cis_ews.support.passwords import hash_password
 from cis_ews.support.reviews import OFFERED
-from serving.console.case_view import today
 from tests.lib.browser import Browser
+from tests.lib.console_pages import local_day
 from tests.lib.districts import HARBOR, LAKEVIEW
 from tests.lib.people import PASSWORD, add_person
 from tests.lib.service import Served, serve_two_districts
@@ -368,7 +368,7 @@ def test_a_morning_from_meeting_to_recap(served: Served) -> None:
         "owner": "Ms. Lee",
     }
     assert decide(browser, ref, "open_plan", **plan, **of_meeting) == 422
-    assert decide(browser, ref, "open_plan", **{**plan, "consent_on": today().isoformat()}, **of_meeting) == 303
+    assert decide(browser, ref, "open_plan", **{**plan, "consent_on": local_day().isoformat()}, **of_meeting) == 303
     page = browser.get(page_of(ref)).text
     goal = re.search(r'name="goal_id" value="([0-9a-f]{32})"', page)
     assert goal is not None

@@ -17,12 +17,13 @@ from cis_ews.readers.draft import Draft, drafted
 from cis_ews.readers.edfi_calendar import calendar_of, grading_periods_of, sessions_of
 from cis_ews.readers.edfi_cells import Descriptors
 from cis_ews.readers.edfi_config import EdFiConfig
+from cis_ews.readers.edfi_demographics import demographics_of
 from cis_ews.readers.edfi_events import attendance_of, discipline_of, supports_of
 from cis_ews.readers.edfi_fetched import MANIFEST, read_fetched
 from cis_ews.readers.edfi_grades import course_grades_of, grades_of
 from cis_ews.readers.edfi_json import is_json_lines
 from cis_ews.readers.edfi_known import known_package
-from cis_ews.readers.edfi_roster import demographics_of, enrollments_of, schools_of, students_of
+from cis_ews.readers.edfi_roster import enrollments_of, schools_of, students_of
 from cis_ews.readers.edfi_stream import Package, read_xml
 from cis_ews.readers.ledger import Ledger
 from cis_ews.readers.sources import Entry, list_entries
@@ -108,7 +109,7 @@ def _frames(package: Package, config: EdFiConfig, *, as_of: date | None, ledger:
         "schools": schools_of(package, descriptors),
         "calendar_days": calendar,
         "students": students,
-        "demographics": demographics_of(package, students, ledger),
+        "demographics": demographics_of(package, students, ledger, as_of=as_of),
         "enrollments": enrollments,
         "attendance_events": attendance_of(package, descriptors, config=config, ledger=ledger),
         "incidents": incidents,

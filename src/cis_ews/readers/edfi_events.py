@@ -156,9 +156,11 @@ def discipline_of(package: Package, descriptors: Descriptors, *, ledger: Ledger)
     ledger.reduce(
         INCIDENTS, incidents.height, ("incident, told by its offenders", "incidents, told by their offenders")
     )
+    key = ["incident", "school_id"]
+    once = incidents.unique(key, keep="first", maintain_order=True)
     joined = people.join(
-        incidents.select("incident", "school_id", "date", pl.col("behavior").alias("__of_incident")),
-        on=["incident", "school_id"],
+        once.select(*key, "date", pl.col("behavior").alias("__of_incident")),
+        on=key,
         how="left",
         maintain_order="left",
     )

@@ -33,6 +33,8 @@ _PERSON: Columns = {
     "english": ("LimitedEnglishProficiency",),
 }
 
+_PROGRAM: Columns = {"student_id": (_STUDENT, "StudentReference"), "begins": ("BeginDate",), "ends": ("EndDate",)}
+
 REFERRED = "id"
 """The attribute by which another record of the package may refer to a record (`ref`)."""
 SAYS_REF = "ref:"
@@ -189,13 +191,13 @@ RECORDS: Mapping[str, Columns] = {
     "StudentEducationOrganizationAssociation": _PERSON,
     # Data Standard 6 has moved what is said of a student there into a record of its own.
     "StudentDemographic": _PERSON,
-    "StudentSpecialEducationProgramAssociation": {"student_id": (_STUDENT, "StudentReference")},
-    "StudentHomelessProgramAssociation": {"student_id": (_STUDENT, "StudentReference")},
-    "StudentLanguageInstructionProgramAssociation": {"student_id": (_STUDENT, "StudentReference")},
+    "StudentSpecialEducationProgramAssociation": _PROGRAM,
+    "StudentHomelessProgramAssociation": _PROGRAM,
+    "StudentLanguageInstructionProgramAssociation": _PROGRAM,
     "StudentSection504ProgramAssociation": {"student_id": (_STUDENT, "StudentReference")},
     "StudentMigrantEducationProgramAssociation": {"student_id": (_STUDENT, "StudentReference")},
     "StudentProgramAssociation": {"student_id": (_STUDENT, "StudentReference")},
-    "StudentSchoolFoodServiceProgramAssociation": {"student_id": (_STUDENT, "StudentReference")},
+    "StudentSchoolFoodServiceProgramAssociation": _PROGRAM,
     "StudentInterventionAttendanceEvent": {
         "student_id": (_STUDENT, "StudentReference"),
         "intervention": (_INTERVENTION,),

@@ -1,11 +1,10 @@
-"""Schools, students, enrollments and demographics of Ed-Fi as the roster of the contract."""
+"""Schools, students and enrollments of Ed-Fi as the roster of the contract."""
 
 from __future__ import annotations
 
 import polars as pl
 
-from cis_ews.readers.cells import truths
-from cis_ews.readers.edfi_cells import Descriptors, code_of, resolved, school_year
+from cis_ews.readers.edfi_cells import Descriptors, resolved, school_year
 from cis_ews.readers.edfi_stream import Package
 from cis_ews.readers.ledger import Ledger
 from cis_ews.wording import counted
@@ -13,22 +12,6 @@ from cis_ews.wording import counted
 PLACE = ("file", "row_number")
 MOVES = ("StudentSchoolAttendanceEvent", "StudentSectionAttendanceEvent", "DisciplineAction")
 """Records of a day, a student and a school, of which enrollments are derived where the package has none."""
-PEOPLE = ("StudentEducationOrganizationAssociation", "StudentDemographic")
-"""Records that say the same of a student: the second has it from Data Standard 6 on, and a package may have both."""
-ENGLISH = "StudentLanguageInstructionProgramAssociation"
-LEFT_ASIDE = (
-    "StudentSection504ProgramAssociation",
-    "StudentMigrantEducationProgramAssociation",
-    "StudentProgramAssociation",
-)
-"""Programs of which no column of the contract tells; they are counted."""
-RACES = {
-    "american indian - alaska native": "American Indian or Alaska Native",
-    "asian": "Asian",
-    "black - african american": "Black or African American",
-    "native hawaiian - pacific islander": "Native Hawaiian or Other Pacific Islander",
-    "white": "White",
-}
 
 
 def schools_of(package: Package, descriptors: Descriptors) -> pl.DataFrame:
@@ -108,53 +91,3 @@ def _derived(package: Package, sessions: pl.DataFrame, *, ledger: Ledger) -> pl.
 def students_of(package: Package) -> pl.DataFrame:
     """`student_id`, names, birth date of everyone whom the package knows, in a school or not."""
     return package.rows("Student").select("student_id", "first_name", "last_name", "birth_date", *PLACE)
-
-
-def demographics_of(package: Package, students: pl.DataFrame, ledger: Ledger) -> pl.DataFrame:
-    """One row a student of whom an association or a program says anything; read by the audit of fairness alone."""
-    of_student = _of_student(package, ledger)
-    programs = {
-        "disability": "StudentSpecialEducationProgramAssociation",
-        "low_income": "StudentSchoolFoodServiceProgramAssociation",
-        "homeless": "StudentHomelessProgramAssociation",
-    }
-    base = students.filter(pl.col("student_id").is_not_null()).select("student_id", *PLACE)
-    base = base.unique("student_id", keep="first", maintain_order=True).sort("row_number", maintain_order=True)
-    found = base.join(of_student, on="student_id", how="left", maintain_order="left")
-    for column, record in programs.items():
-        rows = of_people(package, record)
-        if rows.height:
-            ledger.note(f"demographics: {column} is whether a {record} names the student")
-            found = found.with_columns(pl.col("student_id").is_in(rows["student_id"].unique().to_list()).alias(column))
-    learning = of_people(package, ENGLISH)
-    if learning.height:
-        ledger.note(f"demographics: who is named by a {ENGLISH} is an English learner now")
-        is_named = pl.col("student_id").is_in(learning["student_id"].unique().to_list())
-        current = pl.coalesce("english_learner", pl.when(is_named).then(pl.lit("current")))
-        found = found.with_columns(current.alias("english_learner"))
-    for record in LEFT_ASIDE:
-        alone = package.rows(record).height
-        ledger.note(f"{counted(alone, record, f'{record}s')} left aside: no column is for that program", alone)
-    has_any = of_student.height or learning.height or any(column in found.columns for column in programs)
-    return found if has_any else found.clear()
-
-
-def _of_student(package: Package, ledger: Ledger) -> pl.DataFrame:
-    """What is said of each student, cell by cell the first that is filled: one record may say what another does not."""
-    kinds = [of_people(package, record) for record in PEOPLE]
-    several = sum(rows.height - rows["student_id"].n_unique() for rows in kinds)
-    ledger.reduce(
-        "demographics",
-        several,
-        ("association is a further one of the same student", "associations are further ones of the same student"),
-    )
-    said = truths(pl.concat(kinds), PEOPLE[0], ("hispanic",), ledger=ledger)
-    english = code_of(said["english"]).str.to_lowercase()
-    race = code_of(said["race"]).str.to_lowercase().replace_strict(RACES, default=None, return_dtype=pl.String)
-    cells = said.select(
-        "student_id",
-        code_of(said["gender"]).alias("gender"),
-        pl.when("hispanic").then(pl.lit("Hispanic or Latino")).otherwise(race).alias("race_ethnicity"),
-        pl.when(english == "limited").then(pl.lit("current")).alias("english_learner"),
-    )
-    return cells.group_by("student_id", maintain_order=True).agg(pl.all().drop_nulls().first())
