@@ -12,7 +12,7 @@ from scipy.optimize import linprog
 
 from cis_ews.evaluation.equity import ATTRIBUTES
 from cis_ews.evaluation.groups import told_groups
-from cis_ews.evaluation.side_by_side import COLUMNS, TIERS
+from cis_ews.evaluation.side_by_side import COLUMNS, EVERY, OF_GROUPS, OF_TIERS, STUDENTS, TIERS
 from cis_ews.evaluation.suppression import FEWEST, Cell, told_table
 
 TOTAL = "all"
@@ -121,9 +121,19 @@ def _night(district: Mapping[Kind, int]) -> dict[tuple[str, str, str], int]:
     return {
         (row["attribute"], row["group_name"], column): row[column]
         for row in told.iter_rows(named=True)
-        for column in COLUMNS
+        for column in OF_GROUPS
         if row[column] is not None
     }
+
+
+def _of_sums(district: Mapping[Kind, int]) -> dict[tuple[str, str, str], int]:
+    """What the page of all districts tells of it besides: its tiers."""
+    counts = {(EVERY, column): _number(district, ("", "", column)) for column in OF_TIERS.columns}
+    return {("", *cell): counts[cell] for cell in OF_TIERS.told(counts)}
+
+
+def _number(district: Mapping[Kind, int], cell: tuple[str, str, str]) -> int:
+    return sum(number for kind, number in district.items() if _is_of(kind, cell))
 
 
 def _is_of(kind: Kind, cell: tuple[str, str, str]) -> bool:
@@ -143,12 +153,11 @@ def test_no_group_that_is_left_out_can_be_recovered_from_all_tables_of_a_night(
 ) -> None:
     """Whoever holds every number that a night tells of every attribute, and puts them all together; a manager counts
     all students of the district besides."""
-    told = _night(district)
+    told = _night(district) | _of_sums(district)
     assert all(number >= FEWEST for number in told.values())
     kinds = list(district)
     if counts_all:
-        every = [("", "", column) for column in COLUMNS]
-        told |= {cell: sum(number for kind, number in district.items() if _is_of(kind, cell)) for cell in every}
+        told |= {cell: _number(district, cell) for cell in (("", "", column) for column in COLUMNS)}
     left = np.array([[float(_is_of(kind, cell)) for kind in kinds] for cell in told]).reshape(-1, len(kinds))
     right = np.array([float(number) for number in told.values()])
     names = [
@@ -156,10 +165,10 @@ def test_no_group_that_is_left_out_can_be_recovered_from_all_tables_of_a_night(
         *((attribute, group) for attribute, groups in (FIRST, SECOND) for group in groups),
     ]
     for cell in ((*name, column) for name in names for column in COLUMNS):
-        aim = np.array([float(_is_of(kind, cell)) for kind in kinds])
-        number = aim @ np.array(list(district.values()))
-        # A group that nobody is in has no line, and may be missed.
-        if number < FEWEST and any(district[kind] for kind in kinds if _is_of(kind, (*cell[:2], "students"))):
+        number, size, of_all = (_number(district, each) for each in (cell, (*cell[:2], STUDENTS), ("", "", cell[2])))
+        # A group that nobody is in has no line, and may be missed. Who counts all students knows what nobody is in.
+        if number < FEWEST and size and (of_all or not counts_all):
+            aim = np.array([float(_is_of(kind, cell)) for kind in kinds])
             least, most = (_least(sign * aim, left, right) * sign for sign in (1, -1))
             assert most - least > 0.5, (cell, told, district)
 
