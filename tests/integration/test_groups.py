@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import json
 import sqlite3
 import zipfile
@@ -15,6 +14,7 @@ from typing import Any
 
 import polars as pl
 import pytest
+from sqlalchemy import select
 
 from cis_ews.enums import CaseAction, ContactKind, Role
 from cis_ews.evaluation.groups import told_groups
@@ -24,7 +24,10 @@ from cis_ews.risk.tiers import TierPolicy
 from cis_ews.scoring import ScoreRun, score_night
 from cis_ews.storage.access import Grant
 from cis_ews.storage.database import By, Database
+from cis_ews.storage.database.blocks import PEOPLE, STUDENT_RECORDS
+from cis_ews.storage.database.engine import Connections
 from cis_ews.storage.erasure import forget_student
+from cis_ews.storage.packing import unpacked
 from cis_ews.storage.pages import GROUP_COLUMNS
 from cis_ews.storage.runs import Run
 from cis_ews.storage.store import RunStore
@@ -245,7 +248,10 @@ def test_no_part_of_a_run_and_no_other_table_holds_a_group(extract: Path, tmp_pa
     with zipfile.ZipFile(tmp_path / "backup.zip") as archive:
         for name in set(archive.namelist()) - {"group_counts.jsonl"}:
             assert b"Zyxwvut" not in archive.read(name)
-    with sqlite3.connect(tmp_path / "store/cis_ews.db") as connection:
-        for table in ("students", "student_records"):
-            for (block,) in connection.execute(f"SELECT block FROM {table}"):  # noqa: S608 - our own names
-                assert "Zyxwvut" not in str(pl.read_parquet(io.BytesIO(block)).to_dicts())
+    connections = Connections(f"sqlite:///{tmp_path}/store/cis_ews.db")
+    with connections.reading() as connection:
+        for blocks in (PEOPLE, STUDENT_RECORDS):
+            held = [unpacked(block) for block in connection.scalars(select(blocks.table.c.block))]
+            assert sum(each.height for each in held) >= night.scores.height
+            assert "Zyxwvut" not in str([each.to_dicts() for each in held])
+    connections.close()

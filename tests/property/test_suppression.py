@@ -56,10 +56,32 @@ def test_no_cell_that_is_left_out_can_be_recovered(
 ) -> None:
     told = told_table(counts, total=TOTAL, sooner=sooner, are_sums_known=are_sums_known)
     assert all(counts[cell] >= FEWEST for cell in told)
+    assert _recovered(counts, told, sooner, are_sums_known=are_sums_known) == []
+
+
+@given(tables(), st.sampled_from([None, *PARTS]))
+def test_no_cell_can_be_recovered_where_every_sum_of_rows_and_columns_is_known(
+    counts: dict[Cell, int], sooner: str | None
+) -> None:
+    """As of groups of which it is told how many are flagged, ten at least, and what was done about them."""
+    counts = {cell: count for cell, count in counts.items() if counts[cell[0], TOTAL] >= FEWEST}
+    parts = {cell: count for cell, count in counts.items() if cell[1] != TOTAL}
+    told = told_table(parts, total=None, sooner=sooner, are_sums_known=True)
+    assert all(counts[cell] >= FEWEST for cell in told)
+    found = _recovered(counts, told | (counts.keys() - parts.keys()), sooner, are_sums_known=True)
+    assert all(counts[cell] >= FEWEST for cell in found), (found, sorted(told))
+
+
+def _recovered(counts: Table, told: frozenset[Cell], sooner: str | None, *, are_sums_known: bool) -> list[Cell]:
+    """The cells that are left out and can be one number alone. Of a column that is known to hold nobody none is."""
+    rows = {row for row, _ in counts}
     hidden, left, right = _equations(counts, told, sooner, are_sums_known=are_sums_known)
+    found: list[Cell] = []
     for place, cell in enumerate(hidden):
+        is_known = are_sums_known and len(rows) > 1 and not any(counts[row, cell[1]] for row in rows)
         least, most = (_extreme(place, left, right, sign=sign) for sign in (1, -1))
-        assert most - least > 0.5, (cell, sorted(told), counts)
+        found += [cell] if most - least <= 0.5 and not is_known else []
+    return found
 
 
 def _extreme(place: int, left: np.ndarray, right: np.ndarray, *, sign: int) -> float:

@@ -43,7 +43,7 @@ OF_SERVED = Table((*SERVED, FLAGGED), sooner="unseen")
 EVERY = ""
 """The group of all students: the sums."""
 _REST = "\0"
-"""No group's name."""
+"""Stands for several groups; none has this name."""
 Counted = tuple[str, int | None, CaseState | None, int]
 """A group, a tier, what was done about it, and how many students there are of these."""
 Told = Mapping[str, int | None]

@@ -57,8 +57,8 @@ def told_table(
     table may count the students themselves.
 
     Cells under 10 are left out. More are, those of the column `sooner` first (what readers need least), the smallest
-    before the others, until nobody who adds and subtracts what is told, and
-    knows that no count is negative, can tell a cell that is left out, nor that those of one line are under 10 together.
+    before the others, until nobody who adds and subtracts what is told, and knows that no count is negative, can tell a
+    cell that is left out, nor that those of one line are under 10 together. Only a known sum of nobody tells its cells.
     """
     table = _Table(counts, total, sooner, are_sums_known=are_sums_known)
     hidden = {cell for cell, count in counts.items() if count < FEWEST}
