@@ -124,6 +124,30 @@ def test_few_students_and_what_would_give_them_away_are_stored_nowhere(
     assert {name for row in rows for name in row} == {"district_id", "attribute", "group_name", *told["", ""]}
 
 
+def test_a_group_is_told_by_who_is_flagged_where_its_tiers_are_small(
+    database: Database, publish: Callable[..., Run]
+) -> None:
+    """Of each gender six are in Tier 2, and of one four have not enough data."""
+    students = _students()
+    genders = {"tier_3": "f" * 12 + "m" * 12, "tier_2": "f" * 6 + "m" * 6}
+    genders |= {"tier_1": "f" * 20 + "m" * 20, "not_enough_data": "f" * 4 + "m" * 7}
+    publish(students, gender=list("".join(genders[tier] for tier in EVERYTHING)))
+    told = _told(database)
+    assert [told["gender", group]["flagged"] for group in "fm"] == [18, 18]
+    assert [told["gender", group]["students"] for group in "fm"] == [42, 45]
+
+
+def test_groups_do_not_add_up_to_a_tier_that_the_district_leaves_out(
+    database: Database, publish: Callable[..., Run]
+) -> None:
+    """The state sees 24 students of Tier 3, and not that there are four of Tier 2: 28 flagged would tell."""
+    students = _students(EVERYTHING | {"tier_2": 4})
+    publish(students, gender=["f", "m"] * 39 + ["f"])
+    told = _told(database)
+    assert {each["flagged"] for each in told.values()} == {None}
+    assert [told["gender", group]["students"] for group in "fm"] == [40, 39]
+
+
 def test_a_night_without_the_rule_tells_nothing_and_takes_what_was_told_before(
     database: Database, publish: Callable[..., Run], store: RunStore
 ) -> None:
