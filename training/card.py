@@ -19,6 +19,7 @@ from cis_ews.risk.labels import LABELS
 from cis_ews.risk.model import RiskModel
 from cis_ews.risk.model_recipe import Kind
 from cis_ews.risk.night_model import FEWEST_DAYS
+from cis_ews.risk.supported import Supported
 from cis_ews.wording import DEMONSTRATION
 from training.card_data import COLUMNS as DATA_COLUMNS
 from training.card_data import data_rows
@@ -28,7 +29,6 @@ from training.gates import Gate
 from training.gates_page import gates_section
 from training.page import COLUMNS, accuracy_rows, controls, sections
 from training.section import markdown_table
-from training.support import Supported
 
 FEATURES_SHOWN = 15
 CARD_TEXT, CARD_PAGE = "model_card.md", "model_card.html"

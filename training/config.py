@@ -11,9 +11,9 @@ from pydantic import BaseModel, Field, ValidationError, field_validator
 from cis_ews.errors import ConfigError
 from cis_ews.risk.labels import LABELS
 from cis_ews.risk.registry import NAME
+from cis_ews.risk.supported import Supported
 from cis_ews.wording import mistakes
 from training.dates import is_date_rule
-from training.support import Supported
 
 DEFAULT = Path(__file__).parents[1] / "configs" / "training.toml"
 FEWEST_SHUFFLES = 100

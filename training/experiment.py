@@ -19,6 +19,7 @@ from cis_ews.risk.labels import LABELS
 from cis_ews.risk.model import RiskModel
 from cis_ews.risk.model_recipe import Recipe
 from cis_ews.risk.night_model import DECLARED, FEWEST_DAYS, GRADES, declared_features
+from cis_ews.risk.supported import SUPPORTED_HOW
 from cis_ews.risk.tier_policy import TierPolicy
 from cis_ews.schema.school_data import SchoolData
 from training.candidates import Choice, choose
@@ -217,6 +218,7 @@ def _about(
         "label": config.label,
         "title": label.title,
         "horizon": label.horizon,
+        SUPPORTED_HOW: config.supported.value,
         GRADES: None if label.grades is None else [grade.value for grade in label.grades],
         "as_of": [day.isoformat() for day in dates],
         "made_up": made_up,

@@ -10,10 +10,10 @@ import polars as pl
 from cis_ews.risk.features import monotone_constraints
 from cis_ews.risk.model import RiskModel
 from cis_ews.risk.model_recipe import DEFAULT, Recipe
+from cis_ews.risk.supported import Supported
 from training.config import TrainingConfig
 from training.leakage import check_leaks
 from training.matrices import KEYS, LABEL, WEIGHT
-from training.support import Supported
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

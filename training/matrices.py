@@ -14,17 +14,17 @@ from cis_ews.indicators import compute_indicators
 from cis_ews.risk.cohort import Cohort, build_cohort
 from cis_ews.risk.features import build_features
 from cis_ews.risk.labels import horizon_end, known_through, make_outcomes
+from cis_ews.risk.supported import SUPPORTED_LATER, Supported, supported_students
 from cis_ews.schema.school_data import SchoolData
 from training.config import TrainingConfig
 from training.dates import as_of_dates
-from training.support import SUPPORTED, Supported, learned_rows, supported_students
+from training.support import SUPPORTED, learned_rows
 
 LABEL = "label"
 WEIGHT = "weight"
 KEYS = ("student_id", "school_id", "school_year", "as_of", LABEL, WEIGHT)
 """What a row of `Matrices.rows` is about, and how much it counts in learning; the columns after them are the features
 of the catalog."""
-SUPPORTED_LATER = "supported between the as-of date and the end of the horizon"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

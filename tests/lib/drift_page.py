@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from cis_ews.cli.monitoring import FAULTY
-from cis_ews.evaluation.drift import EARLIER, FACTOR, FEWEST_EARLIER, LAG, OLDEST
-from cis_ews.evaluation.drift_checks import CHECKS
+from cis_ews.evaluation.drift import EARLIER, FACTOR, FEWEST_EARLIER, LAG, NORMAL_FROM, OLDEST
+from cis_ews.evaluation.drift_checks import BY_CODE, CHECKS
 from cis_ews.evaluation.drift_measures import COUNTS, FEWEST_MOVED, FEWEST_STUDENTS, TIMES, VALUES
 from cis_ews.evaluation.shift import BINS
 
@@ -67,8 +67,25 @@ A code is never given to another check.
 |---|---|---|---|---|---|
 {chr(10).join(rows)}
 
-`EWS012` is not part of the night: outcomes come later. `cis_ews.evaluation.drift.outcomes_beside_risks(scores,
-outcomes)` takes the scores of a past run and a table of `student_id` and `label`.
+`EWS012` is not part of the night: outcomes come later.
+
+## Once outcomes are known
+
+    cis-ews monitor --store store --as-of 2026-01-30 --outcomes EXTRACT_OF_JUNE
+
+holds the risks of a past night (`--as-of`, or `--run` for its folder; else the newest) beside what came of it. The
+outcome is the label that the run's model learned ([labels.md](labels.md)), as of the night's date, by an extract that
+reaches the end of its horizon; an extract that does not is refused, with the day that it must reach. Left out, and
+counted by reason: students whose label is not known; those who were supported after the night and before the outcome,
+unless the model learned outcomes as recorded ([model.md](model.md)); those whom the later extract does not have.
+
+Each school is judged with {FEWEST_STUDENTS} such students or more, and as many whom the outcome could have met or
+spared that a normal law holds (the sum of risk x (1 - risk) is {NORMAL_FROM:g} or more); and all together. Where the
+students of the schools that are not judged are fewer than {FEWEST_STUDENTS}, those are left out of all together too:
+subtraction would tell of them. A finding is {BY_CODE["EWS012"].least:g} deviations or more, and beyond chance for as
+many schools as are judged (Bonferroni: one clean night in twenty errs). It is a warning, so that the exit code is 0
+without `--strict`. A night that rules alone decided has no risks, and is refused (4), as is an extract that knows none
+of its students (3).
 
 ## How often it is wrong
 
@@ -106,6 +123,9 @@ found, and no other school is named.
 - Compacted runs are passed over, since their indicators are not kept; where too few are left to judge, the command says
   how to bring them back. Damaged runs are passed over too, and named.
 - A district without a night on the newest as-of date of the store: `--as-of` names its own.
+- With `--outcomes`: whether the rest of the year is whole, where a calendar ends before the school year does; the label
+  is then that of the days that the calendar has. And a school of which the risks are nearly 0 or nearly 1 throughout:
+  it is judged with all others alone.
 """
 
 

@@ -13,7 +13,7 @@ import polars as pl
 import pytest
 
 from cis_ews.errors import ModelError
-from cis_ews.evaluation.drift import monitor, outcomes_beside_risks
+from cis_ews.evaluation.drift import monitor, outcomes_beside_risks, told_apart
 from cis_ews.evaluation.drift_checks import CHECKS
 from cis_ews.evaluation.drift_measures import COUNTS, DAYS, VALUES, NightFacts, measured
 from cis_ews.evaluation.shift import binned, chance_index, jensen_shannon, poisson_distance, population_stability_index
@@ -229,3 +229,25 @@ def test_outcomes_of_nobody() -> None:
     scores, outcomes = _risks(1)
     with pytest.raises(ModelError, match="no student has a risk and an outcome"):
         outcomes_beside_risks(scores, outcomes.with_columns(label=pl.lit(None, pl.Int64)))
+
+
+def _at_schools(sizes: dict[str, int], *, risk: float = 0.3) -> pl.DataFrame:
+    schools = [school for school, size in sizes.items() for _ in range(size)]
+    return pl.DataFrame({"school_id": schools, "risk": [risk] * len(schools)})
+
+
+def test_nothing_is_told_of_fewer_than_ten_nor_by_subtraction() -> None:
+    found = told_apart(_at_schools({"north": 60, "south": 50, "east": 9}))
+    assert found.schools == ("north", "south")
+    assert found.together.height == 110  # all less the two schools would be the nine of the third
+    found = told_apart(_at_schools({"north": 60, "east": 9, "west": 4}))
+    assert (found.schools, found.together.height) == (("north",), 73)
+    found = told_apart(_at_schools({"east": 9, "west": 9, "hill": 9}))
+    assert (found.schools, found.together.height) == ((), 27)
+    found = told_apart(_at_schools({"east": 9}, risk=0.5))
+    assert (found.schools, found.together.height) == ((), 0)
+
+
+def test_outcomes_of_fewer_than_ten_are_no_finding() -> None:
+    scores = _at_schools({"east": 9}, risk=0.01).with_columns(student_id=pl.int_range(pl.len()).cast(pl.String))
+    assert outcomes_beside_risks(scores, scores.select("student_id", label=1)) == ()

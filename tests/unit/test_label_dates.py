@@ -11,9 +11,9 @@ from cis_ews.indicators import compute_indicators
 from cis_ews.indicators.coursework import is_failed
 from cis_ews.risk.cohort import build_cohort
 from cis_ews.risk.labels import happened_on, horizon_end, make_labels, make_outcomes
+from cis_ews.risk.supported import supported_students
 from cis_ews.schema.school_data import SchoolData
 from tests.lib.builders import Row, absence, action, district, enrollment, grade, incident, reported, weekdays
-from training.support import supported_students
 
 AS_OF = date(2026, 3, 2)
 CALENDAR = weekdays("2025-09-03", "2026-06-12", terms={"S1": "2026-01-30", "S2": "2026-06-12"})

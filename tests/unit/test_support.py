@@ -12,7 +12,8 @@ import pytest
 
 from cis_ews.evaluation.accuracy import evaluate
 from cis_ews.risk.model import RiskModel
-from training.support import MOST, SUPPORTED, Supported, learned_rows, supported_students
+from cis_ews.risk.supported import Supported, supported_students
+from training.support import MOST, SUPPORTED, learned_rows
 
 NAMES = ["absence", "noise"]
 RESPECTED = [Supported.CENSOR, Supported.WEIGHT]

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import date
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from cis_ews.cli.options import Json, OptionalAsOf, Store
-from cis_ews.cli.session import begin
-from cis_ews.cli.show import show_damaged
+from cis_ews.cli.options import Format, Json, OptionalAsOf, Store
+from cis_ews.cli.session import Session, begin, open_named_run, read_source
+from cis_ews.cli.show import show_damaged, show_rejections
 from cis_ews.cli.terminal import Terminal
 from cis_ews.wording import counted, some
 
 if TYPE_CHECKING:
     from cis_ews.evaluation.drift import Finding, Monitoring
+    from cis_ews.evaluation.later_outcomes import OutcomesTold
     from cis_ews.storage.runs import Run
 
 FAULTY = 6
@@ -28,6 +31,22 @@ def monitor(
     *,
     store: Store = None,
     as_of: OptionalAsOf = None,
+    outcomes: Annotated[
+        Path | None,
+        typer.Option(
+            "--outcomes",
+            metavar="SOURCE",
+            help="A later extract: whether the night's risks came true by it.",
+            show_default=False,
+        ),
+    ] = None,
+    run: Annotated[
+        Path | None,
+        typer.Option(
+            "--run", metavar="DIR", help="With --outcomes: the night, by its run's folder.", show_default=False
+        ),
+    ] = None,
+    source_format: Format = None,
     strict: Annotated[bool, typer.Option("--strict", help="Exit with 6 for warnings too.")] = False,
     as_json: Json = False,
 ) -> None:
@@ -38,27 +57,104 @@ def monitor(
     districts share the store, each is held beside its own nights. Exit code
     6 where lists may be wrong. It names schools, and no student.
 
-    Example:
+    With --outcomes, once the outcome that the night's model foretells is
+    over: how many had it, beside the risks of that night, school by school.
+
+    Examples:
 
         cis-ews score extract --as-of yesterday --out night
 
         cis-ews monitor --store night
+
+        cis-ews monitor --store night --as-of 2026-01-30 --outcomes june
     """
-    from cis_ews.evaluation.drift import monitor_store
     from cis_ews.evaluation.drift_checks import Severity
 
+    _check_options(outcomes, run, as_of=as_of, source_format=source_format)
     session = begin(context, as_json=as_json)
-    named = session.existing_store(store)
-    found = monitor_store(named, as_of)
+    if outcomes is None:
+        found = _monitored(session, store, as_of)
+    else:
+        runs = [open_named_run(run)] if run else _nights(session, store, as_of)
+        found = _beside_outcomes(session, runs, outcomes, source_format=source_format)
+    if any(strict or each.check.severity == Severity.ERROR for each in found):
+        raise typer.Exit(FAULTY)
+
+
+def _check_options(outcomes: Path | None, run: Path | None, *, as_of: date | None, source_format: str | None) -> None:
+    if outcomes is None and (run or source_format):
+        raise typer.BadParameter("--run and --format belong to --outcomes: name the later extract")
+    if run and as_of:
+        raise typer.BadParameter("name the night by --run or by --as-of")
+
+
+def _monitored(session: Session, store: Path | None, as_of: date | None) -> list[Finding]:
+    from cis_ews.evaluation.drift import monitor_store
+
+    found = monitor_store(session.existing_store(store), as_of)
     for each in found:
         if len(found) > 1:
             session.terminal.say()
             session.terminal.line(f"{counted(len(each.schools), 'school')}: {some(each.schools)}")
         show_monitoring(session.terminal, each)
     show_damaged(session.terminal, {folder for each in found for folder in each.damaged})
-    findings = [finding for each in found for finding in each.findings]
-    if any(strict or each.check.severity == Severity.ERROR for each in findings):
-        raise typer.Exit(FAULTY)
+    return [finding for each in found for finding in each.findings]
+
+
+def _nights(session: Session, store: Path | None, as_of: date | None) -> list[Run]:
+    from cis_ews.evaluation.drift import nights_of_day
+
+    return nights_of_day(session.existing_store(store), as_of)
+
+
+def _beside_outcomes(
+    session: Session, runs: Sequence[Run], outcomes: Path, *, source_format: str | None
+) -> list[Finding]:
+    from cis_ews.evaluation.later_outcomes import learned_label, outcomes_of_run, runs_of_extract
+
+    if len(runs) == 1:  # before a long reading
+        learned_label(runs[0])
+    school_data = read_source(session, outcomes, source_format)
+    show_rejections(session.terminal, school_data)
+    with session.terminal.step("judge outcomes"):
+        found = [outcomes_of_run(run, school_data) for run in runs_of_extract(runs, school_data)]
+    for each in found:
+        show_outcomes(session.terminal, each)
+    return [finding for each in found for finding in each.findings]
+
+
+def show_outcomes(terminal: Terminal, told: OutcomesTold) -> None:
+    """Of whom a night's risks were held beside outcomes, and each finding with what to do."""
+    terminal.record(
+        "outcomes",
+        run_id=told.run.run_id,
+        as_of=told.run.as_of,
+        label=told.label,
+        horizon_end=told.horizon_end,
+        risks=told.risks,
+        judged=told.judged,
+        left_out=dict(told.left_out),
+        together=told.together,
+        schools=list(told.schools),
+        findings=len(told.findings),
+    )
+    for finding in told.findings:
+        _show_finding(terminal, finding)
+    terminal.say()
+    terminal.line(
+        f"{told.run.as_of} beside what came of {told.label} by {told.horizon_end}: "
+        f"{counted(len(told.findings), 'finding')}."
+    )
+    terminal.line(
+        f"{told.judged:,} of {counted(told.risks, 'student')} with a risk have an outcome"
+        f"{', those left out:' if told.left_out else '.'}"
+    )
+    for why, count in told.left_out.items():
+        terminal.item(f"{count:,}: {why}")
+    if told.schools:
+        terminal.line(f"Judged by themselves: {counted(len(told.schools), 'school')} ({some(told.schools)}).")
+    if not told.together:
+        terminal.line("Too few to tell: nothing is said of fewer than 10 students, nor where chance alone could do it.")
 
 
 def show_monitoring(terminal: Terminal, found: Monitoring) -> None:

@@ -108,10 +108,7 @@ def monitor_store(store: RunStore, as_of: date | None = None) -> tuple[Monitorin
     Raises RunNotFoundError where there is no night, RunDamagedError where a hash of its files differs, and
     RunCompactedError where its indicators are not kept.
     """
-    tonight = list[Run]()
-    for run in sorted(map(verify_run, store.of_day(as_of)), key=_made, reverse=True):
-        if all(_schools_of(run).isdisjoint(_schools_of(each)) for each in tonight):
-            tonight.append(run)
+    tonight = nights_of_day(store, as_of)
     opened = store.opened()
     day = tonight[0].as_of
     earlier = [each for each in opened.runs if each.as_of < day]
@@ -120,6 +117,18 @@ def monitor_store(store: RunStore, as_of: date | None = None) -> tuple[Monitorin
         _judged(run, earlier, damaged=refused)
         for run in sorted(tonight, key=lambda run: min(_schools_of(run), default=""))
     )
+
+
+def nights_of_day(store: RunStore, as_of: date | None = None) -> list[Run]:
+    """The runs of a date, or of the newest one; of those that share a school the one made last.
+
+    Raises RunNotFoundError where there is none, and RunDamagedError where a hash of its files differs.
+    """
+    tonight = list[Run]()
+    for run in sorted(map(verify_run, store.of_day(as_of)), key=_made, reverse=True):
+        if all(_schools_of(run).isdisjoint(_schools_of(each)) for each in tonight):
+            tonight.append(run)
+    return tonight
 
 
 def _made(run: Run) -> tuple[str, str]:
@@ -226,21 +235,46 @@ def outcomes_beside_risks(scores: pl.DataFrame, outcomes: pl.DataFrame) -> tuple
     """Whether the risks of a past night meant what they said, now that outcomes are known (`EWS012`).
 
     `scores`: `student_id`, `school_id`, `risk`; students without a risk are left out. `outcomes`: `student_id`, `label`
-    (0 or 1; null where it is not known). Each school with ten students, and as many whom the outcome could have met or
-    spared that a normal law holds, and all together are judged; about one night in twenty errs (Bonferroni). Raises
-    ModelError where no student has both.
+    (0 or 1; null where it is not known). Each school of `told_apart` and all together are judged; about one night in
+    twenty errs (Bonferroni). Raises ModelError where no student has both.
     """
     known = scores.join(outcomes, on="student_id").drop_nulls(["risk", "label"])
     if known.is_empty():
         raise ModelError("no student has a risk and an outcome", hint="give the outcomes of the students of that night")
-    sized = known.group_by("school_id").agg(pl.len(), spread=(pl.col("risk") * (1.0 - pl.col("risk"))).sum())
-    enough = (pl.col("len") >= FEWEST_STUDENTS) & (pl.col("spread") >= NORMAL_FROM)
-    schools = sized.filter(enough)["school_id"].sort().to_list()
-    judged = {None: known} | {school: known.filter(pl.col("school_id") == school) for school in schools}
+    apart = told_apart(known)
+    judged: dict[str | None, pl.DataFrame] = {} if apart.together.is_empty() else {None: apart.together}
+    judged |= {school: known.filter(pl.col("school_id") == school) for school in apart.schools}
     check = BY_CODE["EWS012"]
-    least = max(check.least, NormalDist().inv_cdf(1.0 - 0.05 / (2 * len(judged))))
+    least = max(check.least, NormalDist().inv_cdf(1.0 - 0.05 / (2 * max(1, len(judged)))))
     found = [_calibration(check, school, rows) for school, rows in judged.items()]
     return tuple(each for each in found if each.value >= least)
+
+
+@dataclass(frozen=True, slots=True)
+class Apart:
+    """The schools that are judged by themselves, in order, and the rows that are judged together."""
+
+    schools: tuple[str, ...]
+    together: pl.DataFrame
+
+
+def told_apart(known: pl.DataFrame) -> Apart:
+    """Of whom risks and outcomes may be held beside each other: `known` has `school_id` and `risk`.
+
+    By themselves schools with ten students, and as many whom the outcome could have met or spared that a normal law
+    holds. Together everybody, under the same two conditions (else nobody); but where the students of all other schools
+    are fewer than ten, they are left out, since subtraction would tell of them.
+    """
+    by_school = known.group_by("school_id").agg(_is_enough())
+    schools = by_school.filter("enough")["school_id"].sort()
+    rest = known.filter(~pl.col("school_id").is_in(schools.implode()))
+    together = known.filter(pl.col("school_id").is_in(schools.implode())) if rest.height < FEWEST_STUDENTS else known
+    return Apart(tuple(schools), together if together.select(_is_enough()).item() else together.clear())
+
+
+def _is_enough() -> pl.Expr:
+    spread = (pl.col("risk") * (1.0 - pl.col("risk"))).sum()
+    return ((pl.len() >= FEWEST_STUDENTS) & (spread >= NORMAL_FROM)).alias("enough")
 
 
 def _calibration(check: Check, school: str | None, rows: pl.DataFrame) -> Finding:
