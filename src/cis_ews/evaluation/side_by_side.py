@@ -84,7 +84,7 @@ def flagged_and_served(counts: Iterable[Counted]) -> dict[str, Told]:
     counts = list(counts)
     every = _counted(counts)
     groups = {group for group, _ in every} - {EVERY}
-    sums = side_by_side((EVERY, *what) for _, *what in counts)[EVERY]
+    sums = side_by_side((EVERY, tier, state, students) for _, tier, state, students in counts)[EVERY]
     told = OF_FLAGGED.told(_part(every, groups, OF_FLAGGED.columns), are_sums_known=True)
     if sums[FLAGGED] is None:
         told -= {(group, FLAGGED) for group in groups}
