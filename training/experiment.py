@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from functools import partial
 from typing import Any
@@ -34,6 +34,7 @@ from training.known import features_known_by
 from training.leakage import LeakageReport, find_later, find_leaks, refuse
 from training.matrices import Matrices, build_matrices
 from training.null_control import NullControl, null_control, one_date_a_year
+from training.served import audit_served
 from training.splits import Part, Split, check_both_outcomes, held_back_years, leave_future_out, rows_on
 from training.spread import FeatureSpread, feature_spreads
 from training.stability import Stability, measure_stability
@@ -105,6 +106,8 @@ def train(
         validation, held = validate(matrices, everyone, splits, recipe=recipe, config=config, policy=policy)
     with progress.step("audit fairness"):
         fairness = audit_fairness(held.told, school_data.demographics, config=config, policy=policy)
+        served = audit_served(school_data, held.model, fairness.as_of, config=config, policy=policy, erased=erased)
+        fairness = replace(fairness, served=served)
     with progress.step("contrast"):
         found, missing = _contrasts(school_data, matrices, measured, splits=splits, recipe=recipe, config=config)
     with progress.step("stability"):

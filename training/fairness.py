@@ -23,6 +23,15 @@ RULES_ORDER = "rules"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Served:
+    """Who of those flagged was served; `audit` has figures of that alone. Where it cannot be told it is None, and `why`
+    says so."""
+
+    audit: Audit | None = None
+    why: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Fairness:
     """The audit of one as-of date. `audit`, `curve`: None and empty where the source has no demographics.
 
@@ -35,6 +44,7 @@ class Fairness:
     beyond_school: Estimate | None
     audit: Audit | None
     curve: tuple[TradeOff, ...]
+    served: Served = Served()
 
     def to_dict(self) -> dict[str, object]:
         """Plain values, every figure that is told."""
@@ -44,6 +54,8 @@ class Fairness:
             "beyond_school": None if self.beyond_school is None else asdict(self.beyond_school),
             "figures": None if self.audit is None else [asdict(one) for one in self.audit.figures],
             "curve": [asdict(one) for one in self.curve],
+            "served": None if self.served.audit is None else [asdict(one) for one in self.served.audit.figures],
+            "served_not_told": self.served.why,
         }
 
 
@@ -60,7 +72,7 @@ def audit_fairness(
     if rows["label"].n_unique() < 2:
         return Fairness(as_of=day, students=rows.height, beyond_school=None, audit=None, curve=())
     label, risk, rate = (rows[name].to_numpy() for name in ("label", "risk", "school_rate"))
-    lists = _lists(rows)
+    lists = lists_in_schools(rows)
     bootstrap = Bootstrap.of(rows["school_id"].to_numpy(), draws=config.validation.draws, seed=config.seed)
     beyond = beyond_school_average(label, risk, rate, schools=rows["school_id"], share=SHARE, bootstrap=bootstrap)
     found, curve = None, ()
@@ -88,7 +100,7 @@ def widened_gaps(
     if demographics.height == 0 or rows["label"].n_unique() < 2:
         return None
     columns = {name: rows[name].to_numpy() for name in (before, "risk")}
-    lists = {f"listed {name}": chosen(values, _lists(rows), SHARE) for name, values in columns.items()}
+    lists = {f"listed {name}": chosen(values, lists_in_schools(rows), SHARE) for name, values in columns.items()}
     decisions = {AT_CAPACITY: (f"listed {before}", "listed risk")}
     if before != RULES_ORDER:
         flags = {f"flagged {name}": (values >= policy.tier_2_risk) * 1.0 for name, values in columns.items()}
@@ -105,5 +117,6 @@ def on_middle_date(told: pl.DataFrame) -> pl.DataFrame:
     return told.filter(pl.col("as_of") == days[days.len() // 2])
 
 
-def _lists(rows: pl.DataFrame) -> NDArray[np.int64]:
+def lists_in_schools(rows: pl.DataFrame) -> NDArray[np.int64]:
+    """The number of each row's school."""
     return (rows["school_id"].rank("dense").cast(pl.Int64) - 1).to_numpy()

@@ -21,6 +21,7 @@ from training.gates_page import gates_section
 from training.leakage import Leak, LeakageReport
 from training.null_control import NullControl
 from training.section import Section, two_decimals
+from training.served import served_section
 from training.stability import Stability
 from training.stability_page import notes, title
 from training.validation import LAST_YEAR, MODEL, Group, Validation
@@ -278,7 +279,7 @@ def fairness(found: Fairness) -> list[Section]:
             *_beyond_school(found),
         ],
     )
-    return [audited, *([_trade_off(found)] if found.curve else [])]
+    return [audited, *([_trade_off(found)] if found.curve else []), served_section(found.served)]
 
 
 def _beyond_school(found: Fairness) -> list[str]:

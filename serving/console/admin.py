@@ -17,7 +17,7 @@ from cis_ews.enums import Domain
 from cis_ews.errors import EwsError
 from cis_ews.storage.database import By, RunRow, SchoolRow
 from cis_ews.storage.runs import open_run
-from cis_ews.support.permissions import May, Viewer, administered, check
+from cis_ews.support.permissions import May, Viewer, administered, check, why_allowed
 from cis_ews.wording import decided_by, model_notices
 from serving.backend import Backend, of
 from serving.console.context import render, viewer_of
@@ -69,7 +69,7 @@ def health(request: Request) -> Response:
     seen = [
         district
         for district in backend.database.districts()
-        if any(grant.district_id in (None, district) for grant in viewer.grants)
+        if why_allowed(viewer, May.SEE_DATA_HEALTH, district_id=district)
     ]
     return render(request, "data_health.html", districts=[each for each in map(_health(backend), seen) if each])
 

@@ -15,7 +15,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from cis_ews.support.permissions import LOCALES, May, Viewer, why_allowed
-from serving.console import catalogs
+from serving.console import catalogs, sentences
 
 FOLDER = Path(__file__).parent / "templates"
 
@@ -110,6 +110,7 @@ def environment(locale: str) -> Environment:
     made.filters["day"] = partial(catalogs.day, locale=locale)
     made.filters["month"] = partial(catalogs.month, locale=locale)
     made.filters["moment"] = partial(catalogs.moment, locale=locale)
+    made.filters["told"] = partial(sentences.shown, locale=locale)
     return made
 
 

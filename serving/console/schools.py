@@ -133,7 +133,7 @@ def record_list(
             why_allowed=allowed,
             district_id=school.district_id,
             person_id=viewer.person_id,
-            detail={"kind": what, "students": students},
+            detail={"kind": what, "school_id": school.school_id, "students": students},
         )
     )
 

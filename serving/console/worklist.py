@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime
@@ -17,7 +18,7 @@ from cis_ews.storage.cases import CasePerson, Ticket, WorklistLine
 from cis_ews.storage.database import By, Event
 from cis_ews.storage.database.database import Database
 from cis_ews.support import words
-from cis_ews.support.permissions import May, Viewer, check, roles_at, scope_of
+from cis_ews.support.permissions import May, Viewer, check, roles_at, scope_of, why_seen
 from cis_ews.support.reviews import Decision, decide, why_not
 from serving.backend import of
 from serving.console.case_view import WORDS, CaseView, Problem, record_seen, state_now, today
@@ -49,6 +50,8 @@ class Line:
     kept: Mapping[str, str] = field(default_factory=dict[str, str])
 
 
+LINES = 200
+"""Lines that the page shows; it says where there are more."""
 IN_A_LINE = (CaseAction.CONTACT, CaseAction.NO_ACTION)
 """What takes a student off the list without a look at the page: any contact, or a reason why no action is needed."""
 
@@ -57,19 +60,20 @@ IN_A_LINE = (CaseAction.CONTACT, CaseAction.NO_ACTION)
 def worklist(request: Request) -> Response:
     """Flagged, and nobody has been in touch."""
     database, viewer = of(request).database, viewer_of(request)
-    why = check(viewer, May.SEE_STUDENTS)
-    found = database.cases.worklist(scope_of(viewer))
-    for district in sorted({line.district_id for line in found}):
-        seen = sum(line.district_id == district for line in found)
+    check(viewer, May.SEE_STUDENTS)
+    found = database.cases.worklist(scope_of(viewer), limit=LINES + 1)
+    shown = found[:LINES]
+    for (district, school), students in sorted(Counter((line.district_id, line.school_id) for line in shown).items()):
         event = Event(
             action=AuditAction.LIST_SEEN,
-            why_allowed=why,
+            why_allowed=why_seen(viewer, district_id=district, school_id=school),
             district_id=district,
             person_id=viewer.person_id,
-            detail={"students": seen},
+            detail={"kind": "worklist", "school_id": school, "students": students},
         )
         database.audit.record(event)
-    return render(request, "worklist.html", lines=lines_of(database, viewer, found), words=WORDS)
+    lines = lines_of(database, viewer, shown)
+    return render(request, "worklist.html", lines=lines, most=LINES if len(found) > LINES else None, words=WORDS)
 
 
 def lines_of(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from datetime import UTC, datetime, timedelta
 from itertools import count
 
 import pytest
@@ -10,6 +11,7 @@ import pytest
 from cis_ews.enums import AuditAction, Role
 from cis_ews.storage.access import Grant
 from cis_ews.storage.database import By
+from cis_ews.support.permissions import EMERGENCY
 from tests.lib.browser import Browser
 from tests.lib.districts import HARBOR, LAKEVIEW
 from tests.lib.people import PASSWORD, add_person
@@ -221,6 +223,12 @@ def test_data_health_names_schools_that_are_behind_and_no_student(served: Served
     steward = signed_in(served, Grant(Role.DATA_STEWARD, HARBOR))
     assert LAKEVIEW not in steward.get("/data-health").text
     assert 'href="/admin"' not in steward.get("/data-health").text
+    # Another role elsewhere does not open that place's data.
+    both = signed_in(served, Grant(Role.DATA_STEWARD, HARBOR), Grant(Role.COORDINATOR, LAKEVIEW, "north"))
+    page = both.get("/data-health").text
+    assert HARBOR in page
+    assert LAKEVIEW not in page
+    assert "South School" not in page
 
 
 def test_the_off_switch_stops_flags_everywhere_and_every_page_says_so(served: Served, everything: Browser) -> None:
@@ -266,10 +274,21 @@ def test_emergency_access_needs_a_reason_ends_by_itself_and_is_seen(
     assert "cis_ews_emergencies_total 1.0" in served.service.get("/metrics").text
     entry = served.database.audit.search(district_id=LAKEVIEW, action=AuditAction.EMERGENCY_BEGUN)[0]
     assert "hurt" not in entry.detail
+    # It opens the one school, for an hour; each look says why.
+    refs = {school: f"/students/{_ref_of(served, f'{school}-004')}" for school in ("north", "south")}
+    assert (everything.get(refs["north"]).status, everything.get(refs["south"]).status) == (200, 404)
+    seen = served.database.audit.search(district_id=LAKEVIEW, action=AuditAction.STUDENT_SEEN)[0]
+    assert seen.why_allowed == EMERGENCY
     emergency = served.database.emergencies.list()[0]
+    assert timedelta(minutes=55) < emergency.until - datetime.now(UTC) <= timedelta(hours=1)
     assert harbor.send(page, page, do="end", emergency=emergency.emergency_id).status == 404
     other.send(page, page, do="end", emergency=emergency.emergency_id)
     assert "You have emergency access" not in everything.get("/account").text
+    assert everything.get(refs["north"]).status in (403, 404)
+
+
+def _ref_of(served: Served, student: str) -> str:
+    return next(row["ref"] for row in served.scores(LAKEVIEW) if row["student_id"] == student)
 
 
 def test_an_emergency_is_of_a_person(served: Served) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Generator
 from html import escape, unescape
@@ -383,8 +384,10 @@ def test_who_has_a_caseload_and_no_school_holds_a_meeting_about_it(served: Serve
     assert f"/students/{ref}/decisions" in page
     assert browser.get(begun.headers["location"].removesuffix("1") + "recap").status == 200
     assert browser.send("/meetings", "/meetings", school=f"{LAKEVIEW}/north", about="flagged").status == 422
+    assert ref in browser.get("/worklist").text
     newest = [row for row in served.database.audit.search(district_id=LAKEVIEW) if row.person_id == person_id]
     assert {row.why_allowed for row in newest} == {"site coordinator with this student in the caseload"}
+    assert json.loads(newest[0].detail) == {"kind": "worklist", "school_id": "south", "students": 1}
 
 
 def test_a_question_about_the_data_is_answered_without_a_name(served: Served) -> None:

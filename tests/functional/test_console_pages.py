@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from html import escape, unescape
 from itertools import count
@@ -98,7 +99,7 @@ def test_who_looks_at_names_of_a_school_is_in_the_audit(served: Served) -> None:
     newest, *_ = served.database.audit.search(district_id=LAKEVIEW)
     assert newest.action == AuditAction.LIST_SEEN
     assert newest.why_allowed == "site coordinator of this school"
-    assert '"kind":"roster"' in newest.detail
+    assert json.loads(newest.detail) == {"kind": "roster", "school_id": "north", "students": 12}
 
 
 def test_filters_are_in_the_address_or_inside_and_between(coordinator: Browser) -> None:
@@ -191,6 +192,36 @@ def test_the_pages_are_in_spanish_for_who_reads_spanish(served: Served) -> None:
     assert "Puntos fuertes" in page
     assert "coordinación de esta escuela" in page
     assert "site coordinator" not in page
+
+
+ENGLISH = re.compile(r"\b(Missed|Has (?:not|had|no)|Was|school days?|this year|without an excuse|in September)\b")
+REASON = re.compile(r"Faltó \d+(?:\.\d)? de [^<]*días")
+
+
+def test_what_the_records_tell_is_in_spanish_too(served: Served) -> None:
+    """Reasons and strengths are stored in English; their numbers are the same for who reads Spanish."""
+    english = _browser(served, Role.COORDINATOR)
+    browser = _browser(served, Role.COORDINATOR, locale="es")
+    school = _school(browser)
+    students = set(STUDENT.findall(browser.get(school).text))
+    assert len(students) == 12
+    lists = ["/today", "/worklist", school]
+    for address in [*lists, *sorted(students)]:
+        before, page = english.get(address).text, browser.get(address).text
+        assert 'lang="en"' not in page, address
+        assert ENGLISH.search(page) is None, address
+        assert ENGLISH.search(before) is not None, address
+        if address in lists:
+            assert REASON.search(page) is not None, address
+
+
+def test_a_meeting_tells_of_students_in_spanish_too(served: Served) -> None:
+    browser = _browser(served, Role.COORDINATOR, locale="es")
+    begun = browser.send("/meetings", "/meetings", school=f"{LAKEVIEW}/north", about="flagged")
+    assert begun.status == 303
+    page = browser.get(begun.headers["location"]).text
+    assert REASON.search(page) is not None
+    assert ENGLISH.search(page) is None
 
 
 def test_what_went_wrong_is_said_to_people_and_not_to_programs(served: Served, coordinator: Browser) -> None:

@@ -133,6 +133,10 @@ def test_whom_it_errs_about_is_audited_and_told(trained: Done, page: Done) -> No
     assert all(one["students"] is None or one["students"] >= 10 for one in figures)
     assert [one["share"] for one in fairness["curve"]] == [0.05, 0.1, 0.15, 0.2, 0.3, 0.4]
     assert -1.0 < fairness["beyond_school"]["value"] < 1.0
+    assert {one["measure"] for one in fairness["served"]} == {"served"}
+    assert any(one["value"] is not None for one in fairness["served"])
+    assert all(one["of"] is None or one["of"] >= 10 for one in fairness["served"])
+    assert "Who of those flagged was served" in page.out
     assert "Whom it errs about: " in page.out
     assert "than by the rate of their school in earlier years" in " ".join(page.out.split())
 

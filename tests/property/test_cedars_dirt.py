@@ -9,7 +9,9 @@ from tempfile import TemporaryDirectory
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from cis_ews.schema.school_data import SchoolData
 from tests.lib.cedars import COMMA, TAB, Vendor, cedars_of, clean_district, write_cedars
+from tests.lib.source_rows import cedars_of_vendor, lines_of_files, lost
 from tests.lib.spoilers import (
     DIRT,
     ENCODINGS,
@@ -50,7 +52,10 @@ def test_dirt_is_an_error_of_the_tree_or_a_counted_rejection(
         del clean["calendar_days.csv"]
     name = COMMA.names[letter]
     text = spoiled(clean[name].decode().splitlines(), dirt)
-    assert is_sound(outcome_of(clean | {name: text.encode(encoding, errors="replace")}, format="cedars"))
+    outcome = outcome_of(clean | {name: text.encode(encoding, errors="replace")}, format="cedars")
+    assert is_sound(outcome)
+    if isinstance(outcome, SchoolData):
+        assert lost(outcome, cedars_of_vendor(COMMA), lines_of_files(clean | {name: text.encode()})) == {}
 
 
 @given(content=st.binary(max_size=300), letter=st.sampled_from(LETTERS))

@@ -1,0 +1,75 @@
+"""Who of those flagged was served, group by group, as a training tells it."""
+
+from __future__ import annotations
+
+from datetime import date
+
+import numpy as np
+import polars as pl
+
+from cis_ews.evaluation.equity import ATTRIBUTES
+from cis_ews.risk.tier_policy import TierPolicy
+from tests.lib.builders import district, enrollment, weekdays
+from tests.lib.models import catalog_model
+from training.config import TrainingConfig
+from training.fairness import AT_THRESHOLD, Served
+from training.served import NO_GROUPS, NO_SUPPORTS, audit_served, served_gaps, served_section
+
+POLICY = TierPolicy.load()
+CALENDAR = weekdays("2025-09-03", "2026-06-12")
+CONFIG = TrainingConfig(config_version=1, label="off_track", as_of=("11-30",), test_years=1, seed=7)
+
+
+def _rows(*, girls: float, boys: float, few: int = 0) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """400 girls and 400 boys at forty schools, half of them flagged, and served as often as said; a `few` others."""
+    draw = np.random.default_rng(5)
+    count = 800 + few
+    gender = ["F", "M"] * 400 + ["X"] * few
+    rows = pl.DataFrame(
+        {
+            "student_id": [f"s{number:04}" for number in range(count)],
+            "school_id": [f"school {number // 2 % 40:02}" for number in range(count)],
+            "label": draw.integers(0, 2, count),
+            "risk": np.where(draw.random(count) < 0.5, 0.9, 0.01),
+            "served": draw.random(count) < np.where(np.array(gender) == "F", girls, boys),
+        }
+    )
+    blank = {name: pl.lit(None, pl.Boolean) for name in ATTRIBUTES if name != "gender"}
+    return rows, rows.select("student_id", gender=pl.Series(gender)).with_columns(**blank)
+
+
+def test_a_group_that_help_does_not_reach_is_found_and_sized() -> None:
+    rows, demographics = _rows(girls=0.4, boys=0.8)
+    found = served_gaps(rows, demographics, policy=POLICY)
+    assert {each.measure for each in found.figures} == {"served"}
+    girls = next(each for each in found.gaps if each.group == "F" and each.decision == AT_THRESHOLD)
+    flagged = rows.join(demographics, on="student_id").filter(pl.col("gender") == "F", pl.col("risk") > 0.5)
+    assert (girls.of, girls.value) == (flagged.height, flagged["served"].mean())
+    assert girls.gap_low is not None
+    assert girls.gap_high is not None
+    assert girls.gap_low < -0.4 < girls.gap_high
+    assert girls.students is None
+    section = served_section(Served(audit=found))
+    assert any(row[0] == "gender: F" and "[" in row[3] and "[" in row[4] for row in section.rows)
+
+
+def test_groups_that_are_served_alike_have_no_gap() -> None:
+    assert served_gaps(*_rows(girls=0.6, boys=0.6), policy=POLICY).gaps == ()
+
+
+def test_nothing_is_told_of_fewer_than_ten() -> None:
+    found = served_gaps(*_rows(girls=0.6, boys=0.6, few=9), policy=POLICY)
+    assert [each.value for each in found.figures if each.group == "X"] == [None, None]
+    assert found.suppressed >= 2
+    assert not any("X" in row[0] for row in served_section(Served(audit=found)).rows)
+
+
+def test_a_source_without_supports_or_demographics_says_so_in_one_line() -> None:
+    school_data = district(calendar=CALENDAR, enrollments=[enrollment("ann")], attendance=[])
+    found = audit_served(school_data, catalog_model(), date(2026, 1, 30), config=CONFIG, policy=POLICY)
+    assert found.audit is None
+    assert served_section(found).markdown() == f"## Who of those flagged was served\n\n- {NO_SUPPORTS}"
+    support = {"student_id": "ann", "date": date(2026, 3, 2), "category": "mentoring", "tier": 2}
+    helped = district(calendar=CALENDAR, enrollments=[enrollment("ann")], attendance=[], supports=[support])
+    found = audit_served(helped, catalog_model(), date(2026, 1, 30), config=CONFIG, policy=POLICY)
+    assert (found.audit, found.why) == (None, NO_GROUPS)

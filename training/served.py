@@ -1,0 +1,111 @@
+"""Who of those flagged was served: whether help reaches groups alike; of all with an outcome, supported or not."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import replace
+from datetime import date
+
+import numpy as np
+import polars as pl
+
+from cis_ews.evaluation.bootstrap import Estimate
+from cis_ews.evaluation.capacity import chosen
+from cis_ews.evaluation.equity import BETWEEN, Audit, GroupFigure, audit, groups_of
+from cis_ews.risk.model import RiskModel
+from cis_ews.risk.supported import Supported, supported_students
+from cis_ews.risk.tier_policy import TierPolicy
+from cis_ews.schema.school_data import SchoolData
+from training.config import TrainingConfig
+from training.fairness import AT_CAPACITY, AT_THRESHOLD, SHARE, Served, lists_in_schools
+from training.matrices import LABEL, build_matrices
+from training.section import Section, two_decimals
+
+MEASURE = "served"
+NO_SUPPORTS = "the source has no supports: who of those flagged was served cannot be told"
+NONE_THEN = "the source has no supports of Tier 2 or 3 in that horizon: who of those flagged was served cannot be told"
+NO_GROUPS = "the source has no demographics: whether groups were served alike cannot be told"
+ONE_OUTCOME = "the outcome met everybody or nobody on this date: who was served is not told"
+SHOWN = 6
+
+
+def audit_served(
+    school_data: SchoolData,
+    model: RiskModel,
+    day: date,
+    *,
+    config: TrainingConfig,
+    policy: TierPolicy,
+    erased: Collection[str] = frozenset(),
+) -> Served:
+    """Audit who of those flagged on a day of the held-back year had a support by the end of the horizon.
+
+    `model`: one that did not learn from that year. Whoever was supported is left out of what a training learns and
+    measures; here they are asked about like all others, so the day's matrix is built anew.
+    """
+    if school_data.supports.is_empty():
+        return Served(why=NO_SUPPORTS)
+    if school_data.demographics.is_empty():
+        return Served(why=NO_GROUPS)
+    as_recorded = config.model_copy(update={"supported": Supported.AS_RECORDED})
+    minimum = policy.minimum_days_enrolled
+    found = build_matrices(school_data, as_recorded, minimum_days=minimum, erased=erased, dates=[day])
+    served = supported_students(school_data.supports, as_of=day, horizon_end=found.summaries[0].horizon_end)
+    if served.is_empty():
+        return Served(why=NONE_THEN)
+    if found.rows[LABEL].n_unique() < 2:
+        return Served(why=ONE_OUTCOME)
+    rows = found.rows.select("student_id", "school_id", LABEL).with_columns(
+        pl.Series("risk", model.predict(found.rows)), served=pl.col("student_id").is_in(served.implode())
+    )
+    return Served(audit=served_gaps(rows, school_data.demographics, policy=policy))
+
+
+def served_gaps(rows: pl.DataFrame, demographics: pl.DataFrame, *, policy: TierPolicy) -> Audit:
+    """The figures of an audit that tell of who was served, and no others.
+
+    `rows`: one a student: `student_id`, `school_id`, `label`, `risk`, `served`. The size of a group is not told: less
+    that of the groups who were measured, which is told, it would be how many of them were supported.
+    """
+    risk = rows["risk"].to_numpy()
+    decided = rows.with_columns(
+        pl.Series(AT_THRESHOLD, (risk >= policy.tier_2_risk).astype(np.float64)),
+        pl.Series(AT_CAPACITY, chosen(risk, lists_in_schools(rows), SHARE)),
+    )
+    found = audit(decided, groups_of(demographics, rows["student_id"]), decisions=[AT_THRESHOLD, AT_CAPACITY])
+    figures = tuple(replace(each, students=None) for each in found.figures if each.measure == MEASURE)
+    return Audit(figures=figures, suppressed=sum(each.value is None for each in figures))
+
+
+def served_section(found: Served) -> Section:
+    """Each told group: how many of its flagged were served, beside all others who were flagged."""
+    title = "Who of those flagged was served"
+    if found.audit is None:
+        return Section(title=title, notes=[found.why])
+    told = [each for each in found.audit.figures if each.value is not None and BETWEEN not in each.attribute]
+    rows = [_row(each) for each in told]
+    gaps = sum(each.is_gap for each in found.audit.figures)
+    return Section(
+        title=title,
+        columns=("group", "flagged by", "flagged", "served", "less all others"),
+        rows=rows,
+        brief=[_row(each) for each in sorted(told, key=lambda each: -abs(each.gap or 0.0))[:SHOWN]],
+        notes=[
+            "served: supports of Tier 2 or 3 after the date and in the horizon, of those whose outcome is known",
+            f"{gaps} {'gap' if gaps == 1 else 'gaps'} that chance does not explain; {found.audit.suppressed:,} figures "
+            "stand on fewer than 10 students and are not told",
+        ],
+        brief_notes=["the widest differences; the card has every group"],
+    )
+
+
+def _row(each: GroupFigure) -> list[str]:
+    value = Estimate(value=each.value or 0.0, low=each.low, high=each.high)
+    gap = None if each.gap is None else Estimate(value=each.gap, low=each.gap_low, high=each.gap_high)
+    return [
+        f"{each.attribute.replace('_', ' ')}: {each.group}",
+        each.decision,
+        f"{each.of:,}",
+        two_decimals(value.value, value),
+        "-" if gap is None else two_decimals(gap.value, gap, sign="+"),
+    ]
