@@ -6,9 +6,9 @@ together, with a larger one where they are too few even so.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
-from cis_ews.evaluation.suppression import FEWEST, told_cells
+from cis_ews.evaluation.suppression import FEWEST, left_out_for, told_cells
 from training.matrices import MatrixSummary
 
 COLUMNS = ("as-of date", "students", "with a label", "positive", "share", "without a label")
@@ -34,18 +34,3 @@ def _row(one: MatrixSummary, *, has_share: bool) -> list[str]:
         f"{one.positives / one.labeled:.3f}" if has_share else NONE,
         left_out_for({**one.censored, **({FEW_DAYS: one.few_days} if one.few_days else {})}),
     ]
-
-
-def left_out_for(reasons: Mapping[str, int]) -> str:
-    """Why students are missing and how many, the most frequent reason first."""
-    by_count = sorted(reasons.items(), key=lambda pair: (-pair[1], pair[0]))
-    alone = [(reason, count) for reason, count in by_count if count >= FEWEST]
-    small = [(reason, count) for reason, count in by_count if count < FEWEST]
-    while small and alone and (len(small) == 1 or sum(count for _, count in small) < FEWEST):
-        small.insert(0, alone.pop())
-    together = sum(count for _, count in small)
-    said = [f"{reason} ({count:,})" for reason, count in alone]
-    if small:
-        names = ", ".join(reason for reason, _ in small)
-        said.append(f"{names} ({f'{together:,}' if together >= FEWEST else f'fewer than {FEWEST}'})")
-    return "; ".join(said)

@@ -13,7 +13,7 @@ from cis_ews.errors import DataError
 from cis_ews.indicators import compute_indicators
 from cis_ews.risk.cohort import Cohort, build_cohort
 from cis_ews.risk.features import build_features
-from cis_ews.risk.labels import horizon_end, known_through, make_outcomes
+from cis_ews.risk.labels import make_outcomes, reached_end
 from cis_ews.risk.supported import SUPPORTED_LATER, Supported, supported_students
 from cis_ews.schema.school_data import SchoolData
 from training.config import TrainingConfig
@@ -143,7 +143,7 @@ class _Known:
 
 def _known(school_data: SchoolData, as_of: date, *, config: TrainingConfig, erased: Collection[str]) -> _Known:
     """Raises DataError where the outcome of the date is not known, or not of its horizon as a whole."""
-    end = _reached_end(school_data, as_of, config.label)
+    end = reached_end(school_data, as_of, label=config.label)
     everyone = compute_indicators(school_data, as_of)
     cohort = build_cohort(school_data, as_of, indicators=everyone, erased=erased)
     labels, days = make_outcomes(school_data, as_of, label=config.label, cohort=cohort)
@@ -156,15 +156,6 @@ def _known(school_data: SchoolData, as_of: date, *, config: TrainingConfig, eras
         happened_on=days,
         supported=config.supported,
     )
-
-
-def _reached_end(school_data: SchoolData, as_of: date, label: str) -> date:
-    """The end of the horizon. Raises DataError where the extract does not reach it: the year is not past yet."""
-    end, known = horizon_end(school_data, as_of, label=label), known_through(school_data)
-    if end > known:
-        found = f"the label {label} of {as_of} looks as far as {end}; the extract is taken to speak until {known}"
-        raise DataError(found, hint="choose an earlier as-of date, or an extract that goes further")
-    return end
 
 
 def _dates(school_data: SchoolData, config: TrainingConfig) -> list[date]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from dataclasses import replace
 from datetime import date
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -17,7 +18,7 @@ from cis_ews.risk.supported import Supported, supported_students
 from cis_ews.risk.tier_policy import TierPolicy
 from cis_ews.schema.school_data import SchoolData
 from training.config import TrainingConfig
-from training.fairness import AT_CAPACITY, AT_THRESHOLD, SHARE, Served, lists_in_schools
+from training.fairness import AT_CAPACITY, AT_THRESHOLD, BRIEFLY, SHARE, Served, lists_in_schools
 from training.matrices import LABEL, build_matrices
 from training.section import Section, two_decimals
 
@@ -27,6 +28,8 @@ NONE_THEN = "the source has no supports of Tier 2 or 3 in that horizon: who of t
 NO_GROUPS = "the source has no demographics: whether groups were served alike cannot be told"
 ONE_OUTCOME = "the outcome met everybody or nobody on this date: who was served is not told"
 SHOWN = 6
+DECIMALS = 2
+DECIMALS_OF_P = 3
 
 
 def audit_served(
@@ -64,8 +67,10 @@ def audit_served(
 def served_gaps(rows: pl.DataFrame, demographics: pl.DataFrame, *, policy: TierPolicy) -> Audit:
     """The figures of an audit that tell of who was served, and no others.
 
-    `rows`: one a student: `student_id`, `school_id`, `label`, `risk`, `served`. The size of a group is not told: less
-    that of the groups who were measured, which is told, it would be how many of them were supported.
+    `rows`: one a student: `student_id`, `school_id`, `label`, `risk`, `served`. Neither the size of a group is told nor
+    how many of it were flagged: less those who were measured, whose numbers are told, they would be how many of the
+    group, and how many of its flagged, were supported. What is left is rounded as a page shows it: all digits of a
+    share or of its interval would tell the number that it stands on.
     """
     risk = rows["risk"].to_numpy()
     decided = rows.with_columns(
@@ -73,8 +78,18 @@ def served_gaps(rows: pl.DataFrame, demographics: pl.DataFrame, *, policy: TierP
         pl.Series(AT_CAPACITY, chosen(risk, lists_in_schools(rows), SHARE)),
     )
     found = audit(decided, groups_of(demographics, rows["student_id"]), decisions=[AT_THRESHOLD, AT_CAPACITY])
-    figures = tuple(replace(each, students=None) for each in found.figures if each.measure == MEASURE)
+    figures = tuple(_without_counts(each) for each in found.figures if each.measure == MEASURE)
     return Audit(figures=figures, suppressed=sum(each.value is None for each in figures))
+
+
+def _without_counts(each: GroupFigure) -> GroupFigure:
+    names = ("value", "low", "high", "gap", "gap_low", "gap_high")
+    rounded: dict[str, Any] = {name: _rounded(getattr(each, name), DECIMALS) for name in names}
+    return replace(each, students=None, of=None, p=_rounded(each.p, DECIMALS_OF_P), **rounded)
+
+
+def _rounded(value: float | None, decimals: int) -> float | None:
+    return None if value is None else round(value, decimals)
 
 
 def served_section(found: Served) -> Section:
@@ -87,9 +102,12 @@ def served_section(found: Served) -> Section:
     gaps = sum(each.is_gap for each in found.audit.figures)
     return Section(
         title=title,
-        columns=("group", "flagged by", "flagged", "served", "less all others"),
+        columns=("group", "flagged by", "served", "less all others"),
         rows=rows,
-        brief=[_row(each) for each in sorted(told, key=lambda each: -abs(each.gap or 0.0))[:SHOWN]],
+        brief=[
+            _row(replace(each, decision=BRIEFLY[each.decision]))
+            for each in sorted(told, key=lambda each: -abs(each.gap or 0.0))[:SHOWN]
+        ],
         notes=[
             "served: supports of Tier 2 or 3 after the date and in the horizon, of those whose outcome is known",
             f"{gaps} {'gap' if gaps == 1 else 'gaps'} that chance does not explain; {found.audit.suppressed:,} figures "
@@ -105,7 +123,6 @@ def _row(each: GroupFigure) -> list[str]:
     return [
         f"{each.attribute.replace('_', ' ')}: {each.group}",
         each.decision,
-        f"{each.of:,}",
         two_decimals(value.value, value),
         "-" if gap is None else two_decimals(gap.value, gap, sign="+"),
     ]

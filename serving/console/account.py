@@ -8,6 +8,7 @@ from fastapi.responses import RedirectResponse
 
 from cis_ews.errors import ConfigError
 from cis_ews.storage.database import By
+from cis_ews.storage.database.sessions import OWN_ACCOUNT
 from cis_ews.support.passwords import hash_password, is_password
 from cis_ews.support.permissions import LOCALES, ROLE_WORDS
 from serving.admission import NEW_PASSWORD
@@ -18,7 +19,6 @@ from serving.console.sign_in import HOW, let_in
 from serving.errors import ApiError
 
 ACCOUNT = "/account"
-OWN = "own account"
 
 routes = APIRouter(include_in_schema=False)
 
@@ -70,6 +70,6 @@ async def change_password(request: Request) -> Response:
         hashed = await run_in_threadpool(hash_password, form.get("new", ""))
     except ConfigError:
         return render(request, "password.html", problem="length", status_code=422)
-    by = By(person_id=viewer.person_id, why_allowed=OWN)
+    by = By(person_id=viewer.person_id, why_allowed=OWN_ACCOUNT)
     await run_in_threadpool(backend.database.people.set_password, viewer.person_id, hashed, by=by)
     return await let_in(request, viewer.person_id, how=HOW, next=ACCOUNT)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from datetime import date
 from typing import Any
 
 import polars as pl
@@ -18,10 +18,11 @@ from cis_ews.errors import EwsError
 from cis_ews.storage.database import By, RunRow, SchoolRow
 from cis_ews.storage.runs import open_run
 from cis_ews.support.permissions import May, Viewer, administered, check, why_allowed
-from cis_ews.wording import decided_by, model_notices
 from serving.backend import Backend, of
+from serving.console.clock import today
 from serving.console.context import render, viewer_of
 from serving.console.forms import form_of
+from serving.console.notices import Notice, of_the_model
 from serving.errors import ApiError
 
 EVERYWHERE_ONLY = "This is for administrators of everything"
@@ -49,8 +50,8 @@ class Health:
     domains: dict[str, str]
     late: list[Late]
     schools: int
-    decided_by: str
-    notices: list[str]
+    decided: Notice
+    notices: tuple[Notice, ...]
 
 
 @routes.get("/admin")
@@ -71,7 +72,9 @@ def health(request: Request) -> Response:
         for district in backend.database.districts()
         if why_allowed(viewer, May.SEE_DATA_HEALTH, district_id=district)
     ]
-    return render(request, "data_health.html", districts=[each for each in map(_health(backend), seen) if each])
+    return render(
+        request, "data_health.html", districts=[each for each in map(_health(backend, today(request)), seen) if each]
+    )
 
 
 @routes.get("/admin/model")
@@ -108,24 +111,25 @@ def _check_everything(viewer: Viewer) -> By:
     return By(person_id=viewer.person_id, why_allowed=why)
 
 
-def _health(backend: Backend) -> Any:
+def _health(backend: Backend, today: date) -> Any:
     def of_district(district: str) -> Health | None:
         run = next((run for run in backend.database.runs_of(district) if run.is_current), None)
         if run is None:
             return None
-        coverage, told = _statement(backend, run, "coverage"), _statement(backend, run, "model")
+        coverage = _statement(backend, run, "coverage")
+        decided, notices = of_the_model(backend, run)
         schools = backend.database.schools_of(district)
         return Health(
             district_id=district,
             run=run,
-            days_old=(datetime.now(UTC).date() - run.as_of).days,
+            days_old=(today - run.as_of).days,
             domains={name.value: coverage[name]["level"] for name in DOMAINS if name in coverage},
             late=late_schools(
                 schools, coverage, as_of=run.as_of, school_days=backend.database.pages.school_days(district)
             ),
             schools=len(schools),
-            decided_by=decided_by(told) if told else run.model_version,
-            notices=model_notices(told),
+            decided=decided,
+            notices=notices,
         )
 
     return of_district

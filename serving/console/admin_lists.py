@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, tzinfo
 
 from fastapi import APIRouter, Request, Response
 from fastapi.concurrency import run_in_threadpool
@@ -10,8 +10,10 @@ from fastapi.responses import RedirectResponse
 
 from cis_ews.enums import AuditAction
 from cis_ews.support.permissions import WHY_NOT, May, Viewer, administered, check
+from cis_ews.support.words import AUDIT_WORDS
 from serving.backend import Backend, of
 from serving.console.admin_people import by_of, places_of
+from serving.console.clock import zone_of
 from serving.console.context import render, viewer_of
 from serving.console.forms import form_of
 from serving.errors import ApiError
@@ -61,12 +63,10 @@ def audit(request: Request) -> Response:
         person_id=who if "person" in asked else None,
         ref=asked.get("ref"),
         action=_action(asked.get("action")),
-        since=_moment(asked.get("since")),
+        since=_moment(asked.get("since"), zone_of(request)),
         limit=SHOWN,
     )
-    return render(
-        request, "admin_audit.html", rows=rows, people=people, asked=asked, actions=list(AuditAction), shown=SHOWN
-    )
+    return render(request, "admin_audit.html", rows=rows, people=people, asked=asked, said=AUDIT_WORDS, shown=SHOWN)
 
 
 @routes.get(EMERGENCY)
@@ -126,9 +126,10 @@ def _action(text: str | None) -> AuditAction | None:
     return None if text is None else AuditAction(text)
 
 
-def _moment(text: str | None) -> datetime | None:
+def _moment(text: str | None, zone: tzinfo) -> datetime | None:
+    """Where a day begins."""
     try:
         day = None if text is None else date.fromisoformat(text)
     except ValueError:
         raise ApiError(422) from None
-    return None if day is None else datetime(day.year, day.month, day.day, tzinfo=UTC)
+    return None if day is None else datetime(day.year, day.month, day.day, tzinfo=zone)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, date, datetime
 
 from fastapi import Request
 
@@ -72,6 +71,8 @@ WORDS = {
     "areas": words.AREA_WORDS,
     "progress": words.PROGRESS_WORDS,
     "tiers": words.TIER_WORDS,
+    "discipline": words.DISCIPLINE_WORDS,
+    "subjects": words.SUBJECT_WORDS,
 }
 
 
@@ -100,11 +101,6 @@ def found_case(database: Database, viewer: Viewer, ref: str) -> Case:
 def state_now(case: Case) -> CaseState:
     """Where a case stands."""
     return state_of(case.state, is_flagged=(case.tier_now or 1) > 1)
-
-
-def today() -> date:
-    """The day where the service runs."""
-    return datetime.now(UTC).astimezone().date()
 
 
 def by_viewer(viewer: Viewer, case: Case) -> By:

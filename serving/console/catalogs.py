@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import UTC, date, datetime
+from datetime import date, datetime, tzinfo
 from functools import cache
 from io import BytesIO
 from pathlib import Path
@@ -39,8 +39,10 @@ def chosen_locale(accepted: str) -> str:
     return negotiate_locale(wanted, list(LOCALES), sep="-") or SOURCE
 
 
-def day(value: date | None, locale: str) -> str:
-    """A date in the words of a language."""
+def day(value: date | None, locale: str, zone: tzinfo) -> str:
+    """A date in the words of a language; of a moment, the day that it is in a time zone."""
+    if isinstance(value, datetime):
+        value = value.astimezone(zone).date()
     return "" if value is None else dates.format_date(value, format="long", locale=locale)
 
 
@@ -49,13 +51,14 @@ def month(value: date, locale: str) -> str:
     return dates.format_date(value, format="MMM", locale=locale)
 
 
-def moment(value: datetime | None, locale: str) -> str:
-    """A moment in the words of a language, to the minute; in UTC, which it says: no setting names a time zone."""
+def moment(value: datetime | None, locale: str, zone: tzinfo) -> str:
+    """A moment in the words of a language, to the minute, by the clock of a time zone, which it says."""
     if value is None:
         return ""
-    at = value.astimezone(UTC)
-    said = dates.format_date(at, format="medium", locale=locale), dates.format_time(at, format="short", locale=locale)
-    return f"{', '.join(said)} UTC"
+    at = value.astimezone(zone)
+    # The clock without its zone: babel would have it in UTC again.
+    clock = dates.format_time(at.timetz().replace(tzinfo=None), format="short", locale=locale)
+    return f"{dates.format_date(at, format='medium', locale=locale)}, {clock} {at.tzname()}"
 
 
 def _weights(accepted: str) -> Iterator[tuple[float, str]]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hmac
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import tzinfo
 from functools import cache, partial
 from pathlib import Path
 from typing import Any, cast
@@ -16,6 +17,7 @@ from markupsafe import Markup
 
 from cis_ews.support.permissions import LOCALES, May, Viewer, why_allowed
 from serving.console import catalogs, sentences
+from serving.console.clock import zone_of
 
 FOLDER = Path(__file__).parent / "templates"
 
@@ -67,7 +69,7 @@ def render(request: Request, template: str, *, status_code: int = 200, **values:
     viewer = any_viewer_of(request)
     locale = viewer.locale if viewer else catalogs.chosen_locale(request.headers.get("accept-language", ""))
     content = (
-        environment(locale)
+        environment(locale, zone_of(request))
         .get_template(template)
         .render(
             viewer=viewer,
@@ -95,8 +97,8 @@ def as_part(answer: HTMLResponse) -> HTMLResponse:
 
 
 @cache
-def environment(locale: str) -> Environment:
-    """The templates in a language."""
+def environment(locale: str, zone: tzinfo) -> Environment:
+    """The templates in a language and by the clock of a time zone."""
     made = Environment(
         loader=FileSystemLoader(FOLDER),
         extensions=["jinja2.ext.i18n"],
@@ -107,9 +109,9 @@ def environment(locale: str) -> Environment:
     )
     install = cast("Any", made).install_gettext_translations
     install(catalogs.translations(locale), newstyle=True)
-    made.filters["day"] = partial(catalogs.day, locale=locale)
+    made.filters["day"] = partial(catalogs.day, locale=locale, zone=zone)
     made.filters["month"] = partial(catalogs.month, locale=locale)
-    made.filters["moment"] = partial(catalogs.moment, locale=locale)
+    made.filters["moment"] = partial(catalogs.moment, locale=locale, zone=zone)
     made.filters["told"] = partial(sentences.shown, locale=locale)
     return made
 

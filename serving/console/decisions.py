@@ -20,7 +20,8 @@ from cis_ews.support import plans, words
 from cis_ews.support.permissions import Viewer, roles_at, scope_of
 from cis_ews.support.reviews import Decision, check_action, decide
 from serving.backend import of
-from serving.console.case_view import CaseView, Problem, by_viewer, case_view, found_case, state_now, today
+from serving.console.case_view import CaseView, Problem, by_viewer, case_view, found_case, state_now
+from serving.console.clock import today
 from serving.console.context import is_for_part, viewer_of
 from serving.console.forms import form_of
 from serving.console.students import render_case, render_student
@@ -63,7 +64,7 @@ async def _written(request: Request, ref: str, write: Callable[..., None]) -> Re
     database, viewer = of(request).database, viewer_of(request)
     refused: EwsError | None = None
     try:
-        await run_in_threadpool(write, database, viewer, ref=ref, form=form)
+        await run_in_threadpool(write, database, viewer, ref=ref, form=form, today=today(request))
     except (DecisionRefusedError, NotAllowedError, CaseMovedError) as error:
         refused = error
     if refused is None and not is_for_part(request):
@@ -114,10 +115,10 @@ def _meeting_of(form: Form) -> tuple[str, int]:
 _HEX = 32
 
 
-def _decide(database: Database, viewer: Viewer, *, ref: str, form: Form) -> None:
+def _decide(database: Database, viewer: Viewer, *, ref: str, form: Form, today: date) -> None:
     case = found_case(database, viewer, ref)
     _check_version(case, form)
-    move = _move(viewer, case, form)
+    move = _move(viewer, case, form, today=today)
     database.cases.record(case, move, by=by_viewer(viewer, case), meeting_id=_meeting(database, viewer, form))
 
 
@@ -126,7 +127,7 @@ def _check_version(case: Case, form: Form) -> None:
         raise CaseMovedError(words.MOVED)
 
 
-def _move(viewer: Viewer, case: Case, form: Form) -> Move:
+def _move(viewer: Viewer, case: Case, form: Form, *, today: date) -> Move:
     action = named(CaseAction, form.get("action", ""))
     if action is None or action not in words.ACTION_WORDS:
         raise ApiError(422)
@@ -140,45 +141,45 @@ def _move(viewer: Viewer, case: Case, form: Form) -> Move:
         subject=named(Domain, form.get("subject", "")),
         contact=named(ContactKind, form.get("contact", "")),
         on=day_of(form, "on"),
-        plan=_plan(form) if action is CaseAction.OPEN_PLAN else None,
+        plan=_plan(form, today) if action is CaseAction.OPEN_PLAN else None,
     )
-    return decide(decision, state_now(case), roles=roles, today=today())
+    return decide(decision, state_now(case), roles=roles, today=today)
 
 
-def _plan(form: Form) -> Plan:
+def _plan(form: Form, today: date) -> Plan:
     return plans.new_plan(
         consent_on=day_of(form, "consent_on"),
         needs=form.get("needs", ""),
         assets=form.get("assets", ""),
-        first_goal=_goal(form),
-        today=today(),
+        first_goal=_goal(form, today),
+        today=today,
     )
 
 
-def _goal(form: Form) -> Goal:
+def _goal(form: Form, today: date) -> Goal:
     return plans.new_goal(
         area=named(SupportArea, form.get("area", "")),
         goal=form.get("goal", ""),
         owner=form.get("owner", ""),
         due_on=day_of(form, "due_on"),
-        today=today(),
+        today=today,
     )
 
 
-def _add_goal(database: Database, viewer: Viewer, *, ref: str, form: Form) -> None:
+def _add_goal(database: Database, viewer: Viewer, *, ref: str, form: Form, today: date) -> None:
     case = _checked_for_goals(database, viewer, ref)
     plan = database.cases.history(case).plan
-    goal = _goal(form)
+    goal = _goal(form, today)
     if plan is None:
         raise CaseMovedError(words.MOVED)
     meeting = _meeting(database, viewer, form)
     database.cases.add_goal(case, plan.plan_id, goal, by=by_viewer(viewer, case), meeting_id=meeting)
 
 
-def _add_check_in(database: Database, viewer: Viewer, *, ref: str, form: Form) -> None:
+def _add_check_in(database: Database, viewer: Viewer, *, ref: str, form: Form, today: date) -> None:
     case = _checked_for_goals(database, viewer, ref)
     progress = named(Progress, form.get("progress", ""))
-    check_in = plans.new_check_in(progress=progress, note=form.get("note", ""), on=day_of(form, "on"), today=today())
+    check_in = plans.new_check_in(progress=progress, note=form.get("note", ""), on=day_of(form, "on"), today=today)
     database.cases.add_check_in(case, form.get("goal_id", ""), check_in, by=by_viewer(viewer, case))
 
 

@@ -29,6 +29,8 @@ async def form_of(request: Request) -> Mapping[str, str]:
     fields = _fields(body)
     viewer = any_viewer_of(request)
     keep_fields(request.scope, fields)
+    if any(len(value) > LONGEST for value in fields.values()):
+        raise ApiError(422, "A field holds more than 4,000 characters", hint="go back, and shorten it")
     if viewer is not None and not hmac.compare_digest(fields.pop("csrf", "").encode(), csrf_token(viewer).encode()):
         raise ApiError(403, "This form is not of your present session", code="form_stale", hint="load the page again")
     return fields
@@ -43,8 +45,6 @@ def _fields(body: bytes) -> dict[str, str]:
         raise ApiError(422) from None
     # A browser counts a line break as one character, and sends it as two.
     fields = [(name, value.replace("\r\n", "\n")) for name, value in fields]
-    if any(len(value) > LONGEST for _, value in fields):
-        raise ApiError(422, "A field holds more than 4,000 characters", hint="go back, and shorten it")
     if any("\x00" in value for _, value in fields):
         raise ApiError(422)
     return dict(fields)

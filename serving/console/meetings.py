@@ -15,7 +15,8 @@ from cis_ews.storage.database.database import Database
 from cis_ews.support.permissions import May, Viewer, check, scope_of, why_seen
 from cis_ews.support.texts import LONGEST_TEXT
 from serving.backend import of
-from serving.console.case_view import WORDS, case_view, record_seen, today
+from serving.console.case_view import WORDS, case_view, record_seen
+from serving.console.clock import today
 from serving.console.context import render, viewer_of
 from serving.console.forms import form_of
 from serving.errors import ApiError
@@ -51,7 +52,7 @@ async def begin(request: Request) -> Response:
         scope_of(viewer),
         (district_id, school_id),
         about=about,
-        held_on=today(),
+        held_on=today(request),
         by=by,
     )
     if meeting_id is None:

@@ -50,20 +50,32 @@ def night_told(backend: Backend, district_id: str, *, own: Collection[str], toda
     current = next((run for run in runs if run.is_current), None)
     if current is None:
         return None
-    model = _model(backend.store.root / current.path) or _known_of_model(current)
+    decided, of_model = of_the_model(backend, current)
     notices = (
-        *_of_model(model),
+        *of_model,
         *_of_age(current, today),
         *_of_missing(missing_schools(backend, district_id, runs=runs), own),
     )
-    return NightTold(decided=_decided(model), notices=notices)
+    return NightTold(decided=decided, notices=notices)
+
+
+def of_the_model(backend: Backend, run: RunRow) -> tuple[Notice, tuple[Notice, ...]]:
+    """What decided a night, and what whoever sees its results has to know of that."""
+    model = _model(backend.store.root / run.path) or _known_of_model(run)
+    return _decided(model), tuple(_of_model(model))
 
 
 def _decided(model: Mapping[str, Any]) -> Notice:
     if model.get("kind") != "trained":
         return Notice(message=BY_RULES)
-    text = marked("A trained model (%(version)s), with published rules beside it as a safety net")
-    return Notice(message=text, values={"version": model["version"]})
+    label = model.get("about", {}).get("label")
+    if label is None:
+        text = marked("A trained model (%(version)s), with published rules beside it as a safety net")
+        return Notice(message=text, values={"version": model["version"]})
+    text = marked(
+        "A trained model (%(version)s, which learned %(label)s), with published rules beside it as a safety net"
+    )
+    return Notice(message=text, values={"version": model["version"], "label": label})
 
 
 def _of_model(model: Mapping[str, Any]) -> Iterator[Notice]:

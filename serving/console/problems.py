@@ -10,6 +10,7 @@ from starlette.responses import Response
 from starlette.types import Scope
 
 from cis_ews.errors import EwsError
+from serving.admission import SIGN_IN
 from serving.console.context import marked
 from serving.console.context import render as render_page
 from serving.console.written import written_of
@@ -72,9 +73,10 @@ TOLD: Mapping[int, tuple[str, str]] = {
 def answer(error: ApiError, scope: Scope) -> Response:
     """The response for an error; what was asked for is not repeated in it."""
     request_id, written = str(scope["state"]["request_id"]), written_of(scope)
-    if not _is_for_a_browser(scope) or (error.status < 400 and not written):
+    elsewhere = error.headers.get("location", "") if error.status < 400 else None
+    sign_in = elsewhere if elsewhere and elsewhere.startswith(SIGN_IN) and written else None
+    if not _is_for_a_browser(scope) or (elsewhere is not None and sign_in is None):
         return render(error, request_id)
-    sign_in = error.headers.get("location") if error.status < 400 else None
     if sign_in is not None:
         error = ApiError(401, SESSION_ENDED, hint=SIGN_IN_ANEW)
     message, hint = told(error)

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from urllib.parse import parse_qsl, urlencode
 
 from cis_ews.enums import Domain, GradeLevel
-from cis_ews.evaluation.suppression import told_cells
+from cis_ews.evaluation.side_by_side import EVERY
+from cis_ews.evaluation.suppression import FEWEST, told_cells
 from cis_ews.storage.pages import RosterRow
 
 NONE = "none"
@@ -104,21 +105,26 @@ _ORDER: Mapping[str, Sequence[str]] = {
 
 
 def barriers(rows: Iterable[RosterRow]) -> list[tuple[str, list[int | None]]]:
-    """Grade -> how many students in Tier 1 have a reason in each domain, in the order of `Domain`.
+    """How many students in Tier 1 have a reason in each domain, in the order of `Domain`: of the whole building, under
+    `EVERY`, then by grade.
 
-    None where they are fewer than 10, and where such a number could be worked out from what all grades come to
-    together; a grade without any number is left out.
+    None where they are fewer than 10, and where such a number could be worked out from the others of its kind of
+    reason and that of the building; a grade without any number is left out, and so is a building without one.
     """
     first = [row for row in rows if row.tier == 1]
     counts = Counter((row.grade_level or NONE, domain) for row in first for domain in row.domains)
-    grades = {row.grade_level or NONE for row in first}
-    told = {
-        (grade, domain)
-        for domain in map(str, Domain)
-        for (grade,) in told_cells({(grade,): counts[grade, domain] for grade in grades})
-    }
-    cells = [
-        (grade, [counts[grade, domain] if (grade, domain) in told else None for domain in map(str, Domain)])
-        for grade in _ORDER["grade"]
-    ]
-    return [(grade, of_grade) for grade, of_grade in cells if any(of_grade)]
+    there = {row.grade_level or NONE for row in first}
+    grades = [grade for grade in _ORDER["grade"] if grade in there]
+    columns = [_told({grade: counts[grade, str(domain)] for grade in grades}) for domain in Domain]
+    cells = [(row, [column.get(row) for column in columns]) for row in (EVERY, *grades)]
+    return [(row, of_row) for row, of_row in cells if any(of_row)]
+
+
+def _told(sizes: Mapping[str, int]) -> dict[str, int]:
+    """Of one kind of reason, what may be told of each grade, and under `EVERY` of all grades together.
+
+    The grades are chosen as if the sum were known (`told_cells`), so the sum gives none of them away.
+    """
+    told = {grade: sizes[grade] for (grade,) in told_cells({(grade,): size for grade, size in sizes.items()})}
+    every = sum(sizes.values())
+    return {EVERY: every, **told} if every >= FEWEST else told

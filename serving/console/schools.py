@@ -10,6 +10,7 @@ from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import RedirectResponse
 
 from cis_ews.enums import AuditAction, Domain
+from cis_ews.evaluation.suppression import FEWEST
 from cis_ews.exports.files import csv_bytes
 from cis_ews.storage.database import Event
 from cis_ews.storage.pages import SavedView, SchoolPlace
@@ -67,6 +68,7 @@ def school(request: Request, school_ref: str, page: str = "1") -> Response:
         views=backend.database.pages.views(viewer.person_id, here),
         why_no_csv=why_not(viewer, May.EXPORT, district_id=here.district_id, school_id=here.school_id),
         barriers=barriers(every),
+        smallest=FEWEST,
         domains=[str(domain) for domain in Domain],
     )
 

@@ -10,8 +10,9 @@ from typing import Any
 
 from fastapi import APIRouter, Request, Response
 
+from cis_ews.enums import Domain
 from cis_ews.storage.pages import StudentPage
-from cis_ews.support.permissions import May, check, scope_of, why_allowed
+from cis_ews.support.permissions import CASELOAD, EMERGENCY, May, check, scope_of, why_allowed
 from cis_ews.support.texts import LONGEST_TEXT
 from serving.backend import of
 from serving.console.case_view import WORDS, CaseView, case_view, record_seen
@@ -47,7 +48,9 @@ def render_student(request: Request, view: CaseView, *, status_code: int = 200) 
     may_see_risk = allowed is not None and page.row.risk is not None
     is_asked = bool(request.query_params.get("risk"))
     shown = Risk(page.row.risk) if may_see_risk and is_asked and page.row.risk is not None else None
-    values = {"why": record_seen(request, view.case), "may_see_risk": may_see_risk, "risk": shown}
+    seeing = backend.database.people.seeing_besides((here.district_id, here.school_id), view.case.ref)
+    values = {"besides": [one for one in seeing if one.person_id != viewer.person_id], "by": (CASELOAD, EMERGENCY)}
+    values |= {"why": record_seen(request, view.case), "may_see_risk": may_see_risk, "risk": shown}
     return render(request, "student.html", status_code=status_code, **values, **_of_case(view), **told(page))
 
 
@@ -69,6 +72,9 @@ def told(page: StudentPage) -> dict[str, Any]:
     enrolled = _newest(records, "enrollments", "entry_date")
     supports = _newest(records, "supports", "date")
     days = _days_known(page, enrolled)
+    behavior = _behavior(records, since=page.school_days[0] if page.school_days else None)
+    grades = sorted(records.get("course_grades", ()), key=_by_grade, reverse=True)
+    tables = {Domain.ATTENDANCE: events, Domain.BEHAVIOR: any(behavior.values()), Domain.COURSEWORK: grades}
     return {
         "row": row,
         "school": page.school,
@@ -80,8 +86,9 @@ def told(page: StudentPage) -> dict[str, Any]:
         "calendar": year_calendar(days, events),
         "trend": absence_trend(days, events, supports=supports[::-1]) if records else None,
         "absences": [{**event, "kind": kind_of(event)} for event in events],
-        "behavior": _behavior(records, since=page.school_days[0] if page.school_days else None),
-        "grades": sorted(records.get("course_grades", ()), key=_by_grade, reverse=True),
+        "behavior": behavior,
+        "grades": grades,
+        "with_records": [domain for domain, rows in tables.items() if rows],
         "enrollments": enrolled,
         "supports": supports[:5],
         "years": _newest(records, "student_years", "school_year"),

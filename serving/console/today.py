@@ -16,9 +16,10 @@ from cis_ews.storage.pages import RosterRow, SchoolPlace, TierChange
 from cis_ews.support.permissions import May, Viewer, check, scope_of
 from serving.backend import Backend, of
 from serving.console.case_view import WORDS
-from serving.console.case_view import today as this_day
+from serving.console.clock import today as this_day
 from serving.console.context import render, viewer_of
 from serving.console.notices import NightTold, night_told
+from serving.console.roster import NONE, query_of
 from serving.console.schools import record_list
 from serving.console.worklist import Line, lines_of
 
@@ -34,12 +35,12 @@ NIGHTS_AT_MOST = 5
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SchoolToday:
-    """A school on the page. `lines`: who changed, those of the list first; `left_out`: how many more did. `waiting`:
-    with whom nobody has been in touch; `has_more`: more than fit wait. `contacts`: ref -> day of the last contact."""
+    """A school on the page. `lines`: who changed, in the order of `order_of`; `left_out`: who else did. `waiting`: with
+    whom nobody has been in touch; `has_more`: more than fit wait. `contacts`: ref -> day of the last contact."""
 
     school: SchoolPlace
     lines: Sequence[tuple[RosterRow, TierChange]] = ()
-    left_out: int = 0
+    left_out: Sequence[RosterRow] = ()
     changed: int = 0
     waiting: Sequence[Line] = ()
     has_more: bool = False
@@ -53,6 +54,11 @@ class SchoolToday:
         """Who stands among the changes, reasons and all: they are not told twice."""
         return frozenset(row.ref for row, _ in self.lines)
 
+    @property
+    def rest(self) -> str:
+        """The filters of the roster that have those who were left out: whoever is resolved is on no list any more."""
+        return query_of({"tier": frozenset(str(row.tier or NONE) for row in self.left_out)})
+
 
 @routes.get("/today")
 def today(request: Request) -> Response:
@@ -65,17 +71,17 @@ def today(request: Request) -> Response:
     for each in told:
         shown = each.changed_refs | {line.ref for line in each.waiting}
         record_list(backend, viewer, each.school, what="today", students=len(shown))
-    return render(request, "today.html", schools=told, nights=_nights(backend, scope, schools), words=WORDS)
+    return render(request, "today.html", schools=told, nights=_nights(request, scope, schools), words=WORDS)
 
 
-def _nights(backend: Backend, scope: Scope, schools: Sequence[SchoolPlace]) -> list[tuple[str, NightTold]]:
+def _nights(request: Request, scope: Scope, schools: Sequence[SchoolPlace]) -> list[tuple[str, NightTold]]:
     """What there is to say of the night of each district, once a district; of schools that are missing too."""
     districts = sorted(
         {*scope.districts, *(district for district, _ in scope.schools), *(s.district_id for s in schools)}
     )
     own = {district: {school for of, school in scope.schools if of == district} for district in districts}
     told = [
-        (district, night_told(backend, district, own=own[district], today=this_day()))
+        (district, night_told(of(request), district, own=own[district], today=this_day(request)))
         for district in districts[:NIGHTS_AT_MOST]
     ]
     return [(district, night) for district, night in told if night is not None]
@@ -87,15 +93,15 @@ def _of_school(backend: Backend, viewer: Viewer, school: SchoolPlace, *, is_brie
     if is_brief:
         return SchoolToday(school=school, changed=len(changes), is_brief=True)
     by_ref = {change.ref: change for change in changes}
-    rows = database.pages.roster(scope, school) if changes else []
-    lines = [(row, by_ref[row.ref]) for row in rows if row.ref in by_ref]
+    rows = database.pages.roster(scope, school, told_of=by_ref) if changes else []
+    lines = sorted(((row, by_ref[row.ref]) for row in rows if row.ref in by_ref), key=order_of)
     room = LINES if school.capacity is None else school.capacity
     waiting = database.cases.worklist(scope, school=(school.district_id, school.school_id), limit=room + 1)
-    shown = lines[:room]
+    shown, left_out = cut_at(lines, room)
     return SchoolToday(
         school=school,
         lines=shown,
-        left_out=len(lines) - len(shown),
+        left_out=[row for row, _ in left_out],
         changed=len(changes),
         waiting=lines_of(
             database, viewer, waiting[:room], people={row.ref: person_of(row) for row in rows if row.tier in (2, 3)}
@@ -106,6 +112,26 @@ def _of_school(backend: Backend, viewer: Viewer, school: SchoolPlace, *, is_brie
         is_first_night=not changes and database.pages.is_first_night(school),
         days_late=days_late(school, database.pages.school_days(school.district_id, school_id=school.school_id)),
     )
+
+
+_Lines = list[tuple[RosterRow, TierChange]]
+
+
+def order_of(line: tuple[RosterRow, TierChange]) -> int:
+    """Who came onto the list or up on it, then down, then who is resolved, then who came without a flag; each as on the
+    roster."""
+    _, change = line
+    before, now = change.tier_before or 1, change.tier_now or 1
+    if now > 1:
+        return 0 if now > before else 1
+    return 2 if before > 1 else 3
+
+
+def cut_at(lines: _Lines, room: int) -> tuple[_Lines, _Lines]:
+    """The lines that are shown, and the others. A list that is full takes no room from those who are on it no more."""
+    flagged = [line for line in lines if (line[1].tier_now or 1) > 1]
+    rest = lines[len(flagged) :]
+    return flagged[:room] + rest[:room], flagged[room:] + rest[room:]
 
 
 def person_of(row: RosterRow) -> CasePerson:

@@ -21,7 +21,8 @@ from cis_ews.support import words
 from cis_ews.support.permissions import May, Viewer, check, roles_at, scope_of, why_seen
 from cis_ews.support.reviews import Decision, decide, why_not
 from serving.backend import of
-from serving.console.case_view import WORDS, CaseView, Problem, record_seen, state_now, today
+from serving.console.case_view import WORDS, CaseView, Problem, record_seen, state_now
+from serving.console.clock import today
 from serving.console.context import as_part, render, viewer_of
 from serving.console.forms import form_of
 from serving.errors import ApiError
@@ -147,7 +148,7 @@ async def answer(request: Request, ticket_id: str) -> Response:
     if ticket is None:
         raise ApiError(404)
     try:
-        await run_in_threadpool(_answer, database, viewer, ticket=ticket, form=form)
+        await run_in_threadpool(_answer, database, viewer, ticket=ticket, form=form, today=today(request))
     except (DecisionRefusedError, CaseMovedError) as refused:
         kept = {"ticket_id": ticket_id, "answer": form.get("answer", "")}
         return render(
@@ -162,13 +163,13 @@ async def answer(request: Request, ticket_id: str) -> Response:
     return RedirectResponse("/tickets", status_code=303)
 
 
-def _answer(database: Database, viewer: Viewer, *, ticket: Ticket, form: Mapping[str, str]) -> None:
+def _answer(database: Database, viewer: Viewer, *, ticket: Ticket, form: Mapping[str, str], today: date) -> None:
     why = check(viewer, May.MEND_DATA, district_id=ticket.district_id)
     case = database.cases.find(Scope(districts=frozenset({ticket.district_id})), ticket.ref)
     if case is None:
         raise DecisionRefusedError(words.LEFT)
     decision = Decision(action=CaseAction.ANSWER, reason=form.get("answer", ""))
-    move = decide(decision, state_now(case), roles={Role.DATA_STEWARD}, today=today())
+    move = decide(decision, state_now(case), roles={Role.DATA_STEWARD}, today=today)
     database.cases.answer(ticket, move, case=case, by=By(person_id=viewer.person_id, why_allowed=why))
 
 

@@ -15,8 +15,9 @@ from collections.abc import Iterable, Mapping
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Any, Literal, cast
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from cis_ews.errors import ConfigError
@@ -71,15 +72,25 @@ class ModelSettings(Section):
     registry: SecretStr | None = None
 
 
+def _known_zone(name: str) -> str:
+    try:
+        ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        raise ValueError("should be a time zone of the IANA list, such as America/Los_Angeles") from None
+    return name
+
+
 class ServiceSettings(Section):
-    """The service: how long a person stays signed in, with pages and in all, and where people reach it.
+    """The service: how long a person stays signed in, with pages and in all, where people reach it, and their clock.
 
     `public_url`: what stands in people's browsers, where something in front of the service speaks https for it.
+    `time_zone`: where the people of the pages live, by its IANA name; what is stored, and what programs get, is in UTC.
     """
 
     session_hours: Annotated[float, Field(gt=0.0, le=24.0)] = 8.0
     idle_minutes: Annotated[float, Field(gt=0.0, le=24.0 * 60.0)] = 30.0
     public_url: Annotated[str, Field(pattern=r"^https?://[^/?#\s]+$")] | None = None
+    time_zone: Annotated[str, AfterValidator(_known_zone)] = "America/Los_Angeles"
 
 
 class ProviderSettings(Section):

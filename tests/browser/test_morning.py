@@ -11,7 +11,7 @@ import pytest
 
 from cis_ews.enums import Role
 from cis_ews.storage.access import Grant
-from serving.console.case_view import today
+from tests.lib.console_pages import local_day
 from tests.lib.districts import LAKEVIEW
 from tests.lib.pages import signed_in
 from tests.lib.people import add_person
@@ -66,7 +66,7 @@ def test_a_meeting_from_the_first_student_to_the_recap(page: Page, tmp_path: Pat
     page.get_by_text("Accepted: needs assessment").wait_for()
     plan = page.locator("details", has=page.locator("input[name=action][value=open_plan]"))
     plan.locator("summary").click()
-    plan.get_by_label("Parent or guardian consented on").fill(today().isoformat())
+    plan.get_by_label("Parent or guardian consented on").fill(local_day().isoformat())
     plan.get_by_label("What the needs assessment found").fill("A way to school")
     plan.get_by_label("Kind of support").select_option("basic_needs")
     plan.get_by_label("What is to be reached").fill("In school on 9 of 10 days")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import multiprocessing
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -12,11 +12,10 @@ import polars as pl
 import pytest
 
 from tests.lib import edfi
-from tests.lib.cedars import cedars_of, write_cedars
 from tests.lib.checks import changed
-from tests.lib.combined import write_combined
 from tests.lib.command import command, process
 from tests.lib.extracts import AS_OF, STUDENTS, small_district, write_extract
+from tests.lib.layouts import LAYOUTS
 from tests.lib.markup import Markup
 from tests.lib.oneroster import package_of, write_package
 
@@ -212,14 +211,6 @@ def test_the_page_holds_what_the_terminal_shows(halved: Path, extract: Path, tmp
     assert "s07" not in text
 
 
-LAYOUTS: Mapping[str, Callable[[Path, Mapping[str, pl.DataFrame]], Path]] = {
-    "oneroster": lambda folder, tables: write_package(folder, package_of(tables)),
-    "cedars": lambda folder, tables: write_cedars(folder, cedars_of(tables)),
-    "edfi": lambda folder, tables: edfi.write_package(folder, edfi.package_of(tables)),
-    "combine": write_combined,
-}
-
-
 @pytest.mark.parametrize("layout", list(LAYOUTS))
 def test_every_format_is_checked_and_held_against_the_one_before(tmp_path: Path, layout: str) -> None:
     def checked(name: str, tables: Mapping[str, pl.DataFrame]) -> dict[str, Any]:
@@ -235,3 +226,17 @@ def test_every_format_is_checked_and_held_against_the_one_before(tmp_path: Path,
     kept = [row["tables"]["course_grades"]["kept"] for row in again["schools"] if row["students"]]
     assert len(kept) == 2
     assert min(kept) > 0
+
+
+def test_the_name_of_a_file_is_never_broken(tmp_path: Path) -> None:
+    files = edfi.package_of(CLEAN)
+    name = "StudentSchoolAttendanceOfTheSchoolYear2025To2026.xml"
+    content = files.pop("StudentAttendance.xml")
+    event, end_tag, rest = content.partition("</StudentSchoolAttendanceEvent>")
+    twice = event[event.index("<StudentSchoolAttendanceEvent>") :] + end_tag
+    files[name] = event + end_tag + twice + rest
+    source = edfi.write_package(tmp_path / "package", files)
+    done = command("check", source, "--format", "edfi")
+    assert (done.code, "First rows of each" in done.out) == (0, True)
+    assert f"{name}: " in done.out
+    assert max(len(line.rstrip()) for line in done.out.splitlines()) <= 80

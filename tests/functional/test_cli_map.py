@@ -9,6 +9,7 @@ import polars as pl
 import pytest
 
 from tests.lib.command import command
+from tests.lib.dirt import zip_of
 from tests.lib.extracts import small_district, write_extract
 from tests.lib.school_exports import CAMPUS, written
 
@@ -66,6 +67,23 @@ def test_where_nothing_can_be_mapped_nothing_is_written(
     done = command("map", source, "--output", mapping)
     assert (done.code, mapping.exists()) == (3, False)
     assert words in done.err
+
+
+@pytest.mark.parametrize("name", ["roster.xlsx", "roster.zip", "roster.ods", "roster.xls"])
+def test_a_spreadsheet_as_the_source_is_called_one(name: str, tmp_path: Path, mapping: Path) -> None:
+    source = tmp_path / name
+    if name.endswith(".xls"):
+        source.write_bytes(bytes.fromhex("d0cf11e0a1b11ae1") + b"\0" * 500)
+    elif name.endswith(".ods"):
+        zip_of(source, {"mimetype": b"application/vnd.oasis.opendocument.spreadsheet", "content.xml": b"<x/>"})
+    else:
+        sheets = {"xl/workbook.xml": b"<workbook/>", "xl/worksheets/sheet1.xml": b"<worksheet/>"}
+        zip_of(source, {"[Content_Types].xml": b"<Types/>", **sheets})
+    for verb in ("map", "check"):
+        done = command(verb, source, *(("--output", mapping) if verb == "map" else ()))
+        assert (done.code, mapping.exists()) == (3, False)
+        assert f"{name}: a spreadsheet, which is not read" in done.err
+        assert "save each of its sheets as CSV" in " ".join(done.err.split())
 
 
 def test_headings_alone_are_mapped_by_name(tmp_path: Path, mapping: Path) -> None:

@@ -13,6 +13,7 @@ import polars as pl
 import pytest
 
 from cis_ews.evaluation.later_outcomes import NOT_IN_EXTRACT
+from cis_ews.evaluation.suppression import FEWEST
 from cis_ews.indicators import compute_indicators
 from cis_ews.readers import read_school_data
 from cis_ews.risk.features import build_features
@@ -131,23 +132,30 @@ def test_risks_that_are_too_low_at_one_school_are_found_there(district: District
 
 def test_who_is_left_out_is_counted_by_reason(district: District, tmp_path: Path) -> None:
     told = command("monitor", "--store", district.store, "--outcomes", district.june, "--json").event("outcomes")
-    assert told["risks"] == told["judged"] + sum(told["left_out"].values())
-    supported = told["left_out"][SUPPORTED_LATER]
-    assert supported > 0
+    ((why, count),) = told["left_out"].items()
+    assert SUPPORTED_LATER in why
+    assert (count, told["risks"]) == (None, None), "fewer than 10, and all less those judged would be they"
+    assert told["together"] is True, "how many less those judged could be a few at a small school"
     recorded = command("monitor", "--store", district.as_recorded, "--outcomes", district.june, "--json")
-    assert SUPPORTED_LATER not in recorded.event("outcomes")["left_out"]
-    assert recorded.event("outcomes")["judged"] == told["judged"] + supported
+    assert not any(SUPPORTED_LATER in why for why in recorded.event("outcomes")["left_out"])
+    assert recorded.event("outcomes")["judged"] > told["judged"]
 
     fewer = shutil.copytree(district.june, tmp_path / "june")
     (run,) = (district.store / "runs" / NIGHT.isoformat()).iterdir()
-    gone = pl.read_parquet(run / "scores.parquet").drop_nulls("risk")["student_id"].head(4)
+    gone = pl.read_parquet(run / "scores.parquet").drop_nulls("risk")["student_id"].head(12)
     for table in fewer.glob("*.csv"):
         rows = pl.read_csv(table, infer_schema=False)
         if "student_id" in rows.columns:
             rows.filter(~pl.col("student_id").is_in(gone.implode())).write_csv(table)
     without = command("monitor", "--run", run, "--outcomes", fewer, "--format", "folder")
     assert without.code == 0, without.err
-    assert f"4: {NOT_IN_EXTRACT}" in _said(without)
+    assert f"12: {NOT_IN_EXTRACT}" not in _said(without)
+    assert NOT_IN_EXTRACT in _said(without)
+    counts = [int(count) for count in re.findall(r"- (\d+): ", _said(without))]
+    assert counts
+    assert min(counts) >= FEWEST
+    told = command("monitor", "--run", run, "--outcomes", fewer, "--format", "folder", "--json").event("outcomes")
+    assert all(count is None or count >= FEWEST for count in told["left_out"].values())
 
 
 def test_a_compacted_run_still_has_its_risks(district: District, tmp_path: Path) -> None:
@@ -161,8 +169,9 @@ def test_a_compacted_run_still_has_its_risks(district: District, tmp_path: Path)
 def test_an_extract_that_ends_before_the_horizon_says_how_far_it_must_reach(district: District) -> None:
     done = command("monitor", "--store", district.store, "--outcomes", district.january)
     assert done.code == 3
-    assert f"Error: the outcome off_track of {NIGHT} is over on {ENDS}; the extract is taken to speak until" in done.err
-    assert f"What to do: bring an extract that reaches {ENDS}" in done.err
+    said = " ".join(done.err.split())
+    assert f"Error: the label off_track of {NIGHT} looks as far as {ENDS}; the extract is taken to speak until" in said
+    assert f"What to do: choose an earlier as-of date, or an extract that reaches {ENDS}" in said
 
 
 def test_an_extract_of_another_district_knows_nobody(district: District, tmp_path: Path) -> None:
@@ -182,6 +191,26 @@ def test_a_night_by_rules_has_no_risks(district: District) -> None:
     assert done.code == 4
     assert f"of {BY_RULES} was decided by rules alone: it has no risks" in done.err
     assert "name a run that a trained model scored" in done.err
+
+
+def test_a_run_by_rules_is_passed_over_beside_one_by_a_model(district: District, tmp_path: Path) -> None:
+    """Another district of the same store, which has no model yet."""
+    store = shutil.copytree(district.store, tmp_path / "store")
+    write_district(tmp_path / "other", students=120, years=1, seed=11, dirt=False, through=NIGHT)
+    for table in (tmp_path / "other").glob("*.csv"):
+        rows = pl.read_csv(table, infer_schema=False)
+        keys = [name for name in ("student_id", "school_id") if name in rows.columns]
+        rows.with_columns((pl.lit("x") + pl.col(name)).alias(name) for name in keys).write_csv(table)
+    line = ("--as-of", NIGHT.isoformat(), "--model", "rules", "--out", store)
+    assert command("score", tmp_path / "other", *line).code == 0
+    runs = {path.name for path in (store / "runs" / NIGHT.isoformat()).iterdir()}
+    (by_rules,) = runs - {path.name for path in (district.store / "runs" / NIGHT.isoformat()).iterdir()}
+    line = ("monitor", "--store", store, "--as-of", NIGHT.isoformat(), "--outcomes", district.june)
+    done = command(*line)
+    assert done.code == 0, done.err
+    assert f"Passed over: run {by_rules} of {NIGHT}, decided by rules alone; it has no risks." in _said(done)
+    assert "Judged by themselves: 3 schools" in _said(done)
+    assert command(*line, "--json").event("run_without_risks")["run_id"] == by_rules
 
 
 def test_a_run_that_is_not_there(district: District, tmp_path: Path) -> None:

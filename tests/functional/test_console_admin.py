@@ -291,6 +291,34 @@ def _ref_of(served: Served, student: str) -> str:
     return next(row["ref"] for row in served.scores(LAKEVIEW) if row["student_id"] == student)
 
 
+def test_a_page_names_who_else_sees_the_student(served: Served) -> None:
+    """By a caseload, in an emergency; not whose account is closed, whose emergency is over or who has another role."""
+    people, emergencies = served.database.people, served.database.emergencies
+    coordinator = signed_in(served, Grant(Role.COORDINATOR, LAKEVIEW, "north"))
+    ref = served.scores(LAKEVIEW, "&school_id=north")[0]["ref"]
+    page = f"/students/{ref}"
+    assert "Besides them" not in coordinator.get(page).text
+    elsewhere, far, ids = Grant(Role.COORDINATOR, HARBOR, "east"), Grant(Role.SCHOOL_STAFF, HARBOR, "east"), {}
+    for name, grant in (("caseload", elsewhere), ("closed", elsewhere), ("staff", far)):
+        ids[name] = add_person(served.database, f"{name}-of-page@example.org", grant)
+        people.add_to_caseload(ids[name], LAKEVIEW, ref=ref, by=By())
+    people.disable(ids["closed"], by=By())
+    in_need = add_person(served.database, "emergency-of-page@example.org", Grant(Role.ADMINISTRATOR))
+    taken = emergencies.begin(LAKEVIEW, "north", reason="a boy is hurt", by=By(person_id=in_need))
+    emergencies.begin(HARBOR, "east", reason="a girl is hurt", by=By(person_id=ids["staff"]))
+
+    def named() -> list[str]:
+        told = coordinator.get(page).text.partition("Besides them:")[2]
+        return re.findall(r"<li><bdi>Person of (\w+)-of-page</bdi>: (\w+ \w+)", told)
+
+    assert named() == [("caseload", "site coordinator"), ("emergency", "emergency access")]
+    emergencies.end(taken, by=By(person_id=in_need))
+    assert named() == [("caseload", "site coordinator")]
+    own = Browser(served.service)
+    assert own.sign_in("caseload-of-page@example.org", PASSWORD).status == 303
+    assert "Besides them" not in own.get(page).text  # nobody besides whoever is looking
+
+
 def test_an_emergency_is_of_a_person(served: Served) -> None:
     from cis_ews.errors import ConfigError
 

@@ -104,6 +104,19 @@ def test_a_night_keeps_sums_of_groups_and_of_its_district(database: Database, pu
     assert database.pages.district_sums(only=frozenset({"elsewhere"})) == []
 
 
+def test_what_one_district_records_is_told_of_that_one_alone() -> None:
+    students = [f"{district}-{number}" for district in ("d1", "d2") for number in range(80)]
+    placed = pl.DataFrame({"student_id": students}).with_columns(
+        pl.col("student_id").str.head(2).alias("district_id"),
+        pl.Series("tier", [3, 2, 1, None] * 40),
+        state=pl.lit(None, pl.String),
+    )
+    foster = ([True] * 4 + [False] * 4) * 10 + [None] * 80
+    told = told_groups(_tables(dict.fromkeys(students), foster=foster), placed)
+    found = told.filter(pl.col("attribute") == "foster").select("district_id", "group_name", "students").rows()
+    assert found == [("d1", "no", 40), ("d1", "yes", 40)]
+
+
 def test_few_students_and_what_would_give_them_away_are_stored_nowhere(
     database: Database, publish: Callable[..., Run], tmp_path: Path
 ) -> None:

@@ -20,7 +20,7 @@ from cis_ews.storage.database import Database, migrating, tables
 from cis_ews.storage.database.engine import Connections
 from tests.lib.stored_nights import listed
 
-NEWEST = "0010"
+NEWEST = "0011"
 
 
 @pytest.fixture

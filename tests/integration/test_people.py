@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from contextlib import closing
 from datetime import timedelta
 from pathlib import Path
 
@@ -11,11 +12,13 @@ import pytest
 from sqlalchemy import text
 
 from cis_ews.enums import AuditAction, Role
-from cis_ews.errors import ConfigError, RunNotFoundError
+from cis_ews.errors import ConfigError, RunNotFoundError, StorageError
 from cis_ews.storage.access import Grant
 from cis_ews.storage.database import By, Database, Event, Limits
+from cis_ews.storage.database.audit import record
 from cis_ews.storage.database.engine import Connections
 from cis_ews.storage.database.refs import refs_in_districts
+from tests.lib.databases import PostgresqlServer
 from tests.lib.people import add_person
 
 LONG = Limits(idle=timedelta(minutes=30), absolute=timedelta(hours=8))
@@ -191,6 +194,31 @@ def test_many_at_once_make_one_chain(database: Database) -> None:
     report = database.audit.verify()
     assert report.faults == ()
     assert report.entries == {"d1": 24, "d2": 24}
+
+
+def test_the_chains_of_two_districts_do_not_wait_for_each_other(postgresql: PostgresqlServer) -> None:
+    """While a transaction holds the chain of one district, another writer appends to the other, and ends; a second one
+    of the same district waits. Two connections, on PostgreSQL: SQLite has one writer at a time."""
+    url, said = postgresql.new_url(), {"action": AuditAction.STUDENT_SEEN, "why_allowed": "site coordinator"}
+    with Database(url) as database, closing(Connections(url)) as connections:
+        database.upgrade()
+
+        def append_soon(district: str) -> None:
+            with connections.writing() as second:
+                second.exec_driver_sql("SET LOCAL lock_timeout = '500ms'")
+                record(second, Event(district_id=district, **said))
+
+        for district in ("d1", "d2"):
+            database.audit.record(Event(district_id=district, **said))
+        with connections.writing() as first:
+            record(first, Event(district_id="d1", **said))
+            append_soon("d2")
+            assert database.audit.search(district_id="d2")[0].number == 2
+            # Of the same district the lock of the chain is in the way: PostgreSQL ends the wait.
+            with pytest.raises(StorageError):
+                append_soon("d1")
+        report = database.audit.verify()
+        assert (report.entries, report.faults) == ({"d1": 2, "d2": 2}, ())
 
 
 def test_a_change_and_its_entry_are_one_transaction(database: Database, url: str) -> None:

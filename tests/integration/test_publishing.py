@@ -22,6 +22,7 @@ from cis_ews.errors import StorageError
 from cis_ews.storage.database import Database, replacing
 from cis_ews.storage.database.engine import Connections
 from cis_ews.storage.database.refs import refs_of
+from cis_ews.storage.packing import batch_of, packed
 from cis_ews.storage.runs import Run
 from cis_ews.storage.store import RunStore
 from tests.lib.children import child
@@ -289,6 +290,14 @@ def test_a_damaged_block_is_said_without_what_is_in_it(
         listed(database)
     assert "Quixote" not in f"{caught.value!r} {caught.value.__cause__}"
     assert _seen(database)[1] == {2}
+    # A block of another version, whose words this one does not know.
+    reason = {"direction": "Marker Quixote", "rank": 1, "domain": "attendance", "sentence": "x"}
+    foreign = packed(batch_of(pl.DataFrame({"student_id": ["north-s0001"], "reasons": [[reason]]})))
+    with connections.writing() as connection:
+        connection.execute(text("UPDATE students SET block = :block"), {"block": foreign})
+    with pytest.raises(StorageError, match="names and reasons that are damaged; restore a backup") as caught:
+        listed(database)
+    assert "Quixote" not in f"{caught.value!r} {caught.value.__cause__}"
 
 
 # Cut off

@@ -47,6 +47,7 @@ READS: dict[str, Read] = {
     "groups": lambda database, _, __, ___: database.pages.group_counts("d1"),
     "school days": lambda database, _, __, ___: database.pages.school_days("d1", school_id="north"),
     "school days of a district": lambda database, _, __, ___: database.pages.school_days("d1"),
+    "who sees": lambda database, _, case, __: database.people.seeing_besides(PLACE, case.ref),
     "views": lambda database, _, __, school: database.pages.views("0" * 32, school),
 }
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import polars as pl
 
+from cis_ews.checking.counting import codes_by_column
 from cis_ews.checking.kept import Beside
 from cis_ews.checking.reading import check_source
 from cis_ews.checking.result import NOT_ASKED, CheckResult, judged
@@ -31,9 +32,10 @@ def check(
     """Check a source beside an earlier one."""
     crew = Crew(InProcess(), students_a_part=students_a_part, watch=Stopwatch())
     checked = check_source(source, format=format, tolerance=None, as_of=as_of, crew=crew)
-    summary = summary_of(checked, layout=format)
+    codes = codes_by_column(checked.counts.codes)
+    summary = summary_of(checked, codes, layout=format)
     beside = NOT_ASKED if then is None else Beside(summary=then, what="the extract before")
-    return judged(checked, summary, path=source, as_of=as_of, beside=beside), summary
+    return judged(checked, summary, codes, path=source, as_of=as_of, beside=beside), summary
 
 
 def changed(tables: Frames, **changes: Change | None) -> dict[str, pl.DataFrame]:

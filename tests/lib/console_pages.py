@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from datetime import date, datetime
 
 from starlette.routing import Route
 
 from cis_ews.enums import Role
+from cis_ews.settings import ServiceSettings
+from serving.console.clock import zone_by
 from serving.console.routes import console_routes
 from tests.lib.browser import Browser
 from tests.lib.people import PASSWORD
@@ -51,6 +54,11 @@ def address_of(path: str, **names: str) -> str:
         path = path.replace(f"{{{name}}}", value)
     assert "{" not in path, f"say what stands in the address {path}"
     return path
+
+
+def local_day() -> date:
+    """The day that it is on the pages."""
+    return datetime.now(zone_by(ServiceSettings())).date()
 
 
 def forms_of(served: Served, email: str) -> Browser:

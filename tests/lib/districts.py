@@ -9,6 +9,8 @@ from tests.lib.builders import Row, absence, enrollment, frames, reported, schoo
 LAKEVIEW, HARBOR = "lakeview", "harbor"
 AS_OF = "2026-02-27"
 HOSTILE_GROUP = "<b>Lakes</b>"
+FORMULAS = ("=", "+", "-", "@", "\t=", "\r=")
+"""What the first and last names of some students of `east` begin with: a spreadsheet would run what follows."""
 HOSTILE_FIRST, HOSTILE_LAST = "<script>alert(1)</script>", "O'Brien \"& Sons\u202e"
 
 
@@ -40,7 +42,9 @@ _SCHOOLS = {"north": LAKEVIEW, "south": LAKEVIEW, "east": HARBOR}
 def _student(student_id: str) -> Row:
     if student_id == "north-000":
         return student(student_id, first=HOSTILE_FIRST, last=HOSTILE_LAST)
-    return student(student_id, first=f"First-{student_id}", last=f"Last-{student_id}")
+    school_id, number = student_id.split("-")
+    formula = FORMULAS[int(number)] if school_id == "east" and int(number) < len(FORMULAS) else ""
+    return student(student_id, first=f"{formula}First-{student_id}", last=f"{formula}Last-{student_id}")
 
 
 def _demographics(student_id: str, number: int) -> Row:

@@ -5,10 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 from cis_ews.cli.monitoring import FAULTY
-from cis_ews.evaluation.drift import EARLIER, FACTOR, FEWEST_EARLIER, LAG, NORMAL_FROM, OLDEST
+from cis_ews.evaluation.drift import EARLIER, FACTOR, FEWEST_EARLIER, LAG, OLDEST
 from cis_ews.evaluation.drift_checks import BY_CODE, CHECKS
 from cis_ews.evaluation.drift_measures import COUNTS, FEWEST_MOVED, FEWEST_STUDENTS, TIMES, VALUES
 from cis_ews.evaluation.shift import BINS
+from cis_ews.evaluation.surprise import NORMAL_FROM
 
 PAGE = Path(__file__).parents[2] / "docs" / "monitoring.md"
 
@@ -79,13 +80,15 @@ reaches the end of its horizon; an extract that does not is refused, with the da
 counted by reason: students whose label is not known; those who were supported after the night and before the outcome,
 unless the model learned outcomes as recorded ([model.md](model.md)); those whom the later extract does not have.
 
-Each school is judged with {FEWEST_STUDENTS} such students or more, and as many whom the outcome could have met or
-spared that a normal law holds (the sum of risk x (1 - risk) is {NORMAL_FROM:g} or more); and all together. Where the
-students of the schools that are not judged are fewer than {FEWEST_STUDENTS}, those are left out of all together too:
-subtraction would tell of them. A finding is {BY_CODE["EWS012"].least:g} deviations or more, and beyond chance for as
-many schools as are judged (Bonferroni: one clean night in twenty errs). It is a warning, so that the exit code is 0
-without `--strict`. A night that rules alone decided has no risks, and is refused (4), as is an extract that knows none
-of its students (3).
+Each school is judged with {FEWEST_STUDENTS} such students or more, and all together. Where the students of the schools
+that are not judged are fewer than {FEWEST_STUDENTS}, those are left out of all together too: subtraction would tell of
+them. Reasons of fewer than {FEWEST_STUDENTS} students are told together, and no number is told that would give them
+away. A finding is {BY_CODE["EWS012"].least:g} deviations or more, and beyond chance for as many schools as are judged
+(Bonferroni: at most one clean night in twenty errs). Where nearly all risks are close to 0 or 1 (the sum of risk x (1 -
+risk) is less than {NORMAL_FROM:g}) no normal law holds: the chance comes from every risk, and is told as the deviation
+of a normal law that has it. Where fewer than {FEWEST_STUDENTS} had the outcome, or were spared, a finding says so much
+alone. It is a warning, so that the exit code is 0 without `--strict`. A night that rules alone decided has no risks: it
+is named and passed over, and refused (4) where no other is left, as is an extract that knows none of its students (3).
 
 ## How often it is wrong
 

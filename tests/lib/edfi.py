@@ -256,6 +256,22 @@ def _discipline(incidents: pl.DataFrame, actions: pl.DataFrame) -> Iterable[str]
         )
 
 
+def support(row: Mapping[str, Any], *, category: str = "In Attendance") -> str:
+    """Attendance at an intervention, from a row of `supports`."""
+    intervention = xml("InterventionIdentity", text("InterventionIdentificationCode", row["category"]))
+    return _written(
+        "StudentInterventionAttendanceEvent",
+        xml(
+            "AttendanceEvent",
+            text("EventDate", row["date"]),
+            code("AttendanceEventCategory", "AttendanceEventCategory", category),
+        ),
+        student_of(row["student_id"]),
+        xml("InterventionReference", intervention),
+        text("InterventionDuration", row["minutes"]),
+    )
+
+
 def _transcripts(grades: pl.DataFrame) -> Iterable[str]:
     return map(transcript, rows(grades))
 

@@ -365,6 +365,7 @@ def _of_student(student: str, school: int, number: int) -> Record:
         },
         "studentSpecialEducationProgramAssociations": program,
         "studentHomelessProgramAssociations": program,
+        "studentLanguageInstructionProgramAssociations": program,
         "studentSchoolFoodServiceProgramAssociations": program,
     }
 
@@ -483,7 +484,7 @@ def _xml_person(row: Record, number: int) -> str:
 def _xml_programs(row: Record) -> list[str]:
     return [
         xml(f"Student{kind}ProgramAssociation", student_of(row["student_id"])) or ""
-        for kind in ("SpecialEducation", "Homeless", "SchoolFoodService")
+        for kind in ("SpecialEducation", "Homeless", "LanguageInstruction", "SchoolFoodService")
     ]
 
 

@@ -32,6 +32,7 @@ ALL_BUT_STUDENTS = (
     "studentEducationOrganizationAssociations",
     "studentSpecialEducationProgramAssociations",
     "studentHomelessProgramAssociations",
+    "studentLanguageInstructionProgramAssociations",
     "studentSchoolFoodServiceProgramAssociations",
     "studentInterventionAttendanceEvents",
 )

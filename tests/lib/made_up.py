@@ -31,7 +31,8 @@ from tests.lib.service import Served, serving
 NIGHTS = (date(2026, 2, 26), date(2026, 2, 27))
 STUDENTS, SEED = 500, 7
 SCHOOL = "8143"
-NIGHT, MORNING = "2026-03-02 02:31:00", "2026-03-02 07:15:00"
+NIGHT, MORNING = "2026-03-02 10:31:00", "2026-03-02 15:15:00"
+"""In UTC: half past two and a quarter past seven in Seattle."""
 PICTURES = "CIS_EWS_PICTURES"
 NAMES: Mapping[Role, tuple[str, str]] = {
     Role.COORDINATOR: ("ana", "Ana Ruiz"),
@@ -60,7 +61,7 @@ class World:
 
 def clock(moment: str) -> list[str]:
     """The words before a command that stop its clock, so that the pictures are the same on every day; else none."""
-    return ["faketime", "-f", moment] if os.environ.get(PICTURES) else []
+    return ["env", "TZ=UTC", "faketime", "-f", moment] if os.environ.get(PICTURES) else []
 
 
 @contextmanager

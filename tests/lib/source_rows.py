@@ -27,7 +27,6 @@ class Origin:
     `sources`: files, or records of Ed-Fi, each row of which has to be kept, rejected or reduced. `also`: files of which
     further rows of the table are made. `made`: the note that counts these; `lasting`: one that counts rows that may
     each have become one more. `unless`: the note of a table that is derived, whose rows are none of the source.
-    `may_tell_more`: whether a row may be told of twice, as an association is whose incident is there twice.
     """
 
     sources: tuple[str, ...]
@@ -35,7 +34,6 @@ class Origin:
     made: str | None = None
     lasting: str | None = None
     unless: str | None = None
-    may_tell_more: bool = False
 
 
 ONEROSTER: Mapping[str, Origin] = {
@@ -64,6 +62,17 @@ CEDARS: Mapping[str, Origin] = {
 EDFI: Mapping[str, Origin] = {
     "schools": Origin(sources=("School",)),
     "students": Origin(sources=("Student",)),
+    "demographics": Origin(
+        sources=(
+            "Student",
+            "StudentEducationOrganizationAssociation",
+            "StudentDemographic",
+            "StudentSpecialEducationProgramAssociation",
+            "StudentHomelessProgramAssociation",
+            "StudentLanguageInstructionProgramAssociation",
+            "StudentSchoolFoodServiceProgramAssociation",
+        )
+    ),
     "enrollments": Origin(sources=("StudentSchoolAssociation",)),
     "calendar_days": Origin(
         sources=("CalendarDate", "Session", "GradingPeriod"), unless=r"calendar_days: of .* derived from their sessions"
@@ -76,13 +85,12 @@ EDFI: Mapping[str, Origin] = {
             "StudentDisciplineIncidentAssociation",
             "StudentDisciplineIncidentNonOffenderAssociation",
         ),
-        may_tell_more=True,
     ),
     "discipline_actions": Origin(sources=("DisciplineAction",)),
     "course_grades": Origin(sources=("CourseTranscript", "Grade")),
     "supports": Origin(sources=("StudentInterventionAttendanceEvent", "StudentInterventionAssociation")),
 }
-"""Table -> the records of its rows. Demographics are a row a student, whatever says something of one."""
+"""Table -> the records of its rows. Demographics are a row a student; what says anything of one is told in it."""
 RECORDS = tuple(record for origin in EDFI.values() for record in origin.sources)
 
 
@@ -133,8 +141,7 @@ def lost(data: SchoolData, origins: Mapping[str, Origin], rows: Mapping[str, int
             continue
         there = sum(rows[each] for each in origin.sources) + _noted(data, origin.made)
         told = _told(data, table, {*origin.sources, *origin.also})
-        most = told if origin.may_tell_more else there + _noted(data, origin.lasting)
-        if not there <= told <= most:
+        if not there <= told <= there + _noted(data, origin.lasting):
             found[table] = (there, told)
     return found
 

@@ -10,9 +10,20 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.optimize import linprog
 
+from cis_ews.enums import CaseState
 from cis_ews.evaluation.equity import ATTRIBUTES
 from cis_ews.evaluation.groups import told_groups
-from cis_ews.evaluation.side_by_side import COLUMNS, EVERY, OF_GROUPS, OF_TIERS, STUDENTS, TIERS
+from cis_ews.evaluation.side_by_side import (
+    COLUMNS,
+    EVERY,
+    OF_GROUPS,
+    OF_TIERS,
+    STUDENTS,
+    TIERS,
+    Counted,
+    flagged_and_served,
+    side_by_side,
+)
 from cis_ews.evaluation.suppression import FEWEST, Cell, told_table
 
 TOTAL = "all"
@@ -114,9 +125,16 @@ Kind = tuple[str, str, tuple[int | None, str | None]]
 
 @st.composite
 def districts(draw: st.DrawFn) -> dict[Kind, int]:
-    """How many students of each kind there are, most of them few or none."""
+    """How many students of each kind there are: of those whom nobody flagged or has seen many at times, else few."""
     few = st.one_of(st.just(0), st.integers(0, 12), st.integers(0, 40))
-    return {(one, other, done): draw(few) for one in FIRST[1] for other in SECOND[1] for done in DONE}
+    many = {done: draw(st.booleans()) for done in DONE}
+    rest = st.one_of(few, st.integers(40, 200))
+    return {
+        (one, other, done): draw(rest if many[done] else few)
+        for one in FIRST[1]
+        for other in SECOND[1]
+        for done in DONE
+    }
 
 
 def _night(district: Mapping[Kind, int]) -> dict[tuple[str, str, str], int]:
@@ -156,6 +174,36 @@ def _of_sums(district: Mapping[Kind, int]) -> dict[tuple[str, str, str], int]:
 
 def _number(district: Mapping[Kind, int], cell: tuple[str, str, str]) -> int:
     return sum(number for kind, number in district.items() if _is_of(kind, cell))
+
+
+def test_groups_do_not_add_up_to_a_sum_that_is_left_out() -> None:
+    """Each hides two small tiers already, and could tell Tier 1; that would be told of all, where one tier is few."""
+    counts = [
+        *[("f", tier, None, number) for tier, number in ((3, 20), (2, 8), (None, 4), (1, 100))],
+        *[("m", tier, None, number) for tier, number in ((3, 20), (2, 7), (None, 5), (1, 120))],
+    ]
+    told = side_by_side(counts)
+    assert (told[EVERY]["tier_2"], told[EVERY]["not_enough_data"], told[EVERY]["tier_1"]) == (15, None, None)
+    assert (told["f"]["tier_1"], told["m"]["tier_1"]) == (None, None)
+    assert (told["f"]["tier_3"], told["f"]["students"]) == (20, 132)
+
+
+def test_what_was_done_does_not_add_up_to_a_sum_that_is_left_out() -> None:
+    done = {CaseState.ACCEPTED: (8, 7), CaseState.NOT_NOW: (4, 5), None: (140, 160)}
+    counts: list[Counted] = [
+        (group, tier, state, number)
+        for place, group in enumerate(("f", "m"))
+        for state, numbers in done.items()
+        for tier, number in ((3, numbers[place] // 2), (2, numbers[place] - numbers[place] // 2))
+    ]
+    counts += [(group, tier, None, 200) for group in ("f", "m") for tier in (1, None)]
+    told = side_by_side(counts)
+    assert (told[EVERY]["in_support"], told[EVERY]["in_touch"], told[EVERY]["unseen"]) == (15, None, None)
+    assert (told["f"]["unseen"], told["m"]["unseen"]) == (None, None)
+    of_groups = flagged_and_served(counts)
+    assert of_groups[EVERY] == {name: told[EVERY][name] for name in OF_GROUPS}
+    assert (of_groups["f"]["unseen"], of_groups["m"]["unseen"]) == (None, None)
+    assert (of_groups["f"]["flagged"], of_groups["m"]["flagged"]) == (152, 172)
 
 
 def _is_of(kind: Kind, cell: tuple[str, str, str]) -> bool:

@@ -11,12 +11,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from cis_ews.evaluation.suppression import left_out_for
 from cis_ews.risk.calibration import Calibrator
 from cis_ews.risk.model import RiskModel
 from cis_ews.risk.model_recipe import Kind, Recipe
 from tests.lib.models import training_rows
 from training.card import what_it_is
-from training.card_data import data_rows, left_out_for
+from training.card_data import data_rows
 from training.matrices import MatrixSummary
 from training.validation import is_told
 

@@ -55,7 +55,7 @@ def test_codes_of_a_district_come_on_top_of_those_that_are_known(tmp_path: Path)
         ('[files]\nX = ["x.txt"]', "X is no file of CEDARS"),
         ('[files]\nB = ["../x.txt"]', "below the folder of the source"),
         ('[headings.N]\nkind = ["x"]', "N: kind is none of student"),
-        ('[headings.E]\nkind = ["x"]', "E is no file that is read"),
+        ('[headings.F]\nkind = ["x"]', "F is no file that is read"),
         ('[actions]\nXX = "detention"', "actions.XX"),
     ],
 )

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
+from itertools import product
 from typing import Any
 
 import polars as pl
@@ -12,13 +14,13 @@ import pytest
 from cis_ews.enums import CaseState
 from cis_ews.evaluation.side_by_side import EVERY
 from cis_ews.storage.database import SchoolRow
-from cis_ews.storage.pages import GroupCount, RosterRow, SchoolPlace, StudentPage
+from cis_ews.storage.pages import GroupCount, RosterRow, SchoolPlace, StudentPage, TierChange
 from serving.console.admin import late_schools
 from serving.console.charts import absence_trend, year_calendar
 from serving.console.network import rows_of_grades, rows_of_schools, told_by
 from serving.console.roster import among, barriers, chosen_of, histograms, query_of
 from serving.console.students import told
-from serving.console.today import days_late
+from serving.console.today import cut_at, days_late, order_of
 
 MONDAY = date(2026, 1, 5)
 COUNTS = ("students", "tier_2", "tier_3", "beyond_list", "not_enough_data")
@@ -78,6 +80,28 @@ def test_supports_are_marked_where_they_began() -> None:
     trend = absence_trend(WEEKS, [], supports=supports)
     assert trend is not None
     assert [(day, category) for _, day, category in trend.marks] == [(WEEKS[10], "mentoring")]
+
+
+def _changed(ref: str, before: int | None, now: int | None) -> tuple[RosterRow, TierChange]:
+    names = {"run_id": "0" * 16, "as_of": MONDAY, "school_id": "north", "cause": None}
+    return _row(ref, tier=now), TierChange(ref=ref, change="tier_moved", tier_before=before, tier_now=now, **names)
+
+
+def test_today_has_who_is_on_the_list_first_and_a_full_list_leaves_room_for_who_is_resolved() -> None:
+    mixed = [
+        _changed("entered", None, 1),
+        _changed("resolved", 2, 1),
+        _changed("down", 3, 2),
+        _changed("no data", 3, None),
+        _changed("up", 2, 3),
+        _changed("new", 1, 2),
+    ]
+    lines = sorted(mixed, key=order_of)
+    assert [row.ref for row, _ in lines] == ["up", "new", "down", "resolved", "no data", "entered"]
+    shown, left_out = cut_at(lines, 2)
+    assert [row.ref for row, _ in shown] == ["up", "new", "resolved", "no data"]
+    assert [row.ref for row, _ in left_out] == ["down", "entered"]
+    assert cut_at([], 2) == ([], [])
 
 
 def test_or_inside_a_filter_and_between_filters() -> None:
@@ -203,11 +227,33 @@ def _barred(grade: str, number: int, domain: str = "attendance", **changed: Any)
 def test_a_barrier_of_few_is_not_told_and_only_tier_1_counts() -> None:
     first = [*_barred("9", 4), *_barred("10", 30), *_barred("11", 6), *_barred("11", 12, "behavior")]
     assert barriers([*first, *_barred("10", 20, tier=3)]) == [
+        (EVERY, [40, 12, None, None]),
         ("10", [30, None, None, None]),
         ("11", [None, 12, None, None]),
     ]
-    # The few of the ninth grade alone could be worked out from all grades together: so another one is left out.
-    assert barriers([*_barred("9", 4), *_barred("10", 30), *_barred("12", 40)]) == [("12", [40, None, None, None])]
+    # The few of the ninth grade alone could be worked out from the whole building: so another one is left out.
+    assert barriers([*_barred("9", 4), *_barred("10", 30), *_barred("12", 40)]) == [
+        (EVERY, [74, None, None, None]),
+        ("12", [40, None, None, None]),
+    ]
+
+
+def test_of_the_building_few_are_not_told_either() -> None:
+    assert barriers([*_barred("9", 4), *_barred("10", 5)]) == []
+    assert barriers([*_barred("9", 4), *_barred("10", 6)]) == [(EVERY, [10, None, None, None])]
+
+
+def test_no_grade_can_be_worked_out_from_the_building() -> None:
+    """Whoever subtracts what is told of grades from the sum finds at least two of them, who are ten or more."""
+    for sizes in product((0, 1, 9, 10, 11, 25), repeat=4):
+        rows = [row for grade, size in zip(("9", "10", "11", "12"), sizes, strict=True) for row in _barred(grade, size)]
+        told = {row: cells[0] for row, cells in barriers(rows)}
+        grades = Counter(row.grade_level for row in rows)
+        left_out = [size for grade, size in grades.items() if told.get(grade or "") is None]
+        assert told.get(EVERY) == (sum(sizes) if sum(sizes) >= 10 else None)
+        if told.get(EVERY) is not None and left_out:
+            assert len(left_out) >= 2
+            assert sum(left_out) >= 10
 
 
 def _count(

@@ -225,6 +225,35 @@ def test_risks_that_no_longer_mean_what_they_say() -> None:
         assert "south" not in {each.school_id for each in found}
 
 
+def _quiet(seed: int, *, factor: float = 1.0) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """Two schools of 150 with hardly a risk: a twentieth of the students at most is met."""
+    scores, _ = _risks(seed, students=300)
+    draw, risk = np.random.default_rng(seed), scores["risk"].to_numpy() / 12.0
+    met = draw.random(300) < np.where(scores["school_id"].to_numpy() == "north", np.clip(risk * factor, 0, 1), risk)
+    return scores.with_columns(risk=risk), scores.select("student_id", label=pl.Series(met.astype(int)))
+
+
+def test_schools_with_hardly_a_risk_are_judged_too() -> None:
+    assert sum(bool(outcomes_beside_risks(*_quiet(seed))) for seed in range(100)) <= 5
+    for seed in range(10):
+        found = {each.school_id: each for each in outcomes_beside_risks(*_quiet(seed, factor=9.0))}
+        assert "north" in found
+        assert "south" not in found
+        assert found["north"].now is not None
+        assert found["north"].value > found["north"].check.least
+
+
+def test_of_fewer_than_ten_with_the_outcome_a_finding_says_so_much_alone() -> None:
+    scores = _at_schools({"north": 60}, risk=0.01).with_columns(student_id=pl.int_range(pl.len()).cast(pl.String))
+    met = scores.select("student_id", label=(pl.int_range(pl.len()) < 9).cast(pl.Int64))
+    both = outcomes_beside_risks(scores, met)
+    assert [(each.school_id, each.now, each.value) for each in both] == [(None, None, 3.0), ("north", None, 3.0)]
+    said = both[1].check.sentence(value=both[1].value, usual=1.0, then=both[1].then, now=both[1].now)
+    assert said.startswith("1.0% were expected to have the outcome; what came of it is 3 deviations away or more")
+    more = scores.select("student_id", label=(pl.int_range(pl.len()) < 10).cast(pl.Int64))
+    assert [each.now for each in outcomes_beside_risks(scores, more)] == [pytest.approx(1 / 6)] * 2
+
+
 def test_outcomes_of_nobody() -> None:
     scores, outcomes = _risks(1)
     with pytest.raises(ModelError, match="no student has a risk and an outcome"):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import tracemalloc
 from collections.abc import Callable, Mapping
 from datetime import date
@@ -31,6 +32,7 @@ from tests.lib.edfi import (
     school_of,
     section_attendance,
     student_of,
+    support,
     text,
     transcript,
     with_records,
@@ -181,6 +183,69 @@ def test_victims_and_witnesses_are_no_offenders(tmp_path: Path, files: dict[str,
     assert data.incidents.height == 37
     assert some_notes(data, "incidents: 3 associations are of students who are no offenders")
     assert [rule for rule, _, _ in rules_broken(data, "discipline_actions")] == ["incident_known"] * 3
+
+
+def test_who_was_absent_from_an_intervention_had_no_support(tmp_path: Path, files: dict[str, str]) -> None:
+    categories = ("In Attendance", "Tardy", "Early departure", "Partial", "Excused Absence", "Unexcused Absence")
+    days = ("2025-09-08", "2025-09-09", "2025-09-10", "2025-09-11", "2025-09-12", "2025-09-15")
+    events = [
+        support({"student_id": "MARKERID001", "date": day, "category": "tutoring", "minutes": 30}, category=category)
+        for day, category in zip(days, categories, strict=True)
+    ]
+    files["StudentIntervention.xml"] = document("StudentIntervention", events)
+    data = read(tmp_path, files)
+    assert [str(day) for day in data.supports["date"]] == list(days[:4])
+    assert data.supports["minutes"].to_list() == [30] * 4
+    assert some_notes(data, "supports: 2 events are absences: no support was delivered")
+    assert all(read == kept for read, kept in accounted(data).values())
+    files["StudentIntervention.xml"] = files["StudentIntervention.xml"].replace("#Tardy", "#Drop in")
+    with pytest.raises(UnmappedCodesError, match=r"attendance \(category\)") as caught:
+        read(tmp_path / "other", files)
+    assert "1 value that may be personal and is not shown (1 row)" in str(caught.value)
+    own = tmp_path / "own.toml"
+    own.write_text('reader = "edfi"\n[crosswalks.attendance]\n"Drop in" = "not_used"\n', encoding="utf-8")
+    mapped = read_school_data(tmp_path / "other", format=str(own))
+    assert mapped.supports.height == 3
+    assert some_notes(mapped, "supports: 1 event is of a category that is no attendance")
+
+
+@pytest.mark.parametrize("record", ["StudentEducationOrganizationAssociation", "StudentDemographic"])
+def test_demographics_are_read_of_every_standard(tmp_path: Path, files: dict[str, str], record: str) -> None:
+    person = xml(
+        record,
+        student_of("MARKERID001"),
+        code("Sex", "Sex", "Female"),
+        text("HispanicLatinoEthnicity", "false"),
+        xml("Race", code("Race", "Race", "Asian")),
+        code("LimitedEnglishProficiency", "LimitedEnglishProficiency", "Limited"),
+    )
+    files["StudentEnrollment.xml"] = with_records(files["StudentEnrollment.xml"], [person or ""])
+    learner = xml("StudentLanguageInstructionProgramAssociation", student_of("MARKERID003")) or ""
+    aside = xml("StudentSection504ProgramAssociation", student_of("MARKERID003")) or ""
+    files["StudentProgram.xml"] = document("StudentProgram", [learner, aside])
+    data = read(tmp_path, files)
+    told = data.demographics.select("student_id", "gender", "race_ethnicity", "english_learner")
+    assert told.filter(pl.col("english_learner").is_not_null()).rows() == [
+        ("MARKERID001", "Female", "Asian", "current"),
+        ("MARKERID003", None, None, "current"),
+    ]
+    assert some_notes(data, "1 StudentSection504ProgramAssociation left aside")
+
+
+def test_offenders_of_data_standard_4(tmp_path: Path, files: dict[str, str]) -> None:
+    """There the association has the student's part, and a behavior within one."""
+    now = read(tmp_path / "now", files)
+    behavior = r"(<Behavior>uri[^<]*</Behavior>)(?=<Disc)"
+    of_four = re.sub(behavior, r"<Behavior>\1</Behavior>", files["StudentDiscipline.xml"])
+    of_four = of_four.replace("StudentDisciplineIncidentBehaviorAssociation", "StudentDisciplineIncidentAssociation")
+    of_four = re.sub(r"DisciplineIncidentParticipationCode\b", "StudentParticipationCode", of_four)
+    assert of_four.count("<Behavior><Behavior>") == of_four.count("<StudentParticipationCode>") == 40
+    files["StudentDiscipline.xml"] = of_four.replace("#Perpetrator", "#Victim", 1)
+    then = read(tmp_path / "then", files)
+    assert some_notes(then, "incidents: 1 association is of a student who is no offender")
+    assert then.incidents.height == 39
+    assert_frame_equal(then.incidents, now.incidents.join(then.incidents, on="incident_id", how="semi"))
+    assert then.discipline_actions.height == 39
 
 
 def test_without_enrollments_they_are_derived_and_said(tmp_path: Path, files: dict[str, str]) -> None:

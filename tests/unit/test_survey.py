@@ -247,6 +247,17 @@ def test_a_spreadsheet_is_called_one_whatever_its_name_says(name: str, content: 
     assert "1 file not looked into: a spreadsheet" in text
 
 
+def test_pairs_of_years_of_summaries_are_written_as_the_year_that_ends(folder: Path) -> None:
+    students = lines("Student ID,First Name,Last Name", "{n},{w},Ruiz{w}")
+    row = "{n},2023-24,1{d:02},{d},1"
+    summaries = lines("Student ID,School Year,Days Enrolled,Days Absent,Incidents", row)
+    found, mapping, _ = surveyed(folder, {"students.csv": students, "year_totals.csv": summaries})
+    years = mapping["tables"]["student_years"]
+    assert years["columns"]["school_year"] == "School Year"
+    assert years["codes"]["school_year"] == {"2023-24": 2024}
+    assert [table.table for table in found.tables if table.open] == []
+
+
 def test_the_plain_format_needs_no_mapping(folder: Path) -> None:
     found = survey(write_extract(folder / "extract", small_district()))
     assert found.known_as is not None

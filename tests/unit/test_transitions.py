@@ -7,7 +7,17 @@ from pathlib import Path
 
 import pytest
 
-from cis_ews.enums import CaseAction, CaseState, ContactKind, Domain, Progress, Role, SupportArea
+from cis_ews.enums import (
+    CaseAction,
+    CaseState,
+    ContactKind,
+    DisciplineActionType,
+    Domain,
+    Progress,
+    Role,
+    Subject,
+    SupportArea,
+)
 from cis_ews.errors import DecisionRefusedError, NotAllowedError
 from cis_ews.storage.cases import Plan, Seen
 from cis_ews.support import plans, words
@@ -60,6 +70,8 @@ def test_every_action_and_state_has_a_way_and_words() -> None:
     assert set(words.AREA_WORDS) == set(SupportArea)
     assert set(words.PROGRESS_WORDS) == set(Progress)
     assert set(words.DOMAIN_WORDS) == set(Domain)
+    assert set(words.DISCIPLINE_WORDS) == set(DisciplineActionType)
+    assert set(words.SUBJECT_WORDS) == set(Subject)
 
 
 def test_from_every_state_a_coordinator_can_go_on() -> None:

@@ -12,7 +12,7 @@ import polars as pl
 
 from cis_ews.checking.catalog import BY_CODE, Severity, hint_of_rule
 from cis_ews.checking.changes import changed
-from cis_ews.checking.counting import codes_by_column
+from cis_ews.checking.counting import ColumnCodes
 from cis_ews.checking.findings import (
     DOMAINS,
     LEFT_OUT,
@@ -110,11 +110,19 @@ class CheckResult:
         }
 
 
-def judged(source: CheckedSource, summary: Summary, *, path: Path, as_of: date | None, beside: Beside) -> CheckResult:
-    """What is to be said of a source. `summary`: of it."""
+def judged(
+    source: CheckedSource,
+    summary: Summary,
+    codes: Mapping[str, ColumnCodes],
+    *,
+    path: Path,
+    as_of: date | None,
+    beside: Beside,
+) -> CheckResult:
+    """What is to be said of a source. `summary`: of it. `codes`: all of its, by column."""
     day = as_of or source.newest_day
     in_use = source.counts.students(day)
-    unlike = changed(beside, summary, codes_by_column(source.counts.codes))
+    unlike = changed(beside, summary, codes)
     return CheckResult(
         source=path.resolve().name,
         layout=summary.layout,

@@ -16,7 +16,7 @@ from typing import Any
 
 import polars as pl
 
-from cis_ews.checking.counting import codes_by_column
+from cis_ews.checking.counting import ColumnCodes
 from cis_ews.checking.reading import CheckedSource
 from cis_ews.errors import StorageError
 from cis_ews.schema.refusals import rejected_rows
@@ -65,11 +65,10 @@ class Summary:
         return json_bytes(sealed({"format": FORMAT, **asdict(self)}))
 
 
-def summary_of(source: CheckedSource, *, layout: str) -> Summary:
-    """What to keep of a source."""
+def summary_of(source: CheckedSource, codes: Mapping[str, ColumnCodes], *, layout: str) -> Summary:
+    """What to keep of a source. `codes`: all of its, by column."""
     through = max(source.coverage.last_reported.values(), default=None)
     lost = rejected_rows(source.rejections)
-    codes = codes_by_column(source.counts.codes)
     return Summary(
         extract=digest_of(source.files),
         layout=Path(layout).name,

@@ -143,6 +143,7 @@ def _store(session: Session, named: Path | None, *, accept: bool) -> Path | None
 
 
 def _check(session: Session, source: Path, asked: Asked) -> CheckResult:
+    from cis_ews.checking.counting import codes_by_column
     from cis_ews.checking.result import judged, refusal
     from cis_ews.checking.summary import summary_of
 
@@ -154,8 +155,9 @@ def _check(session: Session, source: Path, asked: Asked) -> CheckResult:
         _write_files(session, asked, result=refused, rejections=rejections)
         show_refused(session.terminal, refused)
         raise
-    summary = summary_of(checked, layout=asked.layout)
-    result = judged(checked, summary, path=source, as_of=asked.as_of, beside=_beside(summary, asked))
+    codes = codes_by_column(checked.counts.codes)
+    summary = summary_of(checked, codes, layout=asked.layout)
+    result = judged(checked, summary, codes, path=source, as_of=asked.as_of, beside=_beside(summary, asked))
     show_check(session.terminal, result)
     kept = None
     try:

@@ -110,21 +110,32 @@ def _nights(session: Session, store: Path | None, as_of: date | None) -> list[Ru
 def _beside_outcomes(
     session: Session, runs: Sequence[Run], outcomes: Path, *, source_format: str | None
 ) -> list[Finding]:
-    from cis_ews.evaluation.later_outcomes import learned_label, outcomes_of_run, runs_of_extract
+    from cis_ews.evaluation.later_outcomes import is_by_model, learned_label, outcomes_of_run, runs_of_extract
 
-    if len(runs) == 1:  # before a long reading
-        learned_label(runs[0])
+    scored = [run for run in runs if is_by_model(run)]
+    for run in scored or runs:  # before a long reading: each names its label, or is refused
+        learned_label(run)
+    show_without_risks(session.terminal, [run for run in runs if run not in scored])
     school_data = read_source(session, outcomes, source_format)
     show_rejections(session.terminal, school_data)
     with session.terminal.step("judge outcomes"):
-        found = [outcomes_of_run(run, school_data) for run in runs_of_extract(runs, school_data)]
+        found = [outcomes_of_run(run, school_data) for run in runs_of_extract(scored, school_data)]
     for each in found:
         show_outcomes(session.terminal, each)
     return [finding for each in found for finding in each.findings]
 
 
+def show_without_risks(terminal: Terminal, runs: Sequence[Run]) -> None:
+    """Runs that were passed over, since rules alone decided."""
+    for run in runs:
+        terminal.line(f"Passed over: run {run.run_id} of {run.as_of}, decided by rules alone; it has no risks.")
+        terminal.record("run_without_risks", run_id=run.run_id, as_of=run.as_of)
+
+
 def show_outcomes(terminal: Terminal, told: OutcomesTold) -> None:
     """Of whom a night's risks were held beside outcomes, and each finding with what to do."""
+    from cis_ews.evaluation.suppression import as_told
+
     terminal.record(
         "outcomes",
         run_id=told.run.run_id,
@@ -134,26 +145,27 @@ def show_outcomes(terminal: Terminal, told: OutcomesTold) -> None:
         risks=told.risks,
         judged=told.judged,
         left_out=dict(told.left_out),
-        together=told.together,
+        together=told.is_together,
         schools=list(told.schools),
         findings=len(told.findings),
     )
     for finding in told.findings:
         _show_finding(terminal, finding)
     terminal.say()
+    everyone = "the students" if told.risks is None else counted(told.risks, "student")
     terminal.line(
         f"{told.run.as_of} beside what came of {told.label} by {told.horizon_end}: "
         f"{counted(len(told.findings), 'finding')}."
     )
     terminal.line(
-        f"{told.judged:,} of {counted(told.risks, 'student')} with a risk have an outcome"
+        f"{as_told(told.judged)} of {everyone} with a risk have an outcome"
         f"{', those left out:' if told.left_out else '.'}"
     )
     for why, count in told.left_out.items():
-        terminal.item(f"{count:,}: {why}")
+        terminal.item(f"{as_told(count)}: {why}")
     if told.schools:
         terminal.line(f"Judged by themselves: {counted(len(told.schools), 'school')} ({some(told.schools)}).")
-    if not told.together:
+    if not told.is_together:
         terminal.line("Too few to tell: nothing is said of fewer than 10 students, nor where chance alone could do it.")
 
 

@@ -71,7 +71,14 @@ def _show_tables(terminal: Terminal, result: CheckResult) -> None:
 
 def _show_rejections(terminal: Terminal, result: CheckResult) -> None:
     rows = [(row["table"], rule_words(row), row["rows"], _first(row)) for row in result.rejections]
-    terminal.table("Rejections by table and rule", ["table", "rule", "rows", "first rows"], rows)
+    title, columns = "Rejections by table and rule", ["table", "rule", "rows", "first rows"]
+    if terminal.shows_whole(columns, rows):
+        terminal.table(title, columns, rows)
+    else:
+        terminal.table(title, columns[:-1], [row[:-1] for row in rows])
+        terminal.say("\nFirst rows of each")
+        for table, rule, _, first in rows:
+            terminal.item(f"{table}, {rule}: {first}")
     if not rows:
         terminal.say("\nNo row was rejected.")
         return

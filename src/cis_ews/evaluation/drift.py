@@ -8,11 +8,11 @@ docs/monitoring.md.
 
 from __future__ import annotations
 
-import math
 import shlex
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
+from itertools import chain
 from pathlib import Path
 from statistics import NormalDist
 
@@ -21,6 +21,8 @@ import polars as pl
 from cis_ews.errors import ModelError, RunCompactedError, StorageError
 from cis_ews.evaluation.drift_checks import BY_CODE, Check
 from cis_ews.evaluation.drift_measures import FEWEST_STUDENTS, NightFacts, measured
+from cis_ews.evaluation.suppression import told_whole
+from cis_ews.evaluation.surprise import deviations
 from cis_ews.storage.runs import Run, run_date, verify_run
 from cis_ews.storage.store import RunStore
 
@@ -28,15 +30,12 @@ LAG = timedelta(days=7)
 OLDEST = timedelta(days=35)
 """A night older than this (after a summer, say) is not compared with."""
 LONG_WEEKEND = timedelta(days=3)
-NORMAL_FROM = 5.0
-"""From this variance on the number of those whom an outcome meets is told apart by a normal law."""
 EARLIER = 20
 """So many earlier comparisons at most say what is usual."""
 FEWEST_EARLIER = 4
 FACTOR = 3.0
 """A finding is this many times what nine in ten earlier changes stayed below (docs/monitoring.md says how chosen)."""
 _USUAL = 0.9
-_LEAST_SPREAD = 1e-6
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -235,8 +234,9 @@ def outcomes_beside_risks(scores: pl.DataFrame, outcomes: pl.DataFrame) -> tuple
     """Whether the risks of a past night meant what they said, now that outcomes are known (`EWS012`).
 
     `scores`: `student_id`, `school_id`, `risk`; students without a risk are left out. `outcomes`: `student_id`, `label`
-    (0 or 1; null where it is not known). Each school of `told_apart` and all together are judged; about one night in
-    twenty errs (Bonferroni). Raises ModelError where no student has both.
+    (0 or 1; null where it is not known). Each school of `told_apart` and all together are judged; at most one night in
+    twenty errs (Bonferroni). Where fewer than ten had the outcome or were spared, `now` is None and `value` the least
+    of the check. Raises ModelError where no student has both.
     """
     known = scores.join(outcomes, on="student_id").drop_nulls(["risk", "label"])
     if known.is_empty():
@@ -246,8 +246,8 @@ def outcomes_beside_risks(scores: pl.DataFrame, outcomes: pl.DataFrame) -> tuple
     judged |= {school: known.filter(pl.col("school_id") == school) for school in apart.schools}
     check = BY_CODE["EWS012"]
     least = max(check.least, NormalDist().inv_cdf(1.0 - 0.05 / (2 * max(1, len(judged)))))
-    found = [_calibration(check, school, rows) for school, rows in judged.items()]
-    return tuple(each for each in found if each.value >= least)
+    found = (_calibration(check, school, rows, least=least) for school, rows in judged.items())
+    return tuple(chain.from_iterable(found))
 
 
 @dataclass(frozen=True, slots=True)
@@ -261,32 +261,29 @@ class Apart:
 def told_apart(known: pl.DataFrame) -> Apart:
     """Of whom risks and outcomes may be held beside each other: `known` has `school_id` and `risk`.
 
-    By themselves schools with ten students, and as many whom the outcome could have met or spared that a normal law
-    holds. Together everybody, under the same two conditions (else nobody); but where the students of all other schools
-    are fewer than ten, they are left out, since subtraction would tell of them.
+    By themselves schools with ten students. Together everybody; but where the students of all other schools are fewer
+    than ten, they are left out, since subtraction would tell of them. Nobody where all are fewer than ten.
     """
-    by_school = known.group_by("school_id").agg(_is_enough())
-    schools = by_school.filter("enough")["school_id"].sort()
+    by_school = known.group_by("school_id").len()
+    schools = by_school.filter(pl.col("len") >= FEWEST_STUDENTS)["school_id"].sort()
     rest = known.filter(~pl.col("school_id").is_in(schools.implode()))
     together = known.filter(pl.col("school_id").is_in(schools.implode())) if rest.height < FEWEST_STUDENTS else known
-    return Apart(tuple(schools), together if together.select(_is_enough()).item() else together.clear())
+    return Apart(tuple(schools), together if together.height >= FEWEST_STUDENTS else together.clear())
 
 
-def _is_enough() -> pl.Expr:
-    spread = (pl.col("risk") * (1.0 - pl.col("risk"))).sum()
-    return ((pl.len() >= FEWEST_STUDENTS) & (spread >= NORMAL_FROM)).alias("enough")
-
-
-def _calibration(check: Check, school: str | None, rows: pl.DataFrame) -> Finding:
+def _calibration(check: Check, school: str | None, rows: pl.DataFrame, *, least: float) -> Iterator[Finding]:
     label, risk = (rows[name].cast(pl.Float64).to_numpy() for name in ("label", "risk"))
-    deviation = math.sqrt(max(float((risk * (1.0 - risk)).sum()), _LEAST_SPREAD))
-    return Finding(
+    value, met = deviations(risk, label), int(label.sum())
+    if value < least:
+        return
+    is_told = told_whole(met, rows.height - met) is not None
+    yield Finding(
         check=check,
         school_id=school,
         feature="risk",
-        value=abs(float((label - risk).sum())) / deviation,
+        value=value if is_told else check.least,
         usual=1.0,
         then=float(risk.mean()),
-        now=float(label.mean()),
+        now=met / rows.height if is_told else None,
         distance=None,
     )

@@ -25,8 +25,8 @@ class Check:
     """One check. `code`: stable, never given to another check.
 
     `measure`: what is measured. `says`: a finding in words, with `now` and `then` of it, and `value` and `usual`, the
-    measure tonight and what nine in ten earlier ones stayed below. `least`: a change smaller than this is never found,
-    however unusual it is.
+    measure tonight and what nine in ten earlier ones stayed below; `says_of_few` where `now` would tell of fewer than
+    ten students. `least`: a change smaller than this is never found, however unusual it is.
     """
 
     code: str
@@ -36,10 +36,12 @@ class Check:
     says: str
     least: float
     what_to_do: str
+    says_of_few: str = ""
 
     def sentence(self, *, value: float, usual: float, then: float | None, now: float | None) -> str:
         """A finding in words."""
-        return self.says.format(value=value, usual=max(usual, _LEAST_TOLD), then=then, now=now)
+        says = self.says if now is not None else self.says_of_few
+        return says.format(value=value, usual=max(usual, _LEAST_TOLD), then=then, now=now)
 
 
 CHECKS = (
@@ -147,7 +149,9 @@ CHECKS = (
         title="Risks no longer mean what they say",
         severity=Severity.WARNING,
         measure="deviations between the students who had the outcome and those whom their risks announced",
-        says="{then:.0%} were expected to have the outcome, {now:.0%} had; {value:.1f} deviations, usually {usual:.1f}",
+        says="{then:.1%} were expected to have the outcome, {now:.1%} had; {value:.1f} deviations, usually {usual:.1f}",
+        says_of_few="{then:.1%} were expected to have the outcome; what came of it is {value:.0f} deviations away or "
+        "more, and told of no fewer than 10 students",
         least=3.0,
         what_to_do="train again with the newest outcomes, and look at the calibration on the model card",
     ),

@@ -35,14 +35,14 @@ def told_groups(table_of: Callable[[str], pl.DataFrame], placed: pl.DataFrame) -
 
     `table_of`: name -> table of the night's school data. `placed`: one row a student of the night: `student_id`,
     `district_id`, `tier` (null where there was not enough data) and `state` of the case (null where there is none). The
-    sums of a district stand under the attribute "" and the group "". What is recorded of nobody has no row. Groups are
-    told as if every sum of the district were known: its managers count them on the pages of its students.
+    sums of a district stand under the attribute "" and the group "". What a district records of nobody has no row
+    there. Groups are told as if every sum of the district were known: its managers count them on the pages of its
+    students.
     """
     groups = groups_in(table_of, placed["student_id"])
     rows = list(_rows("", _counts(placed.with_columns(pl.lit(EVERY).alias(_GROUP)))))
     for attribute in ATTRIBUTES:
-        if groups.is_recorded(attribute):
-            rows += _rows(attribute, _pooled(_counts(placed.with_columns(_named(groups.names[attribute])))))
+        rows += _rows(attribute, _pooled(_recorded(_counts(placed.with_columns(_named(groups.names[attribute]))))))
     return pl.DataFrame(rows, schema=SCHEMA, orient="row").sort(_DISTRICT, "attribute", _GROUP)
 
 
@@ -54,6 +54,11 @@ def _named(names: pl.Series) -> pl.Series:
 
 def _counts(students: pl.DataFrame) -> pl.DataFrame:
     return students.group_by(_BY).len("students")
+
+
+def _recorded(counts: pl.DataFrame) -> pl.DataFrame:
+    """The counts of the districts that record the attribute of anybody."""
+    return counts.filter((pl.col(_GROUP) != NOT_RECORDED).any().over(_DISTRICT))
 
 
 def _pooled(counts: pl.DataFrame) -> pl.DataFrame:

@@ -15,8 +15,9 @@ import polars as pl
 
 from cis_ews.errors import DataError, ModelError
 from cis_ews.evaluation.drift import Finding, outcomes_beside_risks, told_apart
+from cis_ews.evaluation.suppression import told_count, told_reasons, told_whole
 from cis_ews.risk.cohort import build_cohort
-from cis_ews.risk.labels import LABELS, horizon_end, known_through, make_outcomes
+from cis_ews.risk.labels import LABELS, make_outcomes, reached_end
 from cis_ews.risk.supported import SUPPORTED_HOW, SUPPORTED_LATER, Supported, supported_students
 from cis_ews.schema.school_data import SchoolData
 from cis_ews.storage.runs import Run
@@ -29,22 +30,28 @@ _KEY = "student_id"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OutcomesTold:
-    """A night beside what came of it.
+    """A night beside what came of it; a number is None where it would tell of 1 to 9 students.
 
     `label`: the outcome that its model learned; `horizon_end`: the last day that it looks at. `risks`: the students
-    with a risk; `judged` of them have an outcome, the others are `left_out`: why -> how many. `schools`: those judged
-    by themselves; `together`: how many students are judged together, 0 where they are too few.
+    with a risk; `judged` of them have an outcome, the others are `left_out`: why -> how many, small reasons together
+    (`told_reasons`). `schools`: those judged by themselves; `is_together`: whether students are judged together, and
+    not how many, since those judged less them may be a few at schools that are left out.
     """
 
     run: Run
     label: str
     horizon_end: date
-    risks: int
-    judged: int
-    left_out: Mapping[str, int]
+    risks: int | None
+    judged: int | None
+    left_out: Mapping[str, int | None]
     schools: tuple[str, ...]
-    together: int
+    is_together: bool
     findings: tuple[Finding, ...]
+
+
+def is_by_model(run: Run) -> bool:
+    """Whether a trained model scored the run; where rules alone decided, it has no risks."""
+    return run.statement("model").get("kind") == "trained"
 
 
 def learned_label(run: Run) -> str:
@@ -52,7 +59,7 @@ def learned_label(run: Run) -> str:
 
     Raises ModelError where the rules alone decided, so that there is no risk, and where the run names no known label.
     """
-    if not _is_by_model(run):
+    if not is_by_model(run):
         raise ModelError(
             f"run {run.run_id} of {run.as_of} was decided by rules alone: it has no risks to hold beside outcomes",
             hint="name a run that a trained model scored, with --run or --as-of",
@@ -80,25 +87,26 @@ def runs_of_extract(runs: Sequence[Run], school_data: SchoolData) -> list[Run]:
 def outcomes_of_run(run: Run, school_data: SchoolData) -> OutcomesTold:
     """Hold the risks of a run beside the outcomes that a later extract of the same district tells.
 
-    Raises ModelError as `learned_label` does; DataError where the extract ends before the horizon is over, does not
-    speak of the outcome, or knows none of the students.
+    Whoever the extract does not know is left out (`runs_of_extract` finds the runs of which it knows students). Raises
+    ModelError as `learned_label` does; DataError where the extract ends before the horizon is over, or does not speak
+    of the outcome.
     """
     label = learned_label(run)
-    end = _reached_end(run, school_data, label=label)
+    end = reached_end(school_data, run.as_of, label=label)
     risks = run.table("scores", columns=[_KEY, "school_id", "risk"]).drop_nulls("risk")
     rows = _explained(risks, run, school_data, label=label, end=end)
     known = rows.filter(pl.col("why").is_null())
     apart = told_apart(known)
-    reasons = rows.drop_nulls("why").group_by("why").len().sort("len", "why", descending=[True, False])
+    reasons = rows.drop_nulls("why").group_by("why").len()
     return OutcomesTold(
         run=run,
         label=label,
         horizon_end=end,
-        risks=rows.height,
-        judged=known.height,
-        left_out={str(why): int(count) for why, count in reasons.iter_rows()},
+        risks=told_whole(known.height, rows.height - known.height),
+        judged=told_count(known.height),
+        left_out=told_reasons({str(why): int(count) for why, count in reasons.iter_rows()}),
         schools=apart.schools,
-        together=apart.together.height,
+        is_together=not apart.together.is_empty(),
         findings=outcomes_beside_risks(risks, known.select(_KEY, "label")) if known.height else (),
     )
 
@@ -128,24 +136,10 @@ def _supported(run: Run, school_data: SchoolData, *, end: date, days: pl.DataFra
     return supported_students(school_data.supports, as_of=run.as_of, horizon_end=end, happened_on=days)
 
 
-def _reached_end(run: Run, school_data: SchoolData, *, label: str) -> date:
-    end, known = horizon_end(school_data, run.as_of, label=label), known_through(school_data)
-    if end > known:
-        raise DataError(
-            f"the outcome {label} of {run.as_of} is over on {end}; the extract is taken to speak until {known}",
-            hint=f"bring an extract that reaches {end}, or name an earlier night",
-        )
-    return end
-
-
 def _shares_students(run: Run, school_data: SchoolData) -> bool:
     scored = run.table("scores", columns=[_KEY, "school_id"])
     here = scored.join(school_data.schools, on="school_id", how="semi")
     return not here.join(school_data.students, on=_KEY, how="semi").is_empty()
-
-
-def _is_by_model(run: Run) -> bool:
-    return run.statement("model").get("kind") == "trained"
 
 
 def _about(run: Run) -> Mapping[str, Any]:

@@ -79,25 +79,29 @@ def flagged_and_served(counts: Iterable[Counted]) -> dict[str, Told]:
     sums, as `side_by_side` tells them.
 
     Told as if every sum were known: some of those who see the groups may count the students themselves. The others see
-    the sums alone: where these leave out how many are flagged, so does every group, since groups add up to it.
+    the sums alone: what these leave out no group tells, since all groups together would be that sum.
     """
     counts = list(counts)
     every = _counted(counts)
     groups = {group for group, _ in every} - {EVERY}
     sums = side_by_side((EVERY, tier, state, students) for _, tier, state, students in counts)[EVERY]
     told = OF_FLAGGED.told(_part(every, groups, OF_FLAGGED.columns), are_sums_known=True)
-    if sums[FLAGGED] is None:
-        told -= {(group, FLAGGED) for group in groups}
+    told = _of_columns(told, sums)
     of_flagged = {group for group in groups if (group, FLAGGED) in told}
     served = _part(every, of_flagged, SERVED)
     if rest := groups - of_flagged:
         # The groups of which it is not told how many are flagged, as one: that sum is known.
         served |= {(_REST, column): sum(every[group, column] for group in rest) for column in SERVED}
-    told |= told_table(served, total=None, sooner=OF_SERVED.sooner, are_sums_known=True)
+    told |= _of_columns(told_table(served, total=None, sooner=OF_SERVED.sooner, are_sums_known=True), sums)
     of_groups = {
         group: {name: every[group, name] if (group, name) in told else None for name in OF_GROUPS} for group in groups
     }
     return {**of_groups, EVERY: {name: sums[name] for name in OF_GROUPS}}
+
+
+def _of_columns(told: frozenset[Cell], sums: Told) -> frozenset[Cell]:
+    """The cells of columns whose sums are told."""
+    return frozenset(cell for cell in told if sums.get(cell[1]) is not None)
 
 
 def _part(counts: Counter[Cell], groups: Iterable[str], columns: Sequence[str]) -> dict[Cell, int]:
@@ -119,7 +123,10 @@ def _counted(counts: Iterable[Counted]) -> Counter[Cell]:
 def _told(counts: Counter[Cell], groups: Iterable[str], table: Table) -> dict[str, Told]:
     columns = table.columns
     cells = _part(counts, (group for group in groups if group != EVERY), columns)
-    told = table.told(cells) | table.told(_part(counts, [EVERY], columns))
+    told_sums = table.told(_part(counts, [EVERY], columns))
+    # Of a column whose sum is left out no group is told: all groups together would be that sum.
+    columns_told = {column for _, column in told_sums}
+    told = told_sums | {cell for cell in table.told(cells) if cell[1] in columns_told}
     return {
         group: {column: counts[group, column] if (group, column) in told else None for column in columns}
         for group in groups

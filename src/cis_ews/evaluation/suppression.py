@@ -151,3 +151,40 @@ def _told_sums(sums: Mapping[str, int], total: str | None, sooner: str | None) -
     """The columns whose sums are told: what a table of the sums alone would tell."""
     told = told_table({("", name): size for name, size in sums.items()}, total=total, sooner=sooner)
     return frozenset(column for _, column in told)
+
+
+def told_reasons(reasons: Mapping[str, int]) -> dict[str, int | None]:
+    """Why students are missing -> how many, the most frequent reason first.
+
+    Reasons of fewer than 10 students are told together, under their names joined by ", ": with the smallest of the
+    others too where they are too few even so. None where all together are fewer than 10.
+    """
+    by_count = sorted(reasons.items(), key=lambda pair: (-pair[1], pair[0]))
+    alone = [(reason, count) for reason, count in by_count if count >= FEWEST]
+    small = [(reason, count) for reason, count in by_count if count < FEWEST]
+    while small and alone and (len(small) == 1 or sum(count for _, count in small) < FEWEST):
+        small.insert(0, alone.pop())
+    told: dict[str, int | None] = dict(alone)
+    if small:
+        told[", ".join(reason for reason, _ in small)] = told_count(sum(count for _, count in small))
+    return told
+
+
+def told_count(count: int) -> int | None:
+    """The count; None where it is of 1 to 9 students."""
+    return None if 0 < count < FEWEST else count
+
+
+def told_whole(*parts: int) -> int | None:
+    """The sum of parts that are told by `told_count`; None where a part is not, since subtraction would tell it."""
+    return None if None in map(told_count, parts) else sum(parts)
+
+
+def as_told(count: int | None) -> str:
+    """A count of `told_count` in words."""
+    return f"fewer than {FEWEST}" if count is None else f"{count:,}"
+
+
+def left_out_for(reasons: Mapping[str, int]) -> str:
+    """`told_reasons` on one line."""
+    return "; ".join(f"{why} ({as_told(count)})" for why, count in told_reasons(reasons).items())

@@ -143,7 +143,9 @@ def keep_records(task: RecordTask) -> str:
     if task.workspace.done(name) is None:
         school_data, columns = task.part.load(), ["student_id", "school_id"]
         ids = school_data.students["student_id"].sort()
-        scored = open_run(task.run).rows_between("scores", ids[0], ids[-1], columns=columns)
+        # A part may have lost its last student to a deletion since its bounds were set.
+        first, last = (ids[0], ids[-1]) if len(ids) else ("", "")
+        scored = open_run(task.run).rows_between("scores", first, last, columns=columns)
         with task.workspace.piece(name) as piece:
             _pack_records(piece, school_data, scored, as_of=task.as_of)
     return name

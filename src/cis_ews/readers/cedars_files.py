@@ -23,6 +23,7 @@ from cis_ews.readers.cedars_fields import (
     understood,
 )
 from cis_ews.readers.delimited import DELIMITERS, read_delimited, read_headings
+from cis_ews.readers.file_read import FileRead
 from cis_ews.readers.ledger import Ledger
 from cis_ews.readers.sources import Entry, list_files
 from cis_ews.schema.school_data import SourceFile
@@ -33,6 +34,8 @@ BESIDE = ("calendar_days", "reporting")
 """Tables of the plain folder format that may lie beside the files, for what CEDARS cannot say."""
 SUFFIXES = TEXT_SUFFIXES
 NEEDED = ("B", "C")
+EXPLAIN = ("D", "E")
+"""Files that only explain the rows of others, and are rows of no table themselves."""
 STUDENT = {"district": "student", "ssid": "ssid"}
 
 
@@ -138,16 +141,24 @@ def _read(letter: str, entry: Entry, options: ReadOptions, *, config: CedarsConf
     read = read_delimited(
         entry, known_columns=headings.used, limits=options.limits, delimiter=delimiter, takes_surplus=True
     )
-    table = SERVES[letter]
-    ledger.files.append(SourceFile(table=table, name=entry.name, sha256=read.sha256, rows=read.rows))
+    ledger.files.append(SourceFile(table=SERVES[letter], name=entry.name, sha256=read.sha256, rows=read.rows))
     for note in read.notes:
         ledger.note(note)
     _note_headings(entry.name, letter, headings, ledger=ledger)
-    for each in (table, "discipline_actions") if letter == "R" else (table,):
-        ledger.reject(ragged_rows(read, entry.name), table=each, rule=RAGGED, column=None)
+    _tell_torn(letter, entry.name, read, ledger=ledger)
     rows = columns_of(read, entry.name, used=headings.used, columns=COLUMNS[letter])
     stripped = rows.with_columns(pl.col(each).str.strip_chars() for each in COLUMNS[letter] if each not in IDS)
     return stripped.rename({student: "student_id"} if student in COLUMNS[letter] else {})
+
+
+def _tell_torn(letter: str, name: str, read: FileRead, *, ledger: Ledger) -> None:
+    """Lines that could not be told into cells: rejected from each table that the file is read for, or else noted."""
+    torn = len(read.ragged)
+    if letter in EXPLAIN:
+        ledger.note(f"{name}: {counted(torn, 'line')} cannot be told into cells; not used", torn)
+        return
+    for table in (SERVES[letter], "discipline_actions") if letter == "R" else (SERVES[letter],):
+        ledger.reject(ragged_rows(read, name), table=table, rule=RAGGED, column=None)
 
 
 def _note_headings(name: str, letter: str, headings: Headings, *, ledger: Ledger) -> None:

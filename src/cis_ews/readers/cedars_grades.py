@@ -1,15 +1,19 @@
 """Grade history (H) of CEDARS as course grades: final marks of courses for high-school credit, in all years.
 
-H names neither the school nor, in the fields that are known, the school year and term of a course. The school is that
-of the student's enrollment; the year follows from the grade level in which the course was taken.
+H names neither the school nor, in the fields that are known, the school year and term of a course. The school is the
+one of the student's schedule (E) in the year reported, else that of the enrollment; the year follows from the grade
+level in which the course was taken.
 """
 
 from __future__ import annotations
+
+from collections.abc import Callable
 
 import polars as pl
 
 from cis_ews.enums import GradeLevel
 from cis_ews.readers.cedars_config import CedarsConfig
+from cis_ews.readers.cedars_fields import ELSEWHERE
 from cis_ews.readers.cedars_roster import grade_levels
 from cis_ews.readers.ledger import Ledger
 from cis_ews.readers.subjects import subject_of
@@ -21,11 +25,21 @@ _GRADES = {str(grade): at for at, grade in enumerate(GradeLevel)}
 
 
 def course_grades_of(
-    rows: pl.DataFrame, catalog: pl.DataFrame, spells: pl.DataFrame, *, config: CedarsConfig, ledger: Ledger
+    rows: pl.DataFrame,
+    catalog: pl.DataFrame,
+    spells: pl.DataFrame,
+    *,
+    known: Callable[[pl.DataFrame], pl.DataFrame],
+    config: CedarsConfig,
+    ledger: Ledger,
 ) -> pl.DataFrame:
-    """The course grades. `catalog`: the rows of D. `spells`: the enrollments. `rows` with `year`, the one reported."""
+    """The course grades. `catalog`: the rows of D. `spells`: the enrollments. `rows` with `year`, the one reported.
+
+    `known`: takes away the marks of terms and years that are not over, before one of them can number another.
+    """
     rows = rows.with_row_index("at").with_columns(grade=grade_levels(pl.col("grade_level"), config))
-    rows = _with_school(_with_year(rows, spells, ledger), spells, ledger)
+    rows = known(_with_school(_with_year(rows, spells, ledger), spells, ledger))
+    rows = ledger.keep(rows, pl.col("school_id").is_not_null(), table=TABLE, rule="student_known", column="student_id")
     codes = catalog.select("course", pl.col("state_course").alias("of_catalog")).drop_nulls()
     codes = codes.unique("course", keep="first", maintain_order=True)
     rows = rows.join(codes, on="course", how="left", maintain_order="left")
@@ -46,6 +60,33 @@ def course_grades_of(
         pl.lit(value=True).alias("is_final"),
         *_PLACE,
     )
+
+
+def at_scheduled_schools(
+    rows: pl.DataFrame, schedule: pl.DataFrame | None, *, schools: pl.Series, ledger: Ledger
+) -> pl.DataFrame:
+    """The rows of H with `scheduled`: where E has the student in the course, if in one school alone, in that year.
+
+    `schools`: the ids of those that A or C names. A location of E that is none of them says no school.
+    """
+    if schedule is None:
+        return rows.with_columns(pl.lit(None, dtype=pl.String).alias("scheduled"))
+    at = schedule.filter((pl.col("location") != ELSEWHERE) & (pl.col("location") != ""))
+    is_known = pl.col("location").is_in(schools.drop_nulls().unique().implode())
+    unknown = at.filter(~is_known).height
+    ledger.note(
+        f"{TABLE}: {counted(unknown, 'row', 'rows')} of E (Student Schedule) "
+        f"{'names' if unknown == 1 else 'name'} a location that is in neither A nor C; not used",
+        unknown,
+    )
+    known = (
+        at.filter(is_known)
+        .group_by("student_id", "course", "year")
+        .agg(pl.col("location").first().alias("scheduled"), pl.col("location").n_unique().alias("schools"))
+    )
+    known = known.filter(pl.col("schools") == 1).drop("schools")
+    ledger.note(f"{TABLE}: of E (Student Schedule) the school of a course is used; its terms and sections are not")
+    return rows.join(known, on=["student_id", "course", "year"], how="left", maintain_order="left")
 
 
 def _with_year(rows: pl.DataFrame, spells: pl.DataFrame, ledger: Ledger) -> pl.DataFrame:
@@ -97,11 +138,15 @@ def _with_school(rows: pl.DataFrame, spells: pl.DataFrame, ledger: Ledger) -> pl
         how="left",
         maintain_order="left",
     )
+    # E speaks of the year reported, and not of marks of earlier ones.
+    is_now = pl.col("school_year") == pl.col("year").cast(pl.String)
+    rows = rows.with_columns(pl.coalesce(pl.when(is_now).then("scheduled"), "of_year").alias("of_year"))
     other = rows.filter(pl.col("of_year").is_null() & pl.col("of_latest").is_not_null()).height
-    ledger.note(f"{TABLE}: CEDARS names no school of a course; it is that of the student's enrollment in its year")
+    ledger.note(
+        f"{TABLE}: CEDARS names no school of a mark; it is that of the student's schedule or enrollment in its year"
+    )
     ledger.note(f"{TABLE}: {other:,} of years without an enrollment belong to the school of the latest one", other)
-    rows = rows.with_columns(school_id=pl.coalesce("of_year", "of_latest"))
-    return ledger.keep(rows, pl.col("school_id").is_not_null(), table=TABLE, rule="student_known", column="student_id")
+    return rows.with_columns(school_id=pl.coalesce("of_year", "of_latest"))
 
 
 def _term(rows: pl.DataFrame, ledger: Ledger) -> pl.Expr:

@@ -130,6 +130,7 @@ def _combined(
             reduced={
                 table: draft.source.reduced[table] for table, draft in chosen.items() if table in draft.source.reduced
             },
+            later={table: draft.source.later[table] for table, draft in chosen.items() if table in draft.source.later},
             left_out=_left_out(drafts, config, suppliers),
             partial=_partial(drafts, suppliers),
             missing_kinds={

@@ -142,6 +142,7 @@ def read_delimited(
                 unknown_columns=sum(column not in known_columns for column in header.names),
                 sha256=opened.sha256(),
                 notes=_notes(entry.name, text, header=header, ragged=ragged, empty=lines.height - rows.height - 1),
+                is_marked=text.is_marked and text.encoding == "utf-8",
             )
     raise ReadError(f"{entry.name}: the file is not {encoding or 'text'}", hint="write it as UTF-8", file=entry.name)
 

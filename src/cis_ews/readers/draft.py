@@ -100,6 +100,7 @@ def drafted(
             notes=tuple(ledger.notes),
             rejections=pl.concat(ledger.rejections),
             reduced=ledger.reduced,
+            later=ledger.later,
             left_out=left_out or {},
             partial=partial or {},
             missing_kinds=missing_kinds or {},

@@ -17,11 +17,13 @@ from cis_ews.readers.draft import Draft, drafted
 from cis_ews.readers.edfi_calendar import calendar_of, grading_periods_of, sessions_of
 from cis_ews.readers.edfi_cells import Descriptors
 from cis_ews.readers.edfi_config import EdFiConfig
+from cis_ews.readers.edfi_demographics import demographics_of
 from cis_ews.readers.edfi_events import attendance_of, discipline_of, supports_of
 from cis_ews.readers.edfi_fetched import MANIFEST, read_fetched
 from cis_ews.readers.edfi_grades import course_grades_of, grades_of
 from cis_ews.readers.edfi_json import is_json_lines
-from cis_ews.readers.edfi_roster import demographics_of, enrollments_of, schools_of, students_of
+from cis_ews.readers.edfi_known import known_package
+from cis_ews.readers.edfi_roster import enrollments_of, schools_of, students_of
 from cis_ews.readers.edfi_stream import Package, read_xml
 from cis_ews.readers.ledger import Ledger
 from cis_ews.readers.sources import Entry, list_entries
@@ -58,14 +60,16 @@ def read_edfi(path: Path, options: ReadOptions, config: EdFiConfig | None = None
     ledger.note(f"{passed} passed over: nothing that is used (descriptors, staff, ...)", package.passed_over)
     ledger.files += package.files
     with options.progress.step("arrange"):
-        frames = _frames(package, chosen, as_of=options.as_of, ledger=ledger)
-    return drafted(frames, ledger, left_out=_left_out(package, frames), lists_everyone=True)
+        known = known_package(package, options.as_of, ledger)
+        frames = _frames(known, chosen, as_of=options.as_of, ledger=ledger)
+    return drafted(frames, ledger, left_out=_left_out(known, frames, options.as_of), lists_everyone=True)
 
 
-def _left_out(package: Package, frames: Mapping[str, pl.DataFrame]) -> dict[str, str]:
+def _left_out(package: Package, frames: Mapping[str, pl.DataFrame], as_of: date | None) -> dict[str, str]:
     """Optional table -> why the package does not speak of it."""
+    until = f" that is known on {as_of}" if as_of else ""
     silent = {
-        table: f"the package has no {' and no '.join(records)}"
+        table: f"the package has no {' and no '.join(records)}{until}"
         for table, records in SPEAKS.items()
         if not any(package.frames.get(record) for record in records) and table != "supports"
     }
@@ -96,7 +100,7 @@ def _read_all(entries: Sequence[Entry], options: ReadOptions, config: EdFiConfig
 def _frames(package: Package, config: EdFiConfig, *, as_of: date | None, ledger: Ledger) -> dict[str, pl.DataFrame]:
     descriptors = Descriptors(config.crosswalks)
     sessions, periods = sessions_of(package, ledger), grading_periods_of(package, ledger)
-    enrollments = enrollments_of(package, descriptors, sessions=sessions, as_of=as_of, ledger=ledger)
+    enrollments = enrollments_of(package, descriptors, sessions=sessions, ledger=ledger)
     students = students_of(package)
     calendar = calendar_of(package, descriptors, sessions=sessions, periods=periods, ledger=ledger)
     grades = grades_of(package, descriptors, sessions=sessions, periods=periods, ledger=ledger)
@@ -105,13 +109,13 @@ def _frames(package: Package, config: EdFiConfig, *, as_of: date | None, ledger:
         "schools": schools_of(package, descriptors),
         "calendar_days": calendar,
         "students": students,
-        "demographics": demographics_of(package, students, ledger),
+        "demographics": demographics_of(package, students, ledger, as_of=as_of),
         "enrollments": enrollments,
         "attendance_events": attendance_of(package, descriptors, config=config, ledger=ledger),
         "incidents": incidents,
         "discipline_actions": actions,
         GRADES: course_grades_of(grades, calendar, as_of=as_of, ledger=ledger),
-        "supports": supports_of(package, ledger),
+        "supports": supports_of(package, descriptors, ledger=ledger),
     }
     descriptors.refuse()
     silent = [table for table, records in SPEAKS.items() if not any(package.frames.get(record) for record in records)]

@@ -57,6 +57,14 @@ def resolved(rows: pl.DataFrame, column: str, others: pl.DataFrame, *, value: st
     return rows.with_columns(pl.when(refers).then(found).otherwise(pl.col(column)).alias(column))
 
 
+def with_incident(rows: pl.DataFrame, incidents: pl.DataFrame) -> pl.DataFrame:
+    """The rows with the references to incidents resolved, to their school too."""
+    of_school = resolved(rows.with_columns(pl.col("incident").alias("__of")), "__of", incidents, value="school_id")
+    refers = rows["incident"].str.starts_with("ref:").fill_null(value=False)
+    school = pl.when(refers).then(of_school["__of"]).otherwise(pl.col("school_id"))
+    return resolved(rows.with_columns(school.alias("school_id")), "incident", incidents, value="incident")
+
+
 def school_year(column: str) -> pl.Expr:
     """The year in which a school year ends: `2021-2022`, or `2022`."""
     return pl.col(column).str.extract(r"(\d{4})\s*$").cast(pl.Int16, strict=False)

@@ -6,7 +6,7 @@ import polars as pl
 
 from cis_ews.enums import AttendanceStatus
 from cis_ews.readers.cells import dates
-from cis_ews.readers.edfi_cells import Descriptors, code_of, keep_readable, resolved
+from cis_ews.readers.edfi_cells import Descriptors, code_of, keep_readable, with_incident
 from cis_ews.readers.edfi_config import PARTIAL, EdFiConfig
 from cis_ews.readers.edfi_roster import PLACE, of_people
 from cis_ews.readers.edfi_stream import Package
@@ -17,6 +17,8 @@ ATTENDANCE, INCIDENTS, ACTIONS, SUPPORTS = "attendance_events", "incidents", "di
 LONG_TERM = 10
 """School days beyond which a suspension is a long-term one (chapter 392-400 WAC)."""
 _DAY = ["student_id", "school_id", "date"]
+_NO_ATTENDANCE = ("event is of a category that is no attendance", "events are of a category that is no attendance")
+_ABSENT = (AttendanceStatus.EXCUSED, AttendanceStatus.UNEXCUSED)
 _WORST_FIRST = {
     AttendanceStatus.UNEXCUSED: 0,
     AttendanceStatus.EXCUSED: 1,
@@ -56,7 +58,7 @@ def _events(
     ledger.reduce(
         ATTENDANCE,
         rows["status"].null_count(),
-        ("event is of a category that is no attendance", "events are of a category that is no attendance"),
+        _NO_ATTENDANCE,
     )
     rows = dates(rows.filter(pl.col("status").is_not_null()), record, ("date",), table=ATTENDANCE, ledger=ledger)
     for column in ("student_id", "school_id", "date"):
@@ -68,7 +70,7 @@ def _events(
 
 def _with_fraction(rows: pl.DataFrame, config: EdFiConfig, ledger: Ledger, *, record: str) -> pl.DataFrame:
     """What was missed, in days, or in sections: the event's duration, its minutes, or what its category says."""
-    is_absence = pl.col("status").is_in([AttendanceStatus.EXCUSED, AttendanceStatus.UNEXCUSED])
+    is_absence = pl.col("status").is_in(_ABSENT)
     partial = code_of(rows["category"]).is_in(PARTIAL)
     in_day = config.sections_a_day if record == "StudentSectionAttendanceEvent" else 1
     by_minutes = (pl.col("minutes") / config.minutes_a_day).clip(0, 1) * in_day
@@ -140,7 +142,7 @@ def discipline_of(package: Package, descriptors: Descriptors, *, ledger: Ledger)
         of_people(package, record)
         for record in ("StudentDisciplineIncidentBehaviorAssociation", "StudentDisciplineIncidentAssociation")
     ]
-    people = _with_incident(pl.concat(roles), incidents)
+    people = with_incident(pl.concat(roles), incidents)
     is_offender = descriptors.word(people, "role", kind="participation")
     others = package.rows("StudentDisciplineIncidentNonOffenderAssociation").height + int(
         (is_offender == "false").sum()
@@ -154,9 +156,11 @@ def discipline_of(package: Package, descriptors: Descriptors, *, ledger: Ledger)
     ledger.reduce(
         INCIDENTS, incidents.height, ("incident, told by its offenders", "incidents, told by their offenders")
     )
+    key = ["incident", "school_id"]
+    once = incidents.unique(key, keep="first", maintain_order=True)
     joined = people.join(
-        incidents.select("incident", "school_id", "date", pl.col("behavior").alias("__of_incident")),
-        on=["incident", "school_id"],
+        once.select(*key, "date", pl.col("behavior").alias("__of_incident")),
+        on=key,
         how="left",
         maintain_order="left",
     )
@@ -190,16 +194,8 @@ def _key() -> pl.Expr:
     return pl.concat_str("school_id", "incident", separator="/")
 
 
-def _with_incident(rows: pl.DataFrame, incidents: pl.DataFrame) -> pl.DataFrame:
-    """The rows with the references to incidents resolved, to their school too."""
-    of_school = resolved(rows.with_columns(pl.col("incident").alias("__of")), "__of", incidents, value="school_id")
-    refers = rows["incident"].str.starts_with("ref:").fill_null(value=False)
-    school = pl.when(refers).then(of_school["__of"]).otherwise(pl.col("school_id"))
-    return resolved(rows.with_columns(school.alias("school_id")), "incident", incidents, value="incident")
-
-
 def _actions(package: Package, descriptors: Descriptors, *, incidents: pl.DataFrame, ledger: Ledger) -> pl.DataFrame:
-    rows = _with_incident(of_people(package, "DisciplineAction"), incidents)
+    rows = with_incident(of_people(package, "DisciplineAction"), incidents)
     words = descriptors.word(rows, "action", kind="actions")
     ledger.reduce(
         ACTIONS, words.null_count(), ("action keeps no student out of class", "actions keep no student out of class")
@@ -229,9 +225,23 @@ def _actions(package: Package, descriptors: Descriptors, *, incidents: pl.DataFr
     return once
 
 
-def supports_of(package: Package, ledger: Ledger) -> pl.DataFrame:
-    """Supports that were delivered: attendance at interventions. An association alone says no day."""
+def supports_of(package: Package, descriptors: Descriptors, *, ledger: Ledger) -> pl.DataFrame:
+    """Supports that were delivered: attendance at interventions. An association alone says no day.
+
+    Who was absent had none; who was there for a part had one. An event without a category says that it took place.
+    """
     rows = of_people(package, "StudentInterventionAttendanceEvent")
+    words = descriptors.word(rows, "category", kind="attendance")
+    is_partial = code_of(rows["category"]).is_in(PARTIAL).fill_null(value=False)
+    missed = words.is_in(_ABSENT).fill_null(value=False) & ~is_partial
+    other = words.is_null() & rows["category"].is_not_null()
+    ledger.reduce(
+        SUPPORTS,
+        int(missed.sum()),
+        ("event is an absence: no support was delivered", "events are absences: no support was delivered"),
+    )
+    ledger.reduce(SUPPORTS, int(other.sum()), _NO_ATTENDANCE)
+    rows = rows.filter(~missed & ~other)
     rows = keep_readable(rows, "minutes", table=SUPPORTS, ledger=ledger)
     alone = package.rows("StudentInterventionAssociation").height
     ledger.reduce(

@@ -47,11 +47,7 @@ def course_grades_of(
     if as_of is not None:
         known_on = known_grades(grades, calendar).get_column("graded_on")
         known = grades.filter((known_on <= as_of).fill_null(value=True))
-        ledger.reduce(
-            TABLE,
-            grades.height - known.height,
-            (f"grade is not known on {as_of} yet; not used", f"grades are not known on {as_of} yet; not used"),
-        )
+        ledger.put_off(TABLE, grades.height - known.height, as_of=as_of, words=("grade", "grades"))
         grades = known
     transcripts, marks = grades.filter("in_transcript"), grades.filter(~pl.col("in_transcript"))
     finals = marks.filter("is_final")

@@ -25,6 +25,16 @@ _RECORD = "StudentAcademicRecordReference/StudentAcademicRecordIdentity"
 _CALENDAR = "CalendarReference/CalendarIdentity"
 _INTERVENTION = "InterventionReference/InterventionIdentity/InterventionIdentificationCode"
 
+_PERSON: Columns = {
+    "student_id": (_STUDENT, "StudentReference"),
+    "gender": ("Sex",),
+    "hispanic": ("HispanicLatinoEthnicity",),
+    "race": ("Race", "Race/Race"),
+    "english": ("LimitedEnglishProficiency",),
+}
+
+_PROGRAM: Columns = {"student_id": (_STUDENT, "StudentReference"), "begins": ("BeginDate",), "ends": ("EndDate",)}
+
 REFERRED = "id"
 """The attribute by which another record of the package may refer to a record (`ref`)."""
 SAYS_REF = "ref:"
@@ -178,16 +188,16 @@ RECORDS: Mapping[str, Columns] = {
         "letter": ("FinalLetterGradeEarned",),
         "number": ("FinalNumericGradeEarned",),
     },
-    "StudentEducationOrganizationAssociation": {
-        "student_id": (_STUDENT, "StudentReference"),
-        "gender": ("Sex",),
-        "hispanic": ("HispanicLatinoEthnicity",),
-        "race": ("Race", "Race/Race"),
-        "english": ("LimitedEnglishProficiency",),
-    },
-    "StudentSpecialEducationProgramAssociation": {"student_id": (_STUDENT, "StudentReference")},
-    "StudentHomelessProgramAssociation": {"student_id": (_STUDENT, "StudentReference")},
-    "StudentSchoolFoodServiceProgramAssociation": {"student_id": (_STUDENT, "StudentReference")},
+    "StudentEducationOrganizationAssociation": _PERSON,
+    # Data Standard 6 has moved what is said of a student there into a record of its own.
+    "StudentDemographic": _PERSON,
+    "StudentSpecialEducationProgramAssociation": _PROGRAM,
+    "StudentHomelessProgramAssociation": _PROGRAM,
+    "StudentLanguageInstructionProgramAssociation": _PROGRAM,
+    "StudentSection504ProgramAssociation": {"student_id": (_STUDENT, "StudentReference")},
+    "StudentMigrantEducationProgramAssociation": {"student_id": (_STUDENT, "StudentReference")},
+    "StudentProgramAssociation": {"student_id": (_STUDENT, "StudentReference")},
+    "StudentSchoolFoodServiceProgramAssociation": _PROGRAM,
     "StudentInterventionAttendanceEvent": {
         "student_id": (_STUDENT, "StudentReference"),
         "intervention": (_INTERVENTION,),

@@ -36,6 +36,7 @@ _PEOPLE: Columns = {
     "race": ("races.raceDescriptor",),
     "english": ("limitedEnglishProficiencyDescriptor",),
 }
+_PROGRAM: Columns = {"student_id": (_STUDENT,), "begins": ("beginDate",), "ends": ("endDate",)}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -249,10 +250,11 @@ _ALL = (
     _resource("studentEducationOrganizationAssociations", "StudentEducationOrganizationAssociation", _PEOPLE, until=5),
     _resource("studentDemographics", "StudentEducationOrganizationAssociation", _PEOPLE, since=6),
     *(
-        _resource(f"{record[0].lower()}{record[1:]}s", record, {"student_id": (_STUDENT,)})
+        _resource(f"{record[0].lower()}{record[1:]}s", record, _PROGRAM)
         for record in (
             "StudentSpecialEducationProgramAssociation",
             "StudentHomelessProgramAssociation",
+            "StudentLanguageInstructionProgramAssociation",
             "StudentSchoolFoodServiceProgramAssociation",
         )
     ),

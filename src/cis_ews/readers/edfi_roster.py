@@ -1,13 +1,10 @@
-"""Schools, students, enrollments and demographics of Ed-Fi as the roster of the contract."""
+"""Schools, students and enrollments of Ed-Fi as the roster of the contract."""
 
 from __future__ import annotations
 
-from datetime import date
-
 import polars as pl
 
-from cis_ews.readers.cells import truths
-from cis_ews.readers.edfi_cells import Descriptors, code_of, resolved, school_year
+from cis_ews.readers.edfi_cells import Descriptors, resolved, school_year
 from cis_ews.readers.edfi_stream import Package
 from cis_ews.readers.ledger import Ledger
 from cis_ews.wording import counted
@@ -15,13 +12,6 @@ from cis_ews.wording import counted
 PLACE = ("file", "row_number")
 MOVES = ("StudentSchoolAttendanceEvent", "StudentSectionAttendanceEvent", "DisciplineAction")
 """Records of a day, a student and a school, of which enrollments are derived where the package has none."""
-RACES = {
-    "american indian - alaska native": "American Indian or Alaska Native",
-    "asian": "Asian",
-    "black - african american": "Black or African American",
-    "native hawaiian - pacific islander": "Native Hawaiian or Other Pacific Islander",
-    "white": "White",
-}
 
 
 def schools_of(package: Package, descriptors: Descriptors) -> pl.DataFrame:
@@ -44,15 +34,15 @@ def of_people(package: Package, record: str) -> pl.DataFrame:
 
 
 def enrollments_of(
-    package: Package, descriptors: Descriptors, *, sessions: pl.DataFrame, as_of: date | None, ledger: Ledger
+    package: Package, descriptors: Descriptors, *, sessions: pl.DataFrame, ledger: Ledger
 ) -> pl.DataFrame:
-    """Enrollments as they are recorded; where a package has none, derived from attendance and discipline up to `as_of`.
+    """Enrollments as they are recorded; where a package has none, derived from its attendance and discipline.
 
     `sessions`: `school_id`, `school_year`, `begins`, `ends`.
     """
     rows = of_people(package, "StudentSchoolAssociation")
     if rows.is_empty():
-        return _derived(package, sessions, as_of=as_of, ledger=ledger)
+        return _derived(package, sessions, ledger=ledger)
     rows = rows.with_columns(
         descriptors.word(rows, "grade", kind="grade_levels").alias("grade_level"),
         descriptors.word(rows, "exit", kind="exits").alias("exit_type"),
@@ -69,18 +59,17 @@ def enrollments_of(
     ).select("student_id", "school_id", "entry_date", "school_year", "grade_level", "exit_date", "exit_type", *PLACE)
 
 
-def _derived(package: Package, sessions: pl.DataFrame, *, as_of: date | None, ledger: Ledger) -> pl.DataFrame:
+def _derived(package: Package, sessions: pl.DataFrame, *, ledger: Ledger) -> pl.DataFrame:
     """One enrollment a student, school and school year of which anything is recorded, from the year's first day on.
 
-    What is recorded after the as-of date enrolls nobody: it is not known yet.
+    What is recorded after the as-of date enrolls nobody: the package no longer has it (`edfi_known`).
     """
     named = [of_people(package, record).select("student_id", "school_id", "date") for record in MOVES]
     days = pl.concat(named).with_columns(pl.col("date").str.to_date("%Y-%m-%d", strict=False)).drop_nulls().unique()
-    known = days.filter(pl.col("date") <= (as_of or date.max))
     years = sessions.group_by("school_id", "school_year").agg(
         pl.col("begins").min().alias("entry_date"), pl.col("ends").max()
     )
-    of_year = known.join(years, on="school_id").filter(pl.col("date").is_between("entry_date", "ends"))
+    of_year = days.join(years, on="school_id").filter(pl.col("date").is_between("entry_date", "ends"))
     found = of_year.drop("date", "ends").unique().sort("student_id", "school_id", "school_year")
     ledger.note(
         "enrollments: the package has none; a student is taken as enrolled, from the first day of the school year on, "
@@ -102,38 +91,3 @@ def _derived(package: Package, sessions: pl.DataFrame, *, as_of: date | None, le
 def students_of(package: Package) -> pl.DataFrame:
     """`student_id`, names, birth date of everyone whom the package knows, in a school or not."""
     return package.rows("Student").select("student_id", "first_name", "last_name", "birth_date", *PLACE)
-
-
-def demographics_of(package: Package, students: pl.DataFrame, ledger: Ledger) -> pl.DataFrame:
-    """One row a student of whom an association or a program says anything; read by the audit of fairness alone."""
-    said = of_people(package, "StudentEducationOrganizationAssociation")
-    said = truths(said, "StudentEducationOrganizationAssociation", ("hispanic",), ledger=ledger)
-    several = said.height - said["student_id"].n_unique()
-    ledger.reduce(
-        "demographics",
-        several,
-        ("association is a further one of the same student", "associations are further ones of the same student"),
-    )
-    english = code_of(said["english"]).str.to_lowercase()
-    race = code_of(said["race"]).str.to_lowercase().replace_strict(RACES, default=None, return_dtype=pl.String)
-    of_student = said.select(
-        "student_id",
-        pl.coalesce(code_of(said["gender"]).alias("gender"), pl.lit(None, dtype=pl.String)).alias("gender"),
-        pl.when("hispanic").then(pl.lit("Hispanic or Latino")).otherwise(race).alias("race_ethnicity"),
-        pl.when(english == "limited").then(pl.lit("current")).alias("english_learner"),
-        *PLACE,
-    ).unique("student_id", keep="first", maintain_order=True)
-    programs = {
-        "disability": "StudentSpecialEducationProgramAssociation",
-        "low_income": "StudentSchoolFoodServiceProgramAssociation",
-        "homeless": "StudentHomelessProgramAssociation",
-    }
-    base = students.filter(pl.col("student_id").is_not_null()).select("student_id", *PLACE).unique("student_id")
-    found = base.join(of_student.drop(*PLACE), on="student_id", how="left").sort("row_number")
-    for column, record in programs.items():
-        rows = of_people(package, record)
-        if rows.height:
-            ledger.note(f"demographics: {column} is whether a {record} names the student")
-            found = found.with_columns(pl.col("student_id").is_in(rows["student_id"].unique().to_list()).alias(column))
-    has_any = of_student.height or any(column in found.columns for column in programs)
-    return found if has_any else found.clear()

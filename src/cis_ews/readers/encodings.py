@@ -38,6 +38,7 @@ class Utf8Reader(io.RawIOBase):
         self._stream = stream
         self.head = stream.read(BLOCK)
         mark, self.encoding = _detected(self.head, encoding)
+        self.is_marked = bool(mark)
         self._decoder = codecs.getincrementaldecoder(self.encoding)(errors="strict")
         self.head = self._decoded(self.head[len(mark) :], final=False)
         while self.head.startswith(codecs.BOM_UTF8):  # a second mark, of a file that was written from one with a mark

@@ -9,7 +9,10 @@ import polars as pl
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FileRead:
-    """One file: its known columns, the number of each row, the numbers of rows that are no rows, its SHA-256."""
+    """One file: its known columns, the number of each row, the numbers of rows that are no rows, its SHA-256.
+
+    `is_marked`: whether it begins with a byte order mark, though it is UTF-8.
+    """
 
     frame: pl.DataFrame
     row_numbers: pl.Series
@@ -17,6 +20,7 @@ class FileRead:
     ragged: tuple[int, ...] = ()
     unknown_columns: int = 0
     notes: tuple[str, ...] = ()
+    is_marked: bool = False
 
     @property
     def rows(self) -> int:

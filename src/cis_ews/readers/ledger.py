@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from datetime import date
 
 import polars as pl
 
@@ -13,11 +14,15 @@ from cis_ews.wording import counted
 
 @dataclass(slots=True)
 class Ledger:
-    """Notes for the coverage statement, rejections, and by table the rows that say nothing of their own."""
+    """Notes for the coverage statement, rejections, and by table the rows that say nothing of their own.
+
+    `later`: those of them that are dated after the as-of date.
+    """
 
     notes: list[str] = field(default_factory=list[str])
     rejections: list[pl.DataFrame] = field(default_factory=lambda: [no_rejections()])
     reduced: dict[str, int] = field(default_factory=dict[str, int])
+    later: dict[str, int] = field(default_factory=dict[str, int])
     files: list[SourceFile] = field(default_factory=list[SourceFile])
 
     def note(self, sentence: str, count: int = 1) -> None:
@@ -31,12 +36,21 @@ class Ledger:
         if words is not None:
             self.note(f"{table}: {counted(count, *words)}", count)
 
+    def put_off(self, table: str, count: int, *, as_of: date, words: tuple[str, str]) -> None:
+        """Rows that are not known on the as-of date yet, and not used. `words`: what one is called, and several."""
+        one, several = words
+        yet = f"known on {as_of} yet; not used"
+        self.reduce(table, count, (f"{one} is not {yet}", f"{several} are not {yet}"))
+        self.later[table] = self.later.get(table, 0) + count
+
     def take(self, other: Ledger) -> None:
         """What another one says, behind what this one says."""
         for sentence in other.notes:
             self.note(sentence)
         for table, count in other.reduced.items():
             self.reduce(table, count)
+        for table, count in other.later.items():
+            self.later[table] = self.later.get(table, 0) + count
         self.rejections += other.rejections
         self.files += other.files
 

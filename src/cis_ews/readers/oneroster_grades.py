@@ -126,11 +126,7 @@ def course_grades_of(
     rows = _linked(tables["results"], items, people=people, ledger=ledger)
     if as_of is not None:
         known = rows.filter((pl.col("known_on") <= as_of).fill_null(value=True))
-        ledger.reduce(
-            TABLE,
-            rows.height - known.height,
-            (f"result is not known on {as_of} yet; not used", f"results are not known on {as_of} yet; not used"),
-        )
+        ledger.put_off(TABLE, rows.height - known.height, as_of=as_of, words=("result", "results"))
         rows = known
     read = rows.height
     rows = _scored(rows, items, _scales(tables["scoreScales"]), config=config, ledger=ledger)

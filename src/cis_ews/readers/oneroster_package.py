@@ -19,6 +19,7 @@ from cis_ews.errors import EwsError, ReadError
 from cis_ews.readers.base import RAGGED, ReadOptions, columns_of, ragged_rows, read_file
 from cis_ews.readers.cells import moments, surely_filled, word
 from cis_ews.readers.delimited import read_headings
+from cis_ews.readers.file_read import FileRead
 from cis_ews.readers.ledger import Ledger
 from cis_ews.readers.oneroster_tables import (
     ID,
@@ -144,6 +145,7 @@ def _modes(manifest: Entry, files: Mapping[str, Entry], *, options: ReadOptions,
             f"{manifest.name}: it has no columns propertyName and value", hint="export it again", file=manifest.name
         )
     ledger.files.append(SourceFile(table="manifest", name=manifest.name, sha256=read.sha256, rows=read.rows))
+    _note_text(manifest.name, read, ledger)
     ledger.note(f"{manifest.name}: {counted(len(read.ragged), 'line')} cannot be read", len(read.ragged))
     said = _said(read.frame)
     modes = {file: said.get(file, ABSENT) for file in KNOWN}
@@ -216,8 +218,7 @@ def _read(file: str, entry: Entry, *, options: ReadOptions, ledger: Ledger) -> p
     repeated = {heading: types[column] for heading, column in headings.used.items() if column in types}
     read = read_file(entry, known_columns=headings.used, limits=options.limits, takes_surplus=True, types=repeated)
     ledger.files.append(SourceFile(table=SERVES[file], name=entry.name, sha256=read.sha256, rows=read.rows))
-    for note in read.notes:
-        ledger.note(note)
+    _note_text(entry.name, read, ledger)
     count = len(headings.tolerated)
     ledger.note(
         f"{entry.name}: {counted(count, 'heading')} written in another way: {', '.join(headings.tolerated)}", count
@@ -227,6 +228,13 @@ def _read(file: str, entry: Entry, *, options: ReadOptions, ledger: Ledger) -> p
     ledger.reject(ragged_rows(read, entry.name), table=SERVES[file], rule=RAGGED, column=None)
     rows = columns_of(read, entry.name, used=headings.used, columns=USED[file], types=types)
     return rows.select(*USED[file], *_PLACE)
+
+
+def _note_text(name: str, read: FileRead, ledger: Ledger) -> None:
+    """How the text of a file is written, where it is not as the standard has it."""
+    for note in read.notes:
+        ledger.note(note)
+    ledger.note(f"{name}: it begins with a byte order mark", read.is_marked)
 
 
 def _latest(file: str, rows: pl.DataFrame, ledger: Ledger) -> pl.DataFrame:

@@ -21,6 +21,9 @@ from cis_ews.readers.limits import MEBIBYTE, BoundedReader, CountedFile, ReadLim
 from cis_ews.wording import counted
 
 SUFFIXES = (".csv", ".csv.gz", ".parquet", ".zip")
+SPREADSHEETS = (".xlsx", ".xlsm", ".xlsb", ".xls", ".ods")
+OF_WORKBOOKS = frozenset(("[Content_Types].xml", "content.xml"))
+"""Files that every workbook of Excel and of OpenDocument holds: it is a zip archive itself."""
 UNPACKING_ERRORS = (OSError, EOFError, zlib.error, zipfile.BadZipFile, NotImplementedError)
 
 
@@ -133,12 +136,22 @@ def list_entries(path: Path, limits: ReadLimits) -> list[Entry]:
         raise ReadError(f"{path}: there is no such folder or archive", hint="check the path", path=str(path))
     if zipfile.is_zipfile(path):
         return _zip_entries(path, limits, prefix="")
+    if path.suffix.lower() in SPREADSHEETS:
+        raise _workbook(path.name)
     if path.suffix.lower() == ".zip":
         raise ReadError(f"{path.name}: no whole zip archive, empty or cut off", hint="copy or export it again")
     hint = "a TOML that combines sources is read with --format combine" if path.suffix == ".toml" else None
     raise ReadError(
         f"{path.name}: this is neither a folder nor a zip archive",
         hint=hint or "name the folder that holds the tables",
+    )
+
+
+def _workbook(name: str) -> ReadError:
+    return ReadError(
+        f"{name}: a spreadsheet, which is not read",
+        hint="save each of its sheets as CSV, into a folder, and name the folder",
+        file=name,
     )
 
 
@@ -198,6 +211,8 @@ def _zip_entries(path: Path, limits: ReadLimits, *, prefix: str) -> list[Entry]:
         raise ReadError(f"{path.name}: the archive is damaged", hint="export it again", file=path.name) from None
     if len(members) > limits.max_members:
         raise ReadError(f"{path.name}: the archive holds {len(members):,} files", hint="one file a table is enough")
+    if not OF_WORKBOOKS.isdisjoint(member.filename for member in members):
+        raise _workbook(path.name)
     _refuse_unsafe_members(path.name, members)
     names = [member.filename for member in members]
     if len(set(names)) < len(names):

@@ -34,7 +34,17 @@ from cis_ews.risk.label_records import (
 )
 from cis_ews.schema.school_data import SchoolData
 
-__all__ = ["LABELS", "Censored", "Label", "happened_on", "horizon_end", "known_through", "make_labels", "make_outcomes"]
+__all__ = [
+    "LABELS",
+    "Censored",
+    "Label",
+    "happened_on",
+    "horizon_end",
+    "known_through",
+    "make_labels",
+    "make_outcomes",
+    "reached_end",
+]
 
 YEARS_TO_GRADUATE = 4
 _TRANSFERRED = (pl.col("exit_type") == ExitType.TRANSFER).fill_null(value=False)
@@ -152,6 +162,13 @@ def horizon_end(school_data: SchoolData, as_of: date, *, label: str) -> date:
     return _Question(_label_named(label), school_data, as_of).end
 
 
+def reached_end(school_data: SchoolData, as_of: date, *, label: str) -> date:
+    """The `horizon_end`. Raises DataError where the extract does not reach it: its horizon is not over yet."""
+    end = horizon_end(school_data, as_of, label=label)
+    _check_known_through(school_data, as_of, label=label, end=end)
+    return end
+
+
 def _label_named(name: str) -> Label:
     if name not in LABELS:
         near = get_close_matches(name, LABELS, n=1, cutoff=0.5)
@@ -182,18 +199,22 @@ def _tells(school_data: SchoolData, domain: Domain) -> bool:
 
 
 def _check_reached(question: _Question) -> None:
-    name, as_of = question.label.name, question.as_of.isoformat()
+    name, as_of = question.label.name, question.as_of
     if question.end <= question.since:
         raise DataError(
-            f"no school day is left after {as_of} for the label {name}",
+            f"no school day is left after {as_of.isoformat()} for the label {name}",
             hint="choose an as-of date before the last school day of its year",
         )
-    known, earliest = known_through(question.school_data), _EARLIEST[question.label.looks_at](question)
-    if earliest > known:
+    _check_known_through(question.school_data, as_of, label=name, end=_EARLIEST[question.label.looks_at](question))
+
+
+def _check_known_through(school_data: SchoolData, as_of: date, *, label: str, end: date) -> None:
+    known = known_through(school_data)
+    if end > known:
         raise DataError(
-            f"the label {name} of {as_of} looks as far as {earliest.isoformat()}; the extract is taken to speak "
-            f"until {known.isoformat()}",
-            hint="choose an earlier as-of date, or an extract that goes further",
+            f"the label {label} of {as_of.isoformat()} looks as far as {end.isoformat()}; the extract is taken to "
+            f"speak until {known.isoformat()}",
+            hint=f"choose an earlier as-of date, or an extract that reaches {end.isoformat()}",
         )
 
 

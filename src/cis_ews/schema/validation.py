@@ -46,15 +46,17 @@ class SourceNotes:
     """What only the reader of a source can know.
 
     `files`: what was read. `notes`: sentences for the coverage statement. `rejections`: rows that never became a row of
-    a frame (a ragged line). `reduced`: table -> rows that the reader merged into others. `left_out`: optional table ->
-    why the source has it and it is not used. `partial`: domain -> why the source speaks of it only in part.
-    `missing_kinds`: domain -> kinds of records that the source never has.
+    a frame (a ragged line). `reduced`: table -> rows that the reader merged into others. `later`: those of them that
+    are not known on the as-of date yet; a tolerance is no share of them. `left_out`: optional table -> why the source
+    has it and it is not used. `partial`: domain -> why the source speaks of it only in part. `missing_kinds`: domain ->
+    kinds of records that the source never has.
     """
 
     files: tuple[SourceFile, ...] = ()
     notes: tuple[str, ...] = ()
     rejections: pl.DataFrame = field(default_factory=no_rejections)
     reduced: Mapping[str, int] = field(default_factory=dict[str, int])
+    later: Mapping[str, int] = field(default_factory=dict[str, int])
     left_out: Mapping[str, str] = field(default_factory=dict[str, str])
     partial: Mapping[str, str] = field(default_factory=dict[str, str])
     missing_kinds: Mapping[str, Sequence[str]] = field(default_factory=dict[str, Sequence[str]])
@@ -306,7 +308,8 @@ class Whole:
         if table not in self.tables:
             return
         rejections = pl.concat([self.source.rejections, *found]).filter(pl.col("table") == table)
-        rows, lost = self.rows_read.get(table, 0), rejections.select(PLACE).n_unique()
+        rows = self.rows_read.get(table, 0) - self.source.later.get(table, 0)
+        lost = rejections.select(PLACE).n_unique()
         allowed = self.tolerances.get(table, self.tolerance)
         if lost <= allowed * rows:
             return

@@ -112,6 +112,12 @@ def reasons_to_see() -> frozenset[str]:
     return frozenset({EMERGENCY, CASELOAD, *(_of_place(role, place) for role in seeing for place in _PLACES)})
 
 
+def reasons_kept() -> frozenset[str]:
+    """Every reason of a role that the audit may hold: what has to be there in every language."""
+    acting = [role for role in Role if ROLES[role] & {May.ADMINISTER, May.MEND_DATA}]
+    return reasons_to_see() | {*ROLE_WORDS.values(), *(_of_place(role, "district") for role in acting)}
+
+
 def why_seen(viewer: Viewer, *, district_id: str, school_id: str) -> str:
     """Why a viewer sees students whom the own scope has found in a place: a role of the place, else the caseload.
 
@@ -180,15 +186,14 @@ def scope_of(viewer: Viewer) -> Scope:
 def checked_grant(role: Role, *, district_id: str | None = None, school_id: str | None = None) -> Grant:
     """A grant that makes sense. Raises ConfigError where a role lacks its school or district, or has one too many."""
     needs_school, needs_district = role in _OF_A_SCHOOL, role in _OF_A_SCHOOL | _OF_A_DISTRICT
-    words = ROLE_WORDS[role]
     if needs_district and not district_id:
-        raise ConfigError(f"The role {words} needs a district", hint="name its district_id")
+        raise ConfigError("This role needs a district", hint="name the district")
     if needs_school and not school_id:
-        raise ConfigError(f"The role {words} needs a school", hint="name its school_id")
+        raise ConfigError("This role needs a school", hint="name the school, and its district")
     if school_id and not needs_school:
-        raise ConfigError(f"The role {words} is of no single school", hint="leave the school away")
+        raise ConfigError("This role is of no single school", hint="leave the school away")
     if district_id and role is Role.STATE:
-        raise ConfigError(f"The role {words} is of no single district", hint="leave the district away")
+        raise ConfigError("This role is of no single district", hint="leave the district away")
     return Grant(role, district_id or None, school_id or None)
 
 

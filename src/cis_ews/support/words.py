@@ -2,7 +2,17 @@
 
 from __future__ import annotations
 
-from cis_ews.enums import CaseAction, CaseState, ContactKind, Domain, Progress, SupportArea
+from cis_ews.enums import (
+    AuditAction,
+    CaseAction,
+    CaseState,
+    ContactKind,
+    DisciplineActionType,
+    Domain,
+    Progress,
+    Subject,
+    SupportArea,
+)
 
 
 def marked(text: str) -> str:
@@ -37,6 +47,25 @@ ACTION_WORDS = {
     CaseAction.ANSWER: marked("Answer the question about the data"),
 }
 """What buttons say."""
+
+DISCIPLINE_WORDS = {
+    DisciplineActionType.CLASSROOM_EXCLUSION: marked("Classroom exclusion"),
+    DisciplineActionType.IN_SCHOOL_SUSPENSION: marked("In-school suspension"),
+    DisciplineActionType.SHORT_TERM_SUSPENSION: marked("Short-term suspension"),
+    DisciplineActionType.LONG_TERM_SUSPENSION: marked("Long-term suspension"),
+    DisciplineActionType.EXPULSION: marked("Expulsion"),
+    DisciplineActionType.EMERGENCY_EXPULSION: marked("Emergency expulsion"),
+}
+"""What followed an incident."""
+
+SUBJECT_WORDS = {
+    Subject.ENGLISH: marked("English"),
+    Subject.MATH: marked("math"),
+    Subject.SCIENCE: marked("science"),
+    Subject.SOCIAL_STUDIES: marked("social studies"),
+    Subject.OTHER: marked("other subject"),
+}
+"""The subject of a course, behind its name."""
 
 DONE_WORDS = {
     CaseAction.CONTACT: marked("was in touch"),
@@ -125,6 +154,35 @@ TIER_WORDS = {
     2: marked("Targeted support"),
     1: marked("Support for all"),
     None: marked("Not enough data"),
+}
+
+AUDIT_WORDS = {
+    AuditAction.SIGNED_IN: marked("signed in"),
+    AuditAction.SIGNED_OUT: marked("signed out"),
+    AuditAction.SIGN_IN_REFUSED: marked("sign-in refused"),
+    AuditAction.PASSWORD_CHANGED: marked("password changed"),
+    AuditAction.PASSWORD_RESET: marked("password reset"),
+    AuditAction.PERSON_ADDED: marked("person added"),
+    AuditAction.PERSON_DISABLED: marked("account closed"),
+    AuditAction.PERSON_ENABLED: marked("account opened"),
+    AuditAction.PERSON_UNLOCKED: marked("wait after wrong passwords ended"),
+    AuditAction.ROLE_GRANTED: marked("role given"),
+    AuditAction.ROLE_REVOKED: marked("role taken away"),
+    AuditAction.CASELOAD_ADDED: marked("student added to a caseload"),
+    AuditAction.CASELOAD_REMOVED: marked("student taken out of a caseload"),
+    AuditAction.KEY_CREATED: marked("key made"),
+    AuditAction.KEY_REVOKED: marked("key ended"),
+    AuditAction.SWITCHED_OFF: marked("flags stopped"),
+    AuditAction.SWITCHED_ON: marked("flags shown again"),
+    AuditAction.EMERGENCY_BEGUN: marked("emergency access taken"),
+    AuditAction.EMERGENCY_ENDED: marked("emergency access ended"),
+    AuditAction.STUDENT_SEEN: marked("student seen"),
+    AuditAction.LIST_SEEN: marked("list seen"),
+    AuditAction.CASE_MOVED: marked("case decided on"),
+    AuditAction.GOAL_SET: marked("goal set"),
+    AuditAction.CHECKED_IN: marked("goal checked in on"),
+    AuditAction.TICKET_ANSWERED: marked("question about the data answered"),
+    AuditAction.MEETING_BEGUN: marked("meeting begun"),
 }
 
 MOVED = marked("Somebody else, or the night, was there first. Nothing of yours was written.")

@@ -192,7 +192,7 @@ def _say_credits(work: _Work) -> None:
 
 def _say_years(work: _Work) -> None:
     """A school year by the year in which it begins, or as a pair, is written anew; a date says it best."""
-    if "school_year" not in work.readings or work.table == "student_years":
+    if "school_year" not in work.readings:
         return
     profile = work.match.columns["school_year"].profile
     computed = _agreement(work, ends=0)

@@ -12,13 +12,12 @@ from cis_ews.errors import ReadError
 from cis_ews.progress import Progress
 from cis_ews.readers.base import TEXT_SUFFIXES
 from cis_ews.readers.limits import ReadLimits
-from cis_ews.readers.sources import Entry, open_entry
+from cis_ews.readers.sources import SPREADSHEETS, Entry, open_entry
 from cis_ews.readers.survey.profile import Profile, profile_of
 from cis_ews.readers.survey.sample import Sample, sample_of
 
 MOST_FILES = 200
 SPREADSHEET = "a spreadsheet, whatever its name says: save each of its tables as CSV"
-SPREADSHEETS = (".xlsx", ".xlsm", ".xlsb", ".xls", ".ods")
 MAGIC = (b"PK\x03\x04", bytes.fromhex("d0cf11e0a1b11ae1"))  # of today's spreadsheets, and of those of before 2007
 AS_BEFORE = 0.2
 """Two files of the same headings that share so many rows, or so many values of a column without repeats, are rivals."""

@@ -34,11 +34,17 @@ SCHEMA = {
     "first_name": pl.String(),
     "last_name": pl.String(),
     "reasons": pl.List(REASON),
+    "before": pl.List(pl.Struct({"sentence": pl.String()})),
     "days_absent": pl.Float64(),
     "records": pl.Int32(),
 }
-"""`days_absent`: this school year, null of whom no attendance is recorded. `records`: the part of the district's
-`student_records` that the student is in, null where the night kept none."""
+"""`days_absent`: this school year, null of whom no attendance is recorded. `before`: first reasons of the night before,
+of whom tonight's list has no more. `records`: the part of the district's `student_records` that the student is in, null
+where the night kept none."""
+
+
+_ARROW_ERRORS = (OSError, ValueError, TypeError, KeyError, NotImplementedError)
+"""What pyarrow's errors are."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,14 +72,14 @@ class Blocks:
         table = self.table
         query = select(table.c.block).where(*self._is_at(place)).order_by(*table.primary_key)
         schema = {name: self.schema[name] for name in columns}
-        frames = [self._typed(self._unpacked(block, columns), schema, only) for block in connection.scalars(query)]
+        frames = [self._read(block, schema, only=only) for block in connection.scalars(query)]
         return pl.concat([pl.DataFrame(schema=schema), *frames])
 
     def without(self, connection: Connection, place: tuple[str, str | int], student_ids: Collection[str]) -> int:
         """Take students out of the blocks of a place; returns how many rows (a student, each of a list) that were."""
         table, gone = self.table, 0
         for row in connection.execute(select(table).where(*self._is_at(place))).all():
-            students = self._typed(self._unpacked(row.block), self.schema)
+            students = self._read(row.block, self.schema)
             is_gone = pl.col("student_id").is_in(list(student_ids))
             taken, rest = students.filter(is_gone), students.filter(~is_gone)
             gone += taken.height + sum(int(taken[name].list.len().sum()) for name in self.lists)
@@ -88,25 +94,24 @@ class Blocks:
         key: list[Any] = list(self.table.primary_key)
         return [column == value for column, value in zip(key, place, strict=False)]
 
-    def _unpacked(self, block: bytes, columns: Sequence[str] | None = None) -> pl.DataFrame:
+    def _read(
+        self, block: bytes, schema: Mapping[str, pl.DataType], *, only: Collection[str] | None = None
+    ) -> pl.DataFrame:
+        """The columns of a schema, null where the block lacks one; of some students `only`."""
         try:
-            return unpacked(block, columns)
-        except (OSError, ValueError, pl.exceptions.PolarsError):
-            # `from None`: the text of a polars error can carry cell values.
+            rows = unpacked(block, list(schema))
+            some = rows if only is None else rows.filter(pl.col("student_id").is_in(list(only)))
+            there = set(rows.columns)
+            return some.select(
+                pl.col(name).cast(dtype) if name in there else pl.lit(None, dtype).alias(name)
+                for name, dtype in schema.items()
+            )
+        except (*_ARROW_ERRORS, pl.exceptions.PolarsError):
+            # `from None`: the text of such an error can carry cell values.
             raise StorageError(f"the database holds {self.what} that are damaged", hint="restore a backup") from None
 
-    def _typed(
-        self, rows: pl.DataFrame, schema: Mapping[str, pl.DataType], only: Collection[str] | None = None
-    ) -> pl.DataFrame:
-        some = rows if only is None else rows.filter(pl.col("student_id").is_in(list(only)))
-        there = set(rows.columns)
-        return some.select(
-            pl.col(name).cast(dtype) if name in there else pl.lit(None, dtype).alias(name)
-            for name, dtype in schema.items()
-        )
 
-
-PEOPLE = Blocks(table=tables.students, schema=SCHEMA, lists=("reasons",), what="names and reasons")
+PEOPLE = Blocks(table=tables.students, schema=SCHEMA, lists=("reasons", "before"), what="names and reasons")
 STUDENT_RECORDS = Blocks(
     table=tables.student_records, schema=RECORDS_SCHEMA, lists=tuple(RECORDS), what="records behind reasons"
 )

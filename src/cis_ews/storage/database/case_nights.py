@@ -13,6 +13,8 @@ from cis_ews.storage.cases import Case, Move, NightRule, Seen
 from cis_ews.storage.database import audit, tables
 from cis_ews.storage.database.cases import move_case
 
+NIGHT = "the night that was published"
+
 
 def follow_night(connection: Connection, districts: Collection[str], *, rule: NightRule, now: datetime) -> int:
     """Hold every case of the districts against its new score; returns the number that the night moved.
@@ -31,7 +33,7 @@ def follow_night(connection: Connection, districts: Collection[str], *, rule: Ni
                 connection,
                 audit.Event(
                     action=AuditAction.CASE_MOVED,
-                    why_allowed="the night that was published",
+                    why_allowed=NIGHT,
                     district_id=row["district_id"],
                     ref=row["ref"],
                     detail={"action": action.value, "after": after.value, "version": version},

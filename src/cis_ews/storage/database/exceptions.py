@@ -18,6 +18,7 @@ from cis_ews.storage.database.transactions import Transactions
 FLAGS = "flags"
 EMERGENCY = timedelta(hours=1)
 SHORTEST_REASON = 10
+"""Characters; the hint below says it in words that have a translation."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -126,7 +127,7 @@ def stop_of(connection: Connection) -> Stop | None:
 def _reason(text: str) -> str:
     reason = text.strip()
     if len(reason) < SHORTEST_REASON:
-        raise ConfigError("This needs a reason", hint=f"write at least {SHORTEST_REASON} characters")
+        raise ConfigError("This needs a reason", hint="write at least 10 characters")
     return reason
 
 

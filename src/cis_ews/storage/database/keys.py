@@ -28,7 +28,7 @@ _COLUMNS = [tables.api_keys.c[name] for name in _FIELDS]
 def create_key(connection: Connection, district_id: str, label: str, *, by: By = FROM_COMMAND_LINE) -> tuple[str, str]:
     """A new key of a district: its id, and the whole key, which is shown this once."""
     if not district_id:
-        raise ConfigError("a key needs a district", hint="name one that has a published run")
+        raise ConfigError("A key needs a district", hint="name one that has a published run")
     key_id, secret = secrets.token_hex(6), secrets.token_hex(32)
     connection.execute(
         insert(tables.api_keys).values(

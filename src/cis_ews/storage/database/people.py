@@ -16,6 +16,7 @@ from cis_ews.errors import ConfigError, RunNotFoundError
 from cis_ews.storage.access import Grant
 from cis_ews.storage.database import tables
 from cis_ews.storage.database.audit import Event, record
+from cis_ews.storage.database.seeing import Seeing, seeing_besides
 from cis_ews.storage.database.tables_people import EVERYWHERE
 from cis_ews.storage.database.transactions import Transactions
 
@@ -24,6 +25,7 @@ LOCKED = timedelta(minutes=15)
 LONGEST_EMAIL = 254
 _EMAIL = re.compile(r"[^@\s]+@[^@\s]+")
 COMMAND_LINE = "has the command line of the server"
+NOBODY_LET_IN = "nobody was let in"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -203,7 +205,7 @@ class People:
         with self._transactions.writing() as connection:
             is_locked = _count_attempt(connection, person_id)
             detail = {"person": person_id, "locked": int(is_locked)}
-            event = Event(action=AuditAction.SIGN_IN_REFUSED, why_allowed="nobody was let in", detail=detail)
+            event = Event(action=AuditAction.SIGN_IN_REFUSED, why_allowed=NOBODY_LET_IN, detail=detail)
             record(connection, event)
 
     def identity(self, issuer: str, subject: str) -> str | None:
@@ -225,6 +227,11 @@ class People:
         values = {"person_id": person_id, "issuer": issuer, "subject": subject, "created_at": datetime.now(UTC)}
         with self._transactions.writing() as connection:
             connection.execute(insert(tables.identities).values(values))
+
+    def seeing_besides(self, place: tuple[str, str], ref: str) -> Sequence[Seeing]:
+        """Who sees a student of a place (district_id, school_id) by a caseload, or in an emergency right now."""
+        with self._transactions.reading() as connection:
+            return seeing_besides(connection, place, ref)
 
     def caseload(self, person_id: str) -> frozenset[tuple[str, str]]:
         """Whom a person accompanies: district_id and ref of each."""

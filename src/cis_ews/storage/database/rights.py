@@ -28,7 +28,7 @@ _OF_CASES = (
     tables.check_ins,
 )
 """What people did, under the case of the student; each after the table that it goes with."""
-_OF_PERSON = ("student_id", "first_name", "last_name", "reasons")
+_OF_PERSON = ("student_id", "first_name", "last_name", "reasons", "before")
 ERASURES = "erasures"
 _CHUNK = 500
 """Ids in one statement: far below what either database takes."""
@@ -45,8 +45,9 @@ def export_student(connection: Connection, student_id: str) -> dict[str, list[di
         place = (row["district_id"], row["school_id"])
         people = PEOPLE.students(connection, place, columns=_OF_PERSON, only=[student_id])
         for person in people.iter_rows(named=True):
-            reasons = person.pop("reasons")
-            exported["students"].append(key | person)
+            reasons, before = person.pop("reasons"), person.pop("before") or ()
+            sentences: list[object] = [one["sentence"] for one in before]
+            exported["students"].append({**key, **person, "reasons_before": sentences})
             exported["reasons"] += [key | reason for reason in reasons]
         for table, found in records_of_student(connection, place, student_id).items():
             of_table = exported.setdefault(table, [])

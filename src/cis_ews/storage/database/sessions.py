@@ -17,6 +17,7 @@ from cis_ews.storage.database.exceptions import Stop, stop_of
 from cis_ews.storage.database.people import grants_of
 from cis_ews.storage.database.transactions import Transactions
 
+OWN_ACCOUNT = "own account"
 _SEEN_EVERY = timedelta(minutes=1)
 """How exact `seen_at` is: a page that is only read writes nothing within a minute."""
 
@@ -132,7 +133,5 @@ def _record(connection: Connection, action: AuditAction, person_id: str, **detai
     """Into the chain of the person's first district: those of one district do not wait for the others."""
     grants = grants_of(connection, [person_id]).get(person_id, ())
     district = min((grant.district_id or "" for grant in grants), default="")
-    event = Event(
-        action=action, why_allowed="own account", district_id=district, person_id=person_id, detail={**detail}
-    )
+    event = Event(action=action, why_allowed=OWN_ACCOUNT, district_id=district, person_id=person_id, detail={**detail})
     record(connection, event)

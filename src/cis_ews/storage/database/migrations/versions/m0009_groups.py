@@ -13,7 +13,7 @@ depends_on = None
 
 def upgrade() -> None:
     """Make the table; what was published before tells of no group until the next night."""
-    counts = "students flagged in_support in_touch unseen"
+    counts = "students tier_3 tier_2 tier_1 not_enough_data flagged in_support in_touch unseen"
     op.create_table(
         "group_counts",
         sa.Column("district_id", sa.String, nullable=False),

@@ -1,0 +1,28 @@
+"""The clock of whoever looks at a page: the time zone that the settings name. What is stored is in UTC."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime, tzinfo
+from zoneinfo import ZoneInfo
+
+from fastapi import Request
+
+from cis_ews.settings import ServiceSettings
+
+STATE = "zone"
+"""Where a request's state has it."""
+
+
+def zone_by(settings: ServiceSettings) -> ZoneInfo:
+    """The time zone of the pages."""
+    return ZoneInfo(settings.time_zone)
+
+
+def zone_of(request: Request) -> tzinfo:
+    """The time zone of a page; UTC where a request was turned away before anybody looked at it."""
+    return getattr(request.state, STATE, UTC)
+
+
+def today(request: Request) -> date:
+    """The day that it is where the people of the pages live."""
+    return datetime.now(zone_of(request)).date()
