@@ -9,12 +9,14 @@ from typing import Any
 
 import polars as pl
 import pytest
+from sqlalchemy import delete
 
 from cis_ews.enums import AttendanceStatus
 from cis_ews.schema.scores import Changes, Reasons
 from cis_ews.schema.student_records import RECORDS_SCHEMA
 from cis_ews.storage.access import Scope
-from cis_ews.storage.database import Database, NewPerson
+from cis_ews.storage.database import Database, NewPerson, tables
+from cis_ews.storage.database.engine import Connections
 from cis_ews.storage.packing import batch_of, packed
 from cis_ews.storage.pages import SavedView, SchoolPlace
 from cis_ews.storage.store import RunStore
@@ -236,10 +238,29 @@ def test_who_is_forgotten_is_in_no_record_and_no_history(database: Database, sto
     database.forget_student("ann")
 
     assert [row["fraction_absent"] for row in exported["attendance_events"]] == [1.0, 0.5, 0.25]
+    assert exported["not_kept"] == []
     assert [row["tier_now"] for row in exported["tier_changes"]] == [3]
     assert database.pages.student(EVERYBODY, ref) is None
     assert not any(database.export_student("ann").values())
     assert len(database.export_student("eve")["attendance_events"]) == 3
+
+
+def test_an_export_says_that_records_were_not_kept(database: Database, store: RunStore, url: str) -> None:
+    """As after a step of the database that drops them, until the next night."""
+    _publish(database, store)
+    connections = Connections(url)
+    with connections.writing() as connection:
+        connection.execute(delete(tables.student_records))
+    connections.close()
+    exported = database.export_student("ann")
+    assert "attendance_events" not in exported
+    (said,) = exported["not_kept"]
+    assert said["ref"] == _ref(database, "ann")
+    assert "the records behind the reasons" in str(said["what"])
+    assert "after the next night" in str(said["hint"])
+    _publish(database, store, as_of=NEXT_DAY)
+    assert database.export_student("ann")["not_kept"] == []
+    assert len(database.export_student("ann")["attendance_events"]) == 3
 
 
 def test_a_run_that_goes_takes_its_history_with_it(database: Database, store: RunStore) -> None:
