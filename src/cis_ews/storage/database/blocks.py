@@ -34,11 +34,13 @@ SCHEMA = {
     "first_name": pl.String(),
     "last_name": pl.String(),
     "reasons": pl.List(REASON),
+    "before": pl.List(pl.Struct({"sentence": pl.String()})),
     "days_absent": pl.Float64(),
     "records": pl.Int32(),
 }
-"""`days_absent`: this school year, null of whom no attendance is recorded. `records`: the part of the district's
-`student_records` that the student is in, null where the night kept none."""
+"""`days_absent`: this school year, null of whom no attendance is recorded. `before`: first reasons of the night before,
+of whom tonight's list has no more. `records`: the part of the district's `student_records` that the student is in, null
+where the night kept none."""
 
 
 _ARROW_ERRORS = (OSError, ValueError, TypeError, KeyError, NotImplementedError)
@@ -121,7 +123,7 @@ def _as_now(name: str, there: pl.DataType | None, dtype: pl.DataType) -> pl.Expr
     return pl.col(name).cast(dtype)
 
 
-PEOPLE = Blocks(table=tables.students, schema=SCHEMA, lists=("reasons",), what="names and reasons")
+PEOPLE = Blocks(table=tables.students, schema=SCHEMA, lists=("reasons", "before"), what="names and reasons")
 STUDENT_RECORDS = Blocks(
     table=tables.student_records, schema=RECORDS_SCHEMA, lists=tuple(RECORDS), what="records behind reasons"
 )
