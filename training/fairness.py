@@ -18,6 +18,8 @@ from training.config import TrainingConfig
 
 AT_THRESHOLD = "risk of Tier 2"
 AT_CAPACITY = "10 % of each school"
+BRIEFLY = {AT_THRESHOLD: "Tier 2 risk", AT_CAPACITY: "list of 10 %"}
+"""What flags, for the columns of a terminal."""
 SHARE = 0.10
 RULES_ORDER = "rules"
 

@@ -16,7 +16,7 @@ from training.candidates_page import candidates_section
 from training.config import ValidationConfig
 from training.contrasts import CHANCE, LATER, Contrast
 from training.experiment import Trained
-from training.fairness import Fairness
+from training.fairness import BRIEFLY, Fairness
 from training.gates_page import gates_section
 from training.leakage import Leak, LeakageReport
 from training.null_control import NullControl
@@ -266,20 +266,22 @@ def _rule_row(name: str, found: AtSameRate) -> list[str]:
 def fairness(found: Fairness) -> list[Section]:
     """Whom the model errs about, what lists of other lengths would do, and whether it does more than naming schools."""
     gaps = () if found.audit is None else found.audit.gaps
-    rows = [
-        [_who(gap), gap.measure.replace("_", " "), gap.decision, _short(gap.value or 0.0), _gap(gap)] for gap in gaps
-    ]
+    rows = [_gap_row(gap, flagged_by=gap.decision) for gap in gaps]
     audited = Section(
         title=f"Whom it errs about: {counted(found.students, 'student')} on {found.as_of}",
         columns=("group", "measure", "flagged by", "value", "less all others"),
         rows=rows,
-        brief=rows[:GAPS_SHOWN],
+        brief=[_gap_row(gap, flagged_by=BRIEFLY[gap.decision]) for gap in gaps[:GAPS_SHOWN]],
         notes=[
             *_audited(found),
             *_beyond_school(found),
         ],
     )
     return [audited, *([_trade_off(found)] if found.curve else []), served_section(found.served)]
+
+
+def _gap_row(gap: GroupFigure, *, flagged_by: str) -> list[str]:
+    return [_who(gap), gap.measure.replace("_", " "), flagged_by, _short(gap.value or 0.0), _gap(gap)]
 
 
 def _beyond_school(found: Fairness) -> list[str]:

@@ -18,7 +18,7 @@ from cis_ews.risk.supported import Supported, supported_students
 from cis_ews.risk.tier_policy import TierPolicy
 from cis_ews.schema.school_data import SchoolData
 from training.config import TrainingConfig
-from training.fairness import AT_CAPACITY, AT_THRESHOLD, SHARE, Served, lists_in_schools
+from training.fairness import AT_CAPACITY, AT_THRESHOLD, BRIEFLY, SHARE, Served, lists_in_schools
 from training.matrices import LABEL, build_matrices
 from training.section import Section, two_decimals
 
@@ -104,7 +104,10 @@ def served_section(found: Served) -> Section:
         title=title,
         columns=("group", "flagged by", "served", "less all others"),
         rows=rows,
-        brief=[_row(each) for each in sorted(told, key=lambda each: -abs(each.gap or 0.0))[:SHOWN]],
+        brief=[
+            _row(replace(each, decision=BRIEFLY[each.decision]))
+            for each in sorted(told, key=lambda each: -abs(each.gap or 0.0))[:SHOWN]
+        ],
         notes=[
             "served: supports of Tier 2 or 3 after the date and in the horizon, of those whose outcome is known",
             f"{gaps} {'gap' if gaps == 1 else 'gaps'} that chance does not explain; {found.audit.suppressed:,} figures "

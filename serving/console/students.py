@@ -10,6 +10,7 @@ from typing import Any
 
 from fastapi import APIRouter, Request, Response
 
+from cis_ews.enums import Domain
 from cis_ews.storage.pages import StudentPage
 from cis_ews.support.permissions import CASELOAD, EMERGENCY, May, check, scope_of, why_allowed
 from cis_ews.support.texts import LONGEST_TEXT
@@ -71,6 +72,9 @@ def told(page: StudentPage) -> dict[str, Any]:
     enrolled = _newest(records, "enrollments", "entry_date")
     supports = _newest(records, "supports", "date")
     days = _days_known(page, enrolled)
+    behavior = _behavior(records, since=page.school_days[0] if page.school_days else None)
+    grades = sorted(records.get("course_grades", ()), key=_by_grade, reverse=True)
+    tables = {Domain.ATTENDANCE: events, Domain.BEHAVIOR: any(behavior.values()), Domain.COURSEWORK: grades}
     return {
         "row": row,
         "school": page.school,
@@ -82,8 +86,9 @@ def told(page: StudentPage) -> dict[str, Any]:
         "calendar": year_calendar(days, events),
         "trend": absence_trend(days, events, supports=supports[::-1]) if records else None,
         "absences": [{**event, "kind": kind_of(event)} for event in events],
-        "behavior": _behavior(records, since=page.school_days[0] if page.school_days else None),
-        "grades": sorted(records.get("course_grades", ()), key=_by_grade, reverse=True),
+        "behavior": behavior,
+        "grades": grades,
+        "with_records": [domain for domain, rows in tables.items() if rows],
         "enrollments": enrolled,
         "supports": supports[:5],
         "years": _newest(records, "student_years", "school_year"),

@@ -1,17 +1,14 @@
-"""Every page of the console as a role that sees it: axe-core in light, dark and at 320 px, languages, contrast."""
+"""Every page of the console as a role that sees it: axe-core in light, dark and at 320 px, languages."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Generator, Mapping
 from dataclasses import dataclass
-from itertools import chain
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
-import serving
 from cis_ews.enums import Role
 from tests.lib.console_pages import CASES, NO_PAGE, READING, SEEN_BY
 from tests.lib.done import Done, something_done
@@ -139,39 +136,3 @@ def _said_of_people(page: Page) -> set[str]:
     return set(page.locator("h1, h2, h3, th").filter(has=page.locator("bdi")).all_inner_texts()) | set(
         page.locator(".written").all_inner_texts()
     )
-
-
-STATIC = Path(serving.__file__).parent / "static"
-COLOR = re.compile(r"--([a-z-]+): (#[0-9a-f]{6});")
-
-
-def test_no_color_of_the_pages_is_a_warning_light() -> None:
-    """No red, no traffic light: measured on every color that the style names."""
-    for color in re.findall(r"#[0-9a-f]{6}\b", (STATIC / "console.css").read_text(encoding="utf-8")):
-        red, green, blue = (int(color[at : at + 2], 16) for at in (1, 3, 5))
-        assert not (red > 150 and green < 100 and blue < 100), color
-        assert not (green > 150 and red < 100 and blue < 100), color
-
-
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_text_and_what_charts_draw_have_enough_contrast(scheme: str) -> None:
-    """WCAG 2.1 AA, measured on the tokens: 4.5 to 1 for text (1.4.3), 3 to 1 for lines that carry meaning (1.4.11)."""
-    css = (STATIC / "console.css").read_text(encoding="utf-8")
-    light, dark = (dict(COLOR.findall(block)) for block in css.split("@media")[:2])
-    assert light.keys() >= dark.keys()
-    tokens = light | (dark if scheme == "dark" else {})
-    texts = [*((text, behind) for text in ("ink", "soft", "accent") for behind in ("paper", "card")), ("ink", "notice")]
-    shapes = [(line, behind) for line in ("accent", "soft", "notice-line") for behind in ("paper", "card")]
-    needed = chain(((pair, 4.5) for pair in [*texts, ("on-accent", "accent")]), ((pair, 3.0) for pair in shapes))
-    assert [pair for pair, least in needed if _contrast(*(tokens[name] for name in pair)) < least] == []
-
-
-def _contrast(text: str, behind: str) -> float:
-    bright, dim = sorted((_luminance(text), _luminance(behind)), reverse=True)
-    return (bright + 0.05) / (dim + 0.05)
-
-
-def _luminance(color: str) -> float:
-    parts = [int(color[at : at + 2], 16) / 255 for at in (1, 3, 5)]
-    red, green, blue = (part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts)
-    return 0.2126 * red + 0.7152 * green + 0.0722 * blue

@@ -138,6 +138,7 @@ def test_whom_it_errs_about_is_audited_and_told(trained: Done, page: Done) -> No
     assert all(one["of"] is None or one["of"] >= 10 for one in fairness["served"])
     assert "Who of those flagged was served" in page.out
     assert "Whom it errs about: " in page.out
+    assert len(re.findall(r"^ *[a-z,.\]]$", page.out, re.MULTILINE)) == 0, "no column is one letter wide"
     assert "than by the rate of their school in earlier years" in " ".join(page.out.split())
 
 

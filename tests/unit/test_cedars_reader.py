@@ -11,9 +11,9 @@ from polars.testing import assert_frame_equal
 
 from cis_ews import compute_indicators
 from cis_ews.enums import CoverageLevel
-from cis_ews.errors import ReadError, SchemaError, UnmappedCodesError
+from cis_ews.errors import DataError, ReadError, SchemaError, UnmappedCodesError
 from cis_ews.readers import read_school_data
-from cis_ews.schema.school_data import SchoolData
+from cis_ews.schema.school_data import TABLES, SchoolData
 from tests.lib.builders import absence, action, enrollment, frames, grade, incident, student, weekdays
 from tests.lib.cedars import COMMA, DISTRICT, TAB, Vendor, carried, cedars_of, clean_district, write_cedars
 from tests.lib.dirt import accounted, leaks, rules_broken, zip_of
@@ -434,8 +434,38 @@ def test_what_is_dated_after_a_day_changes_nothing_as_of_that_day(tmp_path: Path
     )
     known = files | {letter: files[letter].filter(pl.col(day) <= as_of) for letter, day in days.items()}
     both = (write_cedars(tmp_path / name, each) for name, each in (("all", files), ("known", known)))
-    one, two = (compute_indicators(read(folder, as_of=as_of, tolerance=1.0), as_of) for folder in both)
-    assert_frame_equal(one, two)
+    every, then = (read(folder, as_of=as_of) for folder in both)
+    assert all(every.table(table).equals(then.table(table)) for table in TABLES)
+    assert_frame_equal(compute_indicators(every, as_of), compute_indicators(then, as_of))
+    assert all_accounted(every)
+
+
+def test_marks_of_a_year_that_is_not_over_are_not_known_yet(tmp_path: Path) -> None:
+    folder = write_cedars(tmp_path / "cedars", cedars_of(older_district()))
+    whole, then = read(folder), read(folder, as_of=date(2025, 12, 1))
+    over = whole.course_grades.filter(pl.col("school_year") == 2025)
+    assert 0 < over.height < whole.course_grades.height
+    assert then.course_grades.equals(over)
+    later = whole.course_grades.height - over.height
+    assert notes(then, f"course_grades: {later} mark")[0].endswith("not known on 2025-12-01 yet; not used")
+    before = read(folder, as_of=date(2025, 5, 1)).coverage.coursework
+    assert (before.level, before.rows) == (CoverageLevel.NONE, 0)
+    assert (before.reason or "").endswith("file H (Grade History) has no row that is known on 2025-05-01")
+
+
+def test_an_incident_is_known_before_what_followed(tmp_path: Path) -> None:
+    folder = write_cedars(tmp_path / "cedars", cedars_of(older_district()))
+    then = read(folder, as_of=date(2025, 10, 7))
+    assert (then.incidents.height, then.discipline_actions.height) == (1, 1)
+    assert notes(then, "discipline_actions: 1 action is not known on 2025-10-07 yet; not used")
+    assert all_accounted(then)
+
+
+def test_where_all_enrollments_are_later_they_stay(tmp_path: Path) -> None:
+    data = read(write_cedars(tmp_path / "cedars", cedars_of(older_district())), as_of=date(2024, 8, 1))
+    assert data.enrollments.height == 4
+    with pytest.raises(DataError, match="2024-08-01"):
+        compute_indicators(data, date(2024, 8, 1))
 
 
 def test_a_mark_of_the_year_reported_belongs_to_the_school_of_the_schedule(tmp_path: Path) -> None:

@@ -21,6 +21,7 @@ from cis_ews.logs import get_log
 WIDTH = 80
 NARROWEST = 20
 GAP = 2  # between the columns of a table
+FIGURE = 20  # so wide is a column of figures and their intervals
 Row = Sequence[object]
 _COLUMNS = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
 
@@ -67,15 +68,21 @@ class Terminal:
         return max(NARROWEST, min(WIDTH, self.out.width))
 
     def table(self, title: str, columns: Sequence[str], rows: Iterable[Row]) -> None:
-        """A small table for a person: numbers to the right, and only the last column breaks into lines."""
+        """A small table for a person: numbers to the right, and only the last column breaks into lines.
+
+        Where that holds figures, or a word of it would have to break, it stays whole, and the widest breaks into lines.
+        """
         listed = [list(row) for row in rows]
         if self.as_json or not listed:
             return
+        widths = [max(len(name), *(len(_text(row[at])) for row in listed)) for at, name in enumerate(columns)]
+        is_words = widths[-1] > FIGURE and self.shows_whole(columns, listed)
+        breaks = len(columns) - 1 if is_words else widths.index(max(widths))
         table = Table(box=None, pad_edge=False, padding=(0, GAP, 0, 0))
         for place, name in enumerate(columns):
             numbers = all(isinstance(row[place], int | float) for row in listed)
-            is_last = place == len(columns) - 1
-            table.add_column(name, justify="right" if numbers else "left", overflow="fold", no_wrap=not is_last)
+            justify = "right" if numbers else "left"
+            table.add_column(name, justify=justify, overflow="fold", no_wrap=place != breaks)
         for row in listed:
             table.add_row(*("-" if value is None else _text(value) for value in row))
         self.out.print(f"\n{title}", style="bold", soft_wrap=True)

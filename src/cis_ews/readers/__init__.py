@@ -58,8 +58,8 @@ def read_school_data(
 
     `tolerance`: the share of a table's rows that may be rejected; by default what the format says, else 5 %.
     `as_of`: the day as of which will be scored. Rows of later days stay in the tables, and are ignored by whatever asks
-    as of a day; but where a format makes one row of many records, or enrollments of events (grades of OneRoster, grades
-    and events of Ed-Fi), later ones must not hide what was known on that day, and are left out, counted.
+    as of a day; but where a format makes one row of many records, or enrollments of events (CEDARS, Ed-Fi, grades of
+    OneRoster), later ones must not hide what was known on that day, and are left out, counted.
 
     `limits`: how much a compressed file may unpack to. Raises ConfigError for an unknown format, and DataError
     (ReadError, SchemaError, UnmappedCodesError, ToleranceError) where the extract cannot be used.

@@ -16,8 +16,8 @@ from cis_ews.readers.cedars_events import absences_of, discipline_of
 from cis_ews.readers.cedars_fields import COLUMNS, TITLES
 from cis_ews.readers.cedars_files import CedarsSource, find_files, read_letter
 from cis_ews.readers.cedars_grades import at_scheduled_schools, course_grades_of
+from cis_ews.readers.cedars_known import Day
 from cis_ews.readers.cedars_roster import (
-    as_day,
     bounds_of,
     derived_calendar,
     enrollments_of,
@@ -87,14 +87,19 @@ def _arranged(
     config: CedarsConfig,
     ledger: Ledger,
 ) -> Draft:
-    frames, unmapped = _frames(rows, beside, config=config, ledger=ledger, as_of=options.as_of or date.max)
+    bounds = bounds_of(rows.get("A", _no_rows("A")), ledger)
+    day = None if options.as_of is None else Day(options.as_of, ledger)
+    dated = _in_years(rows, bounds, ledger)
+    known = day.known_rows(dated, bounds) if day else dated
+    frames, unmapped = _frames(known, beside, bounds, day=day, config=config, ledger=ledger)
     refuse_unmapped(
         unmapped, who="the reader", hint='give their meaning in a TOML with reader = "cedars": docs/cedars.md'
     )
     left_out = {
-        OF_FILES[letter]: f"{OF_FILES[letter]}: file {letter} ({TITLES[letter]}) has a header and no rows"
+        OF_FILES[letter]: f"{OF_FILES[letter]}: file {letter} ({TITLES[letter]}) {why}"
         for letter in NEVER_EMPTY
-        if letter in rows and rows[letter].is_empty() and not (letter == "N" and _has_reported(beside))
+        if letter in rows and not (letter == "N" and _has_reported(beside))
+        if (why := _silent(rows[letter].height, ledger.later.get(OF_FILES[letter], 0), options.as_of))
     }
     left_out |= {
         table: f"{table}: there is no file {letter} ({TITLES[letter]})"
@@ -111,6 +116,13 @@ def _arranged(
     )
 
 
+def _silent(rows: int, later: int, as_of: date | None) -> str | None:
+    """Why a file says nothing, with all its rows put off too; None where it says something."""
+    if not rows:
+        return "has a header and no rows"
+    return f"has no row that is known on {as_of}" if later >= rows else None
+
+
 def _has_reported(beside: Mapping[str, pl.DataFrame]) -> bool:
     return "reporting" in beside and not beside["reporting"].is_empty()
 
@@ -122,34 +134,28 @@ def _partial(frames: Mapping[str, pl.DataFrame]) -> dict[str, str]:
     return partial
 
 
+def _in_years(rows: Mapping[str, pl.DataFrame], bounds: pl.DataFrame, ledger: Ledger) -> dict[str, pl.DataFrame]:
+    """The rows of all files, those of B, C, E and H with `year`, the school year as a number."""
+    begins = years_begin(bounds)
+    ledger.note("school years are named by the calendar year in which they begin, as the days of A show", begins)
+    year = stated_year("school_year", begins=begins)
+    return {letter: each.with_columns(year=year) if letter in "BCEH" else each for letter, each in rows.items()}
+
+
 def _frames(
     rows: Mapping[str, pl.DataFrame],
     beside: Mapping[str, pl.DataFrame],
+    bounds: pl.DataFrame,
     *,
+    day: Day | None,
     config: CedarsConfig,
     ledger: Ledger,
-    as_of: date,
 ) -> tuple[dict[str, pl.DataFrame], list[UnmappedCodes]]:
-    """Tables of the contract, and the codes that are not known.
-
-    What is derived of a student's enrollments looks at those that begin by `as_of`, where there is one.
-    """
-    locations = rows.get("A", _no_rows("A"))
-    bounds = bounds_of(locations, ledger)
-    begins = years_begin(bounds)
-    ledger.note("school years are named by the calendar year in which they begin, as the days of A show", begins)
-    in_years = {
-        letter: rows[letter].with_columns(year=stated_year("school_year", begins=begins))
-        for letter in ("B", "C", "E", "H")
-        if letter in rows
-    }
-    pupils = iso_dates(in_years["B"], "B", ("enrolled", "exited", "birth_date"), ledger=ledger)
-    graded = pupils.filter((as_day("enrolled") <= as_of).fill_null(value=True))
-    spells = enrollments_of(in_years["C"], graded, bounds, config=config, ledger=ledger)
-    begun = spells.filter((as_day("entry_date") <= as_of).fill_null(value=True))
-    begun = pl.concat([begun, spells.join(begun, on="student_id", how="anti", maintain_order="left")])
+    """Tables of the contract, and the codes that are not known. `rows`: those that are known on `day`."""
+    pupils = iso_dates(rows["B"], "B", ("enrolled", "exited", "birth_date"), ledger=ledger)
+    spells = enrollments_of(rows["C"], pupils, bounds, config=config, ledger=ledger)
     frames = {
-        "schools": schools_of(locations, rows["C"], begun, ledger=ledger),
+        "schools": schools_of(rows.get("A", _no_rows("A")), rows["C"], spells, ledger=ledger),
         "students": students_of(pupils, rows["C"], ledger),
         "enrollments": spells,
         **beside,
@@ -162,7 +168,7 @@ def _frames(
         frames["attendance_events"], found = absences_of(rows["N"], config=config, ledger=ledger)
         unmapped.extend(found)
     if "R" in rows:
-        incidents, actions, found = discipline_of(rows["R"], config=config, ledger=ledger)
+        incidents, actions, found = discipline_of(rows["R"], day, config=config, ledger=ledger)
         frames |= {"incidents": incidents, "discipline_actions": actions}
         unmapped.extend(found)
     if "L" in rows or "M" in rows:
@@ -171,10 +177,16 @@ def _frames(
         )
     if "H" in rows:
         catalog = rows.get("D", _no_rows("D"))
-        marks = at_scheduled_schools(
-            in_years["H"], in_years.get("E"), schools=frames["schools"]["school_id"], ledger=ledger
+        marks = at_scheduled_schools(rows["H"], rows.get("E"), schools=frames["schools"]["school_id"], ledger=ledger)
+        calendar = frames["calendar_days"]
+        frames["course_grades"] = course_grades_of(
+            marks,
+            catalog,
+            spells,
+            known=lambda rows: day.known_marks(rows, calendar) if day else rows,
+            config=config,
+            ledger=ledger,
         )
-        frames["course_grades"] = course_grades_of(marks, catalog, begun, config=config, ledger=ledger)
     return frames, unmapped
 
 

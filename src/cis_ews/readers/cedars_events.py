@@ -12,6 +12,7 @@ import polars as pl
 
 from cis_ews.enums import Severity
 from cis_ews.readers.cedars_config import NO_ACTION, CedarsConfig
+from cis_ews.readers.cedars_known import Day
 from cis_ews.readers.cedars_roster import as_day, at_schools
 from cis_ews.readers.cells import iso_dates
 from cis_ews.readers.codes import UnmappedCodes, unmapped_codes
@@ -80,16 +81,22 @@ def _owned(rows: pl.DataFrame, column: str) -> pl.DataFrame:
 
 
 def discipline_of(
-    rows: pl.DataFrame, *, config: CedarsConfig, ledger: Ledger
+    rows: pl.DataFrame, day: Day | None, *, config: CedarsConfig, ledger: Ledger
 ) -> tuple[pl.DataFrame, pl.DataFrame, list[UnmappedCodes]]:
     """Incidents, one a student and incident; the actions taken, one a row; and the codes that are not known.
 
-    `days` is null where no column says how long an exclusion is.
+    `days` is null where no column says how long an exclusion is. `day`: that as of which is read; an action of a later
+    one is not known, and its incident is.
     """
     rows = iso_dates(
         at_schools(rows, (INCIDENTS, ACTIONS), ledger), "R", ("incident_date", "action_date"), ledger=ledger
     )
     rows = rows.with_columns(pl.col("action").str.to_uppercase())
+    incidents = rows
+    if day:
+        rows = day.known_actions(rows)
+        # What a later action says of its incident stands behind what an earlier one does.
+        incidents = pl.concat([rows, incidents.join(rows, on=_PLACE, how="anti", maintain_order="left")])
     codes = {code: str(action) for code, action in config.actions.items()}
     unmapped = unmapped_codes("R (Exclusionary Discipline).action", _owned(rows, "action"), dict.fromkeys(codes, ""))
     actions = rows.select(
@@ -114,7 +121,7 @@ def discipline_of(
     ledger.note(
         f"{ACTIONS}: {counted(unknown, 'action')} of unknown length: nothing is known of days of exclusion", unknown
     )
-    return _incidents(rows, ledger), taken, [unmapped] if unmapped else []
+    return _incidents(incidents, ledger), taken, [unmapped] if unmapped else []
 
 
 def _incidents(rows: pl.DataFrame, ledger: Ledger) -> pl.DataFrame:

@@ -7,6 +7,8 @@ level in which the course was taken.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import polars as pl
 
 from cis_ews.enums import GradeLevel
@@ -23,11 +25,21 @@ _GRADES = {str(grade): at for at, grade in enumerate(GradeLevel)}
 
 
 def course_grades_of(
-    rows: pl.DataFrame, catalog: pl.DataFrame, spells: pl.DataFrame, *, config: CedarsConfig, ledger: Ledger
+    rows: pl.DataFrame,
+    catalog: pl.DataFrame,
+    spells: pl.DataFrame,
+    *,
+    known: Callable[[pl.DataFrame], pl.DataFrame],
+    config: CedarsConfig,
+    ledger: Ledger,
 ) -> pl.DataFrame:
-    """The course grades. `catalog`: the rows of D. `spells`: the enrollments. `rows` with `year`, the one reported."""
+    """The course grades. `catalog`: the rows of D. `spells`: the enrollments. `rows` with `year`, the one reported.
+
+    `known`: takes away the marks of terms and years that are not over, before one of them can number another.
+    """
     rows = rows.with_row_index("at").with_columns(grade=grade_levels(pl.col("grade_level"), config))
-    rows = _with_school(_with_year(rows, spells, ledger), spells, ledger)
+    rows = known(_with_school(_with_year(rows, spells, ledger), spells, ledger))
+    rows = ledger.keep(rows, pl.col("school_id").is_not_null(), table=TABLE, rule="student_known", column="student_id")
     codes = catalog.select("course", pl.col("state_course").alias("of_catalog")).drop_nulls()
     codes = codes.unique("course", keep="first", maintain_order=True)
     rows = rows.join(codes, on="course", how="left", maintain_order="left")
@@ -134,8 +146,7 @@ def _with_school(rows: pl.DataFrame, spells: pl.DataFrame, ledger: Ledger) -> pl
         f"{TABLE}: CEDARS names no school of a mark; it is that of the student's schedule or enrollment in its year"
     )
     ledger.note(f"{TABLE}: {other:,} of years without an enrollment belong to the school of the latest one", other)
-    rows = rows.with_columns(school_id=pl.coalesce("of_year", "of_latest"))
-    return ledger.keep(rows, pl.col("school_id").is_not_null(), table=TABLE, rule="student_known", column="student_id")
+    return rows.with_columns(school_id=pl.coalesce("of_year", "of_latest"))
 
 
 def _term(rows: pl.DataFrame, ledger: Ledger) -> pl.Expr:

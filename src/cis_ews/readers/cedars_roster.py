@@ -117,6 +117,12 @@ def derived_calendar(bounds: pl.DataFrame, *, config: CedarsConfig, ledger: Ledg
     )
 
 
+def begins_later(rows: pl.DataFrame, bounds: pl.DataFrame, as_of: date) -> pl.Series:
+    """Whether an enrollment of C, with `year`, begins after a day; false where no day can be read."""
+    dated = _from_their_year_on(iso_dates(rows, "C", ("entry_date",), ledger=Ledger()), bounds, Ledger())
+    return dated.select((as_day("entry_date") > as_of).fill_null(value=False)).to_series()
+
+
 def enrollments_of(
     rows: pl.DataFrame, pupils: pl.DataFrame, bounds: pl.DataFrame, *, config: CedarsConfig, ledger: Ledger
 ) -> pl.DataFrame:
