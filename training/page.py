@@ -281,7 +281,8 @@ def fairness(found: Fairness) -> list[Section]:
 
 
 def _gap_row(gap: GroupFigure, *, flagged_by: str) -> list[str]:
-    return [_who(gap), gap.measure.replace("_", " "), flagged_by, _short(gap.value or 0.0), _gap(gap)]
+    value = NONE if gap.value is None else _short(gap.value)
+    return [_who(gap), gap.measure.replace("_", " "), flagged_by, value, gap.untold or _gap(gap)]
 
 
 def _beyond_school(found: Fairness) -> list[str]:
@@ -319,10 +320,12 @@ def _audited(found: Fairness) -> list[str]:
     if found.audit is None:
         return ["the source has no demographics: groups cannot be compared"] * (found.beyond_school is not None)
     told = len(found.audit.figures) - found.audit.suppressed
-    gaps = counted(len(found.audit.gaps), "gap")
+    gaps, untold = counted(len(found.audit.gaps), "gap"), sum(each.untold is not None for each in found.audit.gaps)
     return [
-        f"{gaps} that chance does not explain, of {told:,} figures; {found.audit.suppressed:,} more stand on fewer "
-        "than 10 students and are not told"
+        f"{gaps} that chance does not explain; {told:,} figures are told, {found.audit.suppressed:,} more are not: 1 "
+        f"to {FEWEST - 1} students, flagged or not, stand behind them or would come out by them",
+        *[f"{counted(untold, 'gap')} of those that are not told: more, or less, than all others is all we say"]
+        * bool(untold),
     ]
 
 

@@ -17,7 +17,8 @@ false-negative rate, and is not taken for a perfect one.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
 from itertools import combinations
 from typing import cast
@@ -343,8 +344,8 @@ def _figures(
 
 
 def _told(
-    here: Mapping[str, Mapping[Values, Cell]], sizes: Mapping[Values, int], within: Mapping[str, Collection[Values]]
-) -> tuple[dict[str, Collection[Values]], dict[str, Collection[Values]]]:
+    here: Mapping[str, Mapping[Values, Cell]], sizes: Mapping[Values, int], within: Mapping[str, AbstractSet[Values]]
+) -> tuple[dict[str, AbstractSet[Values]], dict[str, AbstractSet[Values]]]:
     """By measure, the groups of which it is told, and those that are large enough to be asked about. `within`: the
     groups of which it may be told at all.
 
@@ -358,13 +359,13 @@ def _told(
 
     (off_track, missed), (on_track, alarmed) = numbers(_MISSED), numbers(_ALARMED)
     size = told_cells(sizes, off_track, on_track, hidden=sizes.keys() - within["calibration"])
-    told: dict[str, Collection[Values]] = {
+    told: dict[str, AbstractSet[Values]] = {
         "calibration": size,
         _MISSED: told_rate(off_track, missed, among=size & within[_MISSED]),
         _ALARMED: told_rate(on_track, alarmed, among=size & within[_ALARMED]),
     }
-    told |= dict.fromkeys(("selection_rate", "precision"), frozenset(told[_MISSED]) & frozenset(told[_ALARMED]))
-    enough: dict[str, Collection[Values]] = dict.fromkeys(told, size)
+    told |= dict.fromkeys(("selection_rate", "precision"), told[_MISSED] & told[_ALARMED])
+    enough: dict[str, AbstractSet[Values]] = dict.fromkeys(told, size)
     if "served" in here:
         flagged, served = numbers("served")
         others = {values: sizes[values] - count for values, count in flagged.items()}

@@ -43,7 +43,7 @@ class Widened:
     before: float
     now: float
     p: float
-    half_width: float = 0.0
+    half_width: float
     is_told: bool = True
 
     @property
