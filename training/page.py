@@ -8,7 +8,6 @@ from typing import cast
 
 from cis_ews.evaluation.bootstrap import FEW, LEVEL, Estimate
 from cis_ews.evaluation.comparison import AT, MEASURES, AtSameRate, Compared
-from cis_ews.evaluation.equity import BETWEEN, GroupFigure
 from cis_ews.evaluation.suppression import FEWEST
 from cis_ews.risk.labels import LABELS
 from cis_ews.wording import counted
@@ -16,12 +15,11 @@ from training.candidates_page import candidates_section
 from training.config import ValidationConfig
 from training.contrasts import CHANCE, LATER, Contrast
 from training.experiment import Trained
-from training.fairness import BRIEFLY, Fairness
+from training.fairness_page import fairness_sections
 from training.gates_page import gates_section
 from training.leakage import Leak, LeakageReport
 from training.null_control import NullControl
-from training.section import Section, two_decimals
-from training.served import served_section
+from training.section import Section, short, three_decimals, two_decimals
 from training.stability import Stability
 from training.stability_page import notes, title
 from training.validation import LAST_YEAR, MODEL, Group, Validation
@@ -50,7 +48,6 @@ SHORT = {
     "school mean only": "school",
 }
 RULES_SHOWN = 6
-GAPS_SHOWN = 6
 NONE = "-"
 
 
@@ -68,7 +65,7 @@ def sections(trained: Trained) -> list[Section]:
         _plain(trained),
         *(_of_groups(validation, by) for by in ("as-of date", "grades", "school")),
         _rules(validation),
-        *fairness(trained.fairness),
+        *fairness_sections(trained.fairness),
         _contrasts(trained),
         *controls(trained),
         gates_section(trained.gates),
@@ -129,18 +126,6 @@ def _figure(name: str, found: Estimate) -> str:
     return f"{found.value:.3f}" if name in MEASURES[:3] else f"{found.value:.2f}"
 
 
-def _interval(found: Estimate, *, sign: bool = False) -> str:
-    value = _short(found.value, sign=sign)
-    if found.low is None or found.high is None:
-        return value
-    return f"{value} [{_short(found.low)}, {_short(found.high)}]"
-
-
-def _short(value: float, *, sign: bool = False) -> str:
-    """Three decimals, without the zero before them."""
-    return f"{value:+.3f}".replace("0.", ".", 1) if sign else f"{value:.3f}".replace("0.", ".", 1)
-
-
 def _table(trained: Trained) -> Section:
     validation = trained.validation
     tested = [day for split in validation.splits for day in split.test]
@@ -164,9 +149,9 @@ def _how(config: ValidationConfig) -> str:
 
 
 def _gains(validation: Validation) -> Section:
-    rows = [[MODEL, *(_interval(validation.table[MODEL].values[name]) for name in GAINS)]]
+    rows = [[MODEL, *(three_decimals(validation.table[MODEL].values[name]) for name in GAINS)]]
     rows += [
-        [f"on {SHORT[who]}", *(_interval(found.gains[name], sign=True) for name in GAINS)]
+        [f"on {SHORT[who]}", *(three_decimals(found.gains[name], sign=True) for name in GAINS)]
         for who, found in validation.table.items()
         if who != MODEL
     ]
@@ -260,81 +245,7 @@ def _rules(validation: Validation) -> Section:
 
 def _rule_row(name: str, found: AtSameRate) -> list[str]:
     figures = [f"{found.flagged:.1%}", f"{found.precision:.2f}", f"{found.recall:.2f}", f"{found.model_recall:.2f}"]
-    return [name, *figures, _interval(found.gain, sign=True)]
-
-
-def fairness(found: Fairness) -> list[Section]:
-    """Whom the model errs about, what lists of other lengths would do, and whether it does more than naming schools."""
-    gaps = () if found.audit is None else found.audit.gaps
-    rows = [_gap_row(gap, flagged_by=gap.decision) for gap in gaps]
-    audited = Section(
-        title=f"Whom it errs about: {counted(found.students, 'student')} on {found.as_of}",
-        columns=("group", "measure", "flagged by", "value", "less all others"),
-        rows=rows,
-        brief=[_gap_row(gap, flagged_by=BRIEFLY[gap.decision]) for gap in gaps[:GAPS_SHOWN]],
-        notes=[
-            *_audited(found),
-            *_beyond_school(found),
-        ],
-    )
-    return [audited, *([_trade_off(found)] if found.curve else []), served_section(found.served)]
-
-
-def _gap_row(gap: GroupFigure, *, flagged_by: str) -> list[str]:
-    value = NONE if gap.value is None else _short(gap.value)
-    return [_who(gap), gap.measure.replace("_", " "), flagged_by, value, gap.untold or _gap(gap)]
-
-
-def _beyond_school(found: Fairness) -> list[str]:
-    if found.beyond_school is None:
-        return ["the outcome met everybody or nobody on this date: there is nothing to compare"]
-    return [
-        f"a list of one in ten finds {_interval(found.beyond_school, sign=True)} more of those whom the outcome met by "
-        "risk than by the rate of their school in earlier years"
-    ]
-
-
-def _trade_off(found: Fairness) -> Section:
-    return Section(
-        title="Lists of other lengths, and how far apart groups are on them, in points",
-        columns=("list", "finds", "precision", "in misses", "in false alarms"),
-        rows=[
-            [
-                f"{one.share:.0%}",
-                f"{one.recall:.0%}",
-                f"{one.precision:.0%}",
-                _points(one.widest_miss),
-                _points(one.widest_false_alarm),
-            ]
-            for one in found.curve
-        ],
-    )
-
-
-def _who(gap: GroupFigure) -> str:
-    names, values = (text.split(BETWEEN) for text in (gap.attribute, gap.group))
-    return ", ".join(f"{name.replace('_', ' ')}: {value}" for name, value in zip(names, values, strict=True))
-
-
-def _audited(found: Fairness) -> list[str]:
-    if found.audit is None:
-        return ["the source has no demographics: groups cannot be compared"] * (found.beyond_school is not None)
-    told = len(found.audit.figures) - found.audit.suppressed
-    gaps, untold = counted(len(found.audit.gaps), "gap"), sum(each.untold is not None for each in found.audit.gaps)
-    return [
-        f"{gaps} that chance does not explain; {told:,} figures are told, {found.audit.suppressed:,} more are not: 1 "
-        f"to {FEWEST - 1} students, flagged or not, stand behind them or would come out by them",
-        *[f"{counted(untold, 'gap')} of those that are not told: more, or less, than all others is all we say"]
-        * bool(untold),
-    ]
-
-
-def _gap(gap: GroupFigure) -> str:
-    return _interval(Estimate(value=gap.gap or 0.0, low=gap.gap_low, high=gap.gap_high), sign=True)
-
-
-def _points(gap: float | None) -> str:
-    return NONE if gap is None else f"{100.0 * gap:.0f}"
+    return [name, *figures, three_decimals(found.gain, sign=True)]
 
 
 def _contrasts(trained: Trained) -> Section:
@@ -358,7 +269,7 @@ def _contrasts(trained: Trained) -> Section:
 
 def _contrast_row(one: Contrast) -> list[str]:
     shown = ("auroc", "average_precision")
-    return [one.name, f"{one.rows:,}", *(_interval(one.values[name]) for name in shown)]
+    return [one.name, f"{one.rows:,}", *(three_decimals(one.values[name]) for name in shown)]
 
 
 def _explanations(found: Stability) -> Section:
@@ -370,9 +281,9 @@ def _null(found: NullControl) -> Section:
     return Section(
         title=f"Null control: {verdict} (p = {found.p_value:.3f})",
         notes=[
-            f"a cheap model gains {_short(found.gain, sign=True)} AUROC over the school's rate; on labels shuffled "
-            f"within schools {counted(found.shuffles, 'time')} it gains {_short(found.shuffled_mean, sign=True)} on "
-            f"average, from {_short(found.shuffled_low, sign=True)} to {_short(found.shuffled_high, sign=True)} in 95 "
+            f"a cheap model gains {short(found.gain, sign=True)} AUROC over the school's rate; on labels shuffled "
+            f"within schools {counted(found.shuffles, 'time')} it gains {short(found.shuffled_mean, sign=True)} on "
+            f"average, from {short(found.shuffled_low, sign=True)} to {short(found.shuffled_high, sign=True)} in 95 "
             f"of 100 ({found.rows:,} rows, one a student and year)"
         ],
     )
@@ -393,9 +304,11 @@ def _leaks(found: LeakageReport) -> Section:
 
 def _everything(validation: Validation) -> list[Section]:
     """Every measure with its interval, the gains on each other one, and the calibration by tenths: for the file."""
-    figures = [[who, *(_interval(found.values[name]) for name in MEASURES)] for who, found in validation.table.items()]
+    figures = [
+        [who, *(three_decimals(found.values[name]) for name in MEASURES)] for who, found in validation.table.items()
+    ]
     gains = [
-        [who, *(_interval(found.gains[name], sign=True) for name in MEASURES)]
+        [who, *(three_decimals(found.gains[name], sign=True) for name in MEASURES)]
         for who, found in validation.table.items()
         if found.gains
     ]
@@ -441,4 +354,4 @@ def _of_list(value: float | None) -> str:
 
 
 def _gain(found: Estimate | None) -> str:
-    return NONE if found is None else _interval(found, sign=True)
+    return NONE if found is None else three_decimals(found, sign=True)

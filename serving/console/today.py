@@ -35,7 +35,7 @@ NIGHTS_AT_MOST = 5
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SchoolToday:
-    """A school on the page. `lines`: who changed, those of the list first; `left_out`: who else did. `waiting`: with
+    """A school on the page. `lines`: who changed, in the order of `order_of`; `left_out`: who else did. `waiting`: with
     whom nobody has been in touch; `has_more`: more than fit wait. `contacts`: ref -> day of the last contact."""
 
     school: SchoolPlace
@@ -70,7 +70,7 @@ def today(request: Request) -> Response:
     told = [_of_school(backend, viewer, school, is_brief=place >= IN_WORDS) for place, school in enumerate(schools)]
     for each in told:
         shown = each.changed_refs | {line.ref for line in each.waiting}
-        record_list(backend, viewer, each.school, what="today", students=len(shown))
+        record_list(backend, viewer, each.school, what="today", refs=shown)
     return render(request, "today.html", schools=told, nights=_nights(request, scope, schools), words=WORDS)
 
 
@@ -93,15 +93,15 @@ def _of_school(backend: Backend, viewer: Viewer, school: SchoolPlace, *, is_brie
     if is_brief:
         return SchoolToday(school=school, changed=len(changes), is_brief=True)
     by_ref = {change.ref: change for change in changes}
-    rows = database.pages.roster(scope, school) if changes else []
-    lines = [(row, by_ref[row.ref]) for row in rows if row.ref in by_ref]
+    rows = database.pages.roster(scope, school, told_of=by_ref) if changes else []
+    lines = sorted(((row, by_ref[row.ref]) for row in rows if row.ref in by_ref), key=order_of)
     room = LINES if school.capacity is None else school.capacity
     waiting = database.cases.worklist(scope, school=(school.district_id, school.school_id), limit=room + 1)
-    shown = lines[:room]
+    shown, left_out = cut_at(lines, room)
     return SchoolToday(
         school=school,
         lines=shown,
-        left_out=[row for row, _ in lines[room:]],
+        left_out=[row for row, _ in left_out],
         changed=len(changes),
         waiting=lines_of(
             database, viewer, waiting[:room], people={row.ref: person_of(row) for row in rows if row.tier in (2, 3)}
@@ -112,6 +112,26 @@ def _of_school(backend: Backend, viewer: Viewer, school: SchoolPlace, *, is_brie
         is_first_night=not changes and database.pages.is_first_night(school),
         days_late=days_late(school, database.pages.school_days(school.district_id, school_id=school.school_id)),
     )
+
+
+_Lines = list[tuple[RosterRow, TierChange]]
+
+
+def order_of(line: tuple[RosterRow, TierChange]) -> int:
+    """Who came onto the list or up on it, then down, then who is resolved, then who came without a flag; each as on the
+    roster."""
+    _, change = line
+    before, now = change.tier_before or 1, change.tier_now or 1
+    if now > 1:
+        return 0 if now > before else 1
+    return 2 if before > 1 else 3
+
+
+def cut_at(lines: _Lines, room: int) -> tuple[_Lines, _Lines]:
+    """The lines that are shown, and the others. A list that is full takes no room from those who are on it no more."""
+    flagged = [line for line in lines if (line[1].tier_now or 1) > 1]
+    rest = lines[len(flagged) :]
+    return flagged[:room] + rest[:room], flagged[room:] + rest[room:]
 
 
 def person_of(row: RosterRow) -> CasePerson:

@@ -231,7 +231,8 @@ def test_the_last_past_year_is_held_back_and_the_running_one_is_not_used(trained
     assert split["train"] == ["2023-11-30", "2024-02-28"]
     assert split["test"][0] == "2024-09-30"
     assert split["test"][-1] == "2025-06-01"
-    assert split["gap_days"] >= split["horizon_days"]
+    assert split["learned_through"] < split["test"][0]
+    assert split["clear_days"] > 60, "a summer"
     assert "2026-06" in event["skipped"]["2025-11-30"]
 
 
@@ -275,9 +276,10 @@ def test_the_page_says_how_early_how_sure_and_in_plain_words(page: Done, place: 
         "Recall at 10 % of each school's list, by as-of date",
         "Each published rule, and the model with as many flags on the same nights",
         "a random split would have claimed an AUROC of",
-        "no less than the horizon of",
+        "Group beside group, on a list of 10 % of each school\n",
     ):
         assert words in page.out
+    assert "days before the first date that is measured" in " ".join(page.out.split())
     (kept,) = (place / "page" / "models").rglob("validation.md")
     text = kept.read_text(encoding="utf-8")
     assert all(f"| {who} |" in text for who in COMPARED)

@@ -513,6 +513,7 @@ def test_forgetting_takes_every_row_and_counts_anew(database: Database, store: R
         "students": 1,
         "scores": 1,
         "reasons": 2,
+        "not_kept": 1,  # a night without the records behind the reasons
     }
     report = forget_student(store, database, "ann", today=date(2026, 3, 2))
     assert report.database_rows == 4

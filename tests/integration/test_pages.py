@@ -9,12 +9,14 @@ from typing import Any
 
 import polars as pl
 import pytest
+from sqlalchemy import delete
 
 from cis_ews.enums import AttendanceStatus
 from cis_ews.schema.scores import Changes, Reasons
 from cis_ews.schema.student_records import RECORDS_SCHEMA
 from cis_ews.storage.access import Scope
-from cis_ews.storage.database import Database, NewPerson
+from cis_ews.storage.database import Database, NewPerson, tables
+from cis_ews.storage.database.engine import Connections
 from cis_ews.storage.packing import batch_of, packed
 from cis_ews.storage.pages import SavedView, SchoolPlace
 from cis_ews.storage.store import RunStore
@@ -109,6 +111,29 @@ def test_a_student_comes_with_the_records_behind_the_reasons(database: Database,
     assert (page.school.school_id, page.first_night) == (SCHOOL, AS_OF)
 
 
+class _EarlierRecords(_Records):
+    """Blocks that were packed before records of marks told of assignments."""
+
+    def _of(self, student: str) -> pl.DataFrame:
+        mark = {"school_year": 2026, "term": "S1", "course_id": "math", "subject": "math", "is_core": True, "mark": "B"}
+        given = RECORDS_SCHEMA["course_grades"]
+        assert isinstance(given, pl.List)
+        assert isinstance(given.inner, pl.Struct)
+        fields = {field.name: field.dtype for field in given.inner.fields if not field.name.startswith("assignments")}
+        marks = pl.Series("course_grades", [[mark]], dtype=pl.List(pl.Struct(fields)), strict=False)
+        return super()._of(student).with_columns(marks)
+
+
+def test_records_of_an_earlier_version_are_read_with_what_they_tell(database: Database, store: RunStore) -> None:
+    run = store.write(contents([score("ann", tier=3), score("bob"), score("eve", tier=2)]))
+    database.publish(run, **roster(), records=_EarlierRecords())
+    page = database.pages.student(EVERYBODY, _ref(database, "ann"))
+    assert page is not None
+    (mark,) = page.records["course_grades"]
+    assert (mark["course_id"], mark["mark"], mark["assignments_missing_or_late"]) == ("math", "B", None)
+    assert len(page.records["attendance_events"]) == 3
+
+
 def test_the_roster_tells_of_who_waits_what_the_worklist_would(database: Database, store: RunStore) -> None:
     _publish(database, store)
     waiting = database.cases.worklist(EVERYBODY)
@@ -182,6 +207,42 @@ def test_the_history_is_of_tiers_and_of_the_night_that_is_current(database: Data
     assert [(each.as_of, each.cause) for each in page.history] == [(NEXT_DAY, "new_records")]
 
 
+def test_who_is_resolved_comes_with_the_reasons_of_the_night_before(database: Database, store: RunStore) -> None:
+    """The first two by rank; nothing of who was on no list, of who still is, or from a night that is kept no more."""
+    gone, stays, free = (("ann", 3), ("eve", 2), ("bob", 1))
+    said = [reason(one, rank=rank, sentence=f"{one}, {rank}") for one in ("ann", "bob", "eve") for rank in (3, 1, 2)]
+    schema = Reasons.create_empty().schema
+    strengths = pl.DataFrame([reason("ann", direction="strength", sentence="Is kind")], schema=schema)
+    first = contents(
+        [score(one, tier=tier) for one, tier in (gone, stays, free)], reasons=pl.DataFrame(said, schema=schema)
+    )
+    before = store.write(first)
+    database.publish(before, **roster(), records=_Records())
+    moved = _changes(_change("ann", before=3, now=1), _change("bob", before=1, now=2), _change("eve", before=2, now=3))
+    told = {"as_of": NEXT_DAY, "changes": moved, "reasons": strengths}
+    rows = [score("ann"), score("bob", tier=2), score("eve", tier=3)]
+    compared = {"run_id": before.run_id, "as_of": AS_OF.isoformat()}
+    database.publish(store.write(contents(rows, **told, compared_with=compared)), **roster(), records=_Records())
+
+    school, ann = _school(database), _ref(database, "ann")
+    line, *others = sorted(
+        database.pages.roster(EVERYBODY, school, told_of=[ann]), key=lambda row: row.first_name or ""
+    )
+    page = database.pages.student(EVERYBODY, ann)
+    assert line.before == ("ann, 1", "ann, 2")
+    assert [one.sentence for one in line.told] == ["Is kind"]
+    assert [row.before for row in others] == [(), ()]
+    assert page is not None
+    assert page.row.before == line.before
+    assert database.pages.roster(EVERYBODY, school)[-1].told == ()  # in words for few
+    assert database.export_student("ann")["students"][0]["reasons_before"] == ["ann, 1", "ann, 2"]
+
+    lost = {"run_id": "f" * 16, "as_of": AS_OF.isoformat()}
+    again = contents(rows, **told, compared_with=lost, config_hash="again")
+    database.publish(store.write(again), **roster(), records=_Records())
+    assert [row.before for row in database.pages.roster(EVERYBODY, school, told_of=[ann])] == [()] * 3
+
+
 def test_a_night_done_once_more_tells_its_changes_once(database: Database, store: RunStore) -> None:
     _publish(database, store, changes=_changes(_change("ann", before=1, now=3)))
     _publish(database, store, config_hash="again", changes=_changes(_change("ann", before=2, now=3)))
@@ -200,10 +261,29 @@ def test_who_is_forgotten_is_in_no_record_and_no_history(database: Database, sto
     database.forget_student("ann")
 
     assert [row["fraction_absent"] for row in exported["attendance_events"]] == [1.0, 0.5, 0.25]
+    assert exported["not_kept"] == []
     assert [row["tier_now"] for row in exported["tier_changes"]] == [3]
     assert database.pages.student(EVERYBODY, ref) is None
     assert not any(database.export_student("ann").values())
     assert len(database.export_student("eve")["attendance_events"]) == 3
+
+
+def test_an_export_says_that_records_were_not_kept(database: Database, store: RunStore, url: str) -> None:
+    """As after a step of the database that drops them, until the next night."""
+    _publish(database, store)
+    connections = Connections(url)
+    with connections.writing() as connection:
+        connection.execute(delete(tables.student_records))
+    connections.close()
+    exported = database.export_student("ann")
+    assert "attendance_events" not in exported
+    (said,) = exported["not_kept"]
+    assert said["ref"] == _ref(database, "ann")
+    assert "the records behind the reasons" in str(said["what"])
+    assert "after the next night" in str(said["hint"])
+    _publish(database, store, as_of=NEXT_DAY)
+    assert database.export_student("ann")["not_kept"] == []
+    assert len(database.export_student("ann")["attendance_events"]) == 3
 
 
 def test_a_run_that_goes_takes_its_history_with_it(database: Database, store: RunStore) -> None:

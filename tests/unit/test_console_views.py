@@ -14,13 +14,15 @@ import pytest
 from cis_ews.enums import CaseState
 from cis_ews.evaluation.side_by_side import EVERY
 from cis_ews.storage.database import SchoolRow
-from cis_ews.storage.pages import GroupCount, RosterRow, SchoolPlace, StudentPage
+from cis_ews.storage.pages import GroupCount, RosterRow, SchoolPlace, StudentPage, TierChange
 from serving.console.admin import late_schools
+from serving.console.case_view import WORDS
 from serving.console.charts import absence_trend, year_calendar
+from serving.console.context import environment
 from serving.console.network import rows_of_grades, rows_of_schools, told_by
 from serving.console.roster import among, barriers, chosen_of, histograms, query_of
 from serving.console.students import told
-from serving.console.today import days_late
+from serving.console.today import cut_at, days_late, order_of
 
 MONDAY = date(2026, 1, 5)
 COUNTS = ("students", "tier_2", "tier_3", "beyond_list", "not_enough_data")
@@ -80,6 +82,28 @@ def test_supports_are_marked_where_they_began() -> None:
     trend = absence_trend(WEEKS, [], supports=supports)
     assert trend is not None
     assert [(day, category) for _, day, category in trend.marks] == [(WEEKS[10], "mentoring")]
+
+
+def _changed(ref: str, before: int | None, now: int | None) -> tuple[RosterRow, TierChange]:
+    names = {"run_id": "0" * 16, "as_of": MONDAY, "school_id": "north", "cause": None}
+    return _row(ref, tier=now), TierChange(ref=ref, change="tier_moved", tier_before=before, tier_now=now, **names)
+
+
+def test_today_has_who_is_on_the_list_first_and_a_full_list_leaves_room_for_who_is_resolved() -> None:
+    mixed = [
+        _changed("entered", None, 1),
+        _changed("resolved", 2, 1),
+        _changed("down", 3, 2),
+        _changed("no data", 3, None),
+        _changed("up", 2, 3),
+        _changed("new", 1, 2),
+    ]
+    lines = sorted(mixed, key=order_of)
+    assert [row.ref for row, _ in lines] == ["up", "new", "down", "resolved", "no data", "entered"]
+    shown, left_out = cut_at(lines, 2)
+    assert [row.ref for row, _ in shown] == ["up", "new", "resolved", "no data"]
+    assert [row.ref for row, _ in left_out] == ["down", "entered"]
+    assert cut_at([], 2) == ([], [])
 
 
 def test_or_inside_a_filter_and_between_filters() -> None:
@@ -302,3 +326,23 @@ def test_a_full_list_gives_no_tier_away_that_is_left_out() -> None:
     assert _beyond_lists(tier_2=20, tier_1=200, beyond=4) == [None, 60]
     # The list is full, so that who is beyond it and the room together are the tiers that are left out.
     assert _beyond_lists(tier_2=4, tier_1=200, beyond=25) == [None, None]
+
+
+@pytest.mark.parametrize(
+    ("locale", "heading", "cell"),
+    [
+        ("en", "Assignments missing or late", "<td>3 of 12</td>"),
+        ("es", "Tareas sin entregar o entregadas tarde", "<td>3 de 12</td>"),
+    ],
+)
+def test_assignments_missing_or_late_are_told_course_by_course_where_any_are_known(
+    locale: str, heading: str, cell: str
+) -> None:
+    mark = {"school_year": 2026, "term": "S2", "course_id": "algebra", "subject": "math", "is_core": True}
+    mark |= {"mark": None, "percent": 70.0, "graded_on": MONDAY, "assignments": 12, "assignments_missing_or_late": 3}
+    silent = {**mark, "course_id": "art", "assignments": None, "assignments_missing_or_late": None}
+    for marks, is_told in (([mark, silent], True), ([silent], False)):
+        page = told(replace(_student(reported_through=None, entered=MONDAY), records={"course_grades": marks}))
+        text = environment(locale, UTC).get_template("_marks.html").render(**page, words=WORDS)
+        assert (heading in text, text.count(cell)) == (is_told, int(is_told))
+        assert text.count("<td></td>") == int(is_told)

@@ -47,7 +47,8 @@ class Reason:
 class RosterRow:
     """A student of a school with what a list shows. `days_absent`: whole and part days this year; None if not known.
 
-    `domains`: what the student's reasons speak of. `told`: in words, of those on the list or without enough data alone.
+    `domains`: what the student's reasons speak of. `told`: in words, of those on the list, without enough data or asked
+    for. `before`: of whom tonight's list has no more, the first reasons of the night before; empty where none are kept.
     The numbers of a risk are there for those alone who may see them: whoever makes the page decides.
     """
 
@@ -68,6 +69,7 @@ class RosterRow:
     days_absent: float | None
     domains: frozenset[str]
     told: tuple[Reason, ...]
+    before: tuple[str, ...] = ()
 
     def having(self, direction: str) -> tuple[Reason, ...]:
         """The reasons of one direction, by rank."""
@@ -134,18 +136,8 @@ class GroupCount:
     beyond_list: int
 
 
-GROUP_COLUMNS = (
-    "students",
-    "tier_3",
-    "tier_2",
-    "tier_1",
-    "not_enough_data",
-    "flagged",
-    "in_support",
-    "in_touch",
-    "unseen",
-)
-"""What is counted of a group of students."""
+GROUP_COLUMNS = ("students", "flagged", "in_support", "in_touch", "unseen")
+"""What is counted of a group of students; of those flagged what was done."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

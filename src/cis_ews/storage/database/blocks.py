@@ -34,11 +34,13 @@ SCHEMA = {
     "first_name": pl.String(),
     "last_name": pl.String(),
     "reasons": pl.List(REASON),
+    "before": pl.List(pl.Struct({"sentence": pl.String()})),
     "days_absent": pl.Float64(),
     "records": pl.Int32(),
 }
-"""`days_absent`: this school year, null of whom no attendance is recorded. `records`: the part of the district's
-`student_records` that the student is in, null where the night kept none."""
+"""`days_absent`: this school year, null of whom no attendance is recorded. `before`: first reasons of the night before,
+of whom tonight's list has no more. `records`: the part of the district's `student_records` that the student is in, null
+where the night kept none."""
 
 
 _ARROW_ERRORS = (OSError, ValueError, TypeError, KeyError, NotImplementedError)
@@ -99,17 +101,29 @@ class Blocks:
         try:
             rows = unpacked(block, list(schema))
             some = rows if only is None else rows.filter(pl.col("student_id").is_in(list(only)))
-            there = set(rows.columns)
-            return some.select(
-                pl.col(name).cast(dtype) if name in there else pl.lit(None, dtype).alias(name)
-                for name, dtype in schema.items()
-            )
+            return some.select(_as_now(name, some.schema.get(name), dtype) for name, dtype in schema.items())
         except (*_ARROW_ERRORS, pl.exceptions.PolarsError):
             # `from None`: the text of such an error can carry cell values.
             raise StorageError(f"the database holds {self.what} that are damaged", hint="restore a backup") from None
 
 
-PEOPLE = Blocks(table=tables.students, schema=SCHEMA, lists=("reasons",), what="names and reasons")
+def _as_now(name: str, there: pl.DataType | None, dtype: pl.DataType) -> pl.Expr:
+    """A column of a block as it is now; null where the block has none, as are fields that its records had not yet."""
+    if there is None:
+        return pl.lit(None, dtype).alias(name)
+    if isinstance(there, pl.List) and isinstance(dtype, pl.List):
+        then, now = there.inner, dtype.inner
+        if isinstance(then, pl.Struct) and isinstance(now, pl.Struct) and len(then.fields) != len(now.fields):
+            had = {field.name for field in then.fields}
+            fields = [
+                (pl.element().struct.field(field.name) if field.name in had else pl.lit(None)).alias(field.name)
+                for field in now.fields
+            ]
+            return pl.col(name).list.eval(pl.struct(fields)).cast(dtype)
+    return pl.col(name).cast(dtype)
+
+
+PEOPLE = Blocks(table=tables.students, schema=SCHEMA, lists=("reasons", "before"), what="names and reasons")
 STUDENT_RECORDS = Blocks(
     table=tables.student_records, schema=RECORDS_SCHEMA, lists=tuple(RECORDS), what="records behind reasons"
 )

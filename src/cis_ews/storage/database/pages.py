@@ -82,10 +82,13 @@ class Pages:
         days = [(school, day) for school, said in found for day in _days(said)]
         return pl.DataFrame(days, schema={"school_id": pl.String, "date": pl.Date}, orient="row")
 
-    def roster(self, scope: Scope, school: SchoolPlace) -> list[RosterRow]:
-        """The students of a school whom a viewer may see, by their place on the list, then by name."""
+    def roster(self, scope: Scope, school: SchoolPlace, *, told_of: Collection[str] = ()) -> list[RosterRow]:
+        """The students of a school whom a viewer may see, by their place on the list, then by name.
+
+        `told_of`: refs of students whose reasons are wanted in words, wherever they are.
+        """
         with self._transactions.reading() as connection:
-            return _roster(connection, scope, school)
+            return _roster(connection, scope, school, told_of=told_of)
 
     def changes_of_tonight(self, scope: Scope, school: SchoolPlace) -> list[TierChange]:
         """Who entered or moved in the school on the night that is current and may be seen."""
@@ -206,7 +209,14 @@ def _schools(connection: Connection, some: Sequence[ColumnElement[bool]] | None)
     return sorted(places, key=lambda place: ((place.name or "").casefold(), place.school_id))
 
 
-def _roster(connection: Connection, scope: Scope, school: SchoolPlace, *, only: str | None = None) -> list[RosterRow]:
+def _roster(
+    connection: Connection,
+    scope: Scope,
+    school: SchoolPlace,
+    *,
+    only: str | None = None,
+    told_of: Collection[str] = (),
+) -> list[RosterRow]:
     scores = tables.scores
     of_school = (scores.c.district_id == school.district_id, scores.c.school_id == school.school_id)
     query = select(*(scores.c[name] for name in _OF_SCORE), scores.c.student_id).where(
@@ -217,30 +227,38 @@ def _roster(connection: Connection, scope: Scope, school: SchoolPlace, *, only: 
     people = PEOPLE.students(connection, (school.district_id, school.school_id), columns=_PERSON)
     people = known_days(people).filter(pl.col("student_id").is_in(ids))
     # In words for few: to make Python's values of every reason takes longer than all else on the page.
-    shown = [row["student_id"] for row in found if only or row["tier"] != 1]
-    told = dict(people.filter(pl.col("student_id").is_in(shown)).select("student_id", "reasons").iter_rows())
+    wanted = frozenset(told_of)
+    shown = [row["student_id"] for row in found if only or row["tier"] != 1 or row["ref"] in wanted]
+    few = people.filter(pl.col("student_id").is_in(shown)).select("student_id", "reasons", "before")
+    told = {one: (reasons or (), before or ()) for one, reasons, before in few.iter_rows()}
     by_student = people.select("student_id", "first_name", "last_name", "days_absent", domains=_DOMAINS)
     known = {one[0]: one[1:] for one in by_student.iter_rows()}
-    rows = [_row(row, known.get(row["student_id"], _NOBODY), told=told.get(row["student_id"]) or ()) for row in found]
+    rows = [
+        _row(row, known.get(row["student_id"], _NOBODY), told=told.get(row["student_id"], ((), ()))) for row in found
+    ]
     return sorted(rows, key=_by_place_and_name)
 
 
-_PERSON = ("student_id", "first_name", "last_name", "reasons", "days_absent", "records")
+_PERSON = ("student_id", "first_name", "last_name", "reasons", "before", "days_absent", "records")
 _NOBODY: tuple[Any, ...] = (None, None, None, ())
 _EACH = pl.element().struct
 _RISKS = pl.col("reasons").list.eval(_EACH.field("domain").filter(_EACH.field("direction") == Direction.RISK))
 _DOMAINS = _RISKS.list.unique().cast(pl.List(pl.String))
 
 
-def _row(row: Mapping[Any, Any], person: tuple[Any, ...], *, told: Sequence[Mapping[str, Any]]) -> RosterRow:
+def _row(
+    row: Mapping[Any, Any], person: tuple[Any, ...], *, told: tuple[Sequence[Mapping[str, Any]], ...]
+) -> RosterRow:
     first, last, days_absent, domains = person
+    reasons, before = told
     return RosterRow(
         **{name: row[name] for name in _OF_SCORE},
         first_name=first,
         last_name=last,
         days_absent=days_absent,
         domains=frozenset(domains or ()),
-        told=tuple(Reason(**{name: one[name] for name in _TOLD}) for one in told),
+        told=tuple(Reason(**{name: one[name] for name in _TOLD}) for one in reasons),
+        before=tuple(one["sentence"] for one in before),
     )
 
 

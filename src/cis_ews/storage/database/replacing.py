@@ -8,7 +8,7 @@ partition 0. SQLite keeps all rows in one table: it reads old pages for whoever 
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 
 import polars as pl
 from sqlalchemy import Connection, Table, bindparam, delete, text
@@ -16,6 +16,7 @@ from sqlalchemy.exc import OperationalError
 
 from cis_ews.errors import StorageError
 from cis_ews.storage.database import tables
+from cis_ews.storage.database.before import reasons_before
 from cis_ews.storage.database.blocks import REASON, SCHEMA
 from cis_ews.storage.database.bulk import insert_frame
 from cis_ews.storage.database.records import RecordSource
@@ -120,13 +121,14 @@ def blocks_of(
     """
     told = 0
     blocks: list[Block] = []
+    before = reasons_before(run)
     behind = _NOTHING_BEHIND if records is None else records.behind()
     for part, some in enumerate(people.iter_slices(SLICE_STUDENTS)):
         reasons = run.rows_between("reasons", some["student_id"][0], some["student_id"][-1])
         told += reasons.join(some, on="student_id", how="semi").height
         published = some.filter(pl.col("district_id").is_in(districts)).sort("district_id", "school_id", "student_id")
         named = _with_names(published, students).join(behind, on="student_id", how="left", maintain_order="left")
-        blocks += _packed(named, reasons, part)
+        blocks += _packed(named, {"reasons": reasons, "before": before}, part)
     if told != run.manifest["rows"]["reasons"]:
         raise StorageError(
             f"the reasons of run {run.run_id} were refused: {told} are of scored students, "
@@ -145,12 +147,12 @@ def _with_names(rows: pl.DataFrame, students: pl.DataFrame | pl.LazyFrame) -> pl
     return rows.join(named, on="student_id", how="left", maintain_order="left")
 
 
-def _packed(people: pl.DataFrame, reasons: pl.DataFrame, part: int) -> Iterator[Block]:
+def _packed(people: pl.DataFrame, lists: Mapping[str, pl.DataFrame], part: int) -> Iterator[Block]:
     """A block for each school; people are in the order of schools."""
     if people.is_empty():
         return
-    told = reasons.select("student_id", *(field.name for field in REASON.fields))
-    rows = with_lists(people.drop("district_id", "school_id"), {"reasons": told})
+    told = lists["reasons"].select("student_id", *(field.name for field in REASON.fields))
+    rows = with_lists(people.drop("district_id", "school_id"), {**lists, "reasons": told})
     first = 0
     for district, school, number in people.group_by("district_id", "school_id", maintain_order=True).len().iter_rows():
         yield district, school, part, packed(rows.slice(first, number))

@@ -28,7 +28,12 @@ _OF_CASES = (
     tables.check_ins,
 )
 """What people did, under the case of the student; each after the table that it goes with."""
-_OF_PERSON = ("student_id", "first_name", "last_name", "reasons")
+_OF_PERSON = ("student_id", "first_name", "last_name", "reasons", "before")
+_NOT_KEPT = {
+    "what": "the records behind the reasons: attendance, incidents, marks, enrollments, supports",
+    "why": "the current night was published without them, or before the database was last upgraded",
+    "hint": "export once more after the next night, which brings them; until then they are in the source alone",
+}
 ERASURES = "erasures"
 _CHUNK = 500
 """Ids in one statement: far below what either database takes."""
@@ -36,19 +41,23 @@ _CHUNK = 500
 
 def export_student(connection: Connection, student_id: str) -> dict[str, list[dict[str, object]]]:
     """Every row about a student, with dates as ISO text: scores, and from the blocks names, reasons and
-    the records behind them."""
+    the records behind them. Where the current night kept no records, `not_kept` says so."""
     rows = connection.execute(select(tables.scores).where(tables.scores.c.student_id == student_id)).mappings()
-    exported: dict[str, list[dict[str, object]]] = {"students": [], "scores": [], "reasons": []}
+    exported: dict[str, list[dict[str, object]]] = {"students": [], "scores": [], "reasons": [], "not_kept": []}
     for row in sorted(rows, key=lambda row: (row["district_id"], row["ref"])):
         exported["scores"].append({name: _plain(value) for name, value in row.items() if name != "publication"})
         key = {"district_id": row["district_id"], "ref": row["ref"]}
         place = (row["district_id"], row["school_id"])
         people = PEOPLE.students(connection, place, columns=_OF_PERSON, only=[student_id])
         for person in people.iter_rows(named=True):
-            reasons = person.pop("reasons")
-            exported["students"].append(key | person)
+            reasons, before = person.pop("reasons"), person.pop("before") or ()
+            sentences: list[object] = [one["sentence"] for one in before]
+            exported["students"].append({**key, **person, "reasons_before": sentences})
             exported["reasons"] += [key | reason for reason in reasons]
-        for table, found in records_of_student(connection, place, student_id).items():
+        behind = records_of_student(connection, place, student_id)
+        if not behind:
+            exported["not_kept"].append({**key, **_NOT_KEPT})
+        for table, found in behind.items():
             of_table = exported.setdefault(table, [])
             of_table += [key | {name: _plain(value) for name, value in record.items()} for record in found]
     exported |= {table.name: _of_refs(connection, student_id, table=table) for table in _BY_REF}
