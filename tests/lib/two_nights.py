@@ -49,7 +49,7 @@ def write_night(folder: Path, night: int) -> Path:
     """The extract of the first (0) or the second night (1)."""
     folder.mkdir(parents=True)
     through = (BEFORE, NOW)[night]
-    there = {name: shares[night] for name, shares in MISSED.items() if shares[night] is not None}
+    there = {name: share for name, shares in MISSED.items() if (share := shares[night]) is not None}
     tables = frames(
         calendar=weekdays(FIRST_DAY, date(2026, 6, 12)),
         schools=[school(SCHOOL, district=DISTRICT, name="North School")],

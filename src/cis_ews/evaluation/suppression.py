@@ -47,17 +47,18 @@ def _smallest(groups: Collection[Group], sizes: Mapping[Group, int]) -> Group:
 
 
 def told_table(
-    counts: Mapping[Cell, int], *, total: str, sooner: str | None = None, are_sums_known: bool = False
+    counts: Mapping[Cell, int], *, total: str | None, sooner: str | None = None, are_sums_known: bool = False
 ) -> frozenset[Cell]:
     """The cells of a table of counts that may be told, none of which gives another one away.
 
     `counts`: (row, column) -> students, every row with every column. The column `total` holds the sum of the row's
-    others. The sums over all rows are told elsewhere, by the same rule: those that a table of this one row would tell;
-    with `are_sums_known` all of them, since some of those who see the table may count the students themselves.
+    others; without one, the sum of every row is known. The sums over all rows are told elsewhere, by the same rule:
+    those that a table of this one row would tell; with `are_sums_known` all of them, since some of those who see the
+    table may count the students themselves.
 
     Cells under 10 are left out. More are, those of the column `sooner` first (what readers need least), the smallest
-    before the others, until nobody who adds and subtracts what is told, and
-    knows that no count is negative, can tell a cell that is left out, nor that those of one line are under 10 together.
+    before the others, until nobody who adds and subtracts what is told, and knows that no count is negative, can tell a
+    cell that is left out, nor that those of one line are under 10 together. Only a known sum of nobody tells its cells.
     """
     table = _Table(counts, total, sooner, are_sums_known=are_sums_known)
     hidden = {cell for cell, count in counts.items() if count < FEWEST}
@@ -71,7 +72,9 @@ class _Table:
     taken from another one of its row and of its column, and so on: it can be another number than it is if such a walk
     comes back to where it began. A count of 0 cannot be lowered: its edge is a one-way street."""
 
-    def __init__(self, counts: Mapping[Cell, int], total: str, sooner: str | None, *, are_sums_known: bool) -> None:
+    def __init__(
+        self, counts: Mapping[Cell, int], total: str | None, sooner: str | None, *, are_sums_known: bool
+    ) -> None:
         self._counts = counts
         self._total = total
         self._sooner = sooner
@@ -144,7 +147,7 @@ def _leads(start: Cell, end: Cell, *, but: Cell, streets: Mapping[Cell, Collecti
     return False
 
 
-def _told_sums(sums: Mapping[str, int], total: str, sooner: str | None) -> frozenset[str]:
+def _told_sums(sums: Mapping[str, int], total: str | None, sooner: str | None) -> frozenset[str]:
     """The columns whose sums are told: what a table of the sums alone would tell."""
     told = told_table({("", name): size for name, size in sums.items()}, total=total, sooner=sooner)
     return frozenset(column for _, column in told)

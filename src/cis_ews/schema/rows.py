@@ -23,6 +23,7 @@ _RULE_COLUMNS = {
     "present_misses_nothing": "status, fraction_absent",
     "absent_misses_something": "status, fraction_absent",
     "earns_no_more_than_attempted": "credits_attempted, credits_earned",
+    "missing_or_late_no_more_than_all": "assignments_missing_or_late, assignments",
     "absent_no_more_than_enrolled": "days_absent, days_enrolled",
 }
 _RULE_NAMES = {"nullability": "missing", "min_length": "missing", **dict.fromkeys(_OUT_OF_RANGE, "out_of_range")}
