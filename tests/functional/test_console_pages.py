@@ -323,6 +323,12 @@ def test_groups_are_told_as_sums_to_those_who_see_the_network(served: Served) ->
     known = {"All students": "24", f"<bdi>{escape(HOSTILE_GROUP)}</bdi>": "24", "Yes": "12"}
     assert _groups(manager) == known
     assert HOSTILE_GROUP not in manager
+    _, _, groups = manager.partition('id="by-group"')
+    assert re.findall(r'<th scope="col" class="number">([^<]*)</th>', groups)[:3] == [
+        "Students",
+        "Flagged",
+        "Flagged of 100",
+    ]
     spanish = _browser(served, Role.AFFILIATE_MANAGER, locale="es").get("/network").text
     assert set(_groups(spanish)) == {"Todos los estudiantes", f"<bdi>{escape(HOSTILE_GROUP)}</bdi>", "Sí"}
     assert "Sin registrar" not in spanish

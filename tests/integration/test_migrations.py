@@ -22,7 +22,7 @@ from cis_ews.storage.database.audit import record
 from cis_ews.storage.database.engine import Connections
 from tests.lib.stored_nights import listed
 
-NEWEST = "0011"
+NEWEST = "0012"
 
 
 @pytest.fixture
