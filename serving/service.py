@@ -23,6 +23,7 @@ from cis_ews.errors import EwsError
 from serving import api
 from serving.admission import Admission
 from serving.backend import open_backend
+from serving.compression import Compression
 from serving.console.cookies import limits_of
 from serving.console.problems import answer, handle
 from serving.console.routes import console_addresses, console_routes
@@ -52,6 +53,7 @@ def make_application() -> FastAPI:
         telemetry={"tracing": False, "metrics": False, "logs": False},
         exception_handlers=dict.fromkeys(HANDLED, handle),
     )
+    application.add_middleware(Compression)
     application.mount("/static", StaticFiles(directory=STATIC), name="static")
     return application
 

@@ -202,7 +202,7 @@ def _show(terminal: Terminal, trained: Trained) -> None:
 
     _show_matrices(terminal, trained)
     for section in sections(trained):
-        terminal.table(section.title, section.columns, section.shown)
+        terminal.table(section.title, section.shown_columns, section.shown)
         if not section.shown:
             terminal.say(f"\n{section.title}")
         for note in (*section.notes, *section.brief_notes):
@@ -228,8 +228,8 @@ def _show_matrices(terminal: Terminal, trained: Trained) -> None:
     for split in trained.validation.splits:
         terminal.item(
             f"school year {split.school_year} is measured by a model of {counted(len(split.train), 'as-of date')} of "
-            f"earlier years: {counted(split.gap_days, 'day')} lie between, no less than the horizon of "
-            f"{counted(split.horizon_days, 'day')}"
+            f"earlier years: their last label ends on {split.learned_through}, {counted(split.clear_days, 'day')} "
+            "before the first date that is measured"
         )
         if split.between:
             days = counted(len(split.between), "as-of date")

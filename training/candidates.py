@@ -237,7 +237,8 @@ def _nested(matrices: Matrices, split: Split, *, label: str) -> _Nested:
     if fewest < FEWEST_POSITIVES:
         fewer = f"{counted(fewest, 'row')} with the rarer outcome, fewer than {FEWEST_POSITIVES}"
         return _by_schools(rows, why=f"{year} or the years before it have {fewer}")
-    how = f"learned from the years before {year}, measured on that year, {later.gap_days} days later"
+    how = f"learned from the years before {year}, measured on that year; the last label learned from ends "
+    how += f"{counted(later.clear_days, 'day')} before"
     return _Nested(rows, [part], how, earlier=True)
 
 

@@ -71,7 +71,7 @@ class NotMeasured:
 @dataclass(frozen=True, eq=False)
 class Asked:
     """What all splits are asked: `rows` of a later year, and what published rules say of them. `earlier`: which of the
-    rows that can be learned from are of the years before it, by a gap as long as the horizon."""
+    rows that can be learned from are of years before it, with labels that do not reach into it."""
 
     rows: pl.DataFrame
     rules: Candidate

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from cis_ews.wording import counted
 from training.contrasts import CHANCE, DISTRICT, DRAWS, LATER, LATER_MODEL, SCHOOL, SHOWN, STRANGERS, Contrast
 from training.experiment import Trained
-from training.section import Section, interval
+from training.section import Section, three_decimals
 from training.validation import LOGISTIC, MODEL, RULES
 
 HALVES = {DISTRICT: "districts", SCHOOL: "schools"}
@@ -39,12 +39,12 @@ def every_contrast(found: Sequence[Contrast]) -> list[Section]:
     """Every measure of every split, of whatever was asked the same, and what the model gained: for the file."""
     names = [name.replace("_", " ") for name in SHOWN]
     values = [
-        [one.name, who, f"{one.rows:,}", *(interval(each.values[name]) for name in SHOWN)]
+        [one.name, who, f"{one.rows:,}", *(three_decimals(each.values[name]) for name in SHOWN)]
         for one in found
         for who, each in one.table.items()
     ]
     gains = [
-        [one.name, who, *(interval(each.gains[name], sign=True) for name in SHOWN)]
+        [one.name, who, *(three_decimals(each.gains[name], sign=True) for name in SHOWN)]
         for one in found
         for who, each in one.table.items()
         if each.gains
@@ -56,8 +56,8 @@ def every_contrast(found: Sequence[Contrast]) -> list[Section]:
 
 
 def _row(one: Contrast) -> list[str]:
-    gains = (interval(one.table[who].gains["auroc"], sign=True) for who in (LOGISTIC, RULES))
-    return [one.name, interval(one.table[MODEL].values["auroc"]), *gains]
+    gains = (three_decimals(one.table[who].gains["auroc"], sign=True) for who in (LOGISTIC, RULES))
+    return [one.name, three_decimals(one.table[MODEL].values["auroc"]), *gains]
 
 
 def _claimed(found: Mapping[str, Contrast]) -> list[str]:
@@ -65,7 +65,7 @@ def _claimed(found: Mapping[str, Contrast]) -> list[str]:
         return []
     table = found[CHANCE].table
     claimed, later = (table[who].values["auroc"].value for who in (MODEL, LATER_MODEL))
-    more = interval(table[LATER_MODEL].gains["auroc"], sign=True)
+    more = three_decimals(table[LATER_MODEL].gains["auroc"], sign=True)
     return [
         f"a random split would have claimed an AUROC of {claimed:.3f} where a model of earlier years reaches "
         f"{later:.3f} of the same rows: {more}"

@@ -8,7 +8,6 @@ from typing import cast
 
 from cis_ews.evaluation.bootstrap import FEW, LEVEL, Estimate
 from cis_ews.evaluation.comparison import AT, MEASURES, AtSameRate, Compared
-from cis_ews.evaluation.equity import BETWEEN, GroupFigure
 from cis_ews.evaluation.suppression import FEWEST
 from cis_ews.risk.labels import LABELS
 from cis_ews.wording import counted
@@ -16,12 +15,11 @@ from training.candidates_page import candidates_section
 from training.config import ValidationConfig
 from training.contrasts_page import contrasts_section, every_contrast
 from training.experiment import Trained
-from training.fairness import BRIEFLY, Fairness
+from training.fairness_page import fairness_sections
 from training.gates_page import gates_section
 from training.leakage import Leak, LeakageReport
 from training.null_control import NullControl
-from training.section import Section, interval, short, two_decimals
-from training.served import served_section
+from training.section import Section, short, three_decimals, two_decimals
 from training.stability import Stability
 from training.stability_page import notes, title
 from training.validation import GAINS, LAST_YEAR, MODEL, Group, Validation, behind
@@ -49,7 +47,6 @@ SHORT = {
     "school mean only": "school",
 }
 RULES_SHOWN = 6
-GAPS_SHOWN = 6
 NONE = "-"
 
 
@@ -67,7 +64,7 @@ def sections(trained: Trained) -> list[Section]:
         _plain(trained),
         *(_of_groups(validation, by) for by in ("as-of date", "grades", "school")),
         _rules(validation),
-        *fairness(trained.fairness),
+        *fairness_sections(trained.fairness),
         contrasts_section(trained),
         *controls(trained),
         gates_section(trained.gates),
@@ -151,9 +148,9 @@ def _how(config: ValidationConfig) -> str:
 
 
 def _gains(validation: Validation) -> Section:
-    rows = [[MODEL, *(interval(validation.table[MODEL].values[name]) for name in GAINS)]]
+    rows = [[MODEL, *(three_decimals(validation.table[MODEL].values[name]) for name in GAINS)]]
     rows += [
-        [f"on {SHORT[who]}", *(interval(found.gains[name], sign=True) for name in GAINS)]
+        [f"on {SHORT[who]}", *(three_decimals(found.gains[name], sign=True) for name in GAINS)]
         for who, found in validation.table.items()
         if who != MODEL
     ]
@@ -181,7 +178,7 @@ def _why_behind(who: str, found: Compared, validation: Validation) -> str:
     if who not in validation.undirected:
         return said
     free = validation.undirected[who]
-    figures = ", ".join(f"{_in_words(name)} {interval(free.gains[name], sign=True)}" for name in measures)
+    figures = ", ".join(f"{_in_words(name)} {three_decimals(free.gains[name], sign=True)}" for name in measures)
     held = "directions are held, so that reasons make sense (more absence never lowers a risk)"
     left = [name for name in measures if name in behind(free)]
     return f"{said}: {held}; without them {figures}{', so that they are not all of it' if left else ''}"
@@ -268,78 +265,7 @@ def _rules(validation: Validation) -> Section:
 
 def _rule_row(name: str, found: AtSameRate) -> list[str]:
     figures = [f"{found.flagged:.1%}", f"{found.precision:.2f}", f"{found.recall:.2f}", f"{found.model_recall:.2f}"]
-    return [name, *figures, interval(found.gain, sign=True)]
-
-
-def fairness(found: Fairness) -> list[Section]:
-    """Whom the model errs about, what lists of other lengths would do, and whether it does more than naming schools."""
-    gaps = () if found.audit is None else found.audit.gaps
-    rows = [_gap_row(gap, flagged_by=gap.decision) for gap in gaps]
-    audited = Section(
-        title=f"Whom it errs about: {counted(found.students, 'student')} on {found.as_of}",
-        columns=("group", "measure", "flagged by", "value", "less all others"),
-        rows=rows,
-        brief=[_gap_row(gap, flagged_by=BRIEFLY[gap.decision]) for gap in gaps[:GAPS_SHOWN]],
-        notes=[
-            *_audited(found),
-            *_beyond_school(found),
-        ],
-    )
-    return [audited, *([_trade_off(found)] if found.curve else []), served_section(found.served)]
-
-
-def _gap_row(gap: GroupFigure, *, flagged_by: str) -> list[str]:
-    return [_who(gap), gap.measure.replace("_", " "), flagged_by, short(gap.value or 0.0), _gap(gap)]
-
-
-def _beyond_school(found: Fairness) -> list[str]:
-    if found.beyond_school is None:
-        return ["the outcome met everybody or nobody on this date: there is nothing to compare"]
-    return [
-        f"a list of one in ten finds {interval(found.beyond_school, sign=True)} more of those whom the outcome met by "
-        "risk than by the rate of their school in earlier years"
-    ]
-
-
-def _trade_off(found: Fairness) -> Section:
-    return Section(
-        title="Lists of other lengths, and how far apart groups are on them, in points",
-        columns=("list", "finds", "precision", "in misses", "in false alarms"),
-        rows=[
-            [
-                f"{one.share:.0%}",
-                f"{one.recall:.0%}",
-                f"{one.precision:.0%}",
-                _points(one.widest_miss),
-                _points(one.widest_false_alarm),
-            ]
-            for one in found.curve
-        ],
-    )
-
-
-def _who(gap: GroupFigure) -> str:
-    names, values = (text.split(BETWEEN) for text in (gap.attribute, gap.group))
-    return ", ".join(f"{name.replace('_', ' ')}: {value}" for name, value in zip(names, values, strict=True))
-
-
-def _audited(found: Fairness) -> list[str]:
-    if found.audit is None:
-        return ["the source has no demographics: groups cannot be compared"] * (found.beyond_school is not None)
-    told = len(found.audit.figures) - found.audit.suppressed
-    gaps = counted(len(found.audit.gaps), "gap")
-    return [
-        f"{gaps} that chance does not explain, of {told:,} figures; {found.audit.suppressed:,} more stand on fewer "
-        "than 10 students and are not told"
-    ]
-
-
-def _gap(gap: GroupFigure) -> str:
-    return interval(Estimate(value=gap.gap or 0.0, low=gap.gap_low, high=gap.gap_high), sign=True)
-
-
-def _points(gap: float | None) -> str:
-    return NONE if gap is None else f"{100.0 * gap:.0f}"
+    return [name, *figures, three_decimals(found.gain, sign=True)]
 
 
 def _explanations(found: Stability) -> Section:
@@ -374,9 +300,11 @@ def _leaks(found: LeakageReport) -> Section:
 
 def _everything(validation: Validation) -> list[Section]:
     """Every measure with its interval, the gains on each other one, and the calibration by tenths: for the file."""
-    figures = [[who, *(interval(found.values[name]) for name in MEASURES)] for who, found in validation.table.items()]
+    figures = [
+        [who, *(three_decimals(found.values[name]) for name in MEASURES)] for who, found in validation.table.items()
+    ]
     gains = [
-        [who, *(interval(found.gains[name], sign=True) for name in MEASURES)]
+        [who, *(three_decimals(found.gains[name], sign=True) for name in MEASURES)]
         for who, found in validation.table.items()
         if found.gains
     ]
@@ -429,4 +357,4 @@ def _of_list(value: float | None) -> str:
 
 
 def _gain(found: Estimate | None) -> str:
-    return NONE if found is None else interval(found, sign=True)
+    return NONE if found is None else three_decimals(found, sign=True)

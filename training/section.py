@@ -10,20 +10,26 @@ from cis_ews.evaluation.bootstrap import Estimate
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Section:
-    """A table with a title and sentences below it. `brief`: the rows that a terminal shows, where not all, and
-    `brief_notes`, which ones they are."""
+    """A table with a title and sentences below it. `brief`: the rows that a terminal shows, where not all,
+    `brief_columns` their columns, where others, and `brief_notes`, which ones they are."""
 
     title: str
     columns: Sequence[str] = ()
     rows: Sequence[Sequence[str]] = ()
     notes: Sequence[str] = ()
     brief: Sequence[Sequence[str]] | None = None
+    brief_columns: Sequence[str] | None = None
     brief_notes: Sequence[str] = ()
 
     @property
     def shown(self) -> Sequence[Sequence[str]]:
         """The rows for a terminal."""
         return self.rows if self.brief is None else self.brief
+
+    @property
+    def shown_columns(self) -> Sequence[str]:
+        """The columns of `shown`."""
+        return self.columns if self.brief_columns is None else self.brief_columns
 
     def markdown(self) -> str:
         """The section in Markdown, with all rows."""
@@ -54,14 +60,14 @@ def two_decimals(value: float, drawn: Estimate | None, *, sign: str = "") -> str
     return f"{told} [{drawn.low:{sign}.2f}, {drawn.high:{sign}.2f}]"
 
 
-def interval(found: Estimate, *, sign: bool = False) -> str:
-    """A figure with its interval, three decimals each; `sign`: with a sign, as a difference has one."""
+def three_decimals(found: Estimate, *, sign: bool = False) -> str:
+    """A figure with three decimals, and its interval where there is one."""
     value = short(found.value, sign=sign)
     if found.low is None or found.high is None:
         return value
     return f"{value} [{short(found.low)}, {short(found.high)}]"
 
 
-def short(value: float, *, sign: bool = False) -> str:
-    """Three decimals, without the zero before them."""
-    return f"{value:+.3f}".replace("0.", ".", 1) if sign else f"{value:.3f}".replace("0.", ".", 1)
+def short(value: float, *, sign: bool = False, decimals: int = 3) -> str:
+    """A figure without the zero before its decimals."""
+    return f"{value:{'+' if sign else ''}.{decimals}f}".replace("0.", ".", 1)

@@ -1,8 +1,8 @@
 """What is learned from and what is measured on: a later school year, strange students, another district, by chance.
 
-Rows to learn from and rows to measure on are kept apart in three ways: no student-year is on both sides; the gap
-between the last as-of date that is learned from and the first that is measured on is a whole horizon, so that no label
-looks into what is measured; and nothing is drawn by lot, but for the contrast that shows what that would have claimed.
+Rows to learn from and rows to measure on are kept apart in three ways: no student-year is on both sides; from each
+as-of date that is learned from to the first that is measured on lies more than its own horizon, so that no label looks
+into what is measured; and nothing is drawn by lot, but for the contrast that shows what that would have claimed.
 """
 
 from __future__ import annotations
@@ -28,19 +28,17 @@ FEWEST_POSITIVES = 10
 class Split:
     """The as-of dates to learn from and those of one later school year to measure on.
 
-    `between`: dates of the earlier years whose horizon reaches the later one, which are not learned from. `gap_days`:
-    from the last date that is learned from to the first that is measured on. `horizon_days`: the longest horizon of
-    those that are learned from, which the gap is no shorter than. `learned_through`: the last day that a label which
-    is learned from looks at.
+    `between`: dates of the earlier years whose horizon reaches the later one, which are not learned from.
+    `learned_through`: the last day that a label which is learned from looks at. `clear_days`: from then to the first
+    date that is measured on, at least 1.
     """
 
     school_year: int
     train: tuple[date, ...]
     test: tuple[date, ...]
     between: tuple[date, ...] = ()
-    gap_days: int = 0
-    horizon_days: int = 0
     learned_through: date | None = None
+    clear_days: int = 0
 
 
 def leave_future_out(learned: Matrices, measured: Matrices, *, label: str) -> tuple[Split, ...]:
@@ -84,14 +82,14 @@ def _before(year: int, learned: Matrices, measured: Matrices, *, label: str) -> 
             f"{year - 1}-{year % 100:02} is held back to measure on, and none is left to learn from",
             hint="bring an extract with more past school years: horizons of the earlier ones end before the held-back",
         )
+    learned_through = max(summary.horizon_end for summary in train)
     return Split(
         school_year=year,
         train=tuple(summary.as_of for summary in train),
         test=tuple(test),
         between=tuple(summary.as_of for summary in earlier if summary not in train),
-        gap_days=(min(test) - max(summary.as_of for summary in train)).days,
-        horizon_days=max((summary.horizon_end - summary.as_of).days for summary in train),
-        learned_through=max(summary.horizon_end for summary in train),
+        learned_through=learned_through,
+        clear_days=(min(test) - learned_through).days,
     )
 
 

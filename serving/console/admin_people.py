@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from urllib.parse import urlencode
 
 from fastapi import APIRouter, Request, Response
 from fastapi.concurrency import run_in_threadpool
@@ -17,22 +18,37 @@ from cis_ews.support.permissions import checked_grant as right_grant
 from serving.backend import Backend, of
 from serving.console.context import render, viewer_of
 from serving.console.forms import form_of
+from serving.console.paging import part_of
 from serving.errors import ApiError
 
 LIST = "/admin/people"
 CHANGES = ("grant", "revoke", "password", "disable", "enable", "caseload")
 
+PEOPLE = 100
+"""People on a page."""
+LONGEST_FIND = 100
+
 routes = APIRouter(include_in_schema=False)
 
 
 @routes.get(LIST)
-def people(request: Request) -> Response:
-    """Everybody whom the administrator may change."""
-    viewer = viewer_of(request)
+def people(request: Request, page: str = "1", find: str = "") -> Response:
+    """Everybody whom the administrator may change, a page at a time; of `find`, whose name or address holds it."""
+    viewer, wanted = viewer_of(request), find.strip()[:LONGEST_FIND].casefold()
     check(viewer, May.ADMINISTER)
-    found = [one for one in of(request).database.people.list() if administers(viewer, one.grants)]
-    places = places_of(of(request), viewer)
-    return render(request, "admin_people.html", people=found, places_to_give=places, role_words=ROLE_WORDS)
+    every = [one for one in of(request).database.people.list() if administers(viewer, one.grants)]
+    found = [one for one in every if wanted in one.name.casefold() or wanted in one.email]
+    part = part_of(page, total=len(found), size=PEOPLE)
+    return render(
+        request,
+        "admin_people.html",
+        people=found[part.first : part.last],
+        part=part,
+        find=find.strip()[:LONGEST_FIND],
+        query=urlencode({"find": wanted}) if wanted else "",
+        places_to_give=places_of(of(request), viewer),
+        role_words=ROLE_WORDS,
+    )
 
 
 @routes.post(LIST)

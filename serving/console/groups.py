@@ -8,7 +8,7 @@ from math import ceil
 
 from cis_ews.evaluation.equity import ATTRIBUTES, NOT_RECORDED
 from cis_ews.evaluation.groups import OTHERS
-from cis_ews.evaluation.side_by_side import FLAGGED, SERVED
+from cis_ews.evaluation.side_by_side import SERVED
 from cis_ews.storage.pages import GroupTold
 
 _LAST = (NOT_RECORDED, OTHERS)
@@ -50,7 +50,7 @@ class Section:
     def is_served_told(self) -> bool:
         """Whether of any group it is told what was done: a table of dashes alone says nothing."""
         groups = [line for line in self.lines if not line.is_sum]
-        return any(line.told[name] is not None for line in groups for name in (FLAGGED, *SERVED))
+        return any(line.told[name] is not None for line in groups for name in SERVED)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,12 +80,10 @@ def group_view(told: Iterable[GroupTold], sums: GroupTold | None) -> GroupView:
 
 
 def _line(group: str, told: Mapping[str, int | None], *, is_sum: bool = False) -> Line:
-    tiers = (told["tier_3"], told["tier_2"])
-    flagged = None if None in tiers else sum(number or 0 for number in tiers)
     return Line(
         group=group,
         told=told,
-        flagged_share=_percent(flagged, told["students"]),
+        flagged_share=_percent(told["flagged"], told["students"]),
         served_share=_percent(told["in_support"], told["flagged"]),
         is_sum=is_sum,
     )

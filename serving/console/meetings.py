@@ -19,20 +19,20 @@ from serving.console.case_view import WORDS, case_view, record_seen
 from serving.console.clock import today
 from serving.console.context import render, viewer_of
 from serving.console.forms import form_of
+from serving.console.paging import number_of
 from serving.errors import ApiError
 
 routes = APIRouter(include_in_schema=False)
+MEETINGS = 20
+"""Meetings on a page."""
 ABOUT = ("flagged", "waiting", "case_managed")
 
 
 @routes.get("/meetings")
-def meetings(request: Request) -> Response:
-    """The newest meetings, and the form for another one."""
-    database, viewer = of(request).database, viewer_of(request)
-    check(viewer, May.SEE_STUDENTS)
-    latest = database.meetings.latest(scope_of(viewer))
-    schools = _schools(database, viewer)
-    return render(request, "meetings.html", meetings=latest, schools=schools, nobody=False)
+def meetings(request: Request, page: str = "1") -> Response:
+    """The meetings, the newest first, a page at a time; and the form for another one."""
+    check(viewer_of(request), May.SEE_STUDENTS)
+    return _meetings_page(request, number=number_of(page))
 
 
 @routes.post("/meetings")
@@ -40,6 +40,7 @@ async def begin(request: Request) -> Response:
     """A new meeting about students of a school; its first student comes next."""
     form = await form_of(request)
     database, viewer = of(request).database, viewer_of(request)
+    check(viewer, May.SEE_STUDENTS)
     schools = await run_in_threadpool(_schools, database, viewer)
     chosen = next((school for school in schools if f"{school[0]}/{school[1]}" == form.get("school")), None)
     about = form.get("about", "flagged")
@@ -56,8 +57,7 @@ async def begin(request: Request) -> Response:
         by=by,
     )
     if meeting_id is None:
-        latest = await run_in_threadpool(database.meetings.latest, scope_of(viewer))
-        return render(request, "meetings.html", meetings=latest, schools=schools, nobody=True)
+        return await run_in_threadpool(_meetings_page, request, is_about_nobody=True)
     return RedirectResponse(f"/meetings/{meeting_id}/1", status_code=303)
 
 
@@ -75,7 +75,8 @@ def recap(request: Request, meeting_id: str) -> Response:
             why_allowed=_why(viewer, meeting),
             district_id=meeting.district_id,
             person_id=viewer.person_id,
-            detail={"meeting": meeting.meeting_id, "students": len(recaps)},
+            detail={"meeting": meeting.meeting_id},
+            refs=[one.ref for one in recaps],
         )
     )
     return render(request, "recap.html", meeting=meeting, recaps=recaps, cases=cases, people=people, words=WORDS)
@@ -103,6 +104,21 @@ def student(request: Request, meeting_id: str, place: int) -> Response:
         said=said,
         words=WORDS,
         longest=LONGEST_TEXT,
+    )
+
+
+def _meetings_page(request: Request, *, number: int = 1, is_about_nobody: bool = False) -> Response:
+    database, viewer = of(request).database, viewer_of(request)
+    # One more than there is room for tells whether there is an older page; to count all would read the whole year.
+    found = database.meetings.latest(scope_of(viewer), limit=MEETINGS + 1, offset=(number - 1) * MEETINGS)
+    return render(
+        request,
+        "meetings.html",
+        meetings=found[:MEETINGS],
+        number=number,
+        has_older=len(found) > MEETINGS,
+        schools=_schools(database, viewer),
+        nobody=is_about_nobody,
     )
 
 

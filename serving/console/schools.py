@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from math import ceil
+from collections.abc import Collection
 
 import polars as pl
 from fastapi import APIRouter, Request, Response
@@ -19,14 +19,13 @@ from cis_ews.support.texts import cleaned, is_seen
 from serving.backend import Backend, of
 from serving.console.context import marked, render, viewer_of
 from serving.console.forms import form_of
+from serving.console.paging import part_of
 from serving.console.roster import among, barriers, chosen_of, histograms, query_of
 from serving.errors import ApiError
 
 routes = APIRouter(include_in_schema=False)
 ROWS = 100
 """Students on a page."""
-DIGITS = 9
-"""Of the number of a page, at most."""
 NAME_LENGTH = 60
 TOO_MANY_VIEWS = marked("There are as many saved views of this school as one person can have")
 NO_NAME = marked("The saved view has no name that could be seen")
@@ -49,21 +48,19 @@ def school(request: Request, school_ref: str, page: str = "1") -> Response:
     viewer, backend = viewer_of(request), of(request)
     here = school_of(backend, viewer, school_ref)
     every = backend.database.pages.roster(scope_of(viewer), here)
-    record_list(backend, viewer, here, what="roster", students=len(every))
     chosen = chosen_of(request.url.query)
     rows = among(every, chosen)
-    pages = max(1, ceil(len(rows) / ROWS))
-    number = min(max(int(page), 1), pages) if page.isdecimal() and len(page) <= DIGITS else 1
+    part = part_of(page, total=len(rows), size=ROWS)
+    shown = rows[part.first : part.last]
+    record_list(backend, viewer, here, what="roster", refs=[row.ref for row in shown])
     return render(
         request,
         "school.html",
         school=here,
         flagged=sum(row.tier in (2, 3) for row in every),
         histograms=histograms(every, chosen),
-        found=len(rows),
-        rows=rows[(number - 1) * ROWS : number * ROWS],
-        page=number,
-        pages=pages,
+        rows=shown,
+        part=part,
         query=query_of(chosen),
         views=backend.database.pages.views(viewer.person_id, here),
         why_no_csv=why_not(viewer, May.EXPORT, district_id=here.district_id, school_id=here.school_id),
@@ -81,7 +78,7 @@ def roster_file(request: Request, school_ref: str) -> Response:
     why = check(viewer, May.EXPORT, district_id=here.district_id, school_id=here.school_id)
     rows = among(backend.database.pages.roster(scope_of(viewer), here), chosen_of(request.url.query))
     frame = pl.DataFrame([[getattr(row, name) for name in _TYPES] for row in rows], schema=_TYPES, orient="row")
-    record_list(backend, viewer, here, what="roster file", students=len(rows), why=why)
+    record_list(backend, viewer, here, what="roster file", refs=[row.ref for row in rows], why=why)
     headers = {"content-disposition": 'attachment; filename="roster.csv"'}
     return Response(csv_bytes(frame), media_type="text/csv; charset=utf-8", headers=headers)
 
@@ -123,10 +120,10 @@ async def drop_view(request: Request, school_ref: str) -> Response:
 
 
 def record_list(
-    backend: Backend, viewer: Viewer, school: SchoolPlace, *, what: str, students: int, why: str | None = None
+    backend: Backend, viewer: Viewer, school: SchoolPlace, *, what: str, refs: Collection[str], why: str | None = None
 ) -> None:
-    """Keep in the audit that a list with names of a school was seen; nothing, where nobody was on it."""
-    if not students:
+    """Keep in the audit who was seen on a list with names of a school; nothing, where nobody was on it."""
+    if not refs:
         return
     allowed = why or why_seen(viewer, district_id=school.district_id, school_id=school.school_id)
     backend.database.audit.record(
@@ -135,7 +132,8 @@ def record_list(
             why_allowed=allowed,
             district_id=school.district_id,
             person_id=viewer.person_id,
-            detail={"kind": what, "school_id": school.school_id, "students": students},
+            detail={"kind": what, "school_id": school.school_id},
+            refs=refs,
         )
     )
 

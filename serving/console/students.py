@@ -88,6 +88,7 @@ def told(page: StudentPage) -> dict[str, Any]:
         "absences": [{**event, "kind": kind_of(event)} for event in events],
         "behavior": behavior,
         "grades": grades,
+        "tells_assignments": any(one["assignments_missing_or_late"] is not None for one in grades),
         "with_records": [domain for domain, rows in tables.items() if rows],
         "enrollments": enrolled,
         "supports": supports[:5],

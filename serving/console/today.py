@@ -70,7 +70,7 @@ def today(request: Request) -> Response:
     told = [_of_school(backend, viewer, school, is_brief=place >= IN_WORDS) for place, school in enumerate(schools)]
     for each in told:
         shown = each.changed_refs | {line.ref for line in each.waiting}
-        record_list(backend, viewer, each.school, what="today", students=len(shown))
+        record_list(backend, viewer, each.school, what="today", refs=shown)
     return render(request, "today.html", schools=told, nights=_nights(request, scope, schools), words=WORDS)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime
@@ -12,7 +11,7 @@ from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import RedirectResponse
 
 from cis_ews.enums import AuditAction, CaseAction, CaseState, Role
-from cis_ews.errors import CaseMovedError, DecisionRefusedError
+from cis_ews.errors import CaseMovedError, DecisionRefusedError, EwsError
 from cis_ews.storage.access import Scope
 from cis_ews.storage.cases import CasePerson, Ticket, WorklistLine
 from cis_ews.storage.database import By, Event
@@ -25,6 +24,7 @@ from serving.console.case_view import WORDS, CaseView, Problem, record_seen, sta
 from serving.console.clock import today
 from serving.console.context import as_part, render, viewer_of
 from serving.console.forms import form_of
+from serving.console.paging import number_of, part_of
 from serving.errors import ApiError
 
 routes = APIRouter(include_in_schema=False)
@@ -53,6 +53,8 @@ class Line:
 
 LINES = 200
 """Lines that the page shows; it says where there are more."""
+TICKETS = 50
+"""Questions about the data on a page."""
 IN_A_LINE = (CaseAction.CONTACT, CaseAction.NO_ACTION)
 """What takes a student off the list without a look at the page: any contact, or a reason why no action is needed."""
 
@@ -64,13 +66,17 @@ def worklist(request: Request) -> Response:
     check(viewer, May.SEE_STUDENTS)
     found = database.cases.worklist(scope_of(viewer), limit=LINES + 1)
     shown = found[:LINES]
-    for (district, school), students in sorted(Counter((line.district_id, line.school_id) for line in shown).items()):
+    by_school: dict[tuple[str, str], list[str]] = {}
+    for line in shown:
+        by_school.setdefault((line.district_id, line.school_id), []).append(line.ref)
+    for (district, school), refs in sorted(by_school.items()):
         event = Event(
             action=AuditAction.LIST_SEEN,
             why_allowed=why_seen(viewer, district_id=district, school_id=school),
             district_id=district,
             person_id=viewer.person_id,
-            detail={"kind": "worklist", "school_id": school, "students": students},
+            detail={"kind": "worklist", "school_id": school},
+            refs=refs,
         )
         database.audit.record(event)
     lines = lines_of(database, viewer, shown)
@@ -127,14 +133,10 @@ def render_line(request: Request, view: CaseView, *, status_code: int = 200) -> 
 
 
 @routes.get("/tickets")
-def tickets(request: Request) -> Response:
-    """Questions about the data; without names."""
-    database, viewer = of(request).database, viewer_of(request)
-    check(viewer, May.MEND_DATA)
-    found = database.cases.tickets(_districts(viewer))
-    return render(
-        request, "tickets.html", tickets=found, words=WORDS, problem=None, kept={"ticket_id": "", "answer": ""}
-    )
+def tickets(request: Request, page: str = "1") -> Response:
+    """Questions about the data, a page at a time; without names."""
+    check(viewer_of(request), May.MEND_DATA)
+    return _tickets_page(request, page=page)
 
 
 @routes.post("/tickets/{ticket_id}")
@@ -143,24 +145,48 @@ async def answer(request: Request, ticket_id: str) -> Response:
     form = await form_of(request)
     database, viewer = of(request).database, viewer_of(request)
     check(viewer, May.MEND_DATA)
-    found = await run_in_threadpool(database.cases.tickets, _districts(viewer))
-    ticket = next((one for one in found if one.ticket_id == ticket_id), None)
+    page = form.get("page", "1")
+    ticket = await run_in_threadpool(database.cases.ticket, _districts(viewer), ticket_id)
     if ticket is None:
         raise ApiError(404)
     try:
         await run_in_threadpool(_answer, database, viewer, ticket=ticket, form=form, today=today(request))
     except (DecisionRefusedError, CaseMovedError) as refused:
-        kept = {"ticket_id": ticket_id, "answer": form.get("answer", "")}
-        return render(
-            request,
-            "tickets.html",
-            status_code=refused.http_status,
-            tickets=found,
-            words=WORDS,
-            problem=refused.message,
-            kept=kept,
+        kept = Refused(ticket, refused, answer=form.get("answer", ""))
+        return await run_in_threadpool(_tickets_page, request, page=page, kept=kept)
+    number = number_of(page)
+    return RedirectResponse("/tickets" if number == 1 else f"/tickets?page={number}", status_code=303)
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """An answer that was not taken, and why."""
+
+    ticket: Ticket
+    why: EwsError
+    answer: str
+
+
+def _tickets_page(request: Request, *, page: str, kept: Refused | None = None) -> Response:
+    """Questions, those that are on the page in the audit district by district; first the one with a refused answer."""
+    database, viewer = of(request).database, viewer_of(request)
+    districts = _districts(viewer)
+    part = part_of(page, total=database.cases.count_tickets(districts), size=TICKETS)
+    shown = database.cases.tickets(districts, limit=TICKETS, offset=part.first)
+    if kept is not None and kept.ticket.ticket_id not in {ticket.ticket_id for ticket in shown}:
+        shown = (kept.ticket, *shown)
+    for district in sorted({ticket.district_id for ticket in shown}):
+        event = Event(
+            action=AuditAction.LIST_SEEN,
+            why_allowed=check(viewer, May.MEND_DATA, district_id=district),
+            district_id=district,
+            person_id=viewer.person_id,
+            detail={"kind": "questions"},
+            refs=[ticket.ref for ticket in shown if ticket.district_id == district],
         )
-    return RedirectResponse("/tickets", status_code=303)
+        database.audit.record(event)
+    status = kept.why.http_status if kept else 200
+    return render(request, "tickets.html", status_code=status, tickets=shown, part=part, words=WORDS, kept=kept)
 
 
 def _answer(database: Database, viewer: Viewer, *, ticket: Ticket, form: Mapping[str, str], today: date) -> None:

@@ -47,6 +47,7 @@ WRITTEN = {
 NOT_KEPT = {
     ("/admin/people", "email"): "an e-mail address is checked, and refused with a tag in it",
     ("/admin/people/.../caseload", "ref"): "32 digits, or refused",
+    ("/admin/people", "find"): "asks, and is told back: see the test of what addresses say",
     ("/admin/audit", "person"): "asks, and is told back: see the test of what addresses say",
     ("/admin/audit", "ref"): "asks, and is told back: see the test of what addresses say",
     ("/account/password", "username"): "for password managers alone; nobody reads it",
@@ -243,6 +244,8 @@ def test_what_an_address_or_a_refused_form_says_is_text(watched: Any, hostile_wo
     attack = hostile("asked", length=300)
     for page, address, names in (
         (ada, "/admin/audit", ("person", "ref")),
+        (ada, "/admin/people", ("find", "page")),
+        (ana, "/meetings", ("page",)),
         (ana, f"/schools/{hostile_world.school_ref}", ("tier", "grade", "unknown")),
         (ana, "/today", ("unknown",)),
         (ana, f"/students/{attack[:10]}", ("risk",)),

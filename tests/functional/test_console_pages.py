@@ -15,6 +15,7 @@ import pytest
 from cis_ews.enums import AuditAction, Role
 from cis_ews.storage.access import Grant
 from cis_ews.storage.database import By
+from cis_ews.storage.database.audit import hash_of_refs
 from tests.lib.browser import Browser
 from tests.lib.districts import FORMULAS, HARBOR, HOSTILE_GROUP, LAKEVIEW
 from tests.lib.people import PASSWORD, add_person, grants_for
@@ -74,7 +75,7 @@ def test_today_says_how_old_it_is_and_who_decided(served: Served, coordinator: B
 
 def test_the_records_behind_a_reason_are_on_the_page(coordinator: Browser) -> None:
     page = coordinator.get(_student(coordinator)).text
-    assert 'href="#attendance"' in page
+    assert 'href="#attendance-records"' in page
     attendance = page.partition('id="attendance"')[2].partition("</section>")[0]
     assert re.search(r"<td>[A-Z][a-z]+ \d+, 20\d\d</td><td>Unexcused</td>", attendance)
     assert attendance.count("<rect") > 20
@@ -103,7 +104,9 @@ def test_who_looks_at_names_of_a_school_is_in_the_audit(served: Served) -> None:
     newest, *_ = served.database.audit.search(district_id=LAKEVIEW)
     assert newest.action == AuditAction.LIST_SEEN
     assert newest.why_allowed == "site coordinator of this school"
-    assert json.loads(newest.detail) == {"kind": "roster", "school_id": "north", "students": 12}
+    refs = [score["ref"] for score in served.scores(LAKEVIEW) if score["school_id"] == "north"]
+    told = {"kind": "roster", "school_id": "north", "students": 12, "refs": hash_of_refs(refs)}
+    assert json.loads(newest.detail) == told
 
 
 def test_the_worklist_is_in_the_audit_school_by_school_with_the_right_that_opened_it(served: Served) -> None:
@@ -116,7 +119,33 @@ def test_the_worklist_is_in_the_audit_school_by_school_with_the_right_that_opene
     assert ref in browser.get("/worklist").text
     newest = served.database.audit.search(district_id=LAKEVIEW)[0]
     assert newest.why_allowed == "site coordinator with this student in the caseload"
-    assert json.loads(newest.detail) == {"kind": "worklist", "school_id": "south", "students": 1}
+    told = {"kind": "worklist", "school_id": "south", "students": 1, "refs": hash_of_refs([ref])}
+    assert json.loads(newest.detail) == told
+
+
+def test_who_saw_a_student_on_a_list_is_found_by_the_ref(served: Served) -> None:
+    """On Today, the worklist, the roster and a file: whoever stands there is in the audit, and nobody else."""
+    browser = _browser(served, Role.COORDINATOR)
+    school = _school(browser)
+    scores = [row for row in served.scores(LAKEVIEW) if row["school_id"] == "north"]
+    flagged, other = (next(row["ref"] for row in scores if (row["tier"] in (2, 3)) is is_on) for is_on in (True, False))
+    elsewhere = next(row["ref"] for row in served.scores(LAKEVIEW) if row["school_id"] == "south")
+
+    def lists(ref: str) -> list[str]:
+        """The kinds of the lists with a student that this person has seen, the newest first."""
+        found = served.database.audit.search(ref=ref, action=AuditAction.LIST_SEEN, person_id=person_id, limit=1000)
+        assert all(row.ref is None for row in found)
+        return [json.loads(row.detail)["kind"] for row in found]
+
+    for address in ("/today", "/worklist", f"{school}?tier=1", f"{school}/roster.csv"):
+        assert browser.get(address).status == 200
+    person_id = served.database.audit.search(district_id=LAKEVIEW, limit=1)[0].person_id
+    assert lists(flagged) == ["roster file", "worklist", "today"]
+    assert lists(other) == ["roster file", "roster"]
+    assert lists(elsewhere) == []
+    administrator = _browser(served, Role.ADMINISTRATOR)
+    page = administrator.get(f"/admin/audit?ref={flagged}").text
+    assert re.search(r"<td>list seen</td><td>a list of \d+</td>", page)
 
 
 def test_filters_are_in_the_address_or_inside_and_between(coordinator: Browser) -> None:
@@ -294,6 +323,12 @@ def test_groups_are_told_as_sums_to_those_who_see_the_network(served: Served) ->
     known = {"All students": "24", f"<bdi>{escape(HOSTILE_GROUP)}</bdi>": "24", "Yes": "12"}
     assert _groups(manager) == known
     assert HOSTILE_GROUP not in manager
+    _, _, groups = manager.partition('id="by-group"')
+    assert re.findall(r'<th scope="col" class="number">([^<]*)</th>', groups)[:3] == [
+        "Students",
+        "Flagged",
+        "Flagged of 100",
+    ]
     spanish = _browser(served, Role.AFFILIATE_MANAGER, locale="es").get("/network").text
     assert set(_groups(spanish)) == {"Todos los estudiantes", f"<bdi>{escape(HOSTILE_GROUP)}</bdi>", "Sí"}
     assert "Sin registrar" not in spanish

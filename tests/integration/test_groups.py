@@ -28,6 +28,7 @@ from cis_ews.storage.database.blocks import PEOPLE, STUDENT_RECORDS
 from cis_ews.storage.database.engine import Connections
 from cis_ews.storage.erasure import forget_student
 from cis_ews.storage.packing import unpacked
+from cis_ews.storage.pages import GROUP_COLUMNS
 from cis_ews.storage.runs import Run
 from cis_ews.storage.store import RunStore
 from cis_ews.support.reviews import after_night
@@ -91,7 +92,7 @@ def test_a_night_keeps_sums_of_groups_and_of_its_district(database: Database, pu
     students = _students()
     publish(students)
     # That nobody has done anything is told by no number either: the others would be none.
-    sums = EVERYTHING | {"students": 87, "flagged": 36, "in_support": None, "in_touch": None, "unseen": None}
+    sums = {"students": 87, "flagged": 36, "in_support": None, "in_touch": None, "unseen": None}
     assert _told(database) == {("", ""): sums, ("race_ethnicity", COMMON): sums}
     by = By(person_id=add_person(database, "ana@example.org", Grant(Role.COORDINATOR, "d1", "north")))
     for number in range(12):
@@ -136,6 +137,30 @@ def test_few_students_and_what_would_give_them_away_are_stored_nowhere(
     assert {name for row in rows for name in row} == {"district_id", "attribute", "group_name", *told["", ""]}
 
 
+def test_a_group_is_told_by_who_is_flagged_where_its_tiers_are_small(
+    database: Database, publish: Callable[..., Run]
+) -> None:
+    """Of each gender six are in Tier 2, and of one four have not enough data."""
+    students = _students()
+    genders = {"tier_3": "f" * 12 + "m" * 12, "tier_2": "f" * 6 + "m" * 6}
+    genders |= {"tier_1": "f" * 20 + "m" * 20, "not_enough_data": "f" * 4 + "m" * 7}
+    publish(students, gender=list("".join(genders[tier] for tier in EVERYTHING)))
+    told = _told(database)
+    assert [told["gender", group]["flagged"] for group in "fm"] == [18, 18]
+    assert [told["gender", group]["students"] for group in "fm"] == [42, 45]
+
+
+def test_groups_do_not_add_up_to_a_tier_that_the_district_leaves_out(
+    database: Database, publish: Callable[..., Run]
+) -> None:
+    """The state sees 24 students of Tier 3, and not that there are four of Tier 2: 28 flagged would tell."""
+    students = _students(EVERYTHING | {"tier_2": 4})
+    publish(students, gender=["f", "m"] * 39 + ["f"])
+    told = _told(database)
+    assert {each["flagged"] for each in told.values()} == {None}
+    assert [told["gender", group]["students"] for group in "fm"] == [40, 39]
+
+
 def test_a_night_without_the_rule_tells_nothing_and_takes_what_was_told_before(
     database: Database, publish: Callable[..., Run], store: RunStore
 ) -> None:
@@ -152,7 +177,7 @@ def test_a_night_done_again_takes_the_place_and_an_older_one_does_not(
     publish(_students(EVERYTHING | {"tier_1": 99}), as_of=AS_OF - timedelta(days=1))
     assert _told(database) == before
     publish(_students(EVERYTHING | {"tier_1": 70}), as_of=AS_OF)
-    assert _told(database)["race_ethnicity", COMMON]["tier_1"] == 70
+    assert _told(database)["race_ethnicity", COMMON]["students"] == 117
     assert len(_told(database)) == 2
 
 
@@ -169,7 +194,7 @@ def test_sums_go_with_a_forgotten_student_and_come_back_with_the_next_night(
     assert _told(database) == {}
     left = {student: tier for student, tier in students.items() if student != "tier_2-00"}
     publish(left, as_of=AS_OF + timedelta(days=1))
-    assert _told(database)["", ""]["tier_2"] == 11
+    assert _told(database)["", ""]["flagged"] == 35
 
 
 def test_sums_go_with_the_run_that_told_them(database: Database, publish: Callable[..., Run]) -> None:
@@ -236,7 +261,7 @@ def test_what_a_delta_says_of_who_is_who_is_told_by_its_night(extract: Path, tmp
     _night(tmp_path / "delta", tmp_path / "store", state="add", students_a_part=90)
     told = {row["group_name"]: row for row in _rows(tmp_path / "store") if row["attribute"] == "gender"}
     everybody = next(row for row in _rows(tmp_path / "store") if row["attribute"] == "")
-    assert {name: told["M"][name] for name in EVERYTHING} == {name: everybody[name] for name in EVERYTHING}
+    assert {name: told["M"][name] for name in GROUP_COLUMNS} == {name: everybody[name] for name in GROUP_COLUMNS}
     assert set(told) == {"M"}
     assert earlier["M"] < told["M"]["students"]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import threading
 from collections.abc import Callable, Iterator
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from functools import partial
 from importlib.resources import files
 from pathlib import Path
@@ -13,14 +13,16 @@ from pathlib import Path
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
-from sqlalchemy import Connection, inspect, text
+from sqlalchemy import Connection, insert, inspect, select, text
 
+from cis_ews.enums import AuditAction
 from cis_ews.errors import StorageError
-from cis_ews.storage.database import Database, migrating, tables
+from cis_ews.storage.database import Database, Event, migrating, tables
+from cis_ews.storage.database.audit import record
 from cis_ews.storage.database.engine import Connections
 from tests.lib.stored_nights import listed
 
-NEWEST = "0010"
+NEWEST = "0012"
 
 
 @pytest.fixture
@@ -87,6 +89,34 @@ def test_scores_names_and_reasons_of_an_older_database_are_kept(url: str, connec
         assert [row.last_name for row in listed(database, "d1", "south")] == ["O'Brien"]
         assert len(database.export_student("ann")["reasons"]) == 3
         assert database.forget_student("ann") == 5
+    assert _differences(connections) == []
+
+
+def test_the_audit_and_meetings_of_an_older_database_are_kept(url: str, connections: Connections) -> None:
+    """Entries of before say how many a list showed, and not whom: they hold, and each is found as it was."""
+    meeting = {"meeting_id": "m" * 32, "school_id": "north", "held_on": date(2026, 2, 27), "person_id": "p" * 32}
+    seen = Event(action=AuditAction.STUDENT_SEEN, why_allowed="somebody", district_id="d1", ref="r" * 32)
+    listed = Event(
+        action=AuditAction.LIST_SEEN, why_allowed="somebody", district_id="d1", detail={"kind": "today", "students": 7}
+    )
+    with connections.writing() as connection:
+        migrating.migrate(connection, "0010")
+        moment = datetime(2026, 2, 27, 5, tzinfo=UTC)
+        person = {"email": "a@example.org", "name": "A", "locale": "en", "failed_attempts": 0, "created_at": moment}
+        added = {"person_id": "p" * 32, "password_is_temporary": False, **person}
+        connection.execute(insert(tables.people).values(added))
+        connection.execute(insert(tables.meetings).values(district_id="d1", begun_at=moment, **meeting))
+        for event in (seen, listed):
+            record(connection, event)
+    with Database(url) as database:
+        database.upgrade()
+        database.audit.record(Event(action=AuditAction.LIST_SEEN, why_allowed="x", district_id="d1", refs=["r" * 32]))
+        report = database.audit.verify()
+        assert (report.entries, report.faults) == ({"d1": 3}, ())
+        assert [row.number for row in database.audit.search(ref="r" * 32)] == [3, 1]
+        assert [row.students for row in database.audit.search(district_id="d1")] == [1, 7, None]
+    with connections.reading() as connection:
+        assert connection.execute(select(tables.meetings.c.left_out)).scalars().all() == [None]
     assert _differences(connections) == []
 
 

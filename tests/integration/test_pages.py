@@ -111,6 +111,29 @@ def test_a_student_comes_with_the_records_behind_the_reasons(database: Database,
     assert (page.school.school_id, page.first_night) == (SCHOOL, AS_OF)
 
 
+class _EarlierRecords(_Records):
+    """Blocks that were packed before records of marks told of assignments."""
+
+    def _of(self, student: str) -> pl.DataFrame:
+        mark = {"school_year": 2026, "term": "S1", "course_id": "math", "subject": "math", "is_core": True, "mark": "B"}
+        given = RECORDS_SCHEMA["course_grades"]
+        assert isinstance(given, pl.List)
+        assert isinstance(given.inner, pl.Struct)
+        fields = {field.name: field.dtype for field in given.inner.fields if not field.name.startswith("assignments")}
+        marks = pl.Series("course_grades", [[mark]], dtype=pl.List(pl.Struct(fields)), strict=False)
+        return super()._of(student).with_columns(marks)
+
+
+def test_records_of_an_earlier_version_are_read_with_what_they_tell(database: Database, store: RunStore) -> None:
+    run = store.write(contents([score("ann", tier=3), score("bob"), score("eve", tier=2)]))
+    database.publish(run, **roster(), records=_EarlierRecords())
+    page = database.pages.student(EVERYBODY, _ref(database, "ann"))
+    assert page is not None
+    (mark,) = page.records["course_grades"]
+    assert (mark["course_id"], mark["mark"], mark["assignments_missing_or_late"]) == ("math", "B", None)
+    assert len(page.records["attendance_events"]) == 3
+
+
 def test_the_roster_tells_of_who_waits_what_the_worklist_would(database: Database, store: RunStore) -> None:
     _publish(database, store)
     waiting = database.cases.worklist(EVERYBODY)

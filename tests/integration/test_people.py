@@ -140,6 +140,33 @@ def _some_events(database: Database) -> None:
             database.audit.record(event)
 
 
+def _list_of(*refs: str, district: str = "d1") -> Event:
+    said = {"action": AuditAction.LIST_SEEN, "why_allowed": "site coordinator of this school"}
+    return Event(**said, district_id=district, detail={"kind": "roster"}, refs=refs)
+
+
+def test_a_list_is_found_by_whom_it_showed(database: Database) -> None:
+    _some_events(database)
+    for refs in (("a", "b"), ("b", "a", "b"), ("c",)):
+        database.audit.record(_list_of(*refs))
+    found = database.audit.search(ref="b")
+    assert [(row.number, row.ref, row.students) for row in found] == [(8, None, 2), (7, None, 2)]
+    assert database.audit.search(ref="b", district_id="d2") == []
+    assert [row.number for row in database.audit.search(ref="c", district_ids=["d2", "d1"])] == [9]
+    assert database.audit.search(ref="c", district_ids=[]) == []
+    assert database.audit.verify().faults == ()
+
+
+def test_the_newest_of_several_districts_come_first(database: Database) -> None:
+    _some_events(database)
+    database.audit.record(_list_of("a"))
+    found = database.audit.search(district_ids=["d1", "d2"], limit=3)
+    assert [(row.district_id, row.number) for row in found] == [("d1", 7), ("d2", 6), ("d1", 6)]
+    both = database.audit.search(district_ids=["d1", "d2"], district_id="d2", limit=1)
+    assert [(row.district_id, row.number) for row in both] == [("d2", 6)]
+    assert database.audit.search(district_ids=["d1"], district_id="d2") == []
+
+
 def test_the_audit_holds_and_is_found_again(database: Database) -> None:
     _some_events(database)
     report = database.audit.verify()
@@ -163,12 +190,18 @@ def test_the_audit_holds_and_is_found_again(database: Database) -> None:
         ("DELETE FROM audit_heads WHERE district_id = 'd2'", [("d2", 6, "the head of the chain is missing")]),
         ("UPDATE audit_heads SET hash = 'x' WHERE district_id = 'd2'", [("d2", 6, "changed at the end")]),
         ("UPDATE audit SET person_id = 'x' WHERE number = 2", [("d1", 2, "changed"), ("d2", 2, "changed")]),
+        ("DELETE FROM audit_lists WHERE ref = 'b'", [("d3", 1, "whom the list showed was changed")]),
+        ("DELETE FROM audit_lists", [("d3", 1, "whom the list showed was changed")]),
+        ("UPDATE audit_lists SET ref = 'x' WHERE ref = 'a'", [("d3", 1, "whom the list showed was changed")]),
+        ("INSERT INTO audit_lists VALUES ('d3', 1, 'c')", [("d3", 1, "whom the list showed was changed")]),
+        ("INSERT INTO audit_lists VALUES ('d2', 3, 'c')", [("d2", 3, "whom the list showed was changed")]),
     ],
 )
 def test_a_changed_or_missing_entry_is_found(
     database: Database, url: str, statement: str, faults: list[tuple[str, int, str]]
 ) -> None:
     _some_events(database)
+    database.audit.record(_list_of("b", "a", district="d3"))
     _run(url, statement)
     found = database.audit.verify().faults
     assert [(fault.district_id, fault.number, fault.found) for fault in found] == faults

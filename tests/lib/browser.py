@@ -29,13 +29,13 @@ class Browser:
         """Open a page, as a browser asks for it."""
         return self._keep(self.service.get(path, headers=self._headers(headers)))
 
-    def post(self, path: str, *, headers: Mapping[str, str] | None = None, **fields: str) -> Answer:
+    def post(self, path: str, /, *, headers: Mapping[str, str] | None = None, **fields: str) -> Answer:
         """Send a form without a token, unless it is among the fields."""
         body = urllib.parse.urlencode(fields).encode()
         sent = self._headers({"Content-Type": FORM, **(headers or {})})
         return self._keep(self.service.request("POST", path, body=body, headers=sent))
 
-    def send(self, page: str, path: str, **fields: str) -> Answer:
+    def send(self, page: str, path: str, /, **fields: str) -> Answer:
         """Send a form of a page, with the token that the page holds."""
         return self.post(path, csrf=self.token(page), **fields)
 

@@ -182,8 +182,12 @@ def grade(
     credits: tuple[float | None, float | None] = (None, None),  # noqa: A002  the word of the contract
     graded_on: Day | None = None,
     final: bool = True,
+    assignments: tuple[int | None, int | None] = (None, None),
 ) -> Row:
-    """A mark; `credits` are attempted and earned; a subject other than "other" is core unless `core` says otherwise."""
+    """A mark; `credits` are attempted and earned; a subject other than "other" is core unless `core` says otherwise.
+
+    `assignments`: all of them, and those that are missing or late.
+    """
     return {
         "student_id": student_id,
         "school_id": school_id,
@@ -199,6 +203,8 @@ def grade(
         "credits_earned": credits[1],
         "graded_on": None if graded_on is None else day(graded_on),
         "is_final": final,
+        "assignments": assignments[0],
+        "assignments_missing_or_late": assignments[1],
     }
 
 

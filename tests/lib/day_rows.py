@@ -154,7 +154,8 @@ def _school_data(noted: Noted, grade_level: str) -> SchoolData:
 
 
 def read_marks(table: str) -> list[Row]:
-    """Marks from the rows of a table: course | subject | term | mark | percent | points | credits | graded on.
+    """Marks from the rows of a table: course | subject | term | mark | percent | points | credits | graded on, and
+    perhaps assignments that are missing or late: "3 of 12".
 
     An empty cell is not known, credits are "earned of attempted", a term in brackets is no final mark, and a term with
     a year ("2025 S1") is of that school year.
@@ -163,9 +164,10 @@ def read_marks(table: str) -> list[Row]:
 
 
 def _mark(cells: list[str]) -> Row:
-    course, subject, term, mark, percent, points, credit, graded_on = cells
+    course, subject, term, mark, percent, points, credit, graded_on, *work = cells
     *year, term = term.split(" ")
     earned, _, attempted = credit.partition(" of ")
+    flagged, _, assigned = "".join(work).partition(" of ")
     return grade(
         STUDENT,
         course,
@@ -178,4 +180,5 @@ def _mark(cells: list[str]) -> Row:
         credits=(float(attempted), float(earned)) if credit else (None, None),
         graded_on=graded_on or None,
         final=not term.startswith("("),
+        assignments=(int(assigned), int(flagged)) if assigned else (None, None),
     )

@@ -327,6 +327,44 @@ MARK_CASES = (
         why="A standard from 1 to 4 without a percent says nothing of failing: no count is made of it, not even zero.",
     ),
     MarkCase(
+        title="Missing and late assignments",
+        marks="""
+            English 9 | english | (S1) | | 88 | | | 2026-01-12 | 1 of 9
+            English 9 | english | (S2) | | 70 | | | 2026-03-02 | 3 of 8
+            Algebra   | math    | (S2) | |    | | | 2026-03-05 | 4 of 4
+            Biology   | science | (S2) | | 91 | | | 2026-03-04 | 0 of 4
+            Art       | other   | (S2) | | 95 | | | 2026-03-04 |
+        """,
+        as_of=date(2026, 3, 6),
+        expected={
+            "assignments_latest_term": 16,
+            "missing_or_late_assignments": 7,
+            "missing_or_late_share": 7 / 16,
+            "courses_latest_term": 3,
+            "missing_marks": 1,
+        },
+        why="Of the term so far, in all courses whose gradebook tells of it; a course without any score counts too.",
+    ),
+    MarkCase(
+        title="A new term in which nothing is marked yet",
+        marks="""
+            English 9 | english | (S1) | | 88 | | | 2026-01-12 | 1 of 9
+            English 9 | english | (S2) | |    | | | 2026-02-05 | 2 of 2
+        """,
+        as_of=date(2026, 2, 6),
+        expected={"latest_term": "S1", "assignments_latest_term": 2, "missing_or_late_share": 1.0},
+        why="Missing work is told before there is any mark: its term need not be the latest one with marks.",
+    ),
+    MarkCase(
+        title="A gradebook that does not tell of missing work",
+        marks="""
+            English 9 | english | (S2) | | 88 | | | 2026-03-02 |
+        """,
+        as_of=date(2026, 3, 6),
+        expected={"assignments_latest_term": None, "missing_or_late_assignments": None, "missing_or_late_share": None},
+        why="Silence is not zero: nothing is known.",
+    ),
+    MarkCase(
         title="Incomplete and withdrawn",
         marks="""
             English 9 | english | S2 | I | | | 0 of 0.5   |

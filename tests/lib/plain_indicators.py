@@ -421,7 +421,7 @@ class Child:
         grades, year = self.grades(), self.extract.year
         now = [row for row in grades if row["school_year"] == year]
         last = [row for row in grades if row["school_year"] == year - 1]
-        row = self.terms(now) | self.credits(grades)
+        row = self.terms(now) | self.credits(grades) | self.assignments(now)
         row["gpa_last_year"] = mean(each["grade_points"] for each in last)
         final = [each for each in last if each["is_final"]]
         row["course_failures_last_year"] = how_many("failing", final) if final else None
@@ -432,7 +432,7 @@ class Child:
     def terms(self, now: list[Row]) -> Row:
         dates: dict[str, date] = {}
         for row in now:
-            place = self.planned_end(row) or row["graded_on"] or self.term_end(row)
+            place = self.place_of(row)
             dates[row["term"]] = max(place, dates.get(row["term"], place))
         marked = {row["term"] for row in now if row["has_mark"]}
         ordered = sorted(marked, key=lambda term: (dates[term], term), reverse=True)
@@ -447,6 +447,23 @@ class Child:
             "mark_trend": difference(latest["percent_average_latest_term"], percent),
             "gpa_trend": difference(latest["gpa_latest_term"], points),
         }
+
+    def assignments(self, now: list[Row]) -> Row:
+        told = [row for row in now if row["assignments"] and row["assignments_missing_or_late"] is not None]
+        if not told:
+            return {}
+        places = {row["term"]: max(self.place_of(each) for each in told if each["term"] == row["term"]) for row in told}
+        latest = max(places, key=lambda term: (places[term], term))
+        flagged = sum(row["assignments_missing_or_late"] for row in told if row["term"] == latest)
+        assigned = sum(row["assignments"] for row in told if row["term"] == latest)
+        return {
+            "assignments_latest_term": assigned,
+            "missing_or_late_assignments": flagged,
+            "missing_or_late_share": ratio(Fraction(flagged), assigned),
+        }
+
+    def place_of(self, row: Row) -> date:
+        return self.planned_end(row) or row["graded_on"] or self.term_end(row)
 
     def credits(self, grades: list[Row]) -> Row:
         below = {

@@ -41,6 +41,7 @@ FRACTIONS = (1.0, 1.0, 1.0, 0.5, 1 / 3, 1 / 6, 2 / 3, 0.25, 0.49)
 STATUSES = ("excused", "excused", "unexcused", "unexcused", "tardy", "present")
 MARKS = (None, None, "A", " b+", "C", "D", "d-", "F", "E", "NC", "I", "W", "P", "87", "")
 PERCENTS = (None, 45.0, 59.5, 60.0, 64.99, 65.0, 66.0, 69.0, 69.5, 70.0, 88.25, 101.0)
+ASSIGNMENTS = (*[(None, None)] * 3, (0, 0), (4, 0), (9, 1), (7, 7))
 POINTS = (None, 0.0, 1.0, 1.7, 2.0, 3.3, 4.0)
 CREDITS = ((None, None), (0.5, 0.5), (0.5, 0.0), (1.0, 1.0), (1.0, 0.5), (0.25, None))
 ACTIONS = (
@@ -154,6 +155,7 @@ class Maker:
                 subject=self.dice.choice(["english", "math", "science", "other"]),
                 mark=self.dice.choice(MARKS),
                 percent=self.dice.choice(PERCENTS),
+                assignments=self.dice.choice(ASSIGNMENTS),
                 points=self.dice.choice(POINTS),
                 credits=self.dice.choice(CREDITS),
                 graded_on=self.dice.choice([None, None, self.dice.choice(self.dates)]),

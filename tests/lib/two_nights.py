@@ -33,9 +33,11 @@ MISSED: Mapping[str, tuple[float | None, float]] = {
     "stays": (0.25, 0.25),
     "quiet": (0.0, 0.0),
     "late": (0.0, 0.0),
+    **{f"guest {number}": (None, 0.0) for number in range(5)},
 }
 """Student -> the share of days missed as the records of each night have it; None: not there yet. A quarter of the days
-is Tier 3, more than a tenth Tier 2. `late` has come a few days ago."""
+is Tier 3, more than a tenth Tier 2. `late` has come a few days ago; guests
+have come and miss nothing."""
 
 
 def missed_days(share: float, through: date) -> list[date]:
@@ -49,7 +51,7 @@ def write_night(folder: Path, night: int) -> Path:
     """The extract of the first (0) or the second night (1)."""
     folder.mkdir(parents=True)
     through = (BEFORE, NOW)[night]
-    there = {name: shares[night] for name, shares in MISSED.items() if shares[night] is not None}
+    there = {name: share for name, shares in MISSED.items() if (share := shares[night]) is not None}
     tables = frames(
         calendar=weekdays(FIRST_DAY, date(2026, 6, 12)),
         schools=[school(SCHOOL, district=DISTRICT, name="North School")],

@@ -64,7 +64,7 @@ NEIGHBORS: Mapping[str, tuple[tuple[str, str], ...]] = {
     "day-half": (("fill", "day part"),),
     "day-slash": (("stroke", "day excused"),),
     "bar-fill": (("fill", "bar-back"), ("fill", "bar-flagged")),
-    "bar-flagged": (("stroke", "bar-back"), ("stroke", "bar-flagged")),
+    "bar-flagged": (("stroke", "paper"), ("stroke", "bar-flagged")),
     "share": (("stroke", "paper"),),
     "chronic": (("stroke", "paper"),),
     "mark": (("stroke", "paper"),),

@@ -16,7 +16,9 @@ from cis_ews.evaluation.side_by_side import EVERY
 from cis_ews.storage.database import SchoolRow
 from cis_ews.storage.pages import GroupCount, RosterRow, SchoolPlace, StudentPage, TierChange
 from serving.console.admin import late_schools
+from serving.console.case_view import WORDS
 from serving.console.charts import absence_trend, year_calendar
+from serving.console.context import environment
 from serving.console.network import rows_of_grades, rows_of_schools, told_by
 from serving.console.roster import among, barriers, chosen_of, histograms, query_of
 from serving.console.students import told
@@ -324,3 +326,23 @@ def test_a_full_list_gives_no_tier_away_that_is_left_out() -> None:
     assert _beyond_lists(tier_2=20, tier_1=200, beyond=4) == [None, 60]
     # The list is full, so that who is beyond it and the room together are the tiers that are left out.
     assert _beyond_lists(tier_2=4, tier_1=200, beyond=25) == [None, None]
+
+
+@pytest.mark.parametrize(
+    ("locale", "heading", "cell"),
+    [
+        ("en", "Assignments missing or late", "<td>3 of 12</td>"),
+        ("es", "Tareas sin entregar o entregadas tarde", "<td>3 de 12</td>"),
+    ],
+)
+def test_assignments_missing_or_late_are_told_course_by_course_where_any_are_known(
+    locale: str, heading: str, cell: str
+) -> None:
+    mark = {"school_year": 2026, "term": "S2", "course_id": "algebra", "subject": "math", "is_core": True}
+    mark |= {"mark": None, "percent": 70.0, "graded_on": MONDAY, "assignments": 12, "assignments_missing_or_late": 3}
+    silent = {**mark, "course_id": "art", "assignments": None, "assignments_missing_or_late": None}
+    for marks, is_told in (([mark, silent], True), ([silent], False)):
+        page = told(replace(_student(reported_through=None, entered=MONDAY), records={"course_grades": marks}))
+        text = environment(locale, UTC).get_template("_marks.html").render(**page, words=WORDS)
+        assert (heading in text, text.count(cell)) == (is_told, int(is_told))
+        assert text.count("<td></td>") == int(is_told)

@@ -65,6 +65,12 @@ CASES = [
     ("students", {"birth_date": "unknown"}, "unreadable_date", "birth_date"),
     ("course_grades", {"percent": "130"}, "out_of_range", "percent"),
     ("course_grades", {"credits_attempted": "0.5", "credits_earned": "1"}, "earns_no_more_than_attempted", None),
+    (
+        "course_grades",
+        {"assignments": "3", "assignments_missing_or_late": "4"},
+        "missing_or_late_no_more_than_all",
+        "assignments_missing_or_late, assignments",
+    ),
     ("course_grades", {"student_id": "nobody"}, "student_known", "student_id"),
     ("course_grades", {"school_id": "nowhere"}, "school_known", "school_id"),
     ("course_grades", {"graded_on": "2026-06-30"}, "after_last_calendar_day", "graded_on"),

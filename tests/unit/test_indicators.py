@@ -69,7 +69,18 @@ def test_a_covered_student_with_records_has_a_value_in_every_column_that_is_alwa
         incidents=[incident("ann", "2025-06-02"), incident("ann", "2025-09-02", behavior="late")],
         actions=[action("ann", "2025-09-02")],
         grades=[
-            grade("ann", course, term, subject=course, mark="C", percent=75, points=2, credits=(1, 1), school_year=year)
+            grade(
+                "ann",
+                course,
+                term,
+                subject=course,
+                mark="C",
+                percent=75,
+                points=2,
+                credits=(1, 1),
+                school_year=year,
+                assignments=(4, 1),
+            )
             for course in ("english", "math")
             for term, year in (("T1", 2026), ("T2", 2026), ("T1", 2025))
         ],

@@ -20,15 +20,15 @@ def _group(attribute: str, group: str, **numbers: int | None) -> GroupTold:
 
 
 def test_groups_are_told_of_100_by_what_is_told_of_them_alone() -> None:
-    flagged = {"tier_3": 20, "tier_2": 30, "students": 200}
+    flagged = {"flagged": 50, "students": 200}
     told = [
         _group("gender", "not recorded", students=40),
-        _group("gender", "X", **flagged, flagged=50, in_support=20, unseen=30),
+        _group("gender", "X", **flagged, in_support=20, unseen=30),
         _group("gender", "F", **flagged),
         _group("low_income", "no", students=90),
         _group("low_income", "yes", students=110),
     ]
-    view = group_view(told, _group("", "", tier_3=40, tier_2=60, students=800))
+    view = group_view(told, _group("", "", flagged=100, students=800))
     assert [section.attribute for section in view.sections] == ["gender", "low_income"]
     gender, income = view.sections
     assert [(line.group, line.is_sum) for line in gender.lines] == [

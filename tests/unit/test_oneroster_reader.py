@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from pathlib import Path
 
 import polars as pl
@@ -20,7 +20,7 @@ from cis_ews.schema.school_data import TABLES, SchoolData
 from cis_ews.wording import counted
 from tests.lib.dirt import accounted, clean_frames, leaks, rules_broken, zip_of
 from tests.lib.extracts import small_district, write_extract
-from tests.lib.oneroster import HOMEWORK, Package, changed, package_of, rows, write_package
+from tests.lib.oneroster import FINAL, HOMEWORK, Package, changed, package_of, rows, write_package
 from tests.lib.spoilers import told
 
 NOT_TOLD = {
@@ -466,9 +466,56 @@ def test_missing_late_and_incomplete_results_are_counted(tmp_path: Path, package
     data = read(write_package(tmp_path / "package", book))
     assert grade_of(data)[0] == 50.0
     assert notes(data, "results: 1 in progress, 1 incomplete, 1 late, 1 missing, 0 exempt")
+    assert assigned(data) == (4, 3)
     (tmp_path / "zero.toml").write_text('reader = "oneroster"\nmissing_is_zero = true\n')
     assert grade_of(read(tmp_path / "package", str(tmp_path / "zero.toml")))[0] == 12.5
     assert all_accounted(data)
+
+
+def assigned(data: SchoolData) -> tuple[object, ...]:
+    return data.course_grades.select("assignments", "assignments_missing_or_late").row(0)
+
+
+@pytest.mark.parametrize(
+    ("cells", "found"),
+    [
+        # Both flags of one result count once; a flag that says no tells of it too; exempt is neither.
+        (
+            ({"late": "true", "missing": "true"}, {"late": "false"}, {"scoreStatus": "exempt", "missing": "true"}),
+            (2, 1),
+        ),
+        (({"scoreStatus": "not submitted"}, {"scoreStatus": "fully graded", "score": "5"}), (2, 1)),
+        (({"scoreStatus": "fully graded", "score": "5"}, {"scoreStatus": "submitted"}), (None, None)),
+        (({"score": "5"}, {"inProgress": "true"}), (None, None)),
+        (({"incomplete": "false", "score": "5"}, {"score": "4"}), (2, 0)),
+    ],
+)
+def test_missing_and_late_assignments_are_told_where_the_source_tells_of_them(
+    tmp_path: Path, package: Package, cells: tuple[dict[str, str], ...], found: tuple[int | None, int | None]
+) -> None:
+    book = gradebook(package, *({"lineItemSourcedId": f"h{at}", **each} for at, each in enumerate(cells, start=1)))
+    data = read(write_package(tmp_path, book))
+    assert assigned(data) == found
+    assert all_accounted(data)
+
+
+def test_assignments_are_those_known_on_a_day_beside_a_final_grade_too(tmp_path: Path, package: Package) -> None:
+    book = gradebook(
+        package,
+        {"lineItemSourcedId": "h1", "score": "5", "late": "true", "scoreDate": "2025-10-01"},
+        {"lineItemSourcedId": "h2", "missing": "true"},  # due on 2 October
+        {"lineItemSourcedId": "h3", "missing": "true", "scoreDate": "2025-12-01"},
+        {"lineItemSourcedId": "h4", "score": "45", "textScore": "A", "scoreDate": "2025-11-01"},
+    )
+    final = {ID: FINAL, "title": "Final Grade"}
+    book["categories"] = pl.concat([book["categories"], rows("categories", [final])])
+    is_last = pl.col(ID) == "h4"
+    kind = pl.when(is_last).then(pl.lit(FINAL)).otherwise("categorySourcedId").alias("categorySourcedId")
+    book["lineItems"] = book["lineItems"].with_columns(kind)
+    folder = write_package(tmp_path, book)
+    for day, found, mark in ((1, (1, 1), None), (2, (2, 2), None), (32, (2, 2), "A"), (62, (3, 3), "A")):
+        data = read_school_data(folder, format="oneroster", as_of=date(2025, 9, 30) + timedelta(days=day))
+        assert (assigned(data), data.course_grades["mark"].item()) == (found, mark)
 
 
 def test_a_course_with_nothing_but_missing_results_is_a_grade_without_mark(tmp_path: Path, package: Package) -> None:

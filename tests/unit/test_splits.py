@@ -47,7 +47,7 @@ def test_no_outcome_of_the_held_back_year_is_learned() -> None:
     assert split.train == (date(2022, 11, 30),)
     assert split.test == (date(2024, 10, 1),)
     assert split.between == (date(2023, 11, 30),)
-    assert split.gap_days >= split.horizon_days == 365
+    assert (split.learned_through, split.clear_days) == (date(2023, 11, 30), 306)
     short = _matrices((2024, date(2023, 11, 30), date(2024, 11, 30)))
     with pytest.raises(DataError, match="2024-25 is held back to measure on, and none is left to learn from"):
         leave_future_out(short, measured, label="dropped_out")
@@ -64,9 +64,9 @@ def test_each_held_back_year_is_asked_of_the_years_before_it_alone() -> None:
             learned.rows.filter(pl.Series(rows_on(learned.rows, days))) for days in (split.train, split.test)
         )
         assert train.join(test, on=["student_id", "school_year"]).is_empty()
-        assert split.gap_days >= split.horizon_days
         ends = {one.as_of: one.horizon_end for one in learned.summaries}
-        assert max(ends[day] for day in split.train) < min(split.test)
+        assert split.learned_through == max(ends[day] for day in split.train) < min(split.test)
+        assert split.clear_days == (min(split.test) - split.learned_through).days
 
 
 def _rows(students: int = 50) -> tuple[pl.DataFrame, pl.DataFrame, Part]:

@@ -241,6 +241,7 @@ RULE_HINTS: Mapping[str, str] = {
     "exit_not_before_entry": "correct the entry or the exit date",
     "present_misses_nothing": "a student who is present misses nothing: make the fraction 0, or correct the status",
     "absent_misses_something": "an absence misses a part of the day: raise the fraction, or make the status present",
+    "missing_or_late_no_more_than_all": "give the number of all assignments: no more are missing or late",
     "earns_no_more_than_attempted": "correct the credits: more were earned than attempted",
     "absent_no_more_than_enrolled": "correct the days: more were missed than enrolled",
 }

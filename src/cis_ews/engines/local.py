@@ -26,9 +26,10 @@ THREADS = ("POLARS_MAX_THREADS", "OMP_NUM_THREADS", "NUMBA_NUM_THREADS", "OPENBL
 """What tells polars, LightGBM, numba and numpy how many threads to start; read when a process loads them."""
 
 
-ALLOCATION = {"_RJEM_MALLOC_CONF": "dirty_decay_ms:10000,muzzy_decay_ms:-1,narenas:1"}
+ALLOCATION = {"_RJEM_MALLOC_CONF": "dirty_decay_ms:-1,muzzy_decay_ms:-1,narenas:1"}
 """How a worker's polars keeps memory that it has used for what it needs next, as every part needs about the same: to
-give it back after half a second and ask for it again cost a tenth of a part's time (docs/benchmarks.md)."""
+give it back after a while and ask for it again costs a tenth of a part's time, and more where other work makes the
+while long (docs/benchmarks.md). A worker holds what its largest part needed until it ends, before a night publishes."""
 
 
 class LocalEngine:

@@ -15,7 +15,7 @@ import polars as pl
 
 from cis_ews.enums import CaseState
 from cis_ews.evaluation.equity import ATTRIBUTES, NOT_RECORDED, groups_in
-from cis_ews.evaluation.side_by_side import COLUMNS, EVERY, Counted, side_by_side
+from cis_ews.evaluation.side_by_side import EVERY, OF_GROUPS, Counted, flagged_and_served
 
 OTHERS = "*"
 """Those beyond the largest groups of an attribute, together."""
@@ -26,7 +26,7 @@ LONGEST = 200
 """Characters of a group's name that are kept."""
 _DISTRICT, _GROUP = "district_id", "group_name"
 _BY = (_DISTRICT, _GROUP, "tier", "state")
-SCHEMA = {_DISTRICT: pl.String, "attribute": pl.String, _GROUP: pl.String, **dict.fromkeys(COLUMNS, pl.Int64)}
+SCHEMA = {_DISTRICT: pl.String, "attribute": pl.String, _GROUP: pl.String, **dict.fromkeys(OF_GROUPS, pl.Int64)}
 """The columns of what is told: numbers are null where they are not."""
 
 
@@ -73,9 +73,9 @@ def _pooled(counts: pl.DataFrame) -> pl.DataFrame:
 
 def _rows(attribute: str, counts: pl.DataFrame) -> Iterator[tuple[str | int | None, ...]]:
     for district, some in groupby(counts.select(*_BY, "students").sort(_BY).iter_rows(), itemgetter(0)):
-        for group, told in side_by_side(_counted(some), are_sums_known=True).items():
+        for group, told in flagged_and_served(_counted(some)).items():
             if (group == EVERY) == (attribute == "") and any(number is not None for number in told.values()):
-                yield (district, attribute, group, *(told[column] for column in COLUMNS))
+                yield (district, attribute, group, *(told[column] for column in OF_GROUPS))
 
 
 def _counted(rows: Iterable[tuple[Any, ...]]) -> Iterator[Counted]:

@@ -52,6 +52,7 @@ CREDITS_A_YEAR = 6
 HIGH_SCHOOL_YEARS = {GradeLevel.G9: 0, GradeLevel.G10: 1, GradeLevel.G11: 2, GradeLevel.G12: 3}
 BELOW_HIGH_SCHOOL = tuple(grade for grade in GradeLevel if grade not in HIGH_SCHOOL_YEARS)
 AS_THEY_ARE = ("subject", "is_core", "is_final", "percent", "grade_points", "credits_attempted", "credits_earned")
+ASSIGNMENTS = ("assignments", "assignments_missing_or_late")
 NO_DATE = np.iinfo(np.int32).min
 
 
@@ -66,7 +67,7 @@ def coursework_indicators(
     known = of_roster(
         grades["student_id"],
         roster,
-        **grades.select(*AS_THEY_ARE, year=pl.col("school_year").cast(pl.Int32) - first_year).to_dict(),
+        **grades.select(*AS_THEY_ARE, *ASSIGNMENTS, year=pl.col("school_year").cast(pl.Int32) - first_year).to_dict(),
         **dates,
         mark=pl.Series(_codes(grades["mark"], marks)),
     ).filter("is_known")
@@ -81,6 +82,7 @@ def coursework_indicators(
         )
     )
     columns = _latest_term(sums, terms) | _this_year(sums) | _earlier_years(sums, first_year)
+    columns |= _assignments(known.filter(pl.col("year") == this_year.school_year - first_year), roster)
     return _derived(pl.DataFrame(columns).with_columns(roster["grade_level"]), this_year.school_year)
 
 
@@ -208,6 +210,23 @@ def _latest_term(sums: Sums, terms: pl.Series) -> dict[str, pl.Series]:
         columns[f"percent_average_{name}_term"] = _percents(sums, period)
         columns[f"gpa_{name}_term"] = _points(sums, period)
     return columns
+
+
+def _assignments(grades: pl.DataFrame, roster: pl.DataFrame) -> dict[str, pl.Series]:
+    """Assignments of the latest term of this year in which any are known: it may have no mark yet.
+
+    `grades`: those of this year that are known, with `student`, `term_date` and `term`.
+    """
+    told = grades.filter(pl.all_horizontal(pl.col(ASSIGNMENTS).is_not_null()) & (pl.col("assignments") > 0))
+    latest = pl.col("term").sort_by("term_date", "term").last().over("student")
+    sums = told.filter(pl.col("term") == latest).group_by("student").agg(pl.col(ASSIGNMENTS).sum())
+    every = roster.select(pl.int_range(pl.len()).cast(told.schema["student"]).alias("student"))
+    assigned, flagged = every.join(sums, on="student", how="left", maintain_order="left").select(ASSIGNMENTS)
+    return {
+        "assignments_latest_term": assigned,
+        "missing_or_late_assignments": flagged,
+        "missing_or_late_share": flagged / assigned,
+    }
 
 
 def _this_year(sums: Sums) -> dict[str, pl.Series]:

@@ -26,6 +26,7 @@ MOST_POINTS = 1e6
 MOST_WEIGHT = 1e4
 EXTRA = 1.2  # the contract's bound on a percent
 FLAGS = ("inProgress", "incomplete", "late", "missing")
+SIGNALS = ("missing", "incomplete", "late")
 INCOMPLETE_MARK = "I"
 GROUP = ("school_id", "course_id", "school_year", "term")
 _PLACE = ("file", "row_number")
@@ -120,8 +121,7 @@ def course_grades_of(
     ledger: Ledger,
     as_of: date | None = None,
 ) -> pl.DataFrame:
-    """The course grades, as they were known on a day, or by all results. What is known of a result besides its score is
-    counted in notes."""
+    """The course grades, as they were known on a day, or by all results."""
     items, parts, groups = _grouped(items, tables["categories"], config)
     rows = _linked(tables["results"], items, people=people, ledger=ledger)
     if as_of is not None:
@@ -135,7 +135,9 @@ def course_grades_of(
     finals = _finals(rows.filter(is_final), items)
     standing = _standing(rows.filter(~is_final) if is_final.any() else rows, items, parts)
     standing = standing.join(finals, on=["student", "group"], how="anti", maintain_order="left")
-    grades = pl.concat([finals, standing], how="diagonal")
+    grades = pl.concat([finals, standing], how="diagonal").join(
+        _assignments(rows.filter(~is_final), items), on=["student", "group"], how="left", maintain_order="left"
+    )
     ledger.reduce(TABLE, read - rejected - grades.height)
     ledger.note(
         f"{TABLE}: {counted(rows.height, 'result makes', 'results make')} "
@@ -300,8 +302,28 @@ def _note_signals(rows: pl.DataFrame, config: OneRosterConfig, ledger: Ledger) -
     zero = "a missing one without a score counts as no points" if config.missing_is_zero else "no score, no part in it"
     ledger.note(
         f"results: {progress:,} in progress, {incomplete:,} incomplete, {late:,} late, {missing:,} missing, {exempt:,} "
-        f"exempt: the contract has no column for single results; {zero}. A course without any score is a grade "
-        "without mark, and an incomplete final grade has the mark I"
+        f"exempt; {zero}. A course and term has how many of its results are missing, incomplete or late "
+        "(assignments_missing_or_late). A course without any score is a grade without mark, and an incomplete final "
+        "grade has the mark I"
+    )
+
+
+def _assignments(rows: pl.DataFrame, items: pl.DataFrame) -> pl.DataFrame:
+    """Of each student and group how many results there are, and how many are missing, incomplete or late.
+
+    None where no result says anything of that: a gradebook that marks none as missing may not mark them at all.
+    """
+    rows = rows.filter(~pl.col("is_exempt"))
+    if not (rows["is_missing"].any() or any(rows[name].null_count() < rows.height for name in SIGNALS)):
+        rows = rows.clear()
+    flagged = pl.any_horizontal("is_missing", *(pl.col(name).fill_null(value=False) for name in SIGNALS))
+    return (
+        rows.select("student", flagged.alias("flagged"), items["group"].gather(rows["item"]).alias("group"))
+        .group_by("student", "group")
+        .agg(
+            pl.len().cast(pl.Int32).alias("assignments"),
+            pl.col("flagged").sum().cast(pl.Int32).alias("assignments_missing_or_late"),
+        )
     )
 
 

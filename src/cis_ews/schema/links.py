@@ -6,7 +6,7 @@ lost are unknown to the tables after it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 
@@ -34,9 +34,24 @@ class LinkRule:
 
 def _known(key: tuple[str, ...], *, other: str) -> Callable[[pl.DataFrame, Tables], pl.DataFrame]:
     def broken(rows: pl.DataFrame, tables: Tables) -> pl.DataFrame:
-        return rows.join(tables[other], on=list(key), how="anti", maintain_order="left")
+        return unknown(rows, tables[other], key)
 
     return broken
+
+
+def unknown(rows: pl.DataFrame, known: pl.DataFrame, key: Sequence[str]) -> pl.DataFrame:
+    """The rows whose key no row of `known` has, in their order. Where all are known, as nearly always, a key is looked
+    up once for each run of its rows."""
+    runs = rows.select(key).filter(run_begins(rows, key))
+    if runs.join(known, on=list(key), how="anti").is_empty():
+        return rows.clear()
+    return rows.join(known, on=list(key), how="anti", maintain_order="left")
+
+
+def run_begins(rows: pl.DataFrame, key: Sequence[str]) -> pl.Series:
+    """Whether a row has another key than the row before it."""
+    begins = pl.any_horizontal(pl.col(name).ne_missing(pl.col(name).shift()) for name in key)
+    return rows.select(begins | (pl.int_range(pl.len()) == 0)).to_series()
 
 
 def _not_after_calendar(column: str) -> Callable[[pl.DataFrame, Tables], pl.DataFrame]:
@@ -85,8 +100,7 @@ def _surely_inside(rows: pl.DataFrame, spells: pl.DataFrame) -> pl.Series:
     if spells.is_empty():
         return pl.repeat(False, rows.height, dtype=pl.Boolean, eager=True)
     pair = ["student_id", "school_id"]
-    begins = pl.any_horizontal(pl.col(name).ne_missing(pl.col(name).shift()) for name in pair)
-    begins = rows.select(begins | (pl.int_range(pl.len()) == 0)).to_series()
+    begins = run_begins(rows, pair)
     entered = spells.sort(*pair, "entry_date").with_columns(number=pl.struct(pair).rle_id())
     numbers = entered.select(*pair, "number").unique(pair, keep="first", maintain_order=True)
     found = rows.filter(begins).select(pair).join(numbers, on=pair, how="left", maintain_order="left")

@@ -20,6 +20,7 @@ from cis_ews.calendars import InstructionalDays, all_instructional_days, day_num
 from cis_ews.compiling import compiled
 from cis_ews.enums import AttendanceStatus
 from cis_ews.schema.coverage import DatedRows
+from cis_ews.schema.links import run_begins
 
 PAIR = ("student_id", "school_id")
 STATUSES = (
@@ -65,8 +66,7 @@ class Enrolled:
         """From checked tables, which stand by their keys."""
         taught = all_instructional_days(calendar_days)
         place = pl.int_range(pl.len(), dtype=pl.Int64)
-        begins = pl.any_horizontal(pl.col(name).ne_missing(pl.col(name).shift()) for name in PAIR) | (place == 0)
-        pairs = enrollments.select(*PAIR, low=place).filter(enrollments.select(begins).to_series())
+        pairs = enrollments.select(*PAIR, low=place).filter(run_begins(enrollments, PAIR))
         return cls(
             pairs=pairs.with_columns(
                 high=pl.col("low").shift(-1, fill_value=enrollments.height),
@@ -140,8 +140,7 @@ class _Batch:
 
 
 def _sorted_batch(rows: pl.DataFrame, enrolled: Enrolled) -> _Batch:
-    begins = pl.any_horizontal(pl.col(name).ne_missing(pl.col(name).shift()) for name in PAIR)
-    begins = rows.select(begins | (pl.int_range(pl.len()) == 0)).to_series()
+    begins = run_begins(rows, PAIR)
     # A pair whose rows lie apart could have two rows of one day: none of its rows is plainly right.
     found = rows.filter(begins).select(PAIR).with_columns(apart=pl.struct(PAIR).is_duplicated())
     found = found.join(enrolled.pairs, on=PAIR, how="left", maintain_order="left").with_columns(

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 
 import polars as pl
 
+from cis_ews.schema.links import unknown
+
 SPELLED = "student ids are unknown as they are written, and known but for leading zeros, case or spaces"
 _ID_TABLES = (
     *("enrollments", "attendance_events", "incidents", "course_grades", "demographics", "supports"),
@@ -23,7 +25,7 @@ def known_and_unknown_ids(tables: Mapping[str, pl.DataFrame], *, known: bool = T
         students = tables["students"].select("student_id")
         others = [name for name in _ID_TABLES if name in tables]
         found += [_ids("students", students)] if known else []
-        found += [_ids(name, tables[name].join(students, on="student_id", how="anti")) for name in others]
+        found += [_ids(name, unknown(tables[name], students, ["student_id"])) for name in others]
     return pl.concat(found)
 
 

@@ -42,6 +42,8 @@ RECORDS: Mapping[str, Mapping[str, pl.DataType]] = {
         "credits_attempted": pl.Float64(),
         "credits_earned": pl.Float64(),
         "graded_on": _DATE,
+        "assignments": pl.Int32(),
+        "assignments_missing_or_late": pl.Int32(),
     },
     "enrollments": {
         "school_id": pl.String(),

@@ -208,13 +208,15 @@ class WorklistLine:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Meeting:
-    """A meeting about students of a school. `refs`: in the order in which they are talked about."""
+    """A meeting about students of a school. `refs`: in the order in which they are talked about. `left_out`: for
+    how many more there was no place; None where nobody counted."""
 
     meeting_id: str
     district_id: str
     school_id: str
     held_on: date
     by: str
+    left_out: int | None
     refs: tuple[str, ...]
 
 

@@ -136,18 +136,8 @@ class GroupCount:
     beyond_list: int
 
 
-GROUP_COLUMNS = (
-    "students",
-    "tier_3",
-    "tier_2",
-    "tier_1",
-    "not_enough_data",
-    "flagged",
-    "in_support",
-    "in_touch",
-    "unseen",
-)
-"""What is counted of a group of students."""
+GROUP_COLUMNS = ("students", "flagged", "in_support", "in_touch", "unseen")
+"""What is counted of a group of students; of those flagged what was done."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -222,6 +222,8 @@ def coursework_table(world: World, block: Block, year: Year, *, coursework: Cour
             "credits_earned": _nullable(marks.earned),
             "graded_on": pl.Series(marks.graded_on.astype("datetime64[D]")),
             "is_final": marks.final,
+            "assignments": pl.repeat(None, row.size, dtype=pl.Int32, eager=True),
+            "assignments_missing_or_late": pl.repeat(None, row.size, dtype=pl.Int32, eager=True),
             "known_on": np.where(np.isnat(marks.graded_on), ends, marks.graded_on).astype("datetime64[D]"),
         }
     )

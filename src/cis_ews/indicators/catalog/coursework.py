@@ -11,6 +11,7 @@ LATEST = "latest term with marks this year"
 PREVIOUS = "the term with marks before it"
 BOTH = "latest and previous term"
 YTD = "year to date"
+ASSIGNED = "latest term with assignments this year, so far"
 LAST_YEAR = "last school year"
 NO_MARKS = "no mark this year yet"
 NO_FINALS = "no final mark this year yet"
@@ -38,10 +39,16 @@ def _coursework(
 
 
 def _count(
-    name: str, definition: str, *, window: str = LATEST, null_when: str = NO_MARKS, source: str = ""
+    name: str,
+    definition: str,
+    *,
+    unit: str = "courses",
+    window: str = LATEST,
+    null_when: str = NO_MARKS,
+    source: str = "",
 ) -> Indicator:
     return _coursework(
-        name, pl.Int32(), unit="courses", window=window, definition=definition, null_when=null_when, source=source
+        name, pl.Int32(), unit=unit, window=window, definition=definition, null_when=null_when, source=source
     )
 
 
@@ -122,6 +129,31 @@ FAILING = (
     _count("missing_marks", "Courses without mark and percent."),
 )
 
+NO_ASSIGNMENTS = "no assignment is known this year yet, or the source does not tell of missing and late ones"
+ASSIGNMENTS = (
+    _count(
+        "assignments_latest_term",
+        "Assignments of all courses that are known so far.",
+        unit="assignments",
+        window=ASSIGNED,
+        null_when=NO_ASSIGNMENTS,
+    ),
+    _count(
+        "missing_or_late_assignments",
+        "Those of them that are missing, incomplete or were handed in late, each counted once.",
+        unit="assignments",
+        window=ASSIGNED,
+        null_when=NO_ASSIGNMENTS,
+    ),
+    _number(
+        "missing_or_late_share",
+        "rate",
+        "Missing or late assignments over all of them.",
+        window=ASSIGNED,
+        null_when=NO_ASSIGNMENTS,
+    ),
+)
+
 CREDITS = (
     _count(
         "course_failures_ytd",
@@ -186,4 +218,4 @@ CREDITS = (
     ),
 )
 
-COURSEWORK = (*AVERAGES, *FAILING, *CREDITS)
+COURSEWORK = (*AVERAGES, *FAILING, *ASSIGNMENTS, *CREDITS)

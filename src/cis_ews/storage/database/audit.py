@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from itertools import groupby
+from operator import attrgetter, itemgetter
 from typing import Any
 
-from sqlalchemy import Connection, Row, Table, insert, select, update
+from sqlalchemy import ColumnElement, Connection, Row, Select, Table, and_, insert, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from cis_ews.enums import AuditAction
@@ -30,6 +32,7 @@ class Event:
     """What happened. `district_id`: whose chain it goes into, "" for what is of no district in particular.
 
     `person_id`: who did it, None for whoever has the command line. `detail`: never a name, a student's id or free text.
+    `refs`: whom a list showed; how many they are and the hash of their refs go into the detail.
     """
 
     action: AuditAction
@@ -38,6 +41,7 @@ class Event:
     person_id: str | None = None
     ref: str | None = None
     detail: Mapping[str, str | int | None] = field(default_factory=dict[str, "str | int | None"])
+    refs: Collection[str] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,6 +57,12 @@ class AuditRow:
     why_allowed: str
     detail: str
     hash: str
+
+    @property
+    def students(self) -> int | None:
+        """How many students a list showed; None of what is no list."""
+        found = json.loads(self.detail).get("students")
+        return found if isinstance(found, int) else None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,17 +105,24 @@ class Audit:
         since: datetime | None = None,
         limit: int = 100,
     ) -> list[AuditRow]:
-        """Entries that fit everything that is named, newest first."""
+        """Entries that fit everything that is named, newest first; `ref`: also those of lists with this student."""
         table = tables.audit
-        named = {"district_id": district_id, "person_id": person_id, "ref": ref, "action": action}
+        named = {"person_id": person_id, "action": action}
         conditions = [table.c[name] == value for name, value in named.items() if value is not None]
-        if district_ids is not None:
-            conditions.append(table.c.district_id.in_(sorted(district_ids)))
         if since is not None:
             conditions.append(table.c.at >= since)
-        query = select(table).where(*conditions).order_by(table.c.at.desc(), table.c.number.desc()).limit(limit)
+        # One question a district: of several at once the newest are found by reading all of each.
+        asked = [district_id] if district_ids is None else sorted(district_ids)
+        districts = [one for one in asked if district_id in (None, one)]
         with self._transactions.reading() as connection:
-            return [AuditRow(**row) for row in connection.execute(query).mappings()]
+            found = [
+                row
+                for district in districts
+                for query in _queries(conditions, district_id=district, ref=ref)
+                for row in connection.execute(query.limit(limit)).mappings()
+            ]
+        rows = [AuditRow(**row) for row in found]
+        return sorted(rows, key=attrgetter("at", "number", "district_id"), reverse=True)[:limit]
 
     def has_hash(self, hashed: str) -> bool:
         """Whether an entry has this hash: a head that was written down, and must be there for good."""
@@ -118,9 +135,31 @@ class Audit:
             return verify(connection)
 
 
+def _queries(
+    conditions: Sequence[ColumnElement[bool]], *, district_id: str | None, ref: str | None
+) -> Iterator[Select[Any]]:
+    """What finds the newest entries of a district, or of all where None: those themselves, then those of lists."""
+    table, lists = tables.audit, tables.audit_lists
+    here = [] if district_id is None else [table.c.district_id == district_id]
+    newest = select(table).where(*here, *conditions).order_by(table.c.at.desc(), table.c.number.desc())
+    if ref is None:
+        yield newest
+        return
+    yield newest.where(table.c.ref == ref)
+    same = and_(lists.c.district_id == table.c.district_id, lists.c.number == table.c.number)
+    yield newest.join(lists, same).where(lists.c.ref == ref)
+
+
+def hash_of_refs(refs: Iterable[str]) -> str:
+    """SHA-256 of the refs of a list, sorted: what the entry holds, so that none can be taken out or put in."""
+    return hashlib.sha256("\n".join(sorted(refs)).encode()).hexdigest()
+
+
 def record(connection: Connection, event: Event) -> None:
     """Append an entry inside the caller's transaction."""
     heads = tables.audit_heads
+    refs = sorted(set(event.refs))
+    told = {"students": len(refs), "refs": hash_of_refs(refs)} if refs else {}
     last = _locked_head(connection, event.district_id)
     entry: dict[str, Any] = {
         "district_id": event.district_id,
@@ -130,10 +169,13 @@ def record(connection: Connection, event: Event) -> None:
         "action": event.action.value,
         "ref": event.ref,
         "why_allowed": event.why_allowed,
-        "detail": _canonical(event.detail),
+        "detail": _canonical({**event.detail, **told}),
     }
     entry["hash"] = _hash(last.hash, entry)
     connection.execute(insert(tables.audit).values(entry))
+    if refs:
+        place = {"district_id": event.district_id, "number": entry["number"]}
+        connection.execute(insert(tables.audit_lists), [{**place, "ref": ref} for ref in refs])
     newest = {"number": entry["number"], "hash": entry["hash"]}
     connection.execute(update(heads).where(heads.c.district_id == event.district_id).values(newest))
 
@@ -169,10 +211,16 @@ def verify(connection: Connection) -> AuditReport:
     """Walk every chain from its first entry to its head."""
     table, heads = tables.audit, tables.audit_heads
     found_heads = {row.district_id: row for row in connection.execute(select(heads))}
-    query = select(table).order_by(table.c.district_id, table.c.number).execution_options(yield_per=_ROWS_AT_ONCE)
+    lists = tables.audit_lists
+    same = and_(lists.c.district_id == table.c.district_id, lists.c.number == table.c.number)
+    query = select(*table.c, lists.c.ref.label("listed")).select_from(table.outerjoin(lists, same))
+    query = query.order_by(table.c.district_id, table.c.number).execution_options(yield_per=_ROWS_AT_ONCE)
     walks: dict[str, _Walk] = {}
-    for row in connection.execute(query).mappings():
-        walks.setdefault(row["district_id"], _Walk(row["district_id"])).step(row)
+    found = (dict(row) for row in connection.execute(query).mappings())
+    for _, rows in groupby(found, key=itemgetter("district_id", "number")):
+        row, *more = rows
+        listed = [one.pop("listed") for one in (row, *more)]
+        walks.setdefault(row["district_id"], _Walk(row["district_id"])).step(row, [ref for ref in listed if ref])
     faults = [fault for walk in walks.values() for fault in walk.faults]
     for district in sorted(walks.keys() | found_heads.keys()):
         faults += _at_the_end(walks.get(district, _Walk(district)), found_heads.get(district))
@@ -193,13 +241,15 @@ class _Walk:
         self.entries = 0
         self.faults: list[AuditFault] = []
 
-    def step(self, row: Mapping[Any, Any]) -> None:
-        """Compare an entry with the one before it."""
+    def step(self, row: Mapping[Any, Any], listed: Collection[str]) -> None:
+        """Compare an entry with the one before it, and whom it showed with what it says of them."""
         number = row["number"]
         if number != self.number + 1:
             self.fault(self.number + 1, f"missing up to {number - 1}" if number > self.number + 2 else "missing")
         elif _hash(self.hash, row) != row["hash"]:
             self.fault(number, "changed")
+        elif json.loads(row["detail"]).get("refs") != (hash_of_refs(listed) if listed else None):
+            self.fault(number, "whom the list showed was changed")
         self.number, self.hash = number, row["hash"]
         self.entries += 1
 

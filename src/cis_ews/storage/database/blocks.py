@@ -101,14 +101,26 @@ class Blocks:
         try:
             rows = unpacked(block, list(schema))
             some = rows if only is None else rows.filter(pl.col("student_id").is_in(list(only)))
-            there = set(rows.columns)
-            return some.select(
-                pl.col(name).cast(dtype) if name in there else pl.lit(None, dtype).alias(name)
-                for name, dtype in schema.items()
-            )
+            return some.select(_as_now(name, some.schema.get(name), dtype) for name, dtype in schema.items())
         except (*_ARROW_ERRORS, pl.exceptions.PolarsError):
             # `from None`: the text of such an error can carry cell values.
             raise StorageError(f"the database holds {self.what} that are damaged", hint="restore a backup") from None
+
+
+def _as_now(name: str, there: pl.DataType | None, dtype: pl.DataType) -> pl.Expr:
+    """A column of a block as it is now; null where the block has none, as are fields that its records had not yet."""
+    if there is None:
+        return pl.lit(None, dtype).alias(name)
+    if isinstance(there, pl.List) and isinstance(dtype, pl.List):
+        then, now = there.inner, dtype.inner
+        if isinstance(then, pl.Struct) and isinstance(now, pl.Struct) and len(then.fields) != len(now.fields):
+            had = {field.name for field in then.fields}
+            fields = [
+                (pl.element().struct.field(field.name) if field.name in had else pl.lit(None)).alias(field.name)
+                for field in now.fields
+            ]
+            return pl.col(name).list.eval(pl.struct(fields)).cast(dtype)
+    return pl.col(name).cast(dtype)
 
 
 PEOPLE = Blocks(table=tables.students, schema=SCHEMA, lists=("reasons", "before"), what="names and reasons")

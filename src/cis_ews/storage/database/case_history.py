@@ -65,12 +65,14 @@ def contact(row: dict[str, Any]) -> Contact:
     return Contact(kind=ContactKind(row["kind"]), **kept)
 
 
-def tickets_of(connection: Connection, conditions: Sequence[ColumnElement[bool]], *, limit: int) -> tuple[Ticket, ...]:
+def tickets_of(
+    connection: Connection, conditions: Sequence[ColumnElement[bool]], *, limit: int, offset: int = 0
+) -> tuple[Ticket, ...]:
     """Questions about the data, the open ones first, then the newest."""
     table = tables.tickets
     order = (table.c.answered_at.is_not(None), table.c.asked_at.desc(), table.c.ticket_id)
     names = ("ticket_id", "district_id", "ref", "student_id", "question", "asked_at", "answer", "answered_at")
-    rows = _rows(connection, _with_ids(table).where(*conditions).order_by(*order).limit(limit))
+    rows = _rows(connection, _with_ids(table).where(*conditions).order_by(*order).limit(limit).offset(offset))
     return tuple(Ticket(subject=Domain(row["subject"]), **{name: row[name] for name in names}) for row in rows)
 
 

@@ -15,6 +15,7 @@ from sqlalchemy import (
     Table,
     and_,
     exists,
+    func,
     insert,
     literal_column,
     or_,
@@ -99,12 +100,22 @@ class Cases:
                 connection.execute(insert(tables.check_ins).values(check_in_id=token_hex(16), **values, **_by(by)))
                 audit.record(connection, _event(AuditAction.CHECKED_IN, case, by=by))
 
-    def tickets(self, districts: Collection[str] | None, *, limit: int = 200) -> tuple[Ticket, ...]:
-        """Questions about the data, the open ones first; of these districts, of all where None. No names in it."""
-        table = tables.tickets
-        conditions = [] if districts is None else [table.c.district_id.in_(sorted(districts))]
+    def tickets(self, districts: Collection[str], *, limit: int = 200, offset: int = 0) -> tuple[Ticket, ...]:
+        """Questions about the data of districts, the open ones first; `offset`: how many to pass over. No names."""
         with self._transactions.reading() as connection:
-            return tickets_of(connection, conditions, limit=limit)
+            return tickets_of(connection, [_tickets_in(districts)], limit=limit, offset=offset)
+
+    def ticket(self, districts: Collection[str], ticket_id: str) -> Ticket | None:
+        """One question about the data of these districts."""
+        is_it = tables.tickets.c.ticket_id == ticket_id
+        with self._transactions.reading() as connection:
+            return next(iter(tickets_of(connection, [_tickets_in(districts), is_it], limit=1)), None)
+
+    def count_tickets(self, districts: Collection[str]) -> int:
+        """How many questions about the data of these districts there are, answered or not."""
+        query = select(func.count()).select_from(tables.tickets).where(_tickets_in(districts))
+        with self._transactions.reading() as connection:
+            return connection.execute(query).scalar_one()
 
     def answer(self, ticket: Ticket, move: Move, *, case: Case, by: By) -> int:
         """Write the answer to a question about the data, and the state that follows."""
@@ -136,6 +147,10 @@ class Cases:
         """Flagged, and nobody has been in touch or decided: Tier 3 first, then in the order of the school's list."""
         with self._transactions.reading() as connection:
             return worklist(connection, scope, school=school, ref=ref, limit=limit)
+
+
+def _tickets_in(districts: Collection[str]) -> ColumnElement[bool]:
+    return tables.tickets.c.district_id.in_(sorted(districts))
 
 
 def find_case(connection: Connection, scope: Scope, ref: str) -> Case | None:

@@ -21,7 +21,7 @@ from cis_ews.storage.database.transactions import Transactions
 
 About = Literal["waiting", "flagged", "case_managed"]
 MOST_STUDENTS = 100
-"""More than that is no meeting."""
+"""More than that is no meeting; for how many there is no place is kept with it."""
 
 
 class Meetings:
@@ -35,11 +35,12 @@ class Meetings:
         meeting_id = token_hex(16)
         district_id, school_id = school
         with self._transactions.writing() as connection:
-            students = _students(connection, scope, school, about=about)
+            every = _students(connection, scope, school, about=about)
+            students = every[:MOST_STUDENTS]
             if not students:
                 return None
             values = {"district_id": district_id, "school_id": school_id, "held_on": held_on}
-            begun = {"person_id": by.person_id, "begun_at": datetime.now(UTC)}
+            begun = {"person_id": by.person_id, "begun_at": datetime.now(UTC), "left_out": len(every) - len(students)}
             connection.execute(insert(tables.meetings).values(meeting_id=meeting_id, **values, **begun))
             _make_cases(connection, students)
             rows = [
@@ -64,15 +65,16 @@ class Meetings:
         with self._transactions.reading() as connection:
             return next(iter(_found(connection, scope, tables.meetings.c.meeting_id == meeting_id)), None)
 
-    def latest(self, scope: Scope, *, limit: int = 20) -> Sequence[Meeting]:
-        """The newest meetings about students whom the scope has."""
+    def latest(self, scope: Scope, *, limit: int = 20, offset: int = 0) -> Sequence[Meeting]:
+        """The newest meetings about students whom the scope has; `offset`: how many to pass over."""
         meetings, scores = tables.meetings, tables.scores
         same_school = and_(scores.c.district_id == meetings.c.district_id, scores.c.school_id == meetings.c.school_id)
         has_student = select(scores.c.ref).where(same_school, visible_students(scope)).exists()
         with self._transactions.reading() as connection:
             reached = meetings.c.district_id.in_(districts_of(connection, scope))
+            newest = (meetings.c.begun_at.desc(), meetings.c.meeting_id)
             query = select(meetings.c.meeting_id).where(reached, has_student)
-            ids = connection.scalars(query.order_by(meetings.c.begun_at.desc()).limit(limit)).all()
+            ids = connection.scalars(query.order_by(*newest).limit(limit).offset(offset)).all()
             found = _found(connection, scope, meetings.c.meeting_id.in_(ids))
         return sorted(found, key=lambda meeting: ids.index(meeting.meeting_id))
 
@@ -95,7 +97,8 @@ def recap(connection: Connection, meeting: Meeting, ref: str) -> Recap:
     plans = select(tables.plans.c.plan_id).where(
         tables.plans.c.district_id == meeting.district_id, tables.plans.c.ref == ref
     )
-    noted = [contacts.c.meeting_id == meeting.meeting_id, contacts.c.ref == ref]
+    of_case = [contacts.c.district_id == meeting.district_id, contacts.c.ref == ref]
+    noted = [*of_case, contacts.c.meeting_id == meeting.meeting_id]
     agreed = [goals.c.meeting_id == meeting.meeting_id, goals.c.plan_id.in_(plans)]
     return Recap(
         ref=ref,
@@ -117,7 +120,7 @@ def _students(connection: Connection, scope: Scope, school: tuple[str, str], *, 
     of_school = (scores.c.district_id == school[0], scores.c.school_id == school[1])
     order = (scores.c.list_place.is_(None), scores.c.list_place, scores.c.ref)
     found = query.select_from(scores.outerjoin(cases, same)).where(visible_students(scope), *of_school, chosen[about])
-    return connection.execute(found.order_by(*order).limit(MOST_STUDENTS)).mappings().all()
+    return connection.execute(found.order_by(*order)).mappings().all()
 
 
 def _make_cases(connection: Connection, students: Sequence[Any]) -> None:
@@ -131,7 +134,7 @@ def _make_cases(connection: Connection, students: Sequence[Any]) -> None:
 def _found(connection: Connection, scope: Scope, condition: ColumnElement[bool]) -> list[Meeting]:
     meetings, members, scores, people = tables.meetings, tables.meeting_students, tables.scores, tables.people
     same = and_(scores.c.district_id == members.c.district_id, scores.c.ref == members.c.ref)
-    names = ("meeting_id", "district_id", "school_id", "held_on")
+    names = ("meeting_id", "district_id", "school_id", "held_on", "left_out")
     query = (
         select(*(meetings.c[name] for name in names), people.c.name.label("by"), members.c.ref)
         .select_from(meetings.join(members).join(scores, same).join(people))

@@ -34,6 +34,7 @@ from cis_ews.storage.database.tables_pages import group_counts, saved_views, stu
 from cis_ews.storage.database.tables_people import (
     audit,
     audit_heads,
+    audit_lists,
     caseloads,
     emergencies,
     grants,
@@ -51,6 +52,7 @@ __all__ = [
     "api_keys",
     "audit",
     "audit_heads",
+    "audit_lists",
     "caseloads",
     "cases",
     "check_ins",
@@ -108,6 +110,7 @@ run_districts = Table(
     Column("published_at", UtcDateTime, nullable=False),
     *_counts(),
     PrimaryKeyConstraint("run_id", "district_id"),
+    Index("run_districts_by_district", "district_id"),
     Index(
         "one_current_run_a_district",
         "district_id",

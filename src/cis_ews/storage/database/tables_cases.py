@@ -55,8 +55,10 @@ meetings = Table(
     Column("held_on", Date, nullable=False),
     _by(),
     Column("begun_at", UtcDateTime, nullable=False),
+    Column("left_out", Integer),
     Index("meetings_by_school", "district_id", "school_id", "begun_at"),
 )
+"""`left_out`: for how many more there was no place; null where nobody counted."""
 
 reviews = Table(
     "reviews",

@@ -112,10 +112,24 @@ audit = Table(
     Column("detail", Text, nullable=False),
     Column("hash", String(64), nullable=False),
     PrimaryKeyConstraint("district_id", "number"),
-    Index("audit_by_person", "person_id", "at"),
-    Index("audit_by_student", "district_id", "ref"),
+    Index("audit_by_time", "at", "number"),
+    Index("audit_by_district", "district_id", "at", "number"),
+    Index("audit_by_person", "person_id", "at", "number"),
+    Index("audit_by_student", "ref", "at", "number"),
+    Index("audit_by_action", "action", "at", "number"),
 )
-"""What was seen and done, one chain of hashes a district. `detail`: canonical JSON without names."""
+"""What was seen and done, one chain of hashes a district. `detail`: canonical JSON without names. Each index ends as a
+search is sorted: the newest entries that fit are the first ones that it finds."""
+
+audit_lists = Table(
+    "audit_lists",
+    metadata,
+    Column("district_id", String, nullable=False),
+    Column("number", Integer, nullable=False),
+    Column("ref", String(32), nullable=False),
+    PrimaryKeyConstraint("ref", "district_id", "number"),
+)
+"""Whom an entry about a list showed. It holds the hash of these refs (`audit.hash_of_refs`), and so does the chain."""
 
 audit_heads = Table(
     "audit_heads",
