@@ -217,7 +217,7 @@ def judge_part(assignment: Assignment) -> Judged:
         if told.contributions is not None:
             tables["contributions"] = told.contributions
         for table, frame in tables.items():
-            piece.write(table, checked(table, frame))
+            piece.write(table, checked(table, frame), compressed=table != "contributions")
     return Judged(piece=name, costs=watch.times)
 
 

@@ -141,9 +141,9 @@ class Piece:
     folder: Path
     notes: dict[str, Any]
 
-    def write(self, table: str, frame: pl.DataFrame) -> None:
-        """Keep a table."""
-        frame.write_ipc(self.folder / f"{table}.arrow", compression="lz4")
+    def write(self, table: str, frame: pl.DataFrame, *, compressed: bool = True) -> None:
+        """Keep a table. `compressed`: not worth its time where nearly all numbers differ."""
+        frame.write_ipc(self.folder / f"{table}.arrow", compression="lz4" if compressed else "uncompressed")
 
 
 def clear_work(root: Path) -> int:

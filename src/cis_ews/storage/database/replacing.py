@@ -15,6 +15,7 @@ from sqlalchemy import Connection, Table, bindparam, delete, text
 from sqlalchemy.exc import OperationalError
 
 from cis_ews.errors import StorageError
+from cis_ews.schema.rows import sorted_by
 from cis_ews.storage.database import tables
 from cis_ews.storage.database.before import reasons_before
 from cis_ews.storage.database.blocks import REASON, SCHEMA
@@ -125,8 +126,8 @@ def blocks_of(
     behind = _NOTHING_BEHIND if records is None else records.behind()
     for part, some in enumerate(people.iter_slices(SLICE_STUDENTS)):
         reasons = run.rows_between("reasons", some["student_id"][0], some["student_id"][-1])
-        told += reasons.join(some, on="student_id", how="semi").height
-        published = some.filter(pl.col("district_id").is_in(districts)).sort("district_id", "school_id", "student_id")
+        told += _rows_of(reasons, some)
+        published = sorted_by(some.filter(pl.col("district_id").is_in(districts)), ("district_id", "school_id"))
         named = _with_names(published, students).join(behind, on="student_id", how="left", maintain_order="left")
         blocks += _packed(named, {"reasons": reasons, "before": before}, part)
     if told != run.manifest["rows"]["reasons"]:
@@ -136,6 +137,12 @@ def blocks_of(
             hint="restore the run from a backup, or move it away and score the night again",
         )
     return blocks
+
+
+def _rows_of(rows: pl.DataFrame, students: pl.DataFrame) -> int:
+    """How many rows are of these students; each is looked up once for the rows that stand together."""
+    runs = rows["student_id"].rle().struct.unnest()
+    return int(runs.join(students, left_on="value", right_on="student_id", how="semi")["len"].sum())
 
 
 _NOTHING_BEHIND = pl.DataFrame(schema={name: SCHEMA[name] for name in ("student_id", "days_absent", "records")})
