@@ -125,8 +125,8 @@ no more, with and without a statement of how far it reports; an attendance code 
 twice under new ids; a holiday that the calendar counts as school days; and last night's extract once more. Each is
 found, and no other school is named. With a trained model the risks of the school move too where its percents are told
 as shares (`EWS007`). On the clean year 1 of 30 nights by a model that had learned from one school year alone had a
-finding: the risks of one school had moved by .37 in a week, all others by .17 at most. A model of three years, asked the
-same of another district's 31 nights, had none (.05 at most).
+finding: the risks of one school had moved by .37 in a week, all others by .17 at most. A model of three years, asked
+the same of another district's 31 nights, had none (.05 at most).
 
 ## What it cannot tell
 
