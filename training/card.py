@@ -12,6 +12,7 @@ from datetime import date, datetime
 from typing import cast
 
 from cis_ews.evaluation.abstention import NOBODY
+from cis_ews.evaluation.bootstrap import FEW
 from cis_ews.evaluation.suppression import FEWEST
 from cis_ews.risk.calibration import IDENTITY
 from cis_ews.risk.feature_catalog import FEATURES
@@ -20,7 +21,7 @@ from cis_ews.risk.model import RiskModel
 from cis_ews.risk.model_recipe import Kind
 from cis_ews.risk.night_model import FEWEST_DAYS
 from cis_ews.risk.supported import Supported
-from cis_ews.wording import DEMONSTRATION
+from cis_ews.wording import DEMONSTRATION, counted
 from training.card_data import COLUMNS as DATA_COLUMNS
 from training.card_data import data_rows
 from training.experiment import Trained
@@ -29,6 +30,7 @@ from training.gates import Gate
 from training.gates_page import gates_section
 from training.page import COLUMNS, accuracy_rows, controls, sections
 from training.section import markdown_table
+from training.validation import Validation
 
 FEATURES_SHOWN = 15
 CARD_TEXT, CARD_PAGE = "model_card.md", "model_card.html"
@@ -58,11 +60,8 @@ LEARNED_OF_SUPPORTED = {
     Supported.WEIGHT: f"{_LEFT_OUT}; those with such records who had none count for them in learning, by the inverse "
     f"of their chance to have none. {_WITHOUT}",
 }
-LIMITS = """## What to mind
-
-- The figures are of one held-back year of the same schools. Another year, and other schools, will differ.
-- A label says what the records say: an unrecorded absence or incident does not exist for it, and a support that nobody
-  wrote down was not given.
+LIMITS = """- A label says what the records say: an unrecorded absence or incident does not exist for it, and a support
+  that nobody wrote down was not given.
 - A reason says what the model looked at, and not what causes the outcome."""
 
 
@@ -99,7 +98,7 @@ def card_parts(trained: Trained) -> list[str | Figure]:
         _model(trained),
         _features(trained),
         spread_figure(trained.spreads),
-        LIMITS,
+        limits(trained.validation),
         _hashes(trained),
     ]
     return [part for part in parts if part is not None]
@@ -200,6 +199,18 @@ def _features(trained: Trained) -> str:
         f"## What it looks at\n\n{len(trained.model.features)} features; those that move it most, by the mean absolute "
         f"contribution in log-odds on the held-back year:\n\n{table}\n\n"
         f"Left out: {out}."
+    )
+
+
+def limits(found: Validation) -> str:
+    """What to mind of the figures, by what was measured."""
+    years = sorted({split.school_year for split in found.splits})
+    held_back = "one held-back year" if len(years) == 1 else f"{len(years)} held-back years"
+    named = ", ".join(f"{year - 1}-{year % 100:02}" for year in years)
+    few = ". So few schools leave wide intervals" if 1 < found.schools < FEW else ""
+    return (
+        f"## What to mind\n\n- The figures are of {held_back} ({named}), {counted(found.schools, 'school')} and "
+        f"{counted(found.students, 'student')}{few}. Another year, and other schools, will differ.\n{LIMITS}"
     )
 
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from cis_ews.evaluation.bootstrap import Estimate
 from cis_ews.evaluation.equity import ATTRIBUTES, BETWEEN, Audit, GroupFigure
+from cis_ews.evaluation.suppression import FEWEST
 from cis_ews.wording import counted
 from training.fairness import AT_CAPACITY, BRIEFLY, Fairness
 from training.section import Section, short, three_decimals
@@ -53,10 +54,15 @@ def _groups(found: Audit) -> Section:
         columns=("group", *GROUP_COLUMNS.values()),
         rows=[_group_row(figures, tuple(GROUP_COLUMNS), intervals=tuple(GROUP_COLUMNS)) for figures in told],
         brief_columns=("group", *(GROUP_COLUMNS[name] for name in brief)),
-        brief=[_group_row(figures, brief, intervals=(WITH_INTERVAL,)) for figures in told],
+        brief=[
+            _group_row(figures, brief, intervals=(WITH_INTERVAL,))
+            for figures in told
+            if any(figures[name].value is not None for name in brief if name in figures)
+        ],
         notes=[
             "listed: of all; missed: of those whom the outcome met, who are not on the list; false alarms: of those "
             "whom it spared, who are; precision: of the listed, whom it met",
+            f"{NONE}: 1 to {FEWEST - 1} students stand behind it, or would come out by it",
         ],
     )
 
@@ -90,8 +96,8 @@ def _one_of_each(gaps: Sequence[GroupFigure]) -> list[GroupFigure]:
 
 def _gap_row(gap: GroupFigure, *, flagged_by: str) -> list[str]:
     value = Estimate(value=gap.gap or 0.0, low=gap.gap_low, high=gap.gap_high)
-    measure = gap.measure.replace("_", " ")
-    return [_who(gap), measure, flagged_by, short(gap.value or 0.0), three_decimals(value, sign=True)]
+    measure, told = gap.measure.replace("_", " "), NONE if gap.value is None else short(gap.value)
+    return [_who(gap), measure, flagged_by, told, gap.untold or three_decimals(value, sign=True)]
 
 
 def _beyond_school(found: Fairness) -> list[str]:
@@ -129,10 +135,12 @@ def _audited(found: Fairness) -> list[str]:
     if found.audit is None:
         return ["the source has no demographics: groups cannot be compared"] * (found.beyond_school is not None)
     told = len(found.audit.figures) - found.audit.suppressed
-    gaps = counted(len(found.audit.gaps), "gap")
+    gaps, untold = counted(len(found.audit.gaps), "gap"), sum(each.untold is not None for each in found.audit.gaps)
     return [
-        f"{gaps} that chance does not explain, of {told:,} figures; {found.audit.suppressed:,} more stand on fewer "
-        "than 10 students and are not told"
+        f"{gaps} that chance does not explain; {told:,} figures are told, {found.audit.suppressed:,} more are not: 1 "
+        f"to {FEWEST - 1} students, flagged or not, stand behind them or would come out by them",
+        *[f"of these gaps {untold} among what is not told: more, or less, than all others is all that is said"]
+        * bool(untold),
     ]
 
 

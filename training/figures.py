@@ -125,7 +125,8 @@ def subgroup_figure(trained: Trained) -> Figure | None:
     plot.legend([("missed", "missed", "circle"), ("false alarms", "alarm", "square")])
     caption = (
         f"Whom lists of 10 % of each school miss, and name for nothing, more often than all other students on "
-        f"{trained.fairness.as_of}: difference of rates with its 95 % interval. Groups under 10 are not told."
+        f"{trained.fairness.as_of}: difference of rates with its 95 % interval. What stands on fewer "
+        "than 10 students is not told."
     )
     return Figure(name="subgroups", svg=plot.svg(caption), caption=caption)
 

@@ -17,6 +17,7 @@ from typing import Any, Protocol, cast
 from cis_ews.errors import ModelError
 from cis_ews.evaluation.bootstrap import FEW, Estimate
 from cis_ews.evaluation.equity import BETWEEN
+from cis_ews.evaluation.suppression import FEWEST
 from cis_ews.evaluation.widening import Widened
 from training.champion import ON_THE_LIST, Beside
 from training.config import PromotionConfig
@@ -27,6 +28,8 @@ from training.validation import RULES, Validation
 RECORD = "gates.json"
 RECORD_VERSION = 1
 RECORD_HASH = "gates_sha256"
+STEP = 0.05
+"""In which a growth is told whose numbers are not."""
 TRAIN_AGAIN = "train again on the same extract, which compares it with the champion of now"
 
 
@@ -44,8 +47,9 @@ class Gate:
     """One gate.
 
     `name`: stable, for programs. `value`: what is held against `least` and `most`; None where it could not be measured.
-    `found`: what was found, in words; `to_do`: what to do where it does not pass. `asked`: False where there is nothing
-    that it could be compared with.
+    `found`: what was found, in words; `shown`: what stands in the table in place of the value, where that alone would
+    say too little; `to_do`: what to do where it does not pass. `asked`: False where there is nothing that it could be
+    compared with.
     """
 
     name: str
@@ -56,6 +60,7 @@ class Gate:
     found: str
     to_do: str
     asked: bool = True
+    shown: str = ""
 
     @property
     def state(self) -> State:
@@ -131,7 +136,9 @@ class GateRecord:
             model_version=kept["model_version"],
             champion=kept["champion"],
             champion_version=kept["champion_version"],
-            gates=tuple(Gate(**{name: each[name] for name in Gate.__slots__}) for each in kept["gates"]),
+            gates=tuple(
+                Gate(**{name: each[name] for name in Gate.__slots__ if name in each}) for each in kept["gates"]
+            ),
             notes=tuple(kept["notes"]),
         )
 
@@ -266,16 +273,39 @@ def _few(schools: int) -> str:
 
 
 def _gaps(beside: Beside, bounds: PromotionConfig) -> Gate:
+    """What decides is the widest growth that chance does not explain (ADR 21); what is told, the widest of all."""
+    bound = bounds.gap_growth
     sure = [each for each in beside.widened or () if each.is_sure]
-    growth = max((each.growth for each in sure), default=0.0)
+    decides = max(sure, key=lambda each: each.growth, default=None)
+    growth = 0.0 if decides is None else max(decides.growth, 0.0)
+    if decides is not None and not decides.is_told:
+        growth = _in_steps(growth, bound)
     return Gate(
         name="gaps_of_groups",
         title="no group's errors grew apart",
-        value=max(growth, 0.0) if beside.widened else None,
-        most=bounds.gap_growth,
-        found=_widest(beside, sure, bounds.gap_growth),
+        value=growth if beside.widened else None,
+        most=bound,
+        found=_widest(beside, sure, bound),
+        shown=_shown(beside.widened or (), bound),
         to_do="look at the audit (docs/equity.md): whom the lists miss or name for nothing, and why",
     )
+
+
+def _in_steps(growth: float, bound: float) -> float:
+    """A growth that is not told, as the next step above it: it ends on the same side of the bound."""
+    above = STEP * math.ceil(growth / STEP)
+    return min(above, bound) if growth <= bound else above
+
+
+def _shown(widened: Sequence[Widened], bound: float) -> str:
+    """The widest growth with its interval, whatever decides."""
+    if not widened or widened[0].growth <= 0.0:
+        return ""
+    first = widened[0]
+    by_chance = "" if first.is_sure else ", by chance"
+    if not first.is_told:
+        return f"up to {_in_steps(first.growth, bound):.2f}{by_chance}"
+    return f"{first.growth:.3f} [{first.growth_low:.3f}, {first.growth_high:.3f}]{by_chance}"
 
 
 def _widest(beside: Beside, sure: Sequence[Widened], bound: float) -> str:
@@ -296,8 +326,13 @@ def _widest(beside: Beside, sure: Sequence[Widened], bound: float) -> str:
 def _told(gap: Widened) -> str:
     names, values = (text.split(BETWEEN) for text in (gap.attribute, gap.group))
     who = ", ".join(f"{name.replace('_', ' ')}: {value}" for name, value in zip(names, values, strict=True))
-    what = gap.measure.replace("_", " ")
-    return f"{who}, {what} at {gap.decision}, gap {gap.before:+.3f} before, {gap.now:+.3f} now"
+    where = f"{who}, {gap.measure.replace('_', ' ')} at {gap.decision}"
+    if not gap.is_told:
+        return f"{where}, by numbers of fewer than {FEWEST} students, which are not told"
+    return (
+        f"{where}, gap {gap.before:+.3f} before, {gap.now:+.3f} now: grown by {gap.growth:.3f}, from "
+        f"{gap.growth_low:+.3f} to {gap.growth_high:+.3f}"
+    )
 
 
 def _null(null: NullControl) -> Gate:

@@ -32,7 +32,7 @@ def gate_rows(gates: Sequence[Gate]) -> list[list[str]]:
 
 
 def _value(gate: Gate) -> str:
-    return NONE if gate.value is None else f"{gate.value:.3f}"
+    return NONE if gate.value is None else gate.shown or f"{gate.value:.3f}"
 
 
 def _said(gate: Gate) -> list[str]:

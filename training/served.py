@@ -5,18 +5,19 @@ from __future__ import annotations
 from collections.abc import Collection
 from dataclasses import replace
 from datetime import date
-from typing import Any
 
 import numpy as np
 import polars as pl
 
 from cis_ews.evaluation.bootstrap import Estimate
 from cis_ews.evaluation.capacity import chosen
-from cis_ews.evaluation.equity import BETWEEN, Audit, GroupFigure, audit, groups_of
+from cis_ews.evaluation.equity import BETWEEN, Audit, GroupFigure, groups_of, measured
+from cis_ews.evaluation.suppression import FEWEST
 from cis_ews.risk.model import RiskModel
 from cis_ews.risk.supported import Supported, supported_students
 from cis_ews.risk.tier_policy import TierPolicy
 from cis_ews.schema.school_data import SchoolData
+from cis_ews.wording import counted
 from training.config import TrainingConfig
 from training.fairness import AT_CAPACITY, AT_THRESHOLD, BRIEFLY, SHARE, Served, lists_in_schools
 from training.matrices import LABEL, build_matrices
@@ -29,7 +30,12 @@ NO_GROUPS = "the source has no demographics: whether groups were served alike ca
 ONE_OUTCOME = "the outcome met everybody or nobody on this date: who was served is not told"
 SHOWN = 6
 DECIMALS = 2
-DECIMALS_OF_P = 3
+WIDTHS = (0.01, 0.02, 0.05, 0.1, 0.4, 1.0)
+"""An interval is told as a share, to either side the first of these that is no less than what it reaches: so that each
+reading is shared by many numbers of students. Its own ends would tell how many stand behind the share."""
+P_TOLD = (0.001, 0.01, 0.049)
+"""How likely a gap is by chance is told as the first of these that it is not above, or as 1: its digits would tell the
+numbers behind it."""
 
 
 def audit_served(
@@ -69,27 +75,41 @@ def served_gaps(rows: pl.DataFrame, demographics: pl.DataFrame, *, policy: TierP
 
     `rows`: one a student: `student_id`, `school_id`, `label`, `risk`, `served`. Neither the size of a group is told nor
     how many of it were flagged: less those who were measured, whose numbers are told, they would be how many of the
-    group, and how many of its flagged, were supported. What is left is rounded as a page shows it: all digits of a
-    share or of its interval would tell the number that it stands on.
+    group, and how many of its flagged, were supported. What is left is rounded as a page shows it, since all digits of
+    a share would tell the number that it stands on; and its interval is widened (`WIDTHS`), for that would tell it
+    even so.
     """
     risk = rows["risk"].to_numpy()
     decided = rows.with_columns(
         pl.Series(AT_THRESHOLD, (risk >= policy.tier_2_risk).astype(np.float64)),
         pl.Series(AT_CAPACITY, chosen(risk, lists_in_schools(rows), SHARE)),
     )
-    found = audit(decided, groups_of(demographics, rows["student_id"]), decisions=[AT_THRESHOLD, AT_CAPACITY])
-    figures = tuple(_without_counts(each) for each in found.figures if each.measure == MEASURE)
+    found = measured(decided, groups_of(demographics, rows["student_id"]), decisions=[AT_THRESHOLD, AT_CAPACITY])
+    figures = tuple(
+        without_counts(one.figure) if one.is_told else one.figure.not_told()
+        for one in found
+        if one.figure.measure == MEASURE
+    )
     return Audit(figures=figures, suppressed=sum(each.value is None for each in figures))
 
 
-def _without_counts(each: GroupFigure) -> GroupFigure:
-    names = ("value", "low", "high", "gap", "gap_low", "gap_high")
-    rounded: dict[str, Any] = {name: _rounded(getattr(each, name), DECIMALS) for name in names}
-    return replace(each, students=None, of=None, p=_rounded(each.p, DECIMALS_OF_P), **rounded)
-
-
-def _rounded(value: float | None, decimals: int) -> float | None:
-    return None if value is None else round(value, decimals)
+def without_counts(each: GroupFigure) -> GroupFigure:
+    """A figure as it is told: without the numbers, rounded, and its intervals widened to a few widths."""
+    exact, gap = each.value or 0.0, each.gap
+    reach = [exact - (each.low or 0.0), (each.high or 0.0) - exact]
+    if gap is not None:
+        reach += [gap - (each.gap_low or 0.0), (each.gap_high or 0.0) - gap]
+    # One width for both intervals, and a gap of what is told of the share: two of either would tell more between them.
+    width = next(step for step in WIDTHS if max(reach) + 0.01 <= step or step == WIDTHS[-1])
+    value = round(exact, DECIMALS)
+    p = None if each.p is None else next((bound for bound in P_TOLD if each.p <= bound), 1.0)
+    low, high = (round(min(1.0, max(0.0, end)), DECIMALS) for end in (value - width, value + width))
+    told = replace(each, students=None, of=None, value=value, low=low, high=high, p=p)
+    if gap is None:
+        return told
+    less = round(value - round(exact - gap, DECIMALS), DECIMALS)
+    low, high = (round(min(1.0, max(-1.0, end)), DECIMALS) for end in (less - width, less + width))
+    return replace(told, gap=less, gap_low=low, gap_high=high)
 
 
 def served_section(found: Served) -> Section:
@@ -97,7 +117,11 @@ def served_section(found: Served) -> Section:
     title = "Who of those flagged was served"
     if found.audit is None:
         return Section(title=title, notes=[found.why])
-    told = [each for each in found.audit.figures if each.value is not None and BETWEEN not in each.attribute]
+    told = [
+        each
+        for each in found.audit.figures
+        if (each.value is not None or each.untold) and BETWEEN not in each.attribute
+    ]
     rows = [_row(each) for each in told]
     gaps = sum(each.is_gap for each in found.audit.figures)
     return Section(
@@ -110,19 +134,21 @@ def served_section(found: Served) -> Section:
         ],
         notes=[
             "served: supports of Tier 2 or 3 after the date and in the horizon, of those whose outcome is known",
-            f"{gaps} {'gap' if gaps == 1 else 'gaps'} that chance does not explain; {found.audit.suppressed:,} figures "
-            "stand on fewer than 10 students and are not told",
+            f"{counted(gaps, 'gap')} that chance does not explain; {found.audit.suppressed:,} figures are not told: 1 "
+            f"to {FEWEST - 1} students, served or not, stand behind them or would come out by them",
+            f"intervals are widened, to {', '.join(f'{width:g}' for width in WIDTHS)} to either side, or "
+            "they would tell how many students they stand on",
         ],
         brief_notes=["the widest differences; the card has every group"],
     )
 
 
 def _row(each: GroupFigure) -> list[str]:
-    value = Estimate(value=each.value or 0.0, low=each.low, high=each.high)
+    value = None if each.value is None else Estimate(value=each.value, low=each.low, high=each.high)
     gap = None if each.gap is None else Estimate(value=each.gap, low=each.gap_low, high=each.gap_high)
     return [
         f"{each.attribute.replace('_', ' ')}: {each.group}",
         each.decision,
-        two_decimals(value.value, value),
-        "-" if gap is None else two_decimals(gap.value, gap, sign="+"),
+        "-" if value is None else two_decimals(value.value, value),
+        each.untold or ("-" if gap is None else two_decimals(gap.value, gap, sign="+")),
     ]

@@ -40,6 +40,7 @@ async def begin(request: Request) -> Response:
     """A new meeting about students of a school; its first student comes next."""
     form = await form_of(request)
     database, viewer = of(request).database, viewer_of(request)
+    check(viewer, May.SEE_STUDENTS)
     schools = await run_in_threadpool(_schools, database, viewer)
     chosen = next((school for school in schools if f"{school[0]}/{school[1]}" == form.get("school")), None)
     about = form.get("about", "flagged")

@@ -134,8 +134,12 @@ def test_whom_it_errs_about_is_audited_and_told(trained: Done, page: Done) -> No
     assert [one["share"] for one in fairness["curve"]] == [0.05, 0.1, 0.15, 0.2, 0.3, 0.4]
     assert -1.0 < fairness["beyond_school"]["value"] < 1.0
     assert {one["measure"] for one in fairness["served"]} == {"served"}
-    assert any(one["value"] is not None for one in fairness["served"])
-    assert all(one["of"] is None or one["of"] >= 10 for one in fairness["served"])
+    assert {(one["of"], one["students"]) for one in fairness["served"]} == {(None, None)}
+    told = [one for one in figures if one["value"] is not None and one["measure"] != "calibration"]
+    assert told
+    # Neither those whom a rate counts nor those whom it spares are 1 to 9.
+    met = [(round(one["value"] * one["of"]), one["of"]) for one in told]
+    assert not {number for count, of in met for number in (count, of - count)} & set(range(1, 10))
     assert "Who of those flagged was served" in page.out
     assert "Whom it errs about: " in page.out
     assert len(re.findall(r"^ *[a-z,.\]]$", page.out, re.MULTILINE)) == 0, "no column is one letter wide"

@@ -147,8 +147,8 @@ def test_a_model_of_other_features_stops_the_night_with_the_difference(extract: 
     )
     with pytest.raises(FeatureMismatchError) as caught:
         _night(extract, tmp_path / "store", unfit)
-    assert "1 are not made any more (failing_classes)" in str(caught.value)
-    assert "1 have another definition now (absence_rate_ytd)" in str(caught.value)
+    assert "of which 1 is not made any more (failing_classes) and " in str(caught.value)
+    assert " 1 has another definition now (absence_rate_ytd)" in str(caught.value)
     assert "--model rules" in str(caught.value)
     assert not (tmp_path / "store").exists()
 

@@ -11,6 +11,7 @@ from starlette.routing import Route
 from cis_ews.enums import Role
 from cis_ews.settings import ServiceSettings
 from serving.console.clock import zone_by
+from serving.console.context import FOLDER
 from serving.console.routes import console_routes
 from tests.lib.browser import Browser
 from tests.lib.people import PASSWORD
@@ -45,6 +46,14 @@ SEEN_BY: Mapping[str, tuple[Role, ...]] = {
     "/admin/emergency": (ADMINISTRATOR,),
 }
 READING = {route.path for route in console_routes() if isinstance(route, Route) and "GET" in (route.methods or ())}
+_NAMED = re.compile(r'name="(\w+)"|choice\([^,]+, "(\w+)"')
+FIELDS = {
+    plain or chosen
+    for template in FOLDER.glob("*.html")
+    for plain, chosen in _NAMED.findall(template.read_text(encoding="utf-8"))
+} - {"csrf"}
+"""The names of all fields of all forms, as the templates have them."""
+WRITING = {route.path for route in console_routes() if isinstance(route, Route) and "POST" in (route.methods or ())}
 CASES = [(path, role) for path, roles in SEEN_BY.items() for role in roles]
 
 

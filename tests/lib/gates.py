@@ -25,6 +25,7 @@ EVEN = Widened(
     before=0.01,
     now=0.01,
     p=1.0,
+    half_width=0.02,
 )
 """A gap that stayed as it was."""
 CLEAN = LeakageReport(features=60, rows=1_000, dates=(), trusted=())

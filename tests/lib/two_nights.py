@@ -33,9 +33,11 @@ MISSED: Mapping[str, tuple[float | None, float]] = {
     "stays": (0.25, 0.25),
     "quiet": (0.0, 0.0),
     "late": (0.0, 0.0),
+    **{f"guest {number}": (None, 0.0) for number in range(5)},
 }
 """Student -> the share of days missed as the records of each night have it; None: not there yet. A quarter of the days
-is Tier 3, more than a tenth Tier 2. `late` has come a few days ago."""
+is Tier 3, more than a tenth Tier 2. `late` has come a few days ago; guests
+have come and miss nothing."""
 
 
 def missed_days(share: float, through: date) -> list[date]:

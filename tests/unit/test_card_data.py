@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import date
 from typing import Any
 
@@ -15,10 +16,12 @@ from cis_ews.evaluation.suppression import left_out_for
 from cis_ews.risk.calibration import Calibrator
 from cis_ews.risk.model import RiskModel
 from cis_ews.risk.model_recipe import Kind, Recipe
+from tests.lib.gates import validation
 from tests.lib.models import training_rows
-from training.card import what_it_is
+from training.card import limits, what_it_is
 from training.card_data import data_rows
 from training.matrices import MatrixSummary
+from training.splits import Split
 from training.validation import is_told
 
 REASONS: list[tuple[dict[str, int], str]] = [
@@ -104,3 +107,17 @@ def test_the_card_tells_the_parts_that_were_fitted_and_not_those_that_were_asked
         assert what_it_is(blend).startswith("Small trees and a logistic regression, blended: the trees have ")
     else:
         assert "Blended with the other kind it was no better on held-out folds." in what_it_is(blend)
+
+
+def test_what_to_mind_is_told_of_the_run() -> None:
+    one = replace(validation(schools=46), splits=(_split(2026),))
+    assert "of one held-back year (2025-26), 46 schools and 300 students. Another" in limits(one)
+    two = replace(validation(schools=4), splits=(_split(2025), _split(2026)))
+    assert (
+        "of 2 held-back years (2024-25, 2025-26), 4 schools and 300 students. So few schools leave wide intervals. An"
+        in limits(two)
+    )
+
+
+def _split(year: int) -> Split:
+    return Split(school_year=year, train=(date(year - 2, 11, 30),), test=(date(year - 1, 11, 30),))

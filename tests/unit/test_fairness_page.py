@@ -71,3 +71,11 @@ def test_without_a_gap_the_groups_are_told_all_the_same() -> None:
     sections = _sections(_figure("gender", "X"))
     assert sections["Whom it errs about"] == ([], [])
     assert len(sections["Group beside group"][1]) == 1
+
+
+def test_a_gap_of_few_is_named_without_a_number() -> None:
+    untold = _figure("foster", "yes", gap=-0.31).not_told()
+    shown, rows = _sections(*LOW_INCOME, untold)["Whom it errs about"]
+    assert ["foster: yes", "false negative rate", AT_CAPACITY, "-", "less"] in rows
+    assert shown[-1] == ["foster: yes", "false negative rate", "list of 10 %", "-", "less"]
+    assert not [each for row in rows for each in row if ".31" in each]

@@ -20,7 +20,7 @@ CHAMPION = Beside(
 )
 
 
-def _gap(growth: float, *, p: float) -> Widened:
+def _gap(growth: float, *, p: float, is_told: bool = True) -> Widened:
     return Widened(
         decision="10 % of each school",
         attribute="english_learner",
@@ -29,6 +29,8 @@ def _gap(growth: float, *, p: float) -> Widened:
         before=0.10,
         now=0.10 + growth,
         p=p,
+        half_width=0.06,
+        is_told=is_told,
     )
 
 
@@ -70,7 +72,8 @@ REFUSED = [
         "gaps_of_groups",
         passed(beside=replace(CHAMPION, widened=(_gap(0.12, p=0.01),))),
         "gaps_of_groups: english learner: newcomer, false negative rate at 10 % of each school, gap +0.100 before, "
-        "+0.220 now; 1 such gap beyond chance; asked is at most 0.05, missed by 0.07",
+        "+0.220 now: grown by 0.120, from +0.060 to +0.180; 1 such gap beyond chance; asked is "
+        "at most 0.05, missed by 0.07",
     ),
     (
         "null_control",
@@ -141,7 +144,35 @@ def test_a_gap_that_chance_explains_is_told_and_refuses_nothing() -> None:
     gate = passed(beside=replace(CHAMPION, widened=(_gap(0.4, p=0.2), _gap(0.03, p=0.001))))["gaps_of_groups"]
     assert gate.state is State.PASSED
     assert gate.value == pytest.approx(0.03)
-    assert "gap +0.100 before, +0.500 now" in gate.found
+    assert "gap +0.100 before, +0.500 now: grown by 0.400, from +0.340 to +0.460" in gate.found
+    assert gate.shown == "0.400 [0.340, 0.460], by chance"
+
+
+def test_the_widest_growth_is_shown_beside_a_gate_that_nothing_decides() -> None:
+    gate = passed(beside=replace(CHAMPION, widened=(_gap(0.161, p=0.2),)))["gaps_of_groups"]
+    assert (gate.value, gate.state) == (0.0, State.PASSED)
+    rows = gates_section(GateRecord(model_version="m", champion=3, champion_version="c", gates=(gate,))).rows
+    assert rows == [["no group's errors grew apart", "at most 0.05", "0.161 [0.101, 0.221], by chance", "passed"]]
+
+
+@pytest.mark.parametrize(
+    ("growth", "told", "state"),
+    [
+        (0.012, 0.05, State.PASSED),
+        (0.049, 0.05, State.PASSED),
+        (0.051, 0.1, State.REFUSED),
+        (0.163, 0.2, State.REFUSED),
+    ],
+)
+def test_a_growth_of_few_students_decides_and_is_not_told(growth: float, told: float, state: State) -> None:
+    gate = passed(beside=replace(CHAMPION, widened=(_gap(growth, p=0.001, is_told=False),)))["gaps_of_groups"]
+    assert gate.state is state
+    assert gate.value == pytest.approx(told)
+    assert gate.shown == f"up to {told:.2f}"
+    assert "which are not told" in gate.found
+    assert f"{0.1 + growth:+.3f}" not in gate.found
+    by_chance = passed(beside=replace(CHAMPION, widened=(_gap(0.163, p=0.2, is_told=False),)))["gaps_of_groups"]
+    assert (by_chance.state, by_chance.shown) == (State.PASSED, "up to 0.20, by chance")
 
 
 def test_few_schools_are_said() -> None:

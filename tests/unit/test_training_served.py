@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from collections import defaultdict
 from dataclasses import asdict
 from datetime import date
 
@@ -9,13 +11,22 @@ import numpy as np
 import polars as pl
 import pytest
 
-from cis_ews.evaluation.equity import ATTRIBUTES
+from cis_ews.evaluation.equity import ATTRIBUTES, LESS, GroupFigure
+from cis_ews.evaluation.intervals import difference, wilson
+from cis_ews.evaluation.suppression import FEWEST
 from cis_ews.risk.tier_policy import TierPolicy
 from tests.lib.builders import district, enrollment, weekdays
 from tests.lib.models import catalog_model
 from training.config import TrainingConfig
 from training.fairness import AT_THRESHOLD, Served
-from training.served import NO_GROUPS, NO_SUPPORTS, audit_served, served_gaps, served_section
+from training.served import (
+    NO_GROUPS,
+    NO_SUPPORTS,
+    audit_served,
+    served_gaps,
+    served_section,
+    without_counts,
+)
 
 POLICY = TierPolicy.load()
 CALENDAR = weekdays("2025-09-03", "2026-06-12")
@@ -69,6 +80,63 @@ def test_how_many_were_supported_comes_out_by_no_subtraction() -> None:
     cells = [cell for row in served_section(Served(audit=found)).rows for cell in row]
     assert not {str(count) for count in flagged["count"]} & set(cells)
     assert "flagged" not in served_section(Served(audit=found)).columns
+
+
+def _figure(met: int, of: int, *, rest: tuple[int, int]) -> GroupFigure:
+    share, other = met / of, rest[0] / rest[1]
+    low, high = wilson(share, of)
+    gap_low, gap_high = difference(share, of, other=other, of_other=rest[1])
+    return GroupFigure(
+        decision=AT_THRESHOLD,
+        attribute="gender",
+        group="F",
+        measure="served",
+        students=3 * of,
+        of=of,
+        value=share,
+        low=low,
+        high=high,
+        gap=share - other,
+        gap_low=gap_low,
+        gap_high=gap_high,
+        p=0.0123,
+    )
+
+
+FEW = set(range(1, FEWEST))
+
+
+@pytest.mark.parametrize("share", [0.0, 0.12, 0.43, 0.9])
+def test_no_interval_tells_the_number_behind_a_share(share: float) -> None:
+    """Whoever tries every number of students, and knows all others, finds several that read the same."""
+    rest = (301, 1_003)
+    read: defaultdict[tuple[float | None, ...], set[int]] = defaultdict(set)
+    for of in range(10, 700):
+        for met in (met for met in range(of + 1) if round(met / of, 2) == share and not {met, of - met} & FEW):
+            exact = _figure(met, of, rest=rest)
+            each = without_counts(exact)
+            assert (each.students, each.of, each.p) == (None, None, 0.049)
+            assert _contains((each.low, each.high), (exact.low, exact.high))
+            assert _contains((each.gap_low, each.gap_high), (exact.gap_low, exact.gap_high))
+            read[each.value, each.low, each.high, each.gap, each.gap_low, each.gap_high].add(of)
+    assert len(read) >= 2
+    assert min(map(len, read.values())) >= 3
+
+
+def _contains(told: tuple[float | None, float | None], exact: tuple[float | None, float | None]) -> bool:
+    low, exact_low, exact_high, high = (math.nan if end is None else end for end in (told[0], *exact, told[1]))
+    return low <= exact_low <= exact_high <= high
+
+
+def test_two_of_seventeen_are_not_told_by_their_interval() -> None:
+    rows, demographics = _rows(girls=0.6, boys=0.6, few=40)
+    risk = pl.when(pl.col("student_id") >= "s0800").then(pl.int_range(pl.len()) >= 823).otherwise(pl.col("risk") > 0.5)
+    served = pl.when(pl.col("student_id") >= "s0800").then(pl.int_range(pl.len()) >= 838).otherwise("served")
+    found = served_gaps(rows.with_columns(risk=risk.cast(pl.Float64), served=served), demographics, policy=POLICY)
+    few = next(each for each in found.figures if (each.group, each.decision) == ("X", AT_THRESHOLD))
+    assert (few.value, few.low, few.gap, few.p) == (None, None, None, None)
+    assert few.untold == LESS
+    assert ["gender: X", AT_THRESHOLD, "-", "less"] in served_section(Served(audit=found)).rows
 
 
 def test_groups_that_are_served_alike_have_no_gap() -> None:

@@ -6,6 +6,7 @@ import numpy as np
 import polars as pl
 import pytest
 
+from cis_ews.evaluation.bootstrap import Bootstrap
 from cis_ews.evaluation.widening import ERRORS, Widened, widened
 
 STUDENTS = 3_000
@@ -64,11 +65,49 @@ def test_a_planted_growth_is_found_sized_and_told_first_and_its_clean_twin_is_si
 
 
 def test_growth_is_of_the_distance_on_the_side_of_now() -> None:
-    gap = {"decision": "list", "attribute": "gender", "group": "F", "measure": ERRORS[0], "p": 0.01}
+    gap = {"decision": "list", "attribute": "gender", "group": "F", "measure": ERRORS[0], "p": 0.01, "half_width": 0.05}
     assert Widened(**gap, before=-0.10, now=0.12).growth == pytest.approx(0.12)
     assert Widened(**gap, before=-0.10, now=-0.30).growth == pytest.approx(0.20)
     assert Widened(**gap, before=0.10, now=0.30).growth == pytest.approx(0.20)
     assert Widened(**gap, before=0.30, now=0.10).growth == pytest.approx(-0.20)
+    grown = Widened(**gap, before=0.10, now=0.30)
+    assert (grown.growth_low, grown.growth_high) == (pytest.approx(0.15), pytest.approx(0.25))
+
+
+def test_the_interval_of_a_growth_is_as_wide_as_schools_drawn_again_say() -> None:
+    rows, groups = _rows(4, planted=0.4)
+    found = widened(rows, groups, decisions={"list": ("before", "now")}, attributes=["english_learner"])
+    of_newcomers = next(each for each in found if (each.group, each.measure) == ("newcomer", ERRORS[0]))
+    inside = rows.filter(pl.col("label") == 1)
+    is_group = inside.join(groups, on="student_id", maintain_order="left")["english_learner"].to_numpy() == "newcomer"
+    moved = (inside["before"] - inside["now"]).to_numpy()
+    bootstrap = Bootstrap.of(inside["school_id"].to_numpy(), draws=2_000, seed=1)
+    drawn = [bootstrap.ratio(moved * of, of.astype(float)) for of in (is_group, ~is_group)]
+    deviation = float(np.std(drawn[0] - drawn[1]))
+    # Student's t of 11 degrees of freedom, or students by themselves where these are less alike than chance makes them.
+    assert 2.201 * deviation * 0.85 < of_newcomers.half_width < 2.201 * deviation * 1.6
+
+
+def test_a_gap_of_few_that_is_sure_decides_and_is_marked_as_not_told() -> None:
+    """Of 30 newcomers off track 3 are listed at last, where all were: the three would come out."""
+    number = np.arange(900)
+    newcomer, label = number < 60, number % 2 == 0
+    rows = pl.DataFrame(
+        {
+            "student_id": number.astype(str),
+            "school_id": (number % 12).astype(str),
+            "label": label.astype(float),
+            "risk": 0.5,
+            "before": (label | (number % 3 == 0)).astype(float),
+            "now": ((label & (~newcomer | (number < 6))) | (number % 3 == 0) & ~label).astype(float),
+        }
+    )
+    language = pl.Series(newcomer).replace_strict({True: "newcomer", False: "never"}, return_dtype=pl.String)
+    groups = pl.DataFrame({"student_id": number.astype(str), "english_learner": language})
+    found = widened(rows, groups, decisions={"list": ("before", "now")}, attributes=["english_learner"])
+    of_newcomers = next(each for each in found if (each.group, each.measure) == ("newcomer", ERRORS[0]))
+    assert (of_newcomers.is_sure, of_newcomers.is_told) == (True, False)
+    assert of_newcomers.growth == pytest.approx(0.9)
 
 
 def test_the_same_list_twice_changes_nothing() -> None:

@@ -17,7 +17,8 @@ false-negative rate, and is not taken for a perfect one.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
 from itertools import combinations
 from typing import cast
@@ -29,21 +30,23 @@ from cis_ews.enums import EnglishLearner
 from cis_ews.errors import ModelError
 from cis_ews.evaluation.bootstrap import LEVEL, Bootstrap, Estimate
 from cis_ews.evaluation.capacity import chosen
-from cis_ews.evaluation.clustering import Sums, clustered_gap
-from cis_ews.evaluation.intervals import Z, difference, holm, p_of_difference, wilson
-from cis_ews.evaluation.outcomes import Values, checked_outcomes
-from cis_ews.evaluation.suppression import FEWEST, told_cells
+from cis_ews.evaluation.group_cells import Cell, Cells, Values, cells_of, gap_to, interval_of
+from cis_ews.evaluation.intervals import holm
+from cis_ews.evaluation.outcomes import Values as Numbers
+from cis_ews.evaluation.outcomes import checked_outcomes
+from cis_ews.evaluation.suppression import FEWEST, told_cells, told_rate
 from cis_ews.wording import counted
 
 ATTRIBUTES = ("gender", "race_ethnicity", "english_learner", "disability", "low_income", "homeless", "foster")
 """The columns of `Demographics` that are audited, each by itself and in pairs."""
-MEASURES = ("selection_rate", "false_positive_rate", "false_negative_rate", "precision", "calibration", "served")
 NOT_RECORDED = "not recorded"
 LONG_TERM = "long-term"
 """An English learner who is no newcomer; they differ as much from each other as both from those who never were one."""
 BETWEEN = " x "
 """Between the attributes of a pair, and between its values."""
-_KEY, _SCHOOL = "student_id", "school_id"
+MORE, LESS = "more", "less"
+"""Than all other students: what is said of a gap whose numbers are not told."""
+_KEY = "student_id"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,10 +54,12 @@ class GroupFigure:
     """One measure of one group, at one decision.
 
     `attribute`, `group`: "gender", "F"; of a pair "gender x disability", "F x yes". `students`: in the group. `of`: in
-    the denominator. `value` with its 95 % interval; None, all of them, where fewer than 10 students would stand behind
-    a figure. `gap`: the value less that of all other students, `gap_low` to `gap_high` its interval. `p`: how likely a
-    gap as large is by chance, adjusted for all gaps of the audit (Holm; the gaps of two groups are one); `is_gap`: it
-    is below one in twenty. Where schools are known, students of one school may be alike, as both then consider.
+    the denominator. `value` with its 95 % interval; None, all of them, where a number of 1 to 9 students would stand
+    behind a figure, or come out by it. `gap`: the value less that of all other students, `gap_low` to `gap_high` its
+    interval. `p`: how likely a gap as large is by chance, adjusted for all gaps of the audit (Holm; the gaps of two
+    groups are one); `is_gap`: it is below one in twenty. Where schools are known, students of one school may be alike,
+    as both then consider. `untold`: of a figure that is not told, MORE or LESS where the group, large enough by itself,
+    has a gap all the same; nothing else is said of it.
     """
 
     decision: str
@@ -70,11 +75,32 @@ class GroupFigure:
     gap_low: float | None = None
     gap_high: float | None = None
     p: float | None = None
+    untold: str | None = None
 
     @property
     def is_gap(self) -> bool:
         """Whether chance alone does not explain the gap, all gaps of the audit considered."""
-        return self.p is not None and self.p < 1.0 - LEVEL
+        return self.untold is not None or (self.p is not None and self.p < 1.0 - LEVEL)
+
+    def not_told(self) -> GroupFigure:
+        """The figure without a number; whether there is a gap stays, and to which side."""
+        side = None if self.gap is None or not self.is_gap else MORE if self.gap > 0.0 else LESS
+        return GroupFigure(
+            decision=self.decision,
+            attribute=self.attribute,
+            group=self.group,
+            measure=self.measure,
+            students=None,
+            untold=side,
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Measured:
+    """A figure with every number, for the program's own use; `is_told`: whether any of them may leave it."""
+
+    figure: GroupFigure
+    is_told: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,14 +120,15 @@ class TradeOff:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Audit:
-    """Every figure of an audit. `suppressed`: how many are not told, since fewer than 10 students stand behind them."""
+    """Every figure of an audit. `suppressed`: how many are not told, since 1 to 9 students stand behind them or would
+    come out by them."""
 
     figures: tuple[GroupFigure, ...]
     suppressed: int
 
     @property
     def gaps(self) -> tuple[GroupFigure, ...]:
-        """The gaps that chance does not explain, the widest first."""
+        """The gaps that chance does not explain, the widest first, those whose width is not told last."""
         found = (figure for figure in self.figures if figure.is_gap)
         return tuple(sorted(found, key=lambda figure: -abs(figure.gap or 0.0)))
 
@@ -110,7 +137,7 @@ class Audit:
         names = GroupFigure.__slots__
         rows = [{**{name: getattr(each, name) for name in names}, "is_gap": each.is_gap} for each in self.figures]
         kinds = {"students": pl.Int64, "of": pl.Int64, "is_gap": pl.Boolean}
-        texts = ("decision", "attribute", "group", "measure")
+        texts = ("decision", "attribute", "group", "measure", "untold")
         schema = {name: pl.String if name in texts else kinds.get(name, pl.Float64) for name in (*names, "is_gap")}
         return pl.DataFrame(rows, schema=schema)
 
@@ -170,17 +197,36 @@ def audit(
 
     Raises ModelError for a student of two rows, missing values, and one class alone.
     """
+    figures = tuple(
+        one.figure if one.is_told else one.figure.not_told()
+        for one in measured(rows, groups, decisions=decisions, attributes=attributes, pairs=pairs)
+    )
+    return Audit(figures=figures, suppressed=sum(figure.value is None for figure in figures))
+
+
+def measured(
+    rows: pl.DataFrame,
+    groups: pl.DataFrame,
+    *,
+    decisions: Sequence[str],
+    attributes: Sequence[str] = ATTRIBUTES,
+    pairs: bool = True,
+) -> tuple[Measured, ...]:
+    """What `audit` measures, with the numbers that it does not tell: for decisions of the program alone. Of groups
+    whose size, or denominator, may not be told nothing is measured."""
     known = _checked(rows, decisions)
     texts = known.select(_KEY).join(groups, on=_KEY, how="left", maintain_order="left").fill_null(NOT_RECORDED)
     every = [(name,) for name in attributes] + (list(combinations(attributes, 2)) if pairs else [])
-    told_alone = dict[_Told, frozenset[str]]()
-    tested = list[tuple[GroupFigure, _Test]]()
+    alone = dict[_Alone, frozenset[str]]()
+    tested = list[tuple[Measured, _Test]]()
     for by in every:
-        tested += _figures(_cells(known, texts, by, decisions=decisions), by, texts, told_alone=told_alone)
-    tests = {test: figure.p for figure, test in tested if figure.p is not None}
+        tested += _figures(cells_of(known, texts, by, decisions=decisions), by, texts, alone=alone)
+    tests = {test: one.figure.p for one, test in tested if one.figure.p is not None}
     adjusted = dict(zip(tests, holm(list(tests.values())), strict=True))
-    figures = tuple(figure if figure.p is None else replace(figure, p=adjusted[test]) for figure, test in tested)
-    return Audit(figures=figures, suppressed=sum(figure.value is None for figure in figures))
+    return tuple(
+        one if one.figure.p is None else replace(one, figure=replace(one.figure, p=adjusted[test]))
+        for one, test in tested
+    )
 
 
 def trade_off(
@@ -215,7 +261,7 @@ def trade_off(
 
 
 def beyond_school_average(
-    label: Values, risk: Values, school_average: Values, *, schools: Values, share: float, bootstrap: Bootstrap
+    label: Numbers, risk: Numbers, school_average: Numbers, *, schools: Numbers, share: float, bootstrap: Bootstrap
 ) -> Estimate:
     """How much more of those off track a list finds by risk than by the average of each student's school.
 
@@ -246,173 +292,94 @@ def _checked(rows: pl.DataFrame, decisions: Sequence[str]) -> pl.DataFrame:
     return rows.with_columns(pl.col("label", "risk", *decisions).cast(pl.Float64))
 
 
-@dataclass(frozen=True, slots=True)
-class _Cell:
-    """The sum of a measure in a group, of how many, and the spread of one student's part of it; and by school, where
-    schools are known."""
-
-    total: float
-    of: float
-    spread: float = 0.0
-    schools: Sums | None = None
-
-    @property
-    def value(self) -> float:
-        return self.total / self.of
-
-    def without(self, other: _Cell) -> _Cell:
-        rest = self.schools.without(other.schools) if self.schools and other.schools else None
-        return _Cell(self.total - other.total, self.of - other.of, self.spread - other.spread, rest)
-
-
-_Told = tuple[str, str, str]
+_Alone = tuple[str, str, str]
 """(decision, measure, attribute)"""
-_Test = tuple[str, str, tuple[str, ...], tuple[str, ...]]
+_Test = tuple[str, str, Values, Values]
 """(decision, measure, attributes, group): the same for both of two groups, since their gaps are one."""
-_Cells = Mapping[tuple[str, str, tuple[str, ...]], _Cell]
-"""(decision, measure, values of the attributes) -> the cell; the empty group is everybody."""
-
-
-def _cells(rows: pl.DataFrame, texts: pl.DataFrame, by: tuple[str, ...], *, decisions: Sequence[str]) -> _Cells:
-    """Totals and denominators of every group, and of everybody."""
-    found = dict[tuple[str, str, tuple[str, ...]], _Cell]()
-    clustered = _SCHOOL in rows.columns
-    keys = texts.select(by).with_columns(rows[_SCHOOL].rank("dense").alias(_SCHOOL) - 1 if clustered else [])
-    count = keys[_SCHOOL].n_unique() if clustered else 0
-    for decision in decisions:
-        parts = keys.hstack(rows.select(**_parts(decision, has_served="served" in rows.columns)))
-        for names in ((), by):
-            groups = {(): parts} if not names else parts.partition_by(names, as_dict=True)
-            for values, frame in groups.items():
-                said = frame.select(pl.exclude(by, _SCHOOL).sum()).row(0, named=True)
-                for measure in (measure for measure in MEASURES if measure in said):
-                    found[decision, measure, tuple(map(str, values))] = _Cell(
-                        said[measure],
-                        said[f"{measure} of"],
-                        said.get(f"{measure} spread", 0.0),
-                        _by_school(frame, measure, count) if clustered else None,
-                    )
-    return found
-
-
-def _by_school(frame: pl.DataFrame, measure: str, count: int) -> Sums:
-    place = frame[_SCHOOL].to_numpy()
-    total, of = (
-        np.bincount(place, weights=frame[name].to_numpy(), minlength=count).astype(np.float64)
-        for name in (measure, f"{measure} of")
-    )
-    return Sums(total, of)
-
-
-def _parts(decision: str, *, has_served: bool) -> dict[str, pl.Expr]:
-    """What each student adds to each measure, to its denominator, and to the spread of its mean."""
-    label, risk, flagged, one = pl.col("label"), pl.col("risk"), pl.col(decision), pl.lit(1.0)
-    parts = {
-        "selection_rate": (flagged, one),
-        "false_positive_rate": ((1.0 - label) * flagged, 1.0 - label),
-        "false_negative_rate": (label * (1.0 - flagged), label),
-        "precision": (label * flagged, flagged),
-        "calibration": (label - risk, one),
-    }
-    if has_served:
-        known = flagged * pl.col("served").is_not_null()
-        parts["served"] = (pl.col("served").cast(pl.Float64).fill_null(0.0) * flagged, known)
-    return {
-        **{measure: part for measure, (part, _) in parts.items()},
-        **{f"{measure} of": whole for measure, (_, whole) in parts.items()},
-        "calibration spread": risk * (1.0 - risk),
-    }
+_MISSED, _ALARMED = "false_negative_rate", "false_positive_rate"
 
 
 def _figures(
-    cells: _Cells, by: tuple[str, ...], texts: pl.DataFrame, *, told_alone: dict[_Told, frozenset[str]]
-) -> list[tuple[GroupFigure, _Test]]:
-    """The figures of an attribute or pair, each with its test. `told_alone`: which groups of each attribute by itself
-    are told."""
-    sizes: dict[tuple[str, ...], int] = {
+    cells: Cells, by: tuple[str, ...], texts: pl.DataFrame, *, alone: dict[_Alone, frozenset[str]]
+) -> list[tuple[Measured, _Test]]:
+    """The figures of an attribute or pair, each with its test. `alone`: which groups of each attribute by itself are
+    told, in each measure."""
+    sizes: dict[Values, int] = {
         tuple(values): count for *values, count in texts.group_by(by).len().sort(by).iter_rows()
     }
-    figures = list[tuple[GroupFigure, _Test]]()
-    for decision, measure in sorted({(decision, measure) for decision, measure, _ in cells}):
-        here = {values: cell for (*of, values), cell in cells.items() if tuple(of) == (decision, measure)}
-        everybody = here.pop(())
-        told = _told({values: cell.of for values, cell in here.items()}, sizes)
+    figures = list[tuple[Measured, _Test]]()
+    for decision in sorted({decision for decision, _, _ in cells}):
+        here = {
+            measure: {values: cells[decision, measure, values] for values in [(), *sorted(sizes)]}
+            for measure in sorted({measure for _, measure, _ in cells})
+        }
+        within = {
+            measure: {
+                values
+                for values in sizes  # a group that is not told by itself could be added up from its pairs
+                if len(by) == 1 or all(v in alone[decision, measure, name] for v, name in zip(values, by, strict=True))
+            }
+            for measure in here
+        }
+        told, enough = _told(here, sizes, within)
         if len(by) == 1:
-            told_alone[decision, measure, by[0]] = frozenset(group for (group,) in told)
-        else:  # a group that is not told by itself could be added up from its pairs
-            known = [told_alone[decision, measure, name] for name in by]
-            told = {values for values in told if all(value in of for value, of in zip(values, known, strict=True))}
-        for values, cell in sorted(here.items()):
-            blank = GroupFigure(
-                decision=decision,
-                attribute=BETWEEN.join(by),
-                group=BETWEEN.join(values),
-                measure=measure,
-                students=None,
-            )
-            figure = _figure(blank, cell, everybody, students=sizes[values]) if values in told else blank
-            figures.append((figure, (decision, measure, by, () if len(here) == 2 else values)))
+            alone |= {
+                (decision, measure, by[0]): frozenset(group for (group,) in groups) for measure, groups in told.items()
+            }
+        for measure, of_groups in here.items():
+            everybody = of_groups.pop(())
+            for values, cell in of_groups.items():
+                blank = GroupFigure(
+                    decision=decision,
+                    attribute=BETWEEN.join(by),
+                    group=BETWEEN.join(values),
+                    measure=measure,
+                    students=None,
+                )
+                is_measured = values in enough[measure] and round(cell.of) >= FEWEST
+                figure = _figure(blank, cell, everybody, students=sizes[values]) if is_measured else blank
+                one = Measured(figure=figure, is_told=is_measured and values in told[measure])
+                figures.append((one, (decision, measure, by, () if len(of_groups) == 2 else values)))
     return figures
 
 
-def _told(of: Mapping[tuple[str, ...], float], sizes: Mapping[tuple[str, ...], int]) -> Collection[tuple[str, ...]]:
-    """Groups of which neither the size, nor those in the denominator, nor the others are few, or come out by
-    subtraction."""
-    inside = {values: round(number) for values, number in of.items()}
-    outside = {values: sizes[values] - number for values, number in inside.items()}
-    told = told_cells(sizes)
-    for counts in (inside, outside):  # of whom there is nobody, nobody is found
-        told &= told_cells({values: count for values, count in counts.items() if count}) | {
-            values for values, count in counts.items() if not count
-        }
-    return {values for values in told if inside[values]}
+def _told(
+    here: Mapping[str, Mapping[Values, Cell]], sizes: Mapping[Values, int], within: Mapping[str, AbstractSet[Values]]
+) -> tuple[dict[str, AbstractSet[Values]], dict[str, AbstractSet[Values]]]:
+    """By measure, the groups of which it is told, and those that are large enough to be asked about. `within`: the
+    groups of which it may be told at all.
+
+    Those whom the outcome met and those whom it spared are two tables, of which neither tells of the other: how many
+    were flagged, and the precision, which would, are told of those groups alone of which both rates are.
+    """
+
+    def numbers(measure: str) -> tuple[dict[Values, int], dict[Values, int]]:
+        of = {values: round(here[measure][values].of) for values in sizes}
+        return of, {values: round(here[measure][values].total) for values in sizes}
+
+    (off_track, missed), (on_track, alarmed) = numbers(_MISSED), numbers(_ALARMED)
+    size = told_cells(sizes, off_track, on_track, hidden=sizes.keys() - within["calibration"])
+    told: dict[str, AbstractSet[Values]] = {
+        "calibration": size,
+        _MISSED: told_rate(off_track, missed, among=size & within[_MISSED]),
+        _ALARMED: told_rate(on_track, alarmed, among=size & within[_ALARMED]),
+    }
+    told |= dict.fromkeys(("selection_rate", "precision"), told[_MISSED] & told[_ALARMED])
+    enough: dict[str, AbstractSet[Values]] = dict.fromkeys(told, size)
+    if "served" in here:
+        flagged, served = numbers("served")
+        others = {values: sizes[values] - count for values, count in flagged.items()}
+        enough["served"] = told_cells(sizes, flagged, others, hidden=sizes.keys() - within["served"])
+        told["served"] = told_rate(flagged, served, among=enough["served"])
+    return told, enough
 
 
-def _figure(blank: GroupFigure, cell: _Cell, everybody: _Cell, *, students: int) -> GroupFigure:
+def _figure(blank: GroupFigure, cell: Cell, everybody: Cell, *, students: int) -> GroupFigure:
     """A figure with its interval and its gap, unless fewer than 10 students stand behind its rest."""
-    named, rest = replace(blank, students=students), everybody.without(cell)
-    interval, test = (_mean_gap, _mean_gap_p) if named.measure == "calibration" else (_share_gap, _share_gap_p)
-    low, high = _mean(cell) if named.measure == "calibration" else wilson(cell.value, cell.of)
-    figure = replace(named, of=round(cell.of), value=cell.value, low=low, high=high)
-    if rest.of < FEWEST:
-        return figure
-    gap, (gap_low, gap_high), p = cell.value - rest.value, interval(cell, rest), test(cell, rest)
-    clustered = clustered_gap(cell.schools, rest.schools) if cell.schools and rest.schools else None
-    if clustered is not None:  # never more certain than of students who have nothing to do with each other
-        half = clustered.half_width
-        gap_low, gap_high = max(-1.0, min(gap_low, gap - half)), min(1.0, max(gap_high, gap + half))
-        p = max(p, clustered.p_of(gap))
-    return replace(figure, gap=gap, gap_low=gap_low, gap_high=gap_high, p=p)
-
-
-def _share_gap(cell: _Cell, rest: _Cell) -> tuple[float, float]:
-    return difference(cell.value, cell.of, other=rest.value, of_other=rest.of)
-
-
-def _share_gap_p(cell: _Cell, rest: _Cell) -> float:
-    return p_of_difference(cell.value, cell.of, other=rest.value, of_other=rest.of)
-
-
-def _mean(cell: _Cell) -> tuple[float, float]:
-    half = Z * np.sqrt(cell.spread) / cell.of
-    return cell.value - half, cell.value + half
-
-
-def _deviation(cell: _Cell, rest: _Cell) -> float:
-    """Of the difference of two means, where each outcome is as uncertain as its risk says."""
-    return float(np.sqrt(cell.spread / cell.of**2 + rest.spread / rest.of**2))
-
-
-def _mean_gap(cell: _Cell, rest: _Cell) -> tuple[float, float]:
-    gap, half = cell.value - rest.value, Z * _deviation(cell, rest)
-    return gap - half, gap + half
-
-
-def _mean_gap_p(cell: _Cell, rest: _Cell) -> float:
-    from scipy.special import erfc
-
-    deviation = _deviation(cell, rest)
-    return 1.0 if deviation == 0.0 else float(erfc(abs(cell.value - rest.value) / deviation / np.sqrt(2.0)))
+    low, high = interval_of(blank.measure, cell)
+    figure = replace(blank, students=students, of=round(cell.of), value=cell.value, low=low, high=high)
+    gap = gap_to(everybody.without(cell), cell, measure=blank.measure)
+    return figure if gap is None else replace(figure, gap=gap.gap, gap_low=gap.low, gap_high=gap.high, p=gap.p)
 
 
 def _widest(found: Audit, measure: str) -> float | None:

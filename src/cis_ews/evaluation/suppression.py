@@ -13,21 +13,36 @@ Cell = tuple[str, str]
 """A place in a table: row, column."""
 
 
-def told_cells(sizes: Mapping[Group, int]) -> frozenset[Group]:
-    """The groups of an attribute, or of a pair of attributes, that may be told.
+def told_cells(*counts: Mapping[Group, int], hidden: Collection[Group] = ()) -> frozenset[Group]:
+    """The groups of an attribute, or of a pair of attributes, of which all of these counts may be told.
 
-    A group under 10 is not. Where it is the only one left out of a line that adds up to something that is told
-    elsewhere (all groups of an attribute; of a pair, all groups with one value in common), or all that are left out
-    are under 10 together, subtraction would give them away: the smallest other group of that line is left out too, and
-    so on until no line gives anything away.
+    `counts`: each of the same groups; `hidden`: groups that may not be told for another reason. A group is told with
+    all of its counts or with none of them: not where one of them is of 1 to 9 students. Where a group is the only one
+    left out of a line that adds up to something that is told elsewhere (all groups of an attribute; of a pair, all
+    groups with one value in common), or one of the counts is under 10 in all that are left out together, subtraction
+    would give them away: the smallest other group of that line (by the first count) is left out too, and so on until no
+    line gives anything away. A group of which every count is 0 keeps no other one from being found, and is told.
     """
-    hidden = {group for group, size in sizes.items() if size < FEWEST}
+    sizes = {group: size for group, size in counts[0].items() if any(count[group] for count in counts)}
+    left_out = {group for group in sizes if group in hidden or any(0 < count[group] < FEWEST for count in counts)}
     while True:
-        open_lines = (line for line in _lines(sizes) if line - hidden and _gives_away(line & hidden, sizes))
-        more = {_smallest(line - hidden, sizes) for line in open_lines}
+        lines = [line for line in _lines(sizes) if line - left_out]
+        more = {
+            _smallest(line - left_out, sizes)
+            for line in lines
+            if any(_gives_away(line & left_out, count) for count in counts)
+        }
         if not more:
-            return frozenset(sizes) - hidden
-        hidden |= more
+            return frozenset(counts[0]) - left_out - frozenset(hidden)
+        left_out |= more
+
+
+def told_rate(of: Mapping[Group, int], met: Mapping[Group, int], *, among: Collection[Group]) -> frozenset[Group]:
+    """The groups of which the rate `met` / `of` may be told with both of its numbers: neither those whom it met nor
+    those whom it spared are 1 to 9, in a group or in all together that are left out. `among`: those whose `of` may be
+    told."""
+    spared = {group: number - met[group] for group, number in of.items()}
+    return told_cells(of, met, spared, hidden=of.keys() - among)
 
 
 def _gives_away(hidden: Collection[Group], sizes: Mapping[Group, int]) -> bool:

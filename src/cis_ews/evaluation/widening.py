@@ -10,14 +10,15 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 import numpy as np
 import polars as pl
 
 from cis_ews.evaluation.bootstrap import LEVEL
 from cis_ews.evaluation.clustering import Sums, clustered_gap
-from cis_ews.evaluation.equity import ATTRIBUTES, BETWEEN, NOT_RECORDED, GroupFigure, audit
-from cis_ews.evaluation.intervals import holm
+from cis_ews.evaluation.equity import ATTRIBUTES, BETWEEN, NOT_RECORDED, GroupFigure, measured
+from cis_ews.evaluation.intervals import Z, holm
 from cis_ews.evaluation.outcomes import Vector
 
 ERRORS = ("false_negative_rate", "false_positive_rate")
@@ -30,8 +31,9 @@ class Widened:
 
     `growth`: how much further from nothing the gap is now, on the side on which it lies now: a group that was missed
     less than others and is missed more has a gap that is new as a whole. `p`: how likely a change as large is by
-    chance, adjusted for all groups that are told by themselves, or for all pairs (Holm). Never of a group that the
-    audit does not tell.
+    chance, adjusted for all groups by themselves, or for all pairs (Holm). `half_width`: how far the change may be off
+    to either side, with 95 % (of this one alone). Never of a group that is too small to be asked about. `is_told`:
+    whether the numbers may be told; where the audit would not tell one of the two gaps, they decide, and are not told.
     """
 
     decision: str
@@ -41,11 +43,23 @@ class Widened:
     before: float
     now: float
     p: float
+    half_width: float
+    is_told: bool = True
 
     @property
     def growth(self) -> float:
         """Above 0 where the gap grew."""
         return abs(self.now) - max(0.0, math.copysign(self.before, self.before * self.now))
+
+    @property
+    def growth_low(self) -> float:
+        """The lower end of the growth's interval."""
+        return self.growth - self.half_width
+
+    @property
+    def growth_high(self) -> float:
+        """The upper end of the growth's interval."""
+        return self.growth + self.half_width
 
     @property
     def is_sure(self) -> bool:
@@ -60,7 +74,7 @@ def widened(
     decisions: Mapping[str, tuple[str, str]],
     attributes: Sequence[str] = ATTRIBUTES,
 ) -> tuple[Widened, ...]:
-    """The change of each told group's gaps, the largest growth first.
+    """The change of the gaps of each group that is large enough, the largest growth first.
 
     `rows`: as of `equity.audit`, with `school_id`; `decisions`: name -> the columns of before and of now. `groups`: as
     of `equity.groups_of`. Raises ModelError as `audit` does.
@@ -69,30 +83,32 @@ def widened(
     texts = texts.fill_null(NOT_RECORDED)
     found: list[Widened] = []
     for decision, (before, now) in decisions.items():
-        audited = audit(rows, groups, decisions=[before, now], attributes=attributes)
-        told = {_key(each): each for each in audited.figures if each.decision == before}
-        for figure in audited.figures:
+        audited = measured(rows, groups, decisions=[before, now], attributes=attributes)
+        earlier = {_key(each.figure): each for each in audited if each.figure.decision == before}
+        for one in audited:
+            figure = one.figure
             if figure.decision == now and figure.measure in ERRORS and figure.gap is not None:
-                change = _change(rows, _members(texts, figure), before, now=now, measure=figure.measure)
-                gap = told[_key(figure)].gap
-                found.append(_widened(decision, figure, before=0.0 if gap is None else gap, p=change))
+                members = _members(texts, figure)
+                change = _change(rows, members, before, now=now, measure=figure.measure)
+                was = earlier[_key(figure)]
+                found.append(
+                    Widened(
+                        decision=decision,
+                        attribute=figure.attribute,
+                        group=figure.group,
+                        measure=figure.measure,
+                        before=was.figure.gap or 0.0,
+                        now=figure.gap,
+                        p=change.p,
+                        half_width=change.half_width,
+                        is_told=one.is_told and was.is_told,
+                    )
+                )
     return tuple(sorted(_adjusted(found), key=lambda each: -each.growth))
 
 
 def _key(figure: GroupFigure) -> tuple[str, str, str]:
     return figure.attribute, figure.group, figure.measure
-
-
-def _widened(decision: str, figure: GroupFigure, *, before: float, p: float) -> Widened:
-    return Widened(
-        decision=decision,
-        attribute=figure.attribute,
-        group=figure.group,
-        measure=figure.measure,
-        before=before,
-        now=figure.gap or 0.0,
-        p=p,
-    )
 
 
 def _members(texts: pl.DataFrame, figure: GroupFigure) -> Vector:
@@ -101,8 +117,15 @@ def _members(texts: pl.DataFrame, figure: GroupFigure) -> Vector:
     return texts.select(both.cast(pl.Float64)).to_series().to_numpy()
 
 
-def _change(rows: pl.DataFrame, group: Vector, before: str, *, now: str, measure: str) -> float:
-    """How likely the gap would change as much by chance: never less than among students of schools that are alike."""
+class _Change(NamedTuple):
+    """How likely a gap would change as much by chance, and how far the change may be off."""
+
+    p: float
+    half_width: float
+
+
+def _change(rows: pl.DataFrame, group: Vector, before: str, *, now: str, measure: str) -> _Change:
+    """Never surer than of students who have nothing to do with each other, nor than schools that are alike say."""
     label = rows["label"].cast(pl.Float64).to_numpy()
     of = label if measure == "false_negative_rate" else 1.0 - label
     sign = -1.0 if measure == "false_negative_rate" else 1.0
@@ -115,7 +138,9 @@ def _change(rows: pl.DataFrame, group: Vector, before: str, *, now: str, measure
     deviation = math.sqrt(sum(part.variance for part in parts))
     p = 1.0 if deviation == 0.0 else math.erfc(abs(shift) / deviation / math.sqrt(2.0))
     clustered = clustered_gap(parts[0].schools, parts[1].schools)
-    return p if clustered is None else max(p, clustered.p_of(shift))
+    if clustered is None:
+        return _Change(p, Z * deviation)
+    return _Change(max(p, clustered.p_of(shift)), max(Z * deviation, clustered.half_width))
 
 
 @dataclass(frozen=True, eq=False, slots=True)

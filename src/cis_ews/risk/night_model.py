@@ -178,8 +178,9 @@ def check_declared(model: RiskModel) -> None:
     changed = [name for name, declared in now.items() if said.get(name, declared) != declared]
     if not missing and not changed:
         return
-    parts = [f"{len(missing)} are not made any more ({', '.join(missing)})"] * bool(missing)
-    parts += [f"{len(changed)} have another definition now ({', '.join(changed)})"] * bool(changed)
+    made, has = (_one_or_more(missing, "is", "are"), _one_or_more(changed, "has", "have"))
+    parts = [f"{made} not made any more ({', '.join(missing)})"] * bool(missing)
+    parts += [f"{has} another definition now ({', '.join(changed)})"] * bool(changed)
     raise FeatureMismatchError(
         f"The model {model.version} learned from "
         f"{counted(len(model.features), 'feature')}, of which {' and '.join(parts)}",
@@ -187,3 +188,7 @@ def check_declared(model: RiskModel) -> None:
         missing=missing,
         changed=changed,
     )
+
+
+def _one_or_more(names: Sequence[str], one: str, more: str) -> str:
+    return f"{len(names)} {one if len(names) == 1 else more}"
