@@ -26,7 +26,7 @@ from cis_ews.risk.model import RiskModel
 from cis_ews.risk.model_linear import LinearPart
 from cis_ews.schema.school_data import SchoolData
 from training.config import TrainingConfig
-from training.fitting import refit_model
+from training.fitting import fit_model, refit_model
 from training.nights import Nights, two_nights
 from training.validation import HeldBack
 
@@ -40,6 +40,8 @@ ADDITIVE = 1e-9
 LEAST_OVERLAP = 0.8
 """With less, chance decides too much of what is told first."""
 RANDOM_DRAWS = 10
+ANEW_ROWS = 100_000
+"""With so many rows at most a whole training more, folds and all, has its place in a training's few minutes."""
 _NOT_TOLD = -1
 
 
@@ -48,9 +50,10 @@ class Stability:
     """Whether explanations hold.
 
     `top3_overlap_across_seeds`: of the three topics that move a student's risk most, the share that are the same in a
-    model fitted with another seed, which changes the rows and the features that each tree sees; a model without trees
-    hangs on no seed, and keeps them all. `top3_overlap_across_students`: the same in one fitted on students drawn again
-    with replacement, None where that was not asked for. `identical_when_unchanged`: whether a night without new records
+    model trained with another seed: of up to ANEW_ROWS rows anew, which draws other folds to choose rounds, blend and
+    calibration by; of more the trees alone are fitted again. Lines of the same columns hang on no seed.
+    `top3_overlap_across_students`: the same in one fitted on students drawn again with replacement, None where that was
+    not asked for. `identical_when_unchanged`: whether a night without new records
     tells the same as the one before. `additive`: whether contributions add up to the margin. `measured`: the other
     figures (docs/explanations.md).
     """
@@ -171,17 +174,27 @@ def _across_retrainings(
 ) -> dict[str, float]:
     """The same rows with another seed; and students drawn again with replacement, where that is asked for."""
     topics, seed = _topics(held.model), config.seed + 1
-    # A linear part hangs on its rows alone. Where it is all there is, it is fitted again to see that it does.
-    has_trees = held.model.parts.trees is not None
-    again = {"seed": refit_model(held.model, held.learned, config=config, seed=seed, trees_alone=has_trees)}
+    is_anew = held.learned.height <= ANEW_ROWS
+    again = {"seed": _with_seed(held, seed, is_anew=is_anew, config=config)}
     if config.validation.students_again:
         again["students"] = refit_model(held.model, _drawn_again(held.learned, seed), config=config, seed=seed)
-    found: dict[str, float] = {}
+    found: dict[str, float] = {"seed.anew": float(is_anew)}
     for what, model in again.items():
         other = summed(_contributions(model, sample), topics)
         found[f"{what}.top3_overlap"] = float(largest_overlap(told, other).mean())
         found[f"{what}.mean_change"] = float(np.abs(told - other).mean())
     return found
+
+
+def _with_seed(held: HeldBack, seed: int, *, is_anew: bool, config: TrainingConfig) -> RiskModel:
+    """The model as the training makes it with another seed; of many rows with as many trees and the same blend."""
+    model = held.model
+    if is_anew:
+        again = config.model_copy(update={"seed": seed})
+        return fit_model(held.learned, model.features, config=again, recipe=model.recipe)
+    # A linear part hangs on its rows alone. Where it is all there is, it is fitted again to see that it does.
+    has_trees = model.parts.trees is not None
+    return refit_model(model, held.learned, config=config, seed=seed, trees_alone=has_trees)
 
 
 def _drawn_again(rows: pl.DataFrame, seed: int) -> pl.DataFrame:

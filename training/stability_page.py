@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from cis_ews.wording import counted
-from training.stability import ADDITIVE, LEAST_OVERLAP, Stability
+from training.stability import ADDITIVE, ANEW_ROWS, LEAST_OVERLAP, Stability
 
 
 def title(found: Stability) -> str:
@@ -31,8 +31,13 @@ def notes(found: Stability) -> list[str]:
 
 
 def _retrained(measured: dict[str, float]) -> list[str]:
+    seed = (
+        "trained anew: rounds, blend and calibration chosen by other folds"
+        if measured.get("seed.anew")
+        else f"trees alone, other rows and features for each: trained anew up to {ANEW_ROWS:,} rows"
+    )
     said = {
-        "seed": "another seed (other rows and features for each tree; lines hang on none)",
+        "seed": f"another seed ({seed})",
         "students": "other students (drawn again with replacement)",
     }
     return [

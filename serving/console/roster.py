@@ -125,6 +125,7 @@ def _told(sizes: Mapping[str, int]) -> dict[str, int]:
 
     The grades are chosen as if the sum were known (`told_cells`), so the sum gives none of them away.
     """
-    told = {grade: sizes[grade] for (grade,) in told_cells({(grade,): size for grade, size in sizes.items()})}
+    found = told_cells({(grade,): size for grade, size in sizes.items()})
+    told = {grade: sizes[grade] for (grade,) in found if sizes[grade] >= FEWEST}
     every = sum(sizes.values())
     return {EVERY: every, **told} if every >= FEWEST else told

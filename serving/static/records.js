@@ -2,7 +2,7 @@
 // file as well; in older ones the link would lead to nothing that is seen.
 "use strict";
 const unfold = (id) => {
-  const target = id && document.getElementById(id);
+  const target = document.getElementById(id);
   const folded = target?.closest("details");
   if (!folded || folded.open) return;
   folded.open = true;

@@ -76,6 +76,7 @@ def test_today_says_how_old_it_is_and_who_decided(served: Served, coordinator: B
 def test_the_records_behind_a_reason_are_on_the_page(coordinator: Browser) -> None:
     page = coordinator.get(_student(coordinator)).text
     assert 'href="#attendance-records"' in page
+    assert 'id="attendance-records"' in page
     attendance = page.partition('id="attendance"')[2].partition("</section>")[0]
     assert re.search(r"<td>[A-Z][a-z]+ \d+, 20\d\d</td><td>Unexcused</td>", attendance)
     assert attendance.count("<rect") > 20

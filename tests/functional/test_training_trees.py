@@ -64,6 +64,7 @@ def test_reasons_are_held_against_another_seed_and_other_students(trained: Done)
     gate = trained.event("trained")["gates"]["reasons_across_seeds"]
     assert 0.5 < found["top3_overlap_across_seeds"] == gate["value"] < 1.0
     assert found["measured"]["seed.mean_change"] > 0.0
+    assert found["measured"]["seed.anew"] == 1.0
     # What other students would teach is told beside, and the gate does not hang on it.
     assert 0.3 < found["top3_overlap_across_students"] < found["top3_overlap_across_seeds"]
     assert f"{found['top3_overlap_across_students']:.0%} with students drawn again" in gate["found"]

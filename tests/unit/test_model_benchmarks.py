@@ -38,6 +38,9 @@ def test_one_case_is_measured_and_reaches_the_floor() -> None:
     assert done.returncode == 0, done.stdout + done.stderr
     assert "faketucky: 5,000 rows, 18.7% positive, 5 features" in done.stdout
     assert "the floor is reached" in done.stdout
+    assert "\nAUROC wanted 0.835 (best entry and .003): 0.8" in done.stdout
+    assert "\nBrier wanted 0.1080 at most (best entry and 0.001): 0.1" in done.stdout
+    assert "\nfaketucky: AUROC wanted 0.835 (best entry and .003): 0.8" in done.stdout.split("case by case")[1]
     assert max(map(len, done.stdout.splitlines())) <= 100
 
 
@@ -61,6 +64,27 @@ def test_each_measure_has_to_reach_its_floor(measure: str, capsys: pytest.Captur
         assert accuracy.report(case, {"RiskModel": folds}) == code
         last = capsys.readouterr().out.splitlines()[-1]
         assert last == (f"BELOW THE FLOOR by more than one fold SD: {measure}" if code else accuracy.REACHED)
+
+
+def test_goals_are_those_that_were_set() -> None:
+    wanted = {name: accuracy.goal_of(name) for name in accuracy.FLOORS}
+    assert {name: (goal.auroc, goal.brier) for name, goal in wanted.items()} == {
+        "hsls09_paper": (0.800, 0.108),
+        "hsls09_gpa": (0.832, 0.099),
+        "faketucky": (0.835, 0.108),
+        "uci320_maths": (0.901, 0.108),
+        "uci697_semester1": (0.880, 0.122),
+    }
+
+
+@pytest.mark.parametrize(("name", "step", "missed"), [("auroc", -0.002, 0), ("brier", 0.0005, 1)])
+def test_a_goal_is_reached_or_said_to_be_missed_and_by_how_much(name: str, step: float, missed: int) -> None:
+    goal = accuracy.goal_of("faketucky")
+    at_goal = {"auroc": goal.auroc + 1e-9, "brier": goal.brier - 1e-9}
+    assert [line.endswith(", reached") for line in accuracy.goal_lines(goal, _folds(**at_goal))] == [True, True]
+    lines = accuracy.goal_lines(goal, _folds(**(at_goal | {name: at_goal[name] + step})))
+    assert lines[missed].endswith(f", NOT REACHED, {abs(step):.4f} short")
+    assert lines[1 - missed].endswith(", reached")
 
 
 @NEEDS_DATA

@@ -121,6 +121,7 @@ def test_a_model_fitted_again_differs_by_its_seed_in_the_trees_alone() -> None:
 
 MEASURED: dict[str, float] = {
     "students": 300,
+    "seed.anew": 1.0,
     "seed.top3_overlap": 0.7,
     "seed.mean_change": 0.01,
     "additive.largest_gap": 1e-15,
@@ -151,3 +152,8 @@ def test_notes_say_what_could_not_be_measured() -> None:
     text = "\n".join(notes(_found()))
     assert "nobody could be given an absence" in text
     assert "[" not in text
+
+
+@pytest.mark.parametrize(("anew", "words"), [(1.0, "trained anew: rounds"), (0.0, "trees alone, other rows")])
+def test_it_is_said_whether_another_seed_trained_the_whole_model(anew: float, words: str) -> None:
+    assert words in notes(_found(measured={**MEASURED, "seed.anew": anew}))[0]

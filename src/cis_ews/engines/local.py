@@ -26,10 +26,13 @@ THREADS = ("POLARS_MAX_THREADS", "OMP_NUM_THREADS", "NUMBA_NUM_THREADS", "OPENBL
 """What tells polars, LightGBM, numba and numpy how many threads to start; read when a process loads them."""
 
 
-ALLOCATION = {"_RJEM_MALLOC_CONF": "dirty_decay_ms:-1,muzzy_decay_ms:-1,narenas:1"}
+ALLOCATION = "_RJEM_MALLOC_CONF"
+KEEP = "dirty_decay_ms:-1,muzzy_decay_ms:-1,narenas:1"
 """How a worker's polars keeps memory that it has used for what it needs next, as every part needs about the same: to
 give it back after a while and ask for it again costs a tenth of a part's time, and more where other work makes the
 while long (docs/benchmarks.md). A worker holds what its largest part needed until it ends, before a night publishes."""
+SET_BY_POLARS = "dirty_decay_ms:500,muzzy_decay_ms:1000"
+"""What polars puts there when it is imported, before what was set already: nobody's wish."""
 
 
 class LocalEngine:
@@ -104,8 +107,9 @@ def available_cores() -> int:
 
 @contextmanager
 def threads_a_worker(threads: int) -> Generator[None]:
-    """The environment that workers inherit; put back afterwards. What is set for allocation already stays."""
-    given = {**ALLOCATION, **{name: os.environ[name] for name in ALLOCATION if name in os.environ}}
+    """The environment that workers inherit; put back afterwards. What someone has set for allocation counts more."""
+    wished = os.environ.get(ALLOCATION, "").removeprefix(SET_BY_POLARS).removeprefix(",")
+    given = {ALLOCATION: ",".join(filter(None, (KEEP, wished)))}  # of two settings the last one counts
     before = {name: os.environ.get(name) for name in (*THREADS, *given)}
     os.environ.update({**dict.fromkeys(THREADS, str(threads)), **given})
     try:

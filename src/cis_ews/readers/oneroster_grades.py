@@ -133,10 +133,11 @@ def course_grades_of(
     rejected = read - rows.height
     is_final = items["is_final"].gather(rows["item"])
     finals = _finals(rows.filter(is_final), items)
-    standing = _standing(rows.filter(~is_final) if is_final.any() else rows, items, parts)
+    work = rows.filter(~is_final) if is_final.any() else rows
+    standing = _standing(work, items, parts)
     standing = standing.join(finals, on=["student", "group"], how="anti", maintain_order="left")
     grades = pl.concat([finals, standing], how="diagonal").join(
-        _assignments(rows.filter(~is_final), items), on=["student", "group"], how="left", maintain_order="left"
+        _assignments(work, items), on=["student", "group"], how="left", maintain_order="left"
     )
     ledger.reduce(TABLE, read - rejected - grades.height)
     ledger.note(
@@ -313,12 +314,13 @@ def _assignments(rows: pl.DataFrame, items: pl.DataFrame) -> pl.DataFrame:
 
     None where no result says anything of that: a gradebook that marks none as missing may not mark them at all.
     """
-    rows = rows.filter(~pl.col("is_exempt"))
     if not (rows["is_missing"].any() or any(rows[name].null_count() < rows.height for name in SIGNALS)):
         rows = rows.clear()
     flagged = pl.any_horizontal("is_missing", *(pl.col(name).fill_null(value=False) for name in SIGNALS))
+    group = items["group"].gather(rows["item"]).alias("group")
     return (
-        rows.select("student", flagged.alias("flagged"), items["group"].gather(rows["item"]).alias("group"))
+        rows.select("student", group, "is_exempt", flagged.alias("flagged"))
+        .filter(~pl.col("is_exempt"))
         .group_by("student", "group")
         .agg(
             pl.len().cast(pl.Int32).alias("assignments"),
