@@ -298,14 +298,14 @@ def _in_steps(growth: float, bound: float) -> float:
 
 
 def _shown(widened: Sequence[Widened], bound: float) -> str:
-    """The widest growth with its interval, whatever decides."""
+    """The widest growth, whatever decides; what was found tells its interval."""
     if not widened or widened[0].growth <= 0.0:
         return ""
     first = widened[0]
     by_chance = "" if first.is_sure else ", by chance"
     if not first.is_told:
-        return f"up to {_in_steps(first.growth, bound):.2f}{by_chance}"
-    return f"{first.growth:.3f} [{first.growth_low:.3f}, {first.growth_high:.3f}]{by_chance}"
+        return f"to {_in_steps(first.growth, bound):.2f}{by_chance}"
+    return f"{first.growth:.3f}{by_chance}"
 
 
 def _widest(beside: Beside, sure: Sequence[Widened], bound: float) -> str:

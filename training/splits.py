@@ -2,7 +2,7 @@
 
 Rows to learn from and rows to measure on are kept apart in three ways: no student-year is on both sides; from each
 as-of date that is learned from to the first that is measured on lies more than its own horizon, so that no label looks
-into what is measured; and nothing is drawn by lot, but for the contrast that shows what that would have claimed.
+into what is measured; and no row is drawn by lot, but for the contrast that shows what that would have claimed.
 """
 
 from __future__ import annotations
@@ -115,7 +115,7 @@ def strangers(learned: pl.DataFrame, measured: pl.DataFrame, later: Part, *, see
 
 
 def other_groups(learned: pl.Series, measured: pl.Series, later: Part, *, most: int) -> list[Part]:
-    """The later year again, group by group (a district, a school), without anything of it having been learned from.
+    """The later year again, groups at a time (districts, schools), without anything of them having been learned from.
 
     More groups than `most` are dealt into so many parts. None where there is one group.
     """

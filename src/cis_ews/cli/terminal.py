@@ -76,8 +76,8 @@ class Terminal:
         if self.as_json or not listed:
             return
         widths = [max(len(name), *(len(_text(row[at])) for row in listed)) for at, name in enumerate(columns)]
-        is_words = widths[-1] > FIGURE and self.shows_whole(columns, listed)
-        breaks = len(columns) - 1 if is_words else widths.index(max(widths))
+        is_figures = widths[-1] <= FIGURE and any(character.isdigit() for row in listed for character in _text(row[-1]))
+        breaks = len(columns) - 1 if not is_figures and self.shows_whole(columns, listed) else widths.index(max(widths))
         table = Table(box=None, pad_edge=False, padding=(0, GAP, 0, 0))
         for place, name in enumerate(columns):
             numbers = all(isinstance(row[place], int | float) for row in listed)
