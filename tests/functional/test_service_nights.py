@@ -103,7 +103,7 @@ def test_a_night_uses_the_model_of_the_settings_and_says_so(backend: Backend, tm
     told = night_told(asked, LAKEVIEW, own=(), today=run.as_of)
     assert told is not None
     assert [notice.message for notice in told.notices] == [DEMONSTRATION]
-    assert told.decided.values == {"version": run.model_version}
+    assert told.decided.values == {"version": run.model_version, "label": "off_track"}
 
 
 def test_a_night_by_rules_says_that_no_model_is_trained(backend: Backend) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
+from datetime import UTC
 from itertools import product
 from string import Formatter
 
@@ -136,9 +137,9 @@ def test_a_stored_sentence_is_said_whole_with_its_numbers(stored: str, spanish: 
     ],
 )
 def test_what_no_template_made_stays_as_it_is_and_is_marked_as_english(stored: str) -> None:
-    page = environment("es").from_string("{{ stored|told }}")
+    page = environment("es", UTC).from_string("{{ stored|told }}")
     assert translated(stored, "es") is None
-    assert page.render(stored=stored) == environment("es").from_string('<span lang="en">{{ stored }}</span>').render(
+    assert page.render(stored=stored) == environment("es", UTC).from_string('<span lang="en">{{ stored }}</span>').render(
         stored=stored
     )
     assert "<b>" not in page.render(stored=stored)
