@@ -139,7 +139,7 @@ def test_a_stored_sentence_is_said_whole_with_its_numbers(stored: str, spanish: 
 def test_what_no_template_made_stays_as_it_is_and_is_marked_as_english(stored: str) -> None:
     page = environment("es", UTC).from_string("{{ stored|told }}")
     assert translated(stored, "es") is None
-    assert page.render(stored=stored) == environment("es", UTC).from_string('<span lang="en">{{ stored }}</span>').render(
-        stored=stored
-    )
+    assert page.render(stored=stored) == environment("es", UTC).from_string(
+        '<span lang="en">{{ stored }}</span>'
+    ).render(stored=stored)
     assert "<b>" not in page.render(stored=stored)
