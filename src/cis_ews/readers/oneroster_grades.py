@@ -27,6 +27,7 @@ MOST_WEIGHT = 1e4
 EXTRA = 1.2  # the contract's bound on a percent
 FLAGS = ("inProgress", "incomplete", "late", "missing")
 SIGNALS = ("missing", "incomplete", "late")
+ASSIGNMENTS = ("assignments", "assignments_missing_or_late")
 INCOMPLETE_MARK = "I"
 GROUP = ("school_id", "course_id", "school_year", "term")
 _PLACE = ("file", "row_number")
@@ -133,12 +134,11 @@ def course_grades_of(
     rejected = read - rows.height
     is_final = items["is_final"].gather(rows["item"])
     finals = _finals(rows.filter(is_final), items)
-    work = rows.filter(~is_final) if is_final.any() else rows
-    standing = _standing(work, items, parts)
-    standing = standing.join(finals, on=["student", "group"], how="anti", maintain_order="left")
-    grades = pl.concat([finals, standing], how="diagonal").join(
-        _assignments(work, items), on=["student", "group"], how="left", maintain_order="left"
-    )
+    standing = _standing(rows.filter(~is_final) if is_final.any() else rows, items, parts)
+    by = ["student", "group"]
+    finals = finals.join(standing.select(*by, *ASSIGNMENTS), on=by, how="left", maintain_order="left")
+    standing = standing.join(finals, on=by, how="anti", maintain_order="left")
+    grades = pl.concat([finals, standing], how="diagonal")
     ledger.reduce(TABLE, read - rejected - grades.height)
     ledger.note(
         f"{TABLE}: {counted(rows.height, 'result makes', 'results make')} "
@@ -309,24 +309,9 @@ def _note_signals(rows: pl.DataFrame, config: OneRosterConfig, ledger: Ledger) -
     )
 
 
-def _assignments(rows: pl.DataFrame, items: pl.DataFrame) -> pl.DataFrame:
-    """Of each student and group how many results there are, and how many are missing, incomplete or late.
-
-    None where no result says anything of that: a gradebook that marks none as missing may not mark them at all.
-    """
-    if not (rows["is_missing"].any() or any(rows[name].null_count() < rows.height for name in SIGNALS)):
-        rows = rows.clear()
-    flagged = pl.any_horizontal("is_missing", *(pl.col(name).fill_null(value=False) for name in SIGNALS))
-    group = items["group"].gather(rows["item"]).alias("group")
-    return (
-        rows.select("student", group, "is_exempt", flagged.alias("flagged"))
-        .filter(~pl.col("is_exempt"))
-        .group_by("student", "group")
-        .agg(
-            pl.len().cast(pl.Int32).alias("assignments"),
-            pl.col("flagged").sum().cast(pl.Int32).alias("assignments_missing_or_late"),
-        )
-    )
+def _says_what_is_missing(rows: pl.DataFrame) -> bool:
+    """Whether any result does: a gradebook that marks none as missing may not mark them at all."""
+    return bool(rows["is_missing"].any()) or any(rows[name].null_count() < rows.height for name in SIGNALS)
 
 
 def _finals(rows: pl.DataFrame, items: pl.DataFrame) -> pl.DataFrame:
@@ -346,25 +331,37 @@ def _finals(rows: pl.DataFrame, items: pl.DataFrame) -> pl.DataFrame:
 
 
 def _standing(rows: pl.DataFrame, items: pl.DataFrame, parts: pl.DataFrame) -> pl.DataFrame:
-    """The standing of each student and group from all its results; null where none is scored."""
+    """The standing of each student and group from all its results; null where none is scored.
+
+    Beside it how many results there are, and how many are missing, incomplete or late; null where no result says
+    anything of that.
+    """
     by = ["student", "group"]
+    is_said = _says_what_is_missing(rows)
     rows = rows.filter(~pl.col("is_exempt")) if rows["is_exempt"].any() else rows
     latest = (pl.col("on").max(), pl.col("known_on").max(), pl.col("at").min())
     sums = pl.col("points", "points_possible").sum()
+    flagged = pl.any_horizontal("is_missing", *(pl.col(name).fill_null(value=False) for name in SIGNALS))
     part, count = items["part"].gather(rows["item"]), max(parts.height, 1)
     categories = (
         rows.select(
             # One number for both: grouped in half the time.
             (pl.col("student").cast(pl.UInt64) * count + part).alias("key"),
             *("points", "points_possible", "on", "known_on"),
+            (flagged if is_said else pl.lit(value=False)).alias("flagged"),
             pl.int_range(pl.len(), dtype=pl.UInt32).alias("at"),
         )
         .group_by("key")
-        .agg(sums, *latest)
+        .agg(
+            sums,
+            pl.len().cast(pl.Int32).alias("assignments"),
+            pl.col("flagged").sum().cast(pl.Int32).alias("assignments_missing_or_late"),
+            *latest,
+        )
         .select(
             (pl.col("key") // count).cast(pl.UInt32).alias("student"),
             (pl.col("key") % count).cast(pl.UInt32).alias("part"),
-            *("points", "points_possible", "on", "known_on", "at"),
+            *("points", "points_possible", *ASSIGNMENTS, "on", "known_on", "at"),
         )
         .join(parts, on="part")
     )
@@ -375,6 +372,7 @@ def _standing(rows: pl.DataFrame, items: pl.DataFrame, parts: pl.DataFrame) -> p
         .group_by(by)
         .agg(
             sums,
+            pl.col(*ASSIGNMENTS).sum(),
             (pl.col("ratio") * pl.col("weight")).sum().alias("weighted"),
             pl.col("weight").sum(),
             (pl.col("ratio").count() == pl.col("weight").count()).alias("all_weighted"),
@@ -393,5 +391,6 @@ def _standing(rows: pl.DataFrame, items: pl.DataFrame, parts: pl.DataFrame) -> p
         (share * 100).round(2).alias("percent"),
         pl.when(pl.col("on").is_not_null()).then("known_on").alias("graded_on"),
         pl.lit(value=False).alias("is_final"),
+        *(pl.when(pl.lit(is_said)).then(name).alias(name) for name in ASSIGNMENTS),
         *(rows[name].gather(standing["at"]).alias(name) for name in _PLACE),
     )
