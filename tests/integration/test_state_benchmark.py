@@ -47,13 +47,13 @@ def _measured(data: Path, *options: str) -> dict[str, Any]:
 
 
 def test_a_state_is_measured_beside_duckdb_which_agrees(tmp_path: Path) -> None:
-    options = ("--students", "6000", "--students-a-part", "2500", "--attendance", "exceptions")
+    options = ("--students", "20000", "--students-a-part", "8000", "--attendance", "exceptions")
     record = _measured(tmp_path, *options, "--only", "indicators,night")
     lines = {line["name"]: line for line in record["lines"]}
     night = "whole night, exceptions, 200 x 15"
     of_indicators = ("decode alone, exceptions", "indicators, exceptions", "duckdb, exceptions")
-    assert list(lines) == ["writing 6,000 students, exceptions", *of_indicators, night]
-    assert lines[night]["rows"] > 4_000
+    assert list(lines) == ["writing 20,000 students, exceptions", *of_indicators, night]
+    assert lines[night]["rows"] > 14_000
     assert len({lines[name]["rows"] for name in of_indicators}) == 1
     assert min(line["cost"]["peak_mb"] for line in lines.values()) > 50
     assert min(line["cost"]["wall"] for line in lines.values()) > 0
