@@ -18,32 +18,23 @@ from cis_ews.storage.store import RunStore
 from cis_ews.synthetic import is_made_up, write_district
 from tests.lib.command import Done, command, training
 from tests.lib.markup import Markup
+from tests.lib.toml import write_toml
+from tests.lib.trainings import small_training
 from training.config import DEFAULT
 from training.gates import NAMES, RECORD, RECORD_HASH, GateRecord
 
 AS_OF = "2026-02-27"
-CONFIG = """config_version = 1
-label = "off_track"
-as_of = ["11-30", "02-28"]
-test_years = 1
-seed = 7
-
-[candidates]
-compare = ["straight lines", "blend", "tuned blend"]
-
-[validation]
-as_of = ["day 20", "term ends", "06-01"]
-draws = 100
-shuffles = 100
-contrast_rows = 400
-"""
+CONFIG = small_training(
+    compare=["straight lines", "blend", "tuned blend"],
+    validation={"as_of": ["day 20", "term ends", "06-01"], "contrast_rows": 400},
+)
 
 
 @pytest.fixture(scope="module")
 def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("training")
     write_district(folder / "extract", students=700, years=3, seed=3, through=date.fromisoformat(AS_OF))
-    (folder / "training.toml").write_text(CONFIG, encoding="utf-8")
+    write_toml(folder / "training.toml", CONFIG)
     return folder
 
 
@@ -410,7 +401,7 @@ def test_an_extract_without_a_past_year_is_refused(place: Path, tmp_path: Path) 
 
 
 def test_too_few_positives_are_refused_in_words(place: Path, tmp_path: Path) -> None:
-    (tmp_path / "training.toml").write_text(CONFIG.replace("off_track", "exclusion"), encoding="utf-8")
+    write_toml(tmp_path / "training.toml", {**CONFIG, "label": "exclusion"})
     write_district(tmp_path / "extract", students=100, years=3, seed=3, through=date.fromisoformat(AS_OF))
     done = training(tmp_path / "extract", "--config", tmp_path / "training.toml", "--store", tmp_path / "store")
     assert done.code == 4
@@ -418,7 +409,7 @@ def test_too_few_positives_are_refused_in_words(place: Path, tmp_path: Path) -> 
 
 
 def test_a_typo_in_the_configuration_is_an_error(place: Path, tmp_path: Path) -> None:
-    (tmp_path / "training.toml").write_text(CONFIG.replace("seed", "sede"), encoding="utf-8")
+    write_toml(tmp_path / "training.toml", {**CONFIG, "sede": CONFIG["seed"]})
     done = training(place / "extract", "--config", tmp_path / "training.toml", "--store", tmp_path / "store")
     assert done.code == 2
     assert "did you mean seed?" in done.err

@@ -13,22 +13,10 @@ import pytest
 
 from cis_ews.synthetic import write_district
 from tests.lib.command import Done, training
+from tests.lib.toml import write_toml
+from tests.lib.trainings import small_training
 
-CONFIG = """config_version = 1
-label = "{label}"
-as_of = ["02-28"]
-test_years = 1
-seed = 7
-
-[candidates]
-compare = ["blend"]
-
-[validation]
-as_of = ["day 60"]
-draws = 100
-shuffles = 100
-contrast_rows = 0
-"""
+CONFIG = small_training(compare=["blend"], validation={"as_of": ["day 60"]}, as_of=["02-28"])
 Edit = Callable[[Path], None]
 
 
@@ -43,7 +31,7 @@ def _train(extract: Path, place: Path, *, label: str, edit: Edit | None = None, 
     if edit:
         extract = Path(shutil.copytree(extract, place / "extract"))
         edit(extract)
-    (place / "training.toml").write_text(CONFIG.format(label=label), encoding="utf-8")
+    write_toml(place / "training.toml", {**CONFIG, "label": label})
     options = ["--json"] * json
     return training(extract, "--config", place / "training.toml", "--store", place / "store", *options)
 

@@ -8,31 +8,21 @@ import pytest
 
 from cis_ews.synthetic import write_district
 from tests.lib.command import Done, training
+from tests.lib.toml import write_toml
+from tests.lib.trainings import small_training
 
 AS_OF = "2026-02-27"
-CONFIG = """config_version = 1
-label = "off_track"
-as_of = ["11-30", "02-28"]
-test_years = 1
-seed = 7
-
-[candidates]
-compare = ["straight lines"]
-
-[validation]
-as_of = ["day 60", "02-28"]
-draws = 100
-shuffles = 100
-contrast_rows = 600
-students_again = false
-"""
+CONFIG = small_training(
+    compare=["straight lines"],
+    validation={"as_of": ["day 60", "02-28"], "contrast_rows": 600, "students_again": False},
+)
 
 
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory: pytest.TempPathFactory) -> Done:
     folder = tmp_path_factory.mktemp("districts")
     write_district(folder / "extract", students=800, years=3, seed=5, districts=2, through=date.fromisoformat(AS_OF))
-    (folder / "training.toml").write_text(CONFIG, encoding="utf-8")
+    write_toml(folder / "training.toml", CONFIG)
     done = training(folder / "extract", "--config", folder / "training.toml", "--store", folder / "store", "--json")
     assert done.code == 0, done.err
     return done

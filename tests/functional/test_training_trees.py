@@ -14,30 +14,18 @@ from cis_ews.risk.registry import Registry
 from cis_ews.storage.store import RunStore
 from cis_ews.synthetic import write_district
 from tests.lib.command import Done, command, training
+from tests.lib.toml import write_toml
+from tests.lib.trainings import small_training
 
 AS_OF = "2026-02-27"
-CONFIG = """config_version = 1
-label = "off_track"
-as_of = ["11-30", "02-28"]
-test_years = 1
-seed = 7
-
-[candidates]
-compare = ["trees"]
-
-[validation]
-as_of = ["day 60"]
-draws = 100
-shuffles = 100
-contrast_rows = 0
-"""
+CONFIG = small_training(compare=["trees"], validation={"as_of": ["day 60"]})
 
 
 @pytest.fixture(scope="module")
 def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("trees")
     write_district(folder / "extract", students=500, years=3, seed=5, through=date.fromisoformat(AS_OF))
-    (folder / "training.toml").write_text(CONFIG, encoding="utf-8")
+    write_toml(folder / "training.toml", CONFIG)
     return folder
 
 
