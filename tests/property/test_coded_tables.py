@@ -88,6 +88,7 @@ def test_a_coded_table_is_checked_as_the_table_in_full_is(
     in_full = _outcome(lambda: checked(name, given_rows))
     coded = _outcome(lambda: checked_codes(name, CodedTable.of(given_rows, CODES[name])))
     if isinstance(in_full, str):
+        assert isinstance(coded, str)
         assert coded == in_full
     else:
         assert isinstance(coded, pl.DataFrame)

@@ -14,8 +14,14 @@ from cis_ews.risk.alike import NULL, Columns
 from cis_ews.risk.templates import render, template_fields
 from cis_ews.risk.writing import Asked, write
 
-SCHEMA = {"days": pl.Int32, "parts": pl.Int64, "rate": pl.Float64, "yes": pl.Boolean, "level": pl.String}
-SCHEMA |= {"grade": pl.Enum(GradeLevel)}
+SCHEMA = {
+    "days": pl.Int32(),
+    "parts": pl.Int64(),
+    "rate": pl.Float64(),
+    "yes": pl.Boolean(),
+    "level": pl.String(),
+    "grade": pl.Enum(GradeLevel),
+}
 FLOATS = st.sampled_from([0.0, -0.0, 0.1, 1.0, 1 / 3, 0.19996, 9.995, float("nan"), float("inf")]) | st.floats()
 ROWS = st.lists(
     st.fixed_dictionaries(

@@ -32,7 +32,7 @@ FEWEST_DAYS = "fewest_days"
 """Where a model keeps from how many days enrolled on it is asked, as measured when it learned; null where it was not,
 and then the policy's minimum counts alone."""
 _HASH_LENGTH = 16
-_CODES = {STUDENT: pl.UInt32, "rank": pl.Int16, KIND: pl.UInt16, WORDS: pl.UInt32}
+_CODES: dict[str, pl.DataType] = {STUDENT: pl.UInt32(), "rank": pl.Int16(), KIND: pl.UInt16(), WORDS: pl.UInt32()}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -170,7 +170,8 @@ def _beside(of_model: CodedTable, student: NDArray[np.int64], by_rules: CodedTab
     then = by_rules.rows.with_columns(
         pl.col(KIND) + of_model.said[KIND].height, pl.col(WORDS) + of_model.said[WORDS].height
     )
-    rows = pl.concat([frame.cast(_CODES).select(*_CODES) for frame in (first, then)], rechunk=True)
+    codes = [pl.col(name).cast(kind) for name, kind in _CODES.items()]
+    rows = pl.concat([first.select(codes), then.select(codes)], rechunk=True)
     kinds = pl.concat([of_model.said[KIND], by_rules.said[KIND]], rechunk=True)
     direction = kinds.get_column("direction").to_physical()[rows.get_column(KIND)]
     places = pl.DataFrame([rows.get_column(STUDENT), direction, rows.get_column("rank")]).cast(pl.Int64)

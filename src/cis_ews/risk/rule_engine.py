@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import date
 from enum import Enum
 from functools import lru_cache, reduce, singledispatch
-from operator import add, and_, eq, ge, gt, le, lt, or_
+from operator import add, eq, ge, gt, le, lt
 
 import numpy as np
 import polars as pl
@@ -78,8 +78,9 @@ class _Plan:
 def _plan(conditions: tuple[Condition, ...]) -> _Plan:
     """What `truths_of` does; put together once for all parts of a night."""
     every = dict.fromkeys(part for condition in conditions for part in _parts(condition))
-    places = {leaf: place for place, leaf in enumerate(part for part in every if not isinstance(part, COMBINED))}
-    leaves = [_leaf_truth(leaf).cast(pl.UInt8).fill_null(_NULL).alias(str(place)) for leaf, place in places.items()]
+    ends = [part for part in every if not isinstance(part, COMBINED)]
+    leaves = [_leaf_truth(leaf).cast(pl.UInt8).fill_null(_NULL).alias(str(place)) for place, leaf in enumerate(ends)]
+    places: dict[Condition, int] = {leaf: place for place, leaf in enumerate(ends)}
     combined: list[tuple[AllOf | AnyOf | AtLeast, Sequence[int]]] = []
     for part in every:
         if isinstance(part, COMBINED):
@@ -103,7 +104,10 @@ class Truths:
 
     def where_all(self, conditions: Sequence[Condition], mark: Mark) -> Flags:
         """Of whom all of these hold, or are unknown."""
-        return reduce(and_, [self.where(condition, mark) for condition in conditions])
+        found = self.where(conditions[0], mark)
+        for condition in conditions[1:]:
+            found = found & self.where(condition, mark)
+        return found
 
 
 def truths_of(students: pl.DataFrame, conditions: Sequence[Condition]) -> Truths:
@@ -148,7 +152,7 @@ def outcomes_of(rule: FlagRule, truths: Truths) -> Codes:
     """What becomes of a rule: the place of the level that holds among its levels, their number where the rule abstains,
     and one more where it says nothing."""
     levels = rule.conditions
-    unknown = reduce(or_, [truths.where(condition, Mark.UNKNOWN) for condition in levels])
+    unknown = np.any([truths.where(condition, Mark.UNKNOWN) for condition in levels], axis=0)
     outcomes = np.uint8(len(levels) + 1) - unknown
     for place in reversed(range(len(levels))):
         holds = truths.where(levels[place], Mark.HOLDS)

@@ -85,11 +85,11 @@ def write(columns: Columns, asked: Sequence[Asked]) -> pl.Series:
     for group in together:
         written.append(group.written(texts, codes[taken : taken + len(group.numbers)]))
         taken += len(group.numbers)
-    starts = np.cumsum([0, *(each.rows.size for each in asked)])
-    stands_at = np.empty(0, dtype=np.int64)
+    starts: NDArray[np.int64] = np.cumsum([0, *(each.rows.size for each in asked)])
+    spans: list[NDArray[np.int64]] = [starts[:0]]
     for members in groups.values():
-        spans = [np.arange(starts[place], starts[place + 1]) for place in members]
-        stands_at = np.concatenate([stands_at, *spans])
+        spans += [np.arange(starts[place], starts[place + 1]) for place in members]
+    stands_at = np.concatenate(spans)
     order = np.empty_like(stands_at)
     order[stands_at] = np.arange(stands_at.size)
     return pl.concat(written, rechunk=True)[order]
