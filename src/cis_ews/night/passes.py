@@ -212,7 +212,7 @@ def judge_part(assignment: Assignment) -> Judged:
     with watch.step("reasons"):
         told = tell(estimates, indicators, judged, evaluated=evaluated, results=results, peers=peers)
     with watch.step("keep"), assignment.workspace.piece(name) as piece:
-        piece.write("judged", judged)
+        piece.write("judged", judged, compressed=False)
         for table, coded in {"rules": results, "reasons": told.reasons}.items():
             piece.keep(table, checked_codes(table, coded))
         if told.contributions is not None:

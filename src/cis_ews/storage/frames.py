@@ -108,8 +108,9 @@ def checked_codes(name: str, table: CodedTable) -> pl.DataFrame | CodedTable:
 
 
 def _places(values: pl.Series, code: str, rows: pl.DataFrame) -> pl.Series:
-    """The place of the value of each row among the values in order."""
-    return values.rank("dense")[rows.get_column(code)]
+    """What tells the order of the values of each row; their codes where the values stand in order."""
+    codes = rows.get_column(code)
+    return codes if _stands_in_order(values.to_frame(), [values.name]) else values.rank("dense")[codes]
 
 
 @cache
