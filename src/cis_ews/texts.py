@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from cis_ews.compiling import compiled, inlined, read_only
 
-_MOST_KNOWN = 2**16
+MOST_KNOWN = 2**16
 """Different texts of a column up to which a table of them is small; of more, a join finds the places."""
 _VIEW = np.dtype(np.uint64)
 _LENGTH = 0xFFFFFFFF
@@ -34,9 +34,9 @@ def places_of(ids: pl.Series, known: pl.Series) -> NDArray[np.int32]:
 
 def codes_of(texts: pl.Series) -> tuple[NDArray[np.int32], pl.Series]:
     """The place of each text among those of the column, -1 for null; and those, in the order in which they come up."""
-    codes, table = np.empty(texts.len(), dtype=np.int32), _Table.of(min(texts.len(), _MOST_KNOWN))
+    codes, table = np.empty(texts.len(), dtype=np.int32), _Table.of(min(texts.len(), MOST_KNOWN))
     if _number(texts, table, codes, adds=True):
-        return codes, texts.gather(table.firsts[: table.count[0]])
+        return codes, texts.gather(table.firsts[: table.held[0]])
     known = texts.drop_nulls().unique(maintain_order=True)
     return _joined(texts, known), known
 
@@ -52,12 +52,12 @@ def _joined(ids: pl.Series, known: pl.Series) -> NDArray[np.int32]:
 
 class _Table(NamedTuple):
     """Texts that were added, each found by its two words. `slots`: place of a text, by its hash or where it had to go
-    on; -1 if free. `firsts`: the row of each text. `count`: one number, how many there are."""
+    on; -1 if free. `firsts`: the row of each text. `held`: one number, how many there are."""
 
     slots: NDArray[np.int32]
     words: NDArray[np.uint64]
     firsts: NDArray[np.int64]
-    count: NDArray[np.int64]
+    held: NDArray[np.int64]
 
     @classmethod
     def of(cls, most: int) -> _Table:
@@ -109,12 +109,12 @@ def _walk(texts: _Texts, table: _Table, codes: NDArray[np.int32], adds: bool) ->
             slot = _slot_of(start, rest, table)
             code = table.slots[slot]
             if code == _NONE and adds:
-                code = table.count[0]
+                code = table.held[0]
                 if code == table.firsts.size:
                     return _TOO_MANY
                 table.slots[slot], table.firsts[code] = code, texts.first + row
                 table.words[code, 0], table.words[code, 1] = start, rest
-                table.count[0] += 1
+                table.held[0] += 1
             last, end = start, rest
         codes[texts.first + row] = code
     return 0
@@ -125,7 +125,7 @@ def _slot_of(start: np.uint64, rest: np.uint64, table: _Table) -> int:
     """Where the text is, or the free slot for it."""
     mask = table.slots.size - 1
     mixed = (start ^ (rest * np.uint64(0x9E3779B97F4A7C15))) * np.uint64(0xC2B2AE3D27D4EB4F)
-    slot = np.int64(mixed >> np.uint64(32)) & mask
+    slot = int(mixed >> np.uint64(32)) & mask
     while True:
         code = table.slots[slot]
         if code == _NONE or (table.words[code, 0] == start and table.words[code, 1] == rest):

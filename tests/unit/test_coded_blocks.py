@@ -45,7 +45,7 @@ def _frame(rows: list[Any]) -> pl.DataFrame:
 
 
 def _written_out(block: bytes, schema: pl.Schema) -> pl.DataFrame:
-    return unpacked(block).cast(dict(schema))
+    return unpacked(block).cast(schema)
 
 
 @settings(max_examples=60)

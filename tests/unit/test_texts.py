@@ -57,7 +57,7 @@ def test_a_slice_of_a_column_has_its_own_rows() -> None:
 
 
 def test_more_texts_than_a_small_table_holds_have_places_too() -> None:
-    count = texts._MOST_KNOWN + 3
+    count = texts.MOST_KNOWN + 3
     column = pl.Series([str(number) for number in range(count)])
 
     codes, known = codes_of(column)

@@ -111,7 +111,7 @@ def _rows(columns: Mapping[str, Coded], *, blocks: int) -> Any:
 def _values(coded: Coded) -> tuple[str, NDArray[np.uint8], NDArray[np.int64], Any]:
     """Of a column: its kind, its numbers as bytes, how many each block has of them, and its texts."""
     values = coded.values
-    if values.dtype in (pl.String, pl.Enum, pl.Categorical):
+    if isinstance(values.dtype, (pl.String, pl.Enum, pl.Categorical)):
         texts = cast("Any", values.cast(pl.String).rechunk()).to_arrow(compat_level=_OLDEST)
         return _STRING, np.zeros(0, dtype=np.uint8), coded.counts * 0, texts
     kind = str(cast("Any", values.clear()).to_arrow(compat_level=_OLDEST).type)

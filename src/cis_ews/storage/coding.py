@@ -180,7 +180,7 @@ def _walk(
         walk, count, nothing = walks + block + 1, 0, NONE
         size = bounds[block + 1] - bounds[block]
         for place in range(size):
-            row = rows[bounds[block] + place]
+            row = int(rows[bounds[block] + place])
             if keys.is_null.size and keys.is_null[row]:
                 if nothing == NONE:
                     nothing = count
@@ -188,7 +188,7 @@ def _walk(
                     count += 1
                 seen.block[place] = nothing
                 continue
-            slot = np.int64(keys.small[row]) if keys.small.size else _slot_of(keys.wide[row], seen, walk, bits)
+            slot = int(keys.small[row]) if keys.small.size else _slot_of(keys.wide[row], seen, walk, bits)
             entry = seen.entries[slot]
             if entry >> _CODE_BITS != walk:
                 entry = walk << _CODE_BITS | count
@@ -214,7 +214,7 @@ def _bits(slots: int) -> int:
 @inlined
 def _slot_of(key: np.uint64, seen: _Seen, walk: int, shift: np.uint64) -> int:
     """Where this walk has the key, or can put it, and then has it."""
-    slot = np.int64((key * np.uint64(0x9E3779B97F4A7C15)) >> shift)
+    slot = int((key * np.uint64(0x9E3779B97F4A7C15)) >> shift)
     while seen.entries[slot] >> _CODE_BITS == walk and seen.keys[slot] != key:
         slot = (slot + 1) & (seen.keys.size - 1)
     seen.keys[slot] = key
