@@ -71,7 +71,7 @@ def _number(texts: pl.Series, table: _Table, codes: NDArray[np.int32], *, adds: 
     first = 0
     for chunk in texts.get_chunks():
         words, is_null = _words(chunk), chunk.is_null().to_numpy() if chunk.null_count() else _NO_NULL
-        if _walk(_Texts(words, read_only(is_null), first), table, codes, adds) < 0:
+        if _walk(_Texts(words, read_only(is_null), first, adds), table, codes) < 0:
             return False
         first += words.shape[0]
     return True
@@ -87,15 +87,16 @@ def _words(chunk: pl.Series) -> NDArray[np.uint64]:
 
 
 class _Texts(NamedTuple):
-    """Texts of a chunk whose rows begin at `first`; `is_null` is empty where none is null."""
+    """Texts of a chunk whose rows begin at `first`. `is_null`: empty where none is. `adds`: to the table."""
 
     words: NDArray[np.uint64]
     is_null: NDArray[np.bool_]
     first: int
+    adds: bool
 
 
 @compiled
-def _walk(texts: _Texts, table: _Table, codes: NDArray[np.int32], adds: bool) -> int:
+def _walk(texts: _Texts, table: _Table, codes: NDArray[np.int32]) -> int:
     """Write the places of the texts; negative where one is too long, or one too many for the table."""
     code, last, end = _NONE, np.uint64(_LENGTH), np.uint64(0)
     for row in range(texts.words.shape[0]):
@@ -108,7 +109,7 @@ def _walk(texts: _Texts, table: _Table, codes: NDArray[np.int32], adds: bool) ->
                 return _TOO_LONG
             slot = _slot_of(start, rest, table)
             code = table.slots[slot]
-            if code == _NONE and adds:
+            if code == _NONE and texts.adds:
                 code = table.held[0]
                 if code == table.firsts.size:
                     return _TOO_MANY
@@ -121,11 +122,11 @@ def _walk(texts: _Texts, table: _Table, codes: NDArray[np.int32], adds: bool) ->
 
 
 @inlined
-def _slot_of(start: np.uint64, rest: np.uint64, table: _Table) -> int:
+def _slot_of(start: np.uint64, rest: np.uint64, table: _Table) -> np.int64:
     """Where the text is, or the free slot for it."""
     mask = table.slots.size - 1
     mixed = (start ^ (rest * np.uint64(0x9E3779B97F4A7C15))) * np.uint64(0xC2B2AE3D27D4EB4F)
-    slot = int(mixed >> np.uint64(32)) & mask
+    slot = np.int64(mixed >> np.uint64(32)) & mask
     while True:
         code = table.slots[slot]
         if code == _NONE or (table.words[code, 0] == start and table.words[code, 1] == rest):

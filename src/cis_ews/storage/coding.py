@@ -25,8 +25,7 @@ _BYTE, _TWO_BYTES, _FOUR_BYTES = 1, 2, 4
 _NOTHING = np.zeros(0, dtype=np.bool_)
 
 
-@dataclass(frozen=True, slots=True)
-class Layout:
+class Layout(NamedTuple):
     """Which rows of a table go into which block. `rows`: their places in the table, block after block; those of block b
     are `rows[bounds[b]:bounds[b + 1]]`."""
 
@@ -61,6 +60,7 @@ class Coder:
             entries=np.zeros(slots, dtype=np.int64),
             keys=np.zeros(slots, dtype=np.uint64),
             block=np.zeros(longest, dtype=np.int32),
+            shift=np.uint64(65 - slots.bit_length()),
         )
         self._cells, self._firsts = np.empty(rows * _FOUR_BYTES, np.uint8), np.empty(rows, np.int64)
         self._walks = 0
@@ -69,6 +69,8 @@ class Coder:
         """A column of a table in codes: of numbers, dates, texts or categories."""
         blocks = layout.bounds.size - 1
         told = _Told(
+            seen=self._seen,
+            walks=self._walks,
             cells=self._cells,
             firsts=self._firsts,
             lengths=np.empty(blocks, dtype=np.int64),
@@ -76,7 +78,7 @@ class Coder:
             nothing=np.empty(blocks, dtype=np.int32),
             counts=np.empty(blocks, dtype=np.int64),
         )
-        _walk(_keys(column), layout.rows, layout.bounds, self._seen, told, self._walks)
+        _walk(_keys(column), layout, told)
         self._walks += blocks
         return Coded(
             cells=self._cells[: told.lengths.sum()].copy(),
@@ -117,17 +119,20 @@ class _Seen(NamedTuple):
     """Where a walk finds the code of a key: at a small key itself, at the hash of a wide one or where it had to go on.
 
     `entries`: the code, above it the number of the walk that wrote it, so that nothing need be cleared. `keys`: of wide
-    ones. `block`: the codes of the block that is walked over.
+    ones. `block`: the codes of the block that is walked over. `shift`: leaves of a hash what is a place in `entries`.
     """
 
     entries: NDArray[np.int64]
     keys: NDArray[np.uint64]
     block: NDArray[np.int32]
+    shift: np.uint64
 
 
 class _Told(NamedTuple):
-    """What a walk writes down; see `Coded`. `firsts`: the row in which each value came up first."""
+    """What walks write down; see `Coded`. `firsts`: the row in which each value came up first. `walks`: there were."""
 
+    seen: _Seen
+    walks: int
     cells: NDArray[np.uint8]
     firsts: NDArray[np.int64]
     lengths: NDArray[np.int64]
@@ -171,13 +176,11 @@ def _put(places: NDArray[np.int32], ends: NDArray[np.int64], rows: NDArray[np.in
 
 
 @compiled
-def _walk(
-    keys: _Keys, rows: NDArray[np.int32], bounds: NDArray[np.int64], seen: _Seen, told: _Told, walks: int
-) -> None:
+def _walk(keys: _Keys, layout: Layout, told: _Told) -> None:
     """Give the values of each block codes in the order in which they come up, and write the codes down."""
-    cells, firsts, bits = 0, 0, np.uint64(64 - _bits(seen.entries.size))
+    (rows, bounds), seen, cells, firsts = layout, told.seen, 0, 0
     for block in range(bounds.size - 1):
-        walk, count, nothing = walks + block + 1, 0, NONE
+        walk, count, nothing = told.walks + block + 1, 0, NONE
         size = bounds[block + 1] - bounds[block]
         for place in range(size):
             row = int(rows[bounds[block] + place])
@@ -188,7 +191,7 @@ def _walk(
                     count += 1
                 seen.block[place] = nothing
                 continue
-            slot = int(keys.small[row]) if keys.small.size else _slot_of(keys.wide[row], seen, walk, bits)
+            slot = np.int64(keys.small[row]) if keys.small.size else _slot_of(keys.wide[row], seen, walk)
             entry = seen.entries[slot]
             if entry >> _CODE_BITS != walk:
                 entry = walk << _CODE_BITS | count
@@ -197,24 +200,16 @@ def _walk(
                 count += 1
             seen.block[place] = entry & _CODE
         width = _BYTE if count <= _BYTES else _TWO_BYTES if count <= _BYTES * _BYTES else _FOUR_BYTES
-        _write(seen.block[:size], width, told.cells, cells)
+        _write(seen.block[:size], width, told.cells[cells:])
         cells, firsts = cells + size * width, firsts + count
         told.lengths[block], told.width[block] = size * width, width
         told.nothing[block], told.counts[block] = nothing, count
 
 
 @inlined
-def _bits(slots: int) -> int:
-    bits = 0
-    while slots > 1:
-        slots, bits = slots >> 1, bits + 1
-    return bits
-
-
-@inlined
-def _slot_of(key: np.uint64, seen: _Seen, walk: int, shift: np.uint64) -> int:
+def _slot_of(key: np.uint64, seen: _Seen, walk: int) -> np.int64:
     """Where this walk has the key, or can put it, and then has it."""
-    slot = int((key * np.uint64(0x9E3779B97F4A7C15)) >> shift)
+    slot = np.int64((key * np.uint64(0x9E3779B97F4A7C15)) >> seen.shift)
     while seen.entries[slot] >> _CODE_BITS == walk and seen.keys[slot] != key:
         slot = (slot + 1) & (seen.keys.size - 1)
     seen.keys[slot] = key
@@ -222,12 +217,12 @@ def _slot_of(key: np.uint64, seen: _Seen, walk: int, shift: np.uint64) -> int:
 
 
 @inlined
-def _write(codes: NDArray[np.int32], width: int, cells: NDArray[np.uint8], begin: int) -> None:
+def _write(codes: NDArray[np.int32], width: int, cells: NDArray[np.uint8]) -> None:
     """Little-endian, `width` bytes a code."""
     if width == _BYTE:
         for place in range(codes.size):
-            cells[begin + place] = codes[place]
+            cells[place] = codes[place]
     else:
         for place in range(codes.size):
             for byte in range(width):
-                cells[begin + place * width + byte] = (codes[place] >> (8 * byte)) & 0xFF
+                cells[place * width + byte] = (codes[place] >> (8 * byte)) & 0xFF
