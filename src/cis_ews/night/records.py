@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, tzinfo
 from functools import partial
 from itertools import accumulate
 from typing import TYPE_CHECKING
@@ -20,7 +20,7 @@ from cis_ews.risk.tier_policy import TierPolicy
 from cis_ews.schema.school_data import SchoolData
 from cis_ews.storage.runs import Run
 from cis_ews.storage.workspace import Workspace
-from cis_ews.support.reviews import after_night
+from cis_ews.support.reviews import night_rule
 
 if TYPE_CHECKING:
     from cis_ews.storage.database import Database, PublishReport
@@ -69,13 +69,18 @@ def publish_night(
     *,
     records: RecordPieces,
     policy: TierPolicy,
+    time_zone: tzinfo,
     groups: Groups | None = None,
 ) -> PublishReport:
-    """Make a run current in its districts, with what pages say beside the scores."""
+    """Make a run current in its districts, with what pages say beside the scores. `time_zone`: whose day cases go by."""
     schools = told_schools(extract.whole, run, policy=policy)
-    rule = None if groups is None else partial(groups, extract.table)
     return flags.publish(
-        run, schools=schools, students=extract.students, records=records, rule=after_night, groups=rule
+        run,
+        schools=schools,
+        students=extract.students,
+        records=records,
+        rule=night_rule(time_zone),
+        groups=None if groups is None else partial(groups, extract.table),
     )
 
 
