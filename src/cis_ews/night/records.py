@@ -72,7 +72,7 @@ def publish_night(
     time_zone: tzinfo,
     groups: Groups | None = None,
 ) -> PublishReport:
-    """Make a run current in its districts, with what pages say beside the scores. `time_zone`: whose day cases go by."""
+    """Make a run current in its districts, with what pages say beside the scores. `time_zone`: by whose day."""
     schools = told_schools(extract.whole, run, policy=policy)
     return flags.publish(
         run,
