@@ -13,7 +13,7 @@ import json
 from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
-from datetime import date, timedelta
+from datetime import UTC, date, timedelta, tzinfo
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -121,6 +121,7 @@ def score_night(  # noqa: PLR0913 - each is a thing that a night needs, and all 
     students_a_part: int = STUDENTS_A_PART,
     state: How | None = None,
     groups: Groups | None = None,
+    time_zone: tzinfo = UTC,
 ) -> ScoreRun:
     """Score every enrolled student as of a date, keep the run in the store, and make it current in the database.
 
@@ -131,7 +132,8 @@ def score_night(  # noqa: PLR0913 - each is a thing that a night needs, and all 
     byte of the run. A night that was killed goes on, when it is called again, with the parts that were not done.
     `state`: "keep" keeps the extract, the whole year, as the state of the store; "add" brings what is new, corrected or
     withdrawn into that state and scores it (docs/kept_state.md). `groups`: what the pages of the network are told of
-    groups of students, as sums (`cis_ews.evaluation.groups.told_groups`); nothing if None.
+    groups of students, as sums (`cis_ews.evaluation.groups.told_groups`); nothing if None. `time_zone`: that of the
+    people who use the pages; by their day a flag comes back that was put aside until a date.
 
     Raises:
         ConfigError: a part would have no student; a state of another format than folder.
@@ -166,7 +168,9 @@ def score_night(  # noqa: PLR0913 - each is a thing that a night needs, and all 
         night.keep_recipe(runs, run, source=Path(source), format=format, tolerance=tolerance, state=state)
         records = kept_records(extract, run, workspace=workspace, crew=crew)
         with watch.step("publish"):
-            published = publish_night(flags, run, extract, records=records, crew=crew, policy=policy, groups=groups)
+            published = publish_night(
+                flags, run, extract, records=records, crew=crew, policy=policy, time_zone=time_zone, groups=groups
+            )
         clear_work(runs.root)
         timings = stage_times(watch)
         if done_before is None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import date
+from datetime import date, tzinfo
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -16,7 +16,7 @@ from cis_ews.night.records import RecordPieces
 from cis_ews.risk.tier_policy import TierPolicy
 from cis_ews.schema.school_data import SchoolData
 from cis_ews.storage.runs import Run
-from cis_ews.support.reviews import after_night
+from cis_ews.support.reviews import night_rule
 
 if TYPE_CHECKING:
     from cis_ews.storage.database import Database, PublishReport
@@ -33,13 +33,20 @@ def publish_night(
     records: RecordPieces,
     crew: Crew,
     policy: TierPolicy,
+    time_zone: tzinfo,
     groups: Groups | None = None,
 ) -> PublishReport:
-    """Make a run current in its districts, with what pages say beside the scores."""
+    """Make a run current in its districts, with what pages say beside the scores. `time_zone`: by whose day."""
     schools = told_schools(extract.whole, run, policy=policy)
     people = PeopleOfParts(extract=extract, run=run, workspace=records.workspace, records=records, crew=crew)
-    rule = None if groups is None else partial(groups, extract.table)
-    return flags.publish(run, schools=schools, students=people, records=records, rule=after_night, groups=rule)
+    return flags.publish(
+        run,
+        schools=schools,
+        students=people,
+        records=records,
+        rule=night_rule(time_zone),
+        groups=None if groups is None else partial(groups, extract.table),
+    )
 
 
 def told_schools(school_data: SchoolData, run: Run, *, policy: TierPolicy) -> pl.DataFrame:
