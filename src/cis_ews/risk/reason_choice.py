@@ -71,39 +71,41 @@ def _rank(ranked: NDArray[np.int16], leading: NDArray[np.int16], amounts: NDArra
 
 @compiled
 def _choose(choices: Choices, students: Students, chosen: NDArray[np.int16]) -> None:
-    features, tellings = choices.topics.shape[2], students.fits.shape[0]
+    for begin in range(0, chosen.shape[0], BLOCK):
+        end = min(begin + BLOCK, chosen.shape[0])
+        some = Students(
+            np.ascontiguousarray(students.contributions[:, begin:end].T),
+            np.ascontiguousarray(students.known[:, begin:end].T),
+            np.ascontiguousarray(students.fits[:, begin:end].T),
+            students.early[begin:end],
+        )
+        _choose_some(choices, some, chosen[begin:end])
+
+
+@compiled
+def _choose_some(choices: Choices, students: Students, chosen: NDArray[np.int16]) -> None:
+    """Choose for students of whom each has a row."""
+    features = choices.topics.shape[2]
     sums = np.empty((2, features))
     amounts, best, leading = np.empty(features), np.empty(features), np.empty(features, dtype=np.int16)
-    contributions, known = np.empty((BLOCK, features)), np.empty((BLOCK, features), dtype=np.uint8)
-    fits = np.empty((BLOCK, tellings), dtype=np.bool_)
-    for begin in range(0, chosen.shape[0], BLOCK):
-        size = min(BLOCK, chosen.shape[0] - begin)
+    for student in range(chosen.shape[0]):
+        topics = choices.topics[int(students.early[student])]
+        sums[:] = 0.0
         for feature in range(features):
-            for place in range(size):
-                contributions[place, feature] = students.contributions[feature, begin + place]
-                known[place, feature] = students.known[feature, begin + place]
-        for telling in range(tellings):
-            for place in range(size):
-                fits[place, telling] = students.fits[telling, begin + place]
-        for place in range(size):
-            student = begin + place
-            topics = choices.topics[int(students.early[student])]
-            sums[:] = 0.0
-            for feature in range(features):
-                is_known = known[place, feature]
-                sums[is_known, topics[is_known, feature]] += contributions[place, feature]
-            for direction in range(chosen.shape[1]):
-                spoken, sign = choices.known[direction], choices.signs[direction]
-                best[:], leading[:] = 0.0, NOTHING
-                for telling in range(choices.starts[direction], choices.starts[direction + 1]):
-                    if fits[place, telling]:
-                        feature = choices.features[telling]
-                        weight, topic = sign * contributions[place, feature], topics[spoken, feature]
-                        # A later sentence of the same feature weighs the same and does not displace the first that fits.
-                        if weight > best[topic]:
-                            best[topic], leading[topic] = weight, telling
-                for topic in range(features):
-                    amounts[topic] = sign * sums[spoken, topic]
-                    if not amounts[topic] > choices.least:
-                        leading[topic] = NOTHING
-                _rank(chosen[student, direction], leading, amounts)
+            known = int(students.known[student, feature])
+            sums[known, topics[known, feature]] += students.contributions[student, feature]
+        for direction in range(chosen.shape[1]):
+            known, sign = choices.known[direction], choices.signs[direction]
+            best[:], leading[:] = 0.0, NOTHING
+            for telling in range(choices.starts[direction], choices.starts[direction + 1]):
+                if students.fits[student, telling]:
+                    feature = choices.features[telling]
+                    weight, topic = sign * students.contributions[student, feature], topics[known, feature]
+                    # A later sentence of the same feature weighs the same and does not displace the first that fits.
+                    if weight > best[topic]:
+                        best[topic], leading[topic] = weight, telling
+            for topic in range(features):
+                amounts[topic] = sign * sums[known, topic]
+                if not amounts[topic] > choices.least:
+                    leading[topic] = NOTHING
+            _rank(chosen[student, direction], leading, amounts)
