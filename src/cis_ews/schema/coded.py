@@ -9,6 +9,8 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from cis_ews.texts import places_of
+
 
 @dataclass(frozen=True, slots=True)
 class CodedTable:
@@ -46,8 +48,4 @@ class CodedTable:
 
 def rows_among(ids: pl.Series, among: pl.Series) -> NDArray[np.int64]:
     """The row of each id among others, of which none stands twice; -1 where it is not among them."""
-    if ids.equals(among):
-        return np.arange(len(ids))
-    rows = among.alias("id").to_frame().with_row_index("row")
-    found = ids.alias("id").to_frame().join(rows, on="id", how="left", maintain_order="left")
-    return found.get_column("row").cast(pl.Int64).fill_null(-1).to_numpy()
+    return np.arange(len(ids)) if ids.equals(among) else places_of(ids, among).astype(np.int64)
