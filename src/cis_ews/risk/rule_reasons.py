@@ -91,7 +91,7 @@ def rank_reasons(
     rows, columns = np.nonzero(np.hstack(first) != _NOTHING)
     shown = np.hstack(first)[rows, columns]
     ranks = np.concatenate([np.arange(1, each.shape[1] + 1, dtype=np.int16) for each in first])
-    words, said = _said(evaluated.students, statements, rows, shown)
+    words, said = _said(evaluated.students, statements, rows=rows, shown=shown)
     kinds = pl.DataFrame([each.kind for each in statements], schema=_KINDS, orient="row")
     coded = pl.DataFrame({STUDENT: rows.astype(np.uint32), "rank": ranks[columns], KIND: shown, WORDS: words})
     ids = evaluated.students.select(SAID[STUDENT])
@@ -166,7 +166,7 @@ def _first(evaluated: Evaluated, outcomes: Outcomes, direction: Direction, *, li
 
 
 def _said(
-    students: pl.DataFrame, statements: Sequence[Statement], rows: NDArray[np.int64], shown: NDArray[np.uint16]
+    students: pl.DataFrame, statements: Sequence[Statement], *, rows: NDArray[np.int64], shown: NDArray[np.uint16]
 ) -> tuple[NDArray[np.uint32], pl.DataFrame]:
     """What is said by each statement that is shown, as a number, and the value and sentence of each number."""
     order = np.argsort(shown, kind="stable")

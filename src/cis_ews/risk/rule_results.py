@@ -80,7 +80,7 @@ def results_of(evaluated: Evaluated) -> CodedTable:
     by_student = np.ascontiguousarray(told.T).ravel()
     places = np.flatnonzero(by_student != _NOT_TOLD)
     case, student = by_student[places], places // max(1, len(told))
-    text, sentences = _sentences(evaluated.students, cases, case, student)
+    text, sentences = _sentences(evaluated.students, cases, case=case, student=student)
     said = {
         STUDENT: evaluated.students.select(SAID[STUDENT]),
         CASE: pl.DataFrame([each.kind for each in cases], schema=_CASES, orient="row"),
@@ -109,7 +109,7 @@ def _cases(evaluated: Evaluated) -> tuple[list[Case], NDArray[np.int16]]:
 
 
 def _sentences(
-    students: pl.DataFrame, cases: Sequence[Case], case: NDArray[np.int16], student: NDArray[np.int64]
+    students: pl.DataFrame, cases: Sequence[Case], *, case: NDArray[np.int16], student: NDArray[np.int64]
 ) -> tuple[NDArray[np.uint32], pl.Series]:
     """The number of the sentence of each result, and the sentences; the first is null, for rules that abstain."""
     templates = [(each.words, each.rule.title) for each in cases]
@@ -184,8 +184,8 @@ class _Asked:
         outcomes = outcomes_of(self.rule, seen.truths)
         keys = outcomes.astype(np.int64) << self.flags
         flags = chain(
-            (_fact_is_told(fact, ways, outcomes, seen) for fact, ways in self.facts.items()),
-            (_is_gap(name, ways, outcomes, seen) for name, ways in self.gaps.items()),
+            (_fact_is_told(fact, ways, outcomes=outcomes, seen=seen) for fact, ways in self.facts.items()),
+            (_is_gap(name, ways, outcomes=outcomes, seen=seen) for name, ways in self.gaps.items()),
         )
         for place, flag in enumerate(flags):
             if flag.any():
@@ -226,7 +226,7 @@ def _facts(rule: FlagRule) -> dict[str, list[_Way]]:
     return facts
 
 
-def _fact_is_told(fact: str, ways: Sequence[_Way], outcomes: Codes, seen: _Seen) -> Flags:
+def _fact_is_told(fact: str, ways: Sequence[_Way], *, outcomes: Codes, seen: _Seen) -> Flags:
     """Where a fact makes the level hold, and has its numbers."""
     told = np.zeros(outcomes.size, dtype=np.bool_)
     for way in ways:
@@ -245,14 +245,14 @@ def _gaps(rule: FlagRule) -> dict[str, list[_Way]]:
     return gaps
 
 
-def _is_gap(name: str, ways: Sequence[_Way], outcomes: Codes, seen: _Seen) -> Flags:
+def _is_gap(name: str, ways: Sequence[_Way], *, outcomes: Codes, seen: _Seen) -> Flags:
     gap = np.zeros(outcomes.size, dtype=np.bool_)
     for way in ways:
-        gap |= _is_gap_on(name, way, outcomes, seen)
+        gap |= _is_gap_on(name, way, outcomes=outcomes, seen=seen)
     return gap
 
 
-def _is_gap_on(name: str, way: _Way, outcomes: Codes, seen: _Seen) -> Flags:
+def _is_gap_on(name: str, way: _Way, *, outcomes: Codes, seen: _Seen) -> Flags:
     """Where a rule that speaks at a less severe level, or abstains, lacks an input on the way."""
     unknown = seen.truths.where_all(way.path, Mark.UNKNOWN)
     if not unknown.any():

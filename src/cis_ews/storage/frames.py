@@ -150,13 +150,13 @@ def _decoded(path: Path) -> pl.LazyFrame:
         said = said_at(path, name)
         if said.exists():
             schema = pl.scan_ipc(said, glob=False).collect_schema()
-            columns += [_decoding(said, name, column, dtype) for column, dtype in schema.items()]
+            columns += [_decoding(said, name, column=column, dtype=dtype) for column, dtype in schema.items()]
         else:
             columns.append(pl.col(name))
     return rows.select(columns)
 
 
-def _decoding(said: Path, code: str, column: str, dtype: pl.DataType) -> pl.Expr:
+def _decoding(said: Path, code: str, *, column: str, dtype: pl.DataType) -> pl.Expr:
     """A column from its codes, of some rows at a time."""
 
     def decode(codes: pl.Series) -> pl.Series:
