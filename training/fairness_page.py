@@ -33,7 +33,7 @@ def fairness_sections(found: Fairness) -> list[Section]:
         title=f"Whom it errs about: {counted(found.students, 'student')} on {found.as_of}",
         columns=("group", "measure", "flagged by", "value", "less all others"),
         rows=[_gap_row(gap, flagged_by=gap.decision) for gap in gaps],
-        brief=[_gap_row(gap, flagged_by=BRIEFLY[gap.decision]) for gap in _one_of_each(gaps)[:GAPS_SHOWN]],
+        brief=[_gap_row(gap, flagged_by=_briefly(gap)) for gap in _one_of_each(gaps)[:GAPS_SHOWN]],
         notes=[*_audited(found), *_beyond_school(found)],
         brief_notes=["of groups by themselves, the widest of each measure; validation.md has every gap"] * bool(gaps),
     )
@@ -85,13 +85,17 @@ def _two(one: GroupFigure | None, *, interval: bool) -> str:
 
 
 def _one_of_each(gaps: Sequence[GroupFigure]) -> list[GroupFigure]:
-    """The widest gap of each attribute, measure and decision: of two groups each is the other's mirror. Pairs of
-    attributes are left out: they show the gaps of each again."""
+    """The widest gap of each attribute, measure and decision (calibration hangs on none): of two groups each is the
+    other's mirror. Pairs of attributes are left out: they show the gaps of each again."""
     first: dict[tuple[str, str, str], GroupFigure] = {}
     for gap in gaps:
         if BETWEEN not in gap.attribute:
-            first.setdefault((gap.attribute, gap.measure, gap.decision), gap)
+            first.setdefault((gap.attribute, gap.measure, _briefly(gap)), gap)
     return list(first.values())
+
+
+def _briefly(gap: GroupFigure) -> str:
+    return NONE if gap.measure == "calibration" else BRIEFLY[gap.decision]
 
 
 def _gap_row(gap: GroupFigure, *, flagged_by: str) -> list[str]:

@@ -286,7 +286,7 @@ def _gaps(beside: Beside, bounds: PromotionConfig) -> Gate:
         value=growth if beside.widened else None,
         most=bound,
         found=_widest(beside, sure, bound),
-        shown=_shown(beside.widened or (), bound),
+        shown=_shown(decides if growth > bound else next(iter(beside.widened or ()), None), bound),
         to_do="look at the audit (docs/equity.md): whom the lists miss or name for nothing, and why",
     )
 
@@ -297,15 +297,14 @@ def _in_steps(growth: float, bound: float) -> float:
     return min(above, bound) if growth <= bound else above
 
 
-def _shown(widened: Sequence[Widened], bound: float) -> str:
-    """The widest growth, whatever decides; what was found tells its interval."""
-    if not widened or widened[0].growth <= 0.0:
+def _shown(gap: Widened | None, bound: float) -> str:
+    """A growth for the table: the one that refuses, else the widest; what was found tells its interval."""
+    if gap is None or gap.growth <= 0.0:
         return ""
-    first = widened[0]
-    by_chance = "" if first.is_sure else ", by chance"
-    if not first.is_told:
-        return f"to {_in_steps(first.growth, bound):.2f}{by_chance}"
-    return f"{first.growth:.3f}{by_chance}"
+    by_chance = "" if gap.is_sure else ", by chance"
+    if not gap.is_told:
+        return f"to {_in_steps(gap.growth, bound):.2f}{by_chance}"
+    return f"{gap.growth:.3f}{by_chance}"
 
 
 def _widest(beside: Beside, sure: Sequence[Widened], bound: float) -> str:

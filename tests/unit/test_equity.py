@@ -156,6 +156,24 @@ def test_a_planted_bias_is_found_and_sized_and_its_clean_twin_is_silent() -> Non
     assert within == 20
 
 
+def test_calibration_hangs_on_no_decision_and_is_one_test_for_all_of_them() -> None:
+    rows, groups = _district(3)
+    low = rows.join(groups, on="student_id").with_columns(
+        risk=pl.when(pl.col("gender") == "F").then(pl.col("risk") * 0.8).otherwise("risk"), again=pl.col("flagged")
+    )
+    (one, tests), (both, more) = (
+        (audit(low, groups, decisions=decisions, attributes=["gender"], pairs=False), tests)
+        for decisions, tests in ((["flagged"], 5), (["flagged", "again"], 9))
+    )
+    p, p_of_both = (
+        next(each.p for each in found.figures if each.measure == "calibration" and each.group == "F")
+        for found in (one, both)
+    )
+    assert p is not None
+    assert p < 0.01, "the least of all is multiplied by the number of tests"
+    assert p_of_both == pytest.approx(p * more / tests)
+
+
 def test_of_two_hundred_clean_twins_no_more_than_one_in_twenty_is_loud() -> None:
     twins = 200
     loud = sum(

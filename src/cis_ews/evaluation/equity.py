@@ -295,7 +295,8 @@ def _checked(rows: pl.DataFrame, decisions: Sequence[str]) -> pl.DataFrame:
 _Alone = tuple[str, str, str]
 """(decision, measure, attribute)"""
 _Test = tuple[str, str, Values, Values]
-"""(decision, measure, attributes, group): the same for both of two groups, since their gaps are one."""
+"""(decision, measure, attributes, group): the same for both of two groups, since their gaps are one, and of calibration
+for all decisions, on which it does not hang."""
 _MISSED, _ALARMED = "false_negative_rate", "false_positive_rate"
 
 
@@ -339,7 +340,8 @@ def _figures(
                 is_measured = values in enough[measure] and round(cell.of) >= FEWEST
                 figure = _figure(blank, cell, everybody, students=sizes[values]) if is_measured else blank
                 one = Measured(figure=figure, is_told=is_measured and values in told[measure])
-                figures.append((one, (decision, measure, by, () if len(of_groups) == 2 else values)))
+                at = "" if measure == "calibration" else decision
+                figures.append((one, (at, measure, by, () if len(of_groups) == 2 else values)))
     return figures
 
 
