@@ -6,7 +6,7 @@ texts lie elsewhere: of a column that has any, or nulls, nothing is said here (N
 
 from __future__ import annotations
 
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
 import numpy as np
 import polars as pl
@@ -87,14 +87,22 @@ def _fit(words: Words) -> bool:
     return True
 
 
+class _Table(NamedTuple):
+    """A hash table of texts: each slot holds a place in `rows`, or -1; the rows are those of `words`."""
+
+    slots: NDArray[np.int32]
+    rows: NDArray[np.int64]
+    words: Words
+
+
 @inlined
-def _is_same(some: Words, row: int, others: Words, other: Any) -> Any:
-    return some[row, 0] == others[other, 0] and some[row, 1] == others[other, 1]
+def _is(words: Words, row: Any, text: tuple[Any, Any]) -> Any:
+    return words[row, 0] == text[0] and words[row, 1] == text[1]
 
 
 @compiled
-def _table(texts: int) -> NDArray[np.int32]:
-    """A hash table for so many texts, at most half full."""
+def _slots(texts: int) -> NDArray[np.int32]:
+    """Empty slots for so many texts, at most half of which will be taken."""
     room = 16
     while room < 2 * texts:
         room *= 2
@@ -102,34 +110,35 @@ def _table(texts: int) -> NDArray[np.int32]:
 
 
 @inlined
-def _slot(words: Words, row: int, known: Words, table: NDArray[np.int32], places: NDArray[np.int64]) -> Any:
-    """The slot of a text in a table of places, in `known` by way of `places`; an empty one where it is not there."""
-    mixed = words[row, 0] * np.uint64(0x9E3779B97F4A7C15) ^ words[row, 1] * np.uint64(0xC2B2AE3D27D4EB4F)
+def _slot(text: tuple[Any, Any], table: _Table) -> Any:
+    """The slot of a text; an empty one where it is not there."""
+    mixed = text[0] * np.uint64(0x9E3779B97F4A7C15) ^ text[1] * np.uint64(0xC2B2AE3D27D4EB4F)
     mixed = (mixed ^ (mixed >> np.uint64(32))) * np.uint64(0x9E3779B97F4A7C15)
-    slot = np.int64(mixed >> np.uint64(32)) & (table.size - 1)
-    while table[slot] >= 0 and not _is_same(words, row, known, places[table[slot]]):
-        slot = (slot + 1) & (table.size - 1)
+    slot = np.int64(mixed >> np.uint64(32)) & (table.slots.size - 1)
+    while table.slots[slot] >= 0 and not _is(table.words, table.rows[table.slots[slot]], text):
+        slot = (slot + 1) & (table.slots.size - 1)
     return slot
 
 
 @compiled
 def _find(asked: Words, known: Words) -> NDArray[np.int32]:
     found, every = np.full(asked.shape[0], -1, dtype=np.int32), np.arange(known.shape[0], dtype=np.int64)
-    table, is_filled, at = _table(0), False, -1
+    table, is_filled, at = _Table(_slots(0), every, known), False, -1
     for row in range(asked.shape[0]):
-        if row > 0 and _is_same(asked, row, asked, row - 1):
+        text = (asked[row, 0], asked[row, 1])
+        if row > 0 and _is(asked, row - 1, text):
             found[row] = found[row - 1]
             continue
         for ahead in range(at + 1, min(at + 1 + AHEAD, known.shape[0])):
-            if _is_same(asked, row, known, ahead):
+            if _is(known, ahead, text):
                 found[row] = ahead
                 break
         if found[row] < 0:
             if not is_filled:
-                table, is_filled = _table(known.shape[0]), True
+                table, is_filled = _Table(_slots(known.shape[0]), every, known), True
                 for place in range(known.shape[0]):
-                    table[_slot(known, place, known, table, every)] = place
-            found[row] = table[_slot(asked, row, known, table, every)]
+                    table.slots[_slot((known[place, 0], known[place, 1]), table)] = place
+            found[row] = table.slots[_slot(text, table)]
         if found[row] >= 0:
             at = found[row]
     return found
@@ -139,17 +148,18 @@ def _find(asked: Words, known: Words) -> NDArray[np.int32]:
 def _number(words: Words) -> tuple[NDArray[np.int32], NDArray[np.int64]]:
     runs = 0
     for row in range(words.shape[0]):
-        if row == 0 or not _is_same(words, row, words, row - 1):
+        if row == 0 or not _is(words, row - 1, (words[row, 0], words[row, 1])):
             runs += 1
-    numbers, firsts, different = np.empty(words.shape[0], dtype=np.int32), np.empty(runs, dtype=np.int64), 0
-    table = _table(runs)
+    numbers, different = np.empty(words.shape[0], dtype=np.int32), 0
+    table = _Table(_slots(runs), np.empty(runs, dtype=np.int64), words)
     for row in range(words.shape[0]):
-        if row > 0 and _is_same(words, row, words, row - 1):
+        text = (words[row, 0], words[row, 1])
+        if row > 0 and _is(words, row - 1, text):
             numbers[row] = numbers[row - 1]
             continue
-        slot = _slot(words, row, words, table, firsts)
-        if table[slot] < 0:
-            table[slot], firsts[different] = different, row
+        slot = _slot(text, table)
+        if table.slots[slot] < 0:
+            table.slots[slot], table.rows[different] = different, row
             different += 1
-        numbers[row] = table[slot]
-    return numbers, firsts[:different].copy()
+        numbers[row] = table.slots[slot]
+    return numbers, table.rows[:different].copy()

@@ -14,6 +14,7 @@ from cis_ews.compiling import array_of, begins_of, compiled, read_only
 from cis_ews.short_texts import ranked
 
 _FAR = 10**9
+_Numbers = NDArray[np.int32]
 
 
 class SpellNumbers(NamedTuple):
@@ -57,8 +58,7 @@ class Spells:
     def hold(self, rows: pl.DataFrame) -> NDArray[np.bool_]:
         """Whether the `date` of each row lies in an enrollment of its student in its school, its last day included."""
         held = np.zeros(rows.height, dtype=np.bool_)
-        student, school = self.places(rows)
-        _hold(self.numbers, student, school, array_of(rows.get_column("date")), held)
+        _hold(self.numbers, (*self.places(rows), array_of(rows.get_column("date"))), held)
         return held
 
 
@@ -74,7 +74,7 @@ def overlapping(enrollments: pl.DataFrame) -> NDArray[np.bool_]:
         years = enrollments.get_column("school_year").to_numpy()
         ends = enrollments.get_column("exit_date").to_physical().fill_null(_FAR)
         days = array_of(enrollments.get_column("entry_date")), array_of(ends)
-        _overlap(pairs, years - years.min(), days, found)
+        _overlap(pairs, (years - years.min(), *days), found)
     return found
 
 
@@ -87,13 +87,8 @@ def _reach(begins: NDArray[np.int64], school: NDArray[np.int32], end: NDArray[np
 
 
 @compiled
-def _hold(
-    spells: SpellNumbers,
-    student: NDArray[np.int32],
-    school: NDArray[np.int32],
-    day: NDArray[np.int32],
-    held: NDArray[np.bool_],
-) -> None:
+def _hold(spells: SpellNumbers, rows: tuple[_Numbers, _Numbers, _Numbers], held: NDArray[np.bool_]) -> None:
+    student, school, day = rows
     for row in range(student.size):
         if student[row] < 0:
             continue
@@ -113,12 +108,9 @@ def _hold(
 
 @compiled
 def _overlap(
-    pairs: NDArray[np.int64],
-    year: NDArray[np.int16],
-    days: tuple[NDArray[np.int32], NDArray[np.int32]],
-    found: NDArray[np.bool_],
+    pairs: NDArray[np.int64], spells: tuple[NDArray[np.int16], _Numbers, _Numbers], found: NDArray[np.bool_]
 ) -> None:
-    entry, end = days
+    year, entry, end = spells
     years = np.int64(year.max()) + 1
     latest, whose = np.zeros(years, dtype=np.int32), np.full(years, -1, dtype=np.int64)
     for spell in range(pairs.size):
