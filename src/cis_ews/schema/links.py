@@ -13,7 +13,7 @@ import polars as pl
 
 from cis_ews.calendars import all_instructional_days, last_calendar_day
 from cis_ews.schema.spells import Spells, overlapping
-from cis_ews.short_texts import places_among
+from cis_ews.texts import codes_of, places_of
 
 Tables = Mapping[str, pl.DataFrame]
 ROW = "row_index"  # tells the rows of one table apart while it is checked; no column of the contract has this name
@@ -41,21 +41,17 @@ def _known(key: tuple[str, ...], *, other: str) -> Callable[[pl.DataFrame, Table
 
 
 def unknown(rows: pl.DataFrame, known: pl.DataFrame, key: Sequence[str]) -> pl.DataFrame:
-    """The rows whose key no row of `known` has, in their order. Where all are known, as nearly always, a key is looked
-    up once for each run of its rows."""
-    if len(key) == 1 and (places := places_among(rows[key[0]], known[key[0]])) is not None:
-        is_unknown = places < 0
-        return rows.filter(is_unknown) if is_unknown.any() else rows.clear()
-    runs = rows.select(key).filter(run_begins(rows, key))
-    if runs.join(known, on=list(key), how="anti").is_empty():
-        return rows.clear()
-    return rows.join(known, on=list(key), how="anti", maintain_order="left")
+    """The rows whose key no row of `known` has, in their order. No two rows of `known` have the same."""
+    if len(key) > 1:
+        return rows.join(known, on=list(key), how="anti", maintain_order="left")
+    is_unknown = places_of(rows.get_column(key[0]), known.get_column(key[0])) < 0
+    return rows.filter(is_unknown) if is_unknown.any() else rows.clear()
 
 
-def run_begins(rows: pl.DataFrame, key: Sequence[str]) -> pl.Series:
-    """Whether a row has another key than the row before it."""
-    begins = pl.any_horizontal(pl.col(name).ne_missing(pl.col(name).shift()) for name in key)
-    return rows.select(begins | (pl.int_range(pl.len()) == 0)).to_series()
+def _enrolled_nowhere(rows: pl.DataFrame, tables: Tables) -> pl.DataFrame:
+    """Students without any enrollment."""
+    _, enrolled = codes_of(tables["enrollments"].get_column("student_id"))
+    return unknown(rows, enrolled.to_frame(), ["student_id"])
 
 
 def _not_after_calendar(column: str) -> Callable[[pl.DataFrame, Tables], pl.DataFrame]:
@@ -116,9 +112,7 @@ LINK_RULES: tuple[LinkRule, ...] = (
     _school_known("enrollments"),
     _within_calendar("enrollments", "entry_date"),
     LinkRule("enrollments", "no_overlap", "student_id, school_id, entry_date, exit_date", _overlapping),
-    LinkRule(
-        "students", "enrolled_somewhere", "student_id", _known(("student_id",), other="enrollments"), ("enrollments",)
-    ),
+    LinkRule("students", "enrolled_somewhere", "student_id", _enrolled_nowhere, ("enrollments",)),
     _student_known("demographics"),
     _student_known("attendance_events"),
     _school_known("attendance_events"),

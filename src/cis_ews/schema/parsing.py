@@ -26,7 +26,7 @@ import dataframely as dy
 import polars as pl
 
 from cis_ews.errors import SchemaError
-from cis_ews.short_texts import surely_fit
+from cis_ews.texts import surely_fit
 
 MAX_TEXT_LENGTH = 500
 EARLIEST_DATE = date(1900, 1, 1)
@@ -90,7 +90,7 @@ class _Cell:
         different texts, which are few. A column of which this is not known is looked at cell by cell."""
         if cells.null_count() and not self.column.nullable:
             return False
-        if self.target == "text" and surely_fit(cells):
+        if self.target == "text" and cells.dtype == pl.String and surely_fit(cells):
             return True
         if self.source == "text" and self.target in ("text", "code"):
             return self._is_plain_text(cells.unique().cast(pl.String).drop_nulls())

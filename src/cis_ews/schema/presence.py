@@ -24,13 +24,13 @@ from cis_ews.enums import AttendanceStatus
 from cis_ews.schema.coverage import DatedRows
 from cis_ews.schema.rows import sorted_by
 from cis_ews.schema.spells import SpellNumbers, Spells
-from cis_ews.short_texts import ranked
+from cis_ews.texts import codes_of
 
 PAIR = ("student_id", "school_id")
-STATUSES = tuple(AttendanceStatus)
+STATUSES = tuple(status.value for status in AttendanceStatus)
 _KEY = (*PAIR, "date")
 _COLUMNS = (*_KEY, "status", "fraction_absent")
-_PRESENT, _TARDY, _UNKNOWN = STATUSES.index(AttendanceStatus.PRESENT), STATUSES.index(AttendanceStatus.TARDY), 255
+_PRESENT, _TARDY, _UNKNOWN = STATUSES.index("present"), STATUSES.index("tardy"), 255
 _DOUBTFUL, _PRESENCE, _EXCEPTION = 0, 1, 2
 _FAR = 10**9
 _TAIL = 1_000
@@ -161,7 +161,7 @@ def _sorted_batch(rows: pl.DataFrame, enrolled: Enrolled, seen: _Seen) -> _Batch
     )
     known = _Known(spells, enrolled.bases, taught.is_day, day_number(taught.first), day_number(taught.last))
     said = _Verdicts(np.zeros(rows.height, dtype=np.uint8), np.empty(rows.height, dtype=np.uint32))
-    exceptions, present = _judge(given, known, (_runs(given, spells), said, seen))
+    exceptions, present = _judge(given, known, (_by_pair(given, spells), said, seen))
     if exceptions < 0:
         return None
     order = said.order[:exceptions]
@@ -174,11 +174,10 @@ def _sorted_batch(rows: pl.DataFrame, enrolled: Enrolled, seen: _Seen) -> _Batch
 
 
 def _statuses(column: pl.Series) -> NDArray[np.uint8]:
-    """The place of each status among `STATUSES`."""
-    texts = column.cast(pl.String).fill_null("")
-    places, different = ranked(texts)
+    """The place of each status among `STATUSES`, `_UNKNOWN` where it is none of them."""
+    codes, different = codes_of(column.cast(pl.String))
     known = different.cast(pl.Enum(STATUSES), strict=False).to_physical().cast(pl.UInt8).fill_null(_UNKNOWN)
-    return known.to_numpy()[places]
+    return np.append(known.to_numpy(), np.uint8(_UNKNOWN))[codes]  # null has the code -1
 
 
 class _Rows(NamedTuple):
@@ -201,15 +200,12 @@ class _Known(NamedTuple):
     last: int
 
 
-class _Runs(NamedTuple):
-    """Runs of rows of one student in one school: where they begin, and one end more.
-
-    `of_spell`: at the first enrollment of each student in each school, the run of that pair; -1 where there is none, -2
-    where there are several: then two rows of one day could lie apart, and none is plainly right.
-    """
+class _Pairs(NamedTuple):
+    """The rows of each student in each school, as they come: at their first enrollment there, by its place, stand those
+    that `begins` says of `rows`, up to the next one's; none at other enrollments."""
 
     begins: NDArray[np.int64]
-    of_spell: NDArray[np.int32]
+    rows: NDArray[np.uint32]
 
 
 class _Verdicts(NamedTuple):
@@ -237,20 +233,23 @@ class _Seen(NamedTuple):
 
 
 @compiled
-def _runs(rows: _Rows, spells: SpellNumbers) -> _Runs:
-    size, runs = rows.student.size, 0
-    begins, of_spell = np.empty(size + 1, dtype=np.int64), np.full(spells.school.size, -1, dtype=np.int32)
+def _by_pair(rows: _Rows, spells: SpellNumbers) -> _Pairs:
+    size, spell = rows.student.size, -1
+    place, begins = np.empty(size, dtype=np.int32), np.zeros(spells.school.size + 1, dtype=np.int64)
     for row in range(size):
         student, school = rows.student[row], rows.school[row]
-        if row > 0 and rows.student[row - 1] == student and rows.school[row - 1] == school:
-            continue
-        begins[runs] = row
-        spell = _first_spell(spells, student, school)
+        if row == 0 or rows.student[row - 1] != student or rows.school[row - 1] != school:
+            spell = _first_spell(spells, student, school)
+        place[row] = spell
         if spell >= 0:
-            of_spell[spell] = runs if of_spell[spell] == -1 else -2
-        runs += 1
-    begins[runs] = size
-    return _Runs(begins[: runs + 1], of_spell)
+            begins[spell + 1] += 1
+    begins = np.cumsum(begins)
+    at, found = begins.copy(), np.empty(begins[-1], dtype=np.uint32)
+    for row in range(size):
+        if place[row] >= 0:
+            found[at[place[row]]] = row
+            at[place[row]] += 1
+    return _Pairs(begins, found)
 
 
 @compiled
@@ -270,22 +269,20 @@ def _first_spell(spells: SpellNumbers, student: int, school: int) -> int:
 
 
 @compiled
-def _judge(rows: _Rows, known: _Known, given: tuple[_Runs, _Verdicts, _Seen]) -> tuple[int, int]:
+def _judge(rows: _Rows, known: _Known, given: tuple[_Pairs, _Verdicts, _Seen]) -> tuple[int, int]:
     """How many rows are exceptions, -1 where a batch before had a student of this one; how many tell of presence."""
-    runs, verdicts, seen = given
+    pairs, verdicts, seen = given
     exceptions, present = 0, 0
     for student in range(known.spells.begins.size - 1):
         for spell in range(known.spells.begins[student], known.spells.begins[student + 1]):
-            run = runs.of_spell[spell]
-            if run == -1:
+            own = pairs.rows[pairs.begins[spell] : pairs.begins[spell + 1]]
+            if own.size == 0:
                 continue
             if seen.batches[student] not in (0, seen.batch):
                 return -1, 0
             seen.batches[student] = seen.batch
-            if run < 0:
-                continue
-            _judge_run(rows, known, (spell, runs.begins[run], runs.begins[run + 1], verdicts.rows))
-            for row in range(runs.begins[run], runs.begins[run + 1]):
+            _judge_pair(rows, known, (spell, own, verdicts.rows))
+            for row in own:
                 if verdicts.rows[row] == _DOUBTFUL:
                     continue
                 if verdicts.rows[row] == _PRESENCE:
@@ -293,27 +290,29 @@ def _judge(rows: _Rows, known: _Known, given: tuple[_Runs, _Verdicts, _Seen]) ->
                 else:
                     verdicts.order[exceptions] = row
                     exceptions += 1
-                seen.last[rows.school[row]] = max(seen.last[rows.school[row]], rows.day[row])
-                seen.days[0], seen.days[1] = min(seen.days[0], rows.day[row]), max(seen.days[1], rows.day[row])
+                school, day = rows.school[row], rows.day[row]
+                seen.last[school] = max(seen.last[school], day)
+                seen.days[0], seen.days[1] = min(seen.days[0], day), max(seen.days[1], day)
     return exceptions, present
 
 
 @compiled
-def _judge_run(rows: _Rows, known: _Known, given: tuple[int, Any, Any, NDArray[np.uint8]]) -> None:
+def _judge_pair(rows: _Rows, known: _Known, given: tuple[int, NDArray[np.uint32], NDArray[np.uint8]]) -> None:
     """Judge the rows of one student in one school, none of which is plainly right where their days do not rise."""
-    spell, begin, stop, verdicts = given
-    for row in range(begin + 1, stop):
-        if rows.day[row] < rows.day[row - 1]:
+    spell, own, verdicts = given
+    for at in range(1, own.size):
+        if rows.day[own[at]] < rows.day[own[at - 1]]:
             return
-    spells, school = known.spells, rows.school[begin]
-    high = spells.begins[rows.student[begin] + 1]
-    for row in range(begin, stop):
+    spells, school = known.spells, rows.school[own[0]]
+    high = spells.begins[rows.student[own[0]] + 1]
+    for at in range(own.size):
+        row = own[at]
         today, part, kind = rows.day[row], rows.fraction[row], rows.status[row]
         while spell + 1 < high and spells.school[spell + 1] == school and spells.entry[spell + 1] <= today:
             spell += 1
         if today <= known.first or today > known.last or today < spells.entry[spell] or today > spells.end[spell]:
             continue
-        if (row > begin and rows.day[row - 1] == today) or (row + 1 < stop and rows.day[row + 1] == today):
+        if (at > 0 and rows.day[own[at - 1]] == today) or (at + 1 < own.size and rows.day[own[at + 1]] == today):
             continue
         agrees = part == 0.0 if kind == _PRESENT else part > 0.0 or kind == _TARDY
         if kind != _UNKNOWN and 0.0 <= part <= 1.0 and agrees and known.is_day[known.bases[school] + today]:

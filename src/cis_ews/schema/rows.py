@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from cis_ews.schema.links import ROW
 from cis_ews.schema.parsing import MASK, parse_columns
 from cis_ews.schema.scores import Rejections
-from cis_ews.short_texts import ranked
+from cis_ews.texts import ranked
 
 PLACE = ("file", "row_number")
 _OUT_OF_RANGE = ("min", "max", "inf", "nan")

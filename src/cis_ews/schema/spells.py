@@ -9,9 +9,8 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from cis_ews.calendars import places_of
 from cis_ews.compiling import array_of, begins_of, compiled, read_only
-from cis_ews.short_texts import ranked
+from cis_ews.texts import places_of, ranked
 
 _FAR = 10**9
 _Numbers = NDArray[np.int32]
