@@ -224,11 +224,14 @@ class _Table:
         """What is said by the tellings of these rows, as numbers, and the `value` and `sentence` of each number."""
         used = np.flatnonzero(np.bincount(told, minlength=len(self.tellings)))
         tellings = [self.tellings[number] for number in used.tolist()]
-        tails = rows.select(tail(each).alias(str(at)) for at, each in enumerate(tellings)).to_numpy()
+        compared = [at for at, each in enumerate(tellings) if len(each.templates) > 1]
+        tails = np.zeros((len(tellings), rows.height), dtype=np.uint8)
+        if compared:
+            tails[compared] = rows.select(tail(tellings[at]).alias(str(at)) for at in compared).to_numpy().T
         place = np.zeros(len(self.tellings), dtype=np.int64)
         place[used] = np.arange(used.size)
         templates = [template for each in tellings for template in _padded(each.templates)]
-        template = place[told] * TAILS + (tails[who, place[told]] if used.size else 0)
+        template = place[told] * TAILS + tails[place[told], who]
         values = {f"{NUMBER}{at}": value_of(each) for at, each in enumerate(tellings)}
         fields = [template_fields(each) for each in templates]
         numbers = rows.select(**values)

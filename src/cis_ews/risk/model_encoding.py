@@ -194,8 +194,10 @@ def check_frame(frame: pl.DataFrame) -> None:
 def check_finite(frame: pl.DataFrame) -> None:
     """Raises ModelError naming the columns that hold infinite values, or values so large that sums of them overflow,
     with their counts."""
-    largest = frame.select(selectors.float().fill_nan(None).abs().max())
-    if all(each is None or each <= LARGEST for row in largest.iter_rows() for each in row):
+    numbers = selectors.float()
+    ends = frame.select(numbers.max().name.suffix(" most"), numbers.min().name.suffix(" least"))
+    # Where all of a column is NaN, its ends are: then it is looked at again below.
+    if all(each is None or abs(each) <= LARGEST for row in ends.iter_rows() for each in row):
         return
     floats = [series.fill_nan(None) for series in frame if series.dtype.is_float()]
     hint = "a share of nothing is missing, not infinite: make it null"

@@ -99,7 +99,7 @@ class NightModel:
         if self.trained is None:
             return None
         features = build_features(indicators, sums=sums)
-        asked = features.join(self._asked_of(indicators), on="student_id", how="semi", maintain_order="left")
+        asked = _those(features, self._asked_of(indicators).get_column("student_id"))
         students = asked.select("student_id")
         probability, contributions = self.trained.explained(asked)
         risk = self.trained.with_bounds(contributions["margin"].to_numpy(), probability)
@@ -144,9 +144,8 @@ def tell(
     """
     if estimates is None:
         return Told(reasons=rank_reasons(evaluated, results, limit=REASONS_SHOWN))
-    judged = scores.filter(pl.col("risk").is_not_null()).select("student_id")
-    contributions = _those(estimates.contributions, judged)
-    of_model = explained(estimates.features, contributions, indicators, peers=peers)
+    judged = scores.filter(pl.col("risk").is_not_null()).get_column("student_id")
+    of_model = _explained(estimates, indicators, judged, peers=peers)
     ids = evaluated.students.get_column("student_id")
     student = rows_among(of_model.said[STUDENT].get_column("student_id"), ids)[of_model.rows.get_column(STUDENT)]
     direction = of_model.said[KIND].get_column("direction").to_physical().to_numpy()[of_model.rows.get_column(KIND)]
@@ -154,14 +153,26 @@ def tell(
     is_told[direction, student] = True
     asked = [~is_told[list(Direction).index(each)] for each in DIRECTIONS]
     by_rules = rank_reasons(evaluated, results, limit=REASONS_SHOWN, asked=asked)
+    contributions = _those(estimates.contributions, judged)
     return Told(reasons=_beside(of_model, student, by_rules), contributions=contributions)
 
 
-def _those(frame: pl.DataFrame, students: pl.DataFrame) -> pl.DataFrame:
+def _explained(
+    estimates: Estimates, indicators: pl.DataFrame, judged: pl.Series, *, peers: pl.DataFrame | None
+) -> CodedTable:
+    """The model's reasons for the students who are judged: nearly all, so that those of others are dropped at last."""
+    every = explained(estimates.features, estimates.contributions, indicators, peers=peers)
+    is_judged = rows_among(every.said[STUDENT].get_column("student_id"), judged) >= 0
+    if is_judged.all():
+        return every
+    return CodedTable(every.rows.filter(pl.Series(is_judged[every.rows.get_column(STUDENT)])), every.said)
+
+
+def _those(frame: pl.DataFrame, ids: pl.Series) -> pl.DataFrame:
     """The rows of these students."""
-    if frame.get_column("student_id").equals(students.get_column("student_id")):
+    if frame.get_column("student_id").equals(ids):
         return frame
-    return frame.join(students, on="student_id", how="semi", maintain_order="left")
+    return frame.filter(pl.Series(rows_among(frame.get_column("student_id"), ids) >= 0))
 
 
 def _beside(of_model: CodedTable, student: NDArray[np.int64], by_rules: CodedTable) -> CodedTable:

@@ -103,10 +103,8 @@ def value_of(telling: Telling) -> pl.Expr:
 
 @cache
 def tail(telling: Telling) -> pl.Expr:
-    """Which of the telling's templates is told: with what half of the peers have, where it is known and differs from
-    what the student has."""
-    if len(telling.templates) == 1:
-        return pl.repeat(0, pl.len(), dtype=pl.UInt8)
+    """Which of the templates is told, of a telling that has several: with what half of the peers have, where it is
+    known and differs from what the student has."""
     own, median = pl.col(OWN + telling.feature.name), pl.col(MEDIAN + telling.feature.name)
     number = (
         pl.when((median < own) & (median == 0))
