@@ -21,6 +21,7 @@ from cis_ews.risk.changes import beside_the_same_others, with_tiers
 from cis_ews.risk.cohort import build_cohort, cohort_of
 from cis_ews.risk.features import SUMMED
 from cis_ews.risk.night_model import Estimates, NightModel
+from cis_ews.risk.rule_results import results_of
 from cis_ews.risk.rules import RulesModel
 from cis_ews.risk.tiers import FLAGS, judge_students
 from cis_ews.schema.school_data import TABLES, SchoolData
@@ -172,7 +173,7 @@ def _step(task: StepsTask, cause: Cause, indicators: pl.DataFrame, *, as_of: dat
 
 def _judged(decided: Decided, indicators: pl.DataFrame, estimates: Estimates | None, *, as_of: date) -> pl.DataFrame:
     risk = None if estimates is None else estimates.risk
-    results = _model_of(decided).rules.evaluate(indicators, as_of=as_of)
+    results = results_of(_model_of(decided).rules.evaluated(indicators, as_of=as_of))
     return judge_students(cohort_of(indicators), indicators, results, policy=decided.policy, risk=risk)
 
 
