@@ -48,7 +48,7 @@ def brought_by(
         raise ReadError(
             f"{source.name}: a whole extract withdraws nothing", hint="load it with --delta, or take removed/ out"
         )
-    parted = large_extract(source, tolerance=None, crew=crew)
+    parted = large_extract(source, tolerance=None, as_of=None, crew=crew)
     if parted is not None:
         source_notes = parted.whole.source
         return Brought(

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from cis_ews.calendars import InstructionalDays, all_instructional_days, day_number
 from cis_ews.compiling import compiled
 from cis_ews.enums import AttendanceStatus
-from cis_ews.schema.coverage import DatedRows
+from cis_ews.schema.coverage import DatedRows, day_counts
 from cis_ews.schema.links import run_begins
 
 PAIR = ("student_id", "school_id")
@@ -93,12 +93,12 @@ def sort_out(batches: Iterable[pl.DataFrame], enrolled: Enrolled) -> Sorted | No
     days = runs.filter(pl.col("last") > 0).with_columns(pl.col("first", "last").cast(pl.Int32).cast(pl.Date))
     exceptions = pl.concat([part.exceptions for part in parts])
     present = sum(part.present for part in parts)
-    first, last = days.select(pl.col("first").min(), pl.col("last").max()).row(0)
+    by_day = day_counts(day_number(enrolled.taught.first), np.sum([part.by_day for part in parts], axis=0))
     return Sorted(
         exceptions=exceptions,
         doubtful=pl.concat([part.doubtful for part in parts], how="vertical_relaxed"),
         present=present,
-        rows=DatedRows(rows=exceptions.height + present, first=first, last=last),
+        rows=DatedRows(rows=exceptions.height + present, days=by_day),
         last=days.group_by("school_id").agg(pl.col("last").max()),
     )
 
@@ -137,6 +137,7 @@ class _Batch:
     doubtful: pl.DataFrame
     present: int
     runs: pl.DataFrame
+    by_day: NDArray[np.int64]
 
 
 def _sorted_batch(rows: pl.DataFrame, enrolled: Enrolled) -> _Batch:
@@ -158,13 +159,15 @@ def _sorted_batch(rows: pl.DataFrame, enrolled: Enrolled) -> _Batch:
     )
     taught = enrolled.taught
     known = _Known(enrolled.entry, enrolled.end, taught.is_day, day_number(taught.first), day_number(taught.last))
-    _judge(given, known, _Verdicts(verdicts, spans))
+    by_day = np.zeros(known.last - known.first + 1, dtype=np.int64)
+    _judge(given, known, _Verdicts(verdicts, spans, by_day))
     verdict = pl.Series(verdicts)
     return _Batch(
         exceptions=rows.select(_COLUMNS).filter(verdict == _EXCEPTION),
         doubtful=rows.filter(verdict == _DOUBTFUL),
         present=int((verdicts == _PRESENCE).sum()),
         runs=found.select(PAIR).with_columns(first=pl.Series(spans[:, 0]), last=pl.Series(spans[:, 1])),
+        by_day=by_day,
     )
 
 
@@ -189,10 +192,11 @@ class _Known(NamedTuple):
 
 
 class _Verdicts(NamedTuple):
-    """A verdict a row, and the first and last day of each run with one that is plainly right."""
+    """A verdict a row, the first and last day of each run with one that is plainly right, and how many are, by day."""
 
     rows: NDArray[np.uint8]
     spans: NDArray[np.int64]
+    by_day: NDArray[np.int64]
 
 
 @compiled
@@ -218,6 +222,7 @@ def _judge(rows: _Rows, known: _Known, verdicts: _Verdicts) -> None:
             if kind > _TARDY or not (0.0 <= part <= 1.0) or not agrees or not known.is_day[base + today]:
                 continue
             verdicts.rows[row] = _PRESENCE if kind == _PRESENT else _EXCEPTION
+            verdicts.by_day[today - known.first] += 1
             if latest == 0:
                 earliest = today
             latest = today
