@@ -14,7 +14,7 @@ from cis_ews.storage.database import ApiKey, SignedIn
 from cis_ews.support.permissions import Viewer
 from serving.auth import KEY, OPEN, bearer, wrong_key
 from serving.backend import Backend
-from serving.console.clock import STATE, zone_by
+from serving.console.clock import STATE
 from serving.console.cookies import limits_of, token_of
 from serving.console.written import keep_written
 from serving.errors import ApiError
@@ -64,7 +64,7 @@ def _admit_person(backend: Backend, route: str, *, scope: Scope) -> None:
     found = _signed_in(backend, headers, is_secure=scope["scheme"] == "https")
     viewer = None if found is None else viewer_from(found)
     scope["state"] |= {"viewer": viewer, "stop": found.stop if found else None}
-    scope["state"][STATE] = zone_by(backend.settings.service)
+    scope["state"][STATE] = backend.settings.service.zone
     backend.pace.take(viewer.person_id if viewer else address_of(scope))
     if route in OPEN:
         return

@@ -87,6 +87,7 @@ def _score(backend: Backend, source: NamedSourceSettings, as_of: date) -> str:
         tolerance=source.tolerance,
         database=backend.database,
         groups=told_groups,
+        time_zone=backend.settings.service.zone,
     )
     return scored.run.run_id
 

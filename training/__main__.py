@@ -220,8 +220,10 @@ def _show(terminal: Terminal, trained: Trained) -> None:
 
 
 def _show_matrices(terminal: Terminal, trained: Trained) -> None:
-    rows = [(one.as_of, one.students, one.labeled, one.positives) for one in trained.matrices.summaries]
-    terminal.table("Learned from: one matrix an as-of date", ["as of", "students", "with a label", "positive"], rows)
+    from training.card_data import BRIEF, COLUMNS, data_rows
+
+    rows = [row[BRIEF] for row in data_rows(trained.matrices.summaries)]
+    terminal.table("Learned from: one matrix an as-of date", COLUMNS[BRIEF], rows)
     skipped = {**trained.matrices.skipped, **trained.measured.skipped}
     if skipped:
         terminal.item(f"{counted(len(skipped), 'as-of date')} not used: {next(iter(skipped.values()))}")

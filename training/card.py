@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from datetime import date, datetime
 from typing import cast
 
-from cis_ews.evaluation.abstention import NOBODY
+from cis_ews.evaluation.abstention import NOBODY, told_steps
 from cis_ews.evaluation.bootstrap import FEW
 from cis_ews.evaluation.suppression import FEWEST
 from cis_ews.risk.calibration import IDENTITY
@@ -136,7 +136,7 @@ def _accuracy(trained: Trained) -> str:
 
 
 def _days_enrolled(trained: Trained) -> str:
-    days = trained.model.about[FEWEST_DAYS]
+    days, told = trained.model.about[FEWEST_DAYS], told_steps(trained.validation.by_days)
     said = (
         "It was not measured: too few students; the tier policy's minimum of days counts alone."
         if days is None
@@ -155,10 +155,11 @@ def _days_enrolled(trained: Trained) -> str:
             f"{step.coverage:.1%}",
             f"{step.brier:.4f}",
         ]
-        for step in trained.validation.by_days
+        for step in told
     ]
+    few = f"\n\nOf those with fewer than {told[0].days} days too few are known to measure." if told[0].days else ""
     columns = ["days enrolled", "rows", "Brier gained", "at least", "with as many or more", "their Brier"]
-    return f"## Of whom it is asked\n\n{said}\n\n{markdown_table(columns, rows)}"
+    return f"## Of whom it is asked\n\n{said}\n\n{markdown_table(columns, rows)}{few}"
 
 
 def _model(trained: Trained) -> str:

@@ -12,6 +12,8 @@ from cis_ews.evaluation.suppression import FEWEST, left_out_for, told_cells
 from training.matrices import MatrixSummary
 
 COLUMNS = ("as-of date", "students", "with a label", "positive", "share", "without a label")
+BRIEF = slice(COLUMNS.index("positive") + 1)
+"""The columns for which a terminal has room."""
 FEW_DAYS = "too few days enrolled"
 NONE = "-"
 

@@ -16,7 +16,7 @@ from typing import Any, Protocol, cast
 
 from cis_ews.errors import ModelError
 from cis_ews.evaluation.bootstrap import FEW, Estimate
-from cis_ews.evaluation.equity import BETWEEN
+from cis_ews.evaluation.equity import in_words
 from cis_ews.evaluation.suppression import FEWEST
 from cis_ews.evaluation.widening import Widened
 from training.champion import ON_THE_LIST, Beside
@@ -286,7 +286,7 @@ def _gaps(beside: Beside, bounds: PromotionConfig) -> Gate:
         value=growth if beside.widened else None,
         most=bound,
         found=_widest(beside, sure, bound),
-        shown=_shown(beside.widened or (), bound),
+        shown=_shown(decides if growth > bound else next(iter(beside.widened or ()), None), bound),
         to_do="look at the audit (docs/equity.md): whom the lists miss or name for nothing, and why",
     )
 
@@ -297,15 +297,14 @@ def _in_steps(growth: float, bound: float) -> float:
     return min(above, bound) if growth <= bound else above
 
 
-def _shown(widened: Sequence[Widened], bound: float) -> str:
-    """The widest growth, whatever decides; what was found tells its interval."""
-    if not widened or widened[0].growth <= 0.0:
+def _shown(gap: Widened | None, bound: float) -> str:
+    """A growth for the table: the one that refuses, else the widest; what was found tells its interval."""
+    if gap is None or gap.growth <= 0.0:
         return ""
-    first = widened[0]
-    by_chance = "" if first.is_sure else ", by chance"
-    if not first.is_told:
-        return f"to {_in_steps(first.growth, bound):.2f}{by_chance}"
-    return f"{first.growth:.3f}{by_chance}"
+    by_chance = "" if gap.is_sure else ", by chance"
+    if not gap.is_told:
+        return f"to {_in_steps(gap.growth, bound):.2f}{by_chance}"
+    return f"{gap.growth:.3f}{by_chance}"
 
 
 def _widest(beside: Beside, sure: Sequence[Widened], bound: float) -> str:
@@ -324,9 +323,7 @@ def _widest(beside: Beside, sure: Sequence[Widened], bound: float) -> str:
 
 
 def _told(gap: Widened) -> str:
-    names, values = (text.split(BETWEEN) for text in (gap.attribute, gap.group))
-    who = ", ".join(f"{name.replace('_', ' ')}: {value}" for name, value in zip(names, values, strict=True))
-    where = f"{who}, {gap.measure.replace('_', ' ')} at {gap.decision}"
+    where = f"{in_words(gap.attribute, gap.group)}, {gap.measure.replace('_', ' ')} at {gap.decision}"
     if not gap.is_told:
         return f"{where}, by numbers of fewer than {FEWEST} students, which are not told"
     return (

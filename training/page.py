@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from typing import cast
 
+from cis_ews.evaluation.abstention import told_steps
 from cis_ews.evaluation.bootstrap import FEW, LEVEL, Estimate
 from cis_ews.evaluation.comparison import AT, MEASURES, AtSameRate, Compared
 from cis_ews.evaluation.suppression import FEWEST
@@ -92,7 +93,11 @@ def validation_page(trained: Trained) -> str:
 def found(trained: Trained) -> dict[str, object]:
     """What the page tells, as plain values."""
     return {
-        "validation": {**asdict(trained.validation), "groups": [_told_group(one) for one in trained.validation.groups]},
+        "validation": {
+            **asdict(trained.validation),
+            "groups": [_told_group(one) for one in trained.validation.groups],
+            "by_days": [asdict(one) for one in told_steps(trained.validation.by_days)],
+        },
         "candidates": trained.choice.to_dict(),
         "contrasts": [asdict(one) for one in trained.contrasts],
         "not_measured": {one.name: one.why for one in trained.not_measured},

@@ -111,6 +111,11 @@ def _check_everything(viewer: Viewer) -> By:
     return By(person_id=viewer.person_id, why_allowed=why)
 
 
+def days_old(as_of: date, today: date) -> int:
+    """How many days ago a night's date was; 0 where it is still to come, as from a server in UTC in the evening."""
+    return max(0, (today - as_of).days)
+
+
 def _health(backend: Backend, today: date) -> Any:
     def of_district(district: str) -> Health | None:
         run = next((run for run in backend.database.runs_of(district) if run.is_current), None)
@@ -122,7 +127,7 @@ def _health(backend: Backend, today: date) -> Any:
         return Health(
             district_id=district,
             run=run,
-            days_old=(today - run.as_of).days,
+            days_old=days_old(run.as_of, today),
             domains={name.value: coverage[name]["level"] for name in DOMAINS if name in coverage},
             late=late_schools(
                 schools, coverage, as_of=run.as_of, school_days=backend.database.pages.school_days(district)

@@ -63,7 +63,7 @@ def audit(request: Request) -> Response:
         person_id=who if "person" in asked else None,
         ref=asked.get("ref"),
         action=_action(asked.get("action")),
-        since=_moment(asked.get("since"), zone_of(request)),
+        since=beginning_of(asked.get("since"), zone_of(request)),
         limit=SHOWN,
     )
     return render(request, "admin_audit.html", rows=rows, people=people, asked=asked, said=AUDIT_WORDS, shown=SHOWN)
@@ -126,10 +126,13 @@ def _action(text: str | None) -> AuditAction | None:
     return None if text is None else AuditAction(text)
 
 
-def _moment(text: str | None, zone: tzinfo) -> datetime | None:
-    """Where a day begins."""
+def beginning_of(text: str | None, zone: tzinfo) -> datetime | None:
+    """Where a day that is written as YYYY-MM-DD begins, in a time zone. Raises ApiError: 422 for what is no day."""
+    if text is None:
+        return None
     try:
-        day = None if text is None else date.fromisoformat(text)
-    except ValueError:
+        day = date.fromisoformat(text)
+        # East of Greenwich the first day of all begins before there is a year.
+        return datetime(day.year, day.month, day.day, tzinfo=zone).astimezone(UTC)
+    except (ValueError, OverflowError):
         raise ApiError(422) from None
-    return None if day is None else datetime(day.year, day.month, day.day, tzinfo=zone)

@@ -3,19 +3,11 @@
 from __future__ import annotations
 
 from datetime import UTC, date, datetime, tzinfo
-from zoneinfo import ZoneInfo
 
 from fastapi import Request
 
-from cis_ews.settings import ServiceSettings
-
 STATE = "zone"
 """Where a request's state has it."""
-
-
-def zone_by(settings: ServiceSettings) -> ZoneInfo:
-    """The time zone of the pages."""
-    return ZoneInfo(settings.time_zone)
 
 
 def zone_of(request: Request) -> tzinfo:

@@ -13,7 +13,7 @@ import json
 from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
-from datetime import date, timedelta
+from datetime import UTC, date, timedelta, tzinfo
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -29,7 +29,8 @@ from cis_ews.night.extract import Crew, Extract, large_extract, read_in_parts, r
 from cis_ews.night.kept_state import STATE_FORMAT, How, load_state, read_kept
 from cis_ews.night.parts import STUDENTS_A_PART
 from cis_ews.night.passes import Assignment, compare_schools, judge_part, measure_part, write_file
-from cis_ews.night.records import Groups, kept_records, publish_night
+from cis_ews.night.publishing import Groups, publish_night
+from cis_ews.night.records import kept_records
 from cis_ews.progress import SILENT, Progress, Stopwatch
 from cis_ews.readers.unchanged import unchanged
 from cis_ews.risk.cohort import CohortStep, whole_flow
@@ -120,6 +121,7 @@ def score_night(  # noqa: PLR0913 - each is a thing that a night needs, and all 
     students_a_part: int = STUDENTS_A_PART,
     state: How | None = None,
     groups: Groups | None = None,
+    time_zone: tzinfo = UTC,
 ) -> ScoreRun:
     """Score every enrolled student as of a date, keep the run in the store, and make it current in the database.
 
@@ -130,7 +132,8 @@ def score_night(  # noqa: PLR0913 - each is a thing that a night needs, and all 
     byte of the run. A night that was killed goes on, when it is called again, with the parts that were not done.
     `state`: "keep" keeps the extract, the whole year, as the state of the store; "add" brings what is new, corrected or
     withdrawn into that state and scores it (docs/kept_state.md). `groups`: what the pages of the network are told of
-    groups of students, as sums (`cis_ews.evaluation.groups.told_groups`); nothing if None.
+    groups of students, as sums (`cis_ews.evaluation.groups.told_groups`); nothing if None. `time_zone`: that of the
+    people who use the pages; by their day a flag comes back that was put aside until a date.
 
     Raises:
         ConfigError: a part would have no student; a state of another format than folder.
@@ -164,9 +167,10 @@ def score_night(  # noqa: PLR0913 - each is a thing that a night needs, and all 
             run = verify_run(done_before) if done_before else _score(extract, night, workspace, runs=runs, crew=crew)
         night.keep_recipe(runs, run, source=Path(source), format=format, tolerance=tolerance, state=state)
         records = kept_records(extract, run, workspace=workspace, crew=crew)
-        crew.engine.rest()
         with watch.step("publish"):
-            published = publish_night(flags, run, extract, records=records, policy=policy, groups=groups)
+            published = publish_night(
+                flags, run, extract, records=records, crew=crew, policy=policy, time_zone=time_zone, groups=groups
+            )
         clear_work(runs.root)
         timings = stage_times(watch)
         if done_before is None:

@@ -92,6 +92,11 @@ class ServiceSettings(Section):
     public_url: Annotated[str, Field(pattern=r"^https?://[^/?#\s]+$")] | None = None
     time_zone: Annotated[str, AfterValidator(_known_zone)] = "America/Los_Angeles"
 
+    @property
+    def zone(self) -> ZoneInfo:
+        """The time zone of that name."""
+        return ZoneInfo(self.time_zone)
+
 
 class ProviderSettings(Section):
     """A provider of sign-ins that speaks OpenID Connect.

@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import shlex
 import shutil
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import polars as pl
 import pytest
 
 from cis_ews.cli.options import parse_day
+from cis_ews.enums import CaseAction, CaseState
+from cis_ews.storage.access import Scope
+from cis_ews.storage.cases import Move
+from cis_ews.storage.database import By, Database
 from cis_ews.storage.store import RunStore
 from tests.lib.command import command, process
 from tests.lib.extracts import AS_OF, STUDENTS, small_district, write_extract
@@ -173,3 +178,28 @@ def test_flags_fit_a_narrow_terminal(scored: Path, monkeypatch: pytest.MonkeyPat
 def test_a_policy_that_is_a_folder_is_refused(scored: Path, tmp_path: Path) -> None:
     done = command("score", scored / "extract", "--as-of", AS_OF, "--out", tmp_path / "store", "--policy", tmp_path)
     assert (done.code, "cannot be read" in done.err) == (2, True)
+
+
+@pytest.mark.parametrize(
+    ("zone", "expected"), [("Pacific/Kiritimati", CaseState.WAITING), ("Etc/GMT+12", CaseState.NOT_NOW)]
+)
+def test_a_night_brings_back_whose_date_has_come_in_the_time_zone_of_the_pages(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, zone: str, expected: CaseState
+) -> None:
+    write_extract(tmp_path / "extract", small_district())
+    monkeypatch.setenv("CIS_EWS_SERVICE__TIME_ZONE", zone)
+    score = ("score", tmp_path / "extract", "--out", tmp_path / "store", "--as-of")
+    assert command(*score, str(date.fromisoformat(AS_OF) - timedelta(days=1))).code == 0
+    with Database(RunStore(tmp_path / "store").database_url) as database:
+        row = next(row for row in database.current_scores("d1").rows if (row.tier or 1) > 1)
+        case = database.cases.find(Scope(districts=frozenset({"d1"})), row.ref)
+        assert case is not None
+        until = datetime.now(ZoneInfo("Pacific/Kiritimati")).date()
+        move = Move(
+            action=CaseAction.NOT_NOW, before=CaseState.WAITING, after=CaseState.NOT_NOW, reason="a trip", until=until
+        )
+        database.cases.record(case, move, by=By())
+        assert command(*score, AS_OF).code == 0
+        found = database.cases.find(Scope(districts=frozenset({"d1"})), row.ref)
+    assert found is not None
+    assert found.state is expected

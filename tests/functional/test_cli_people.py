@@ -9,9 +9,11 @@ from pathlib import Path
 import pytest
 from sqlalchemy import create_engine, text
 
-from cis_ews.storage.database import Database
+from cis_ews.enums import AuditAction
+from cis_ews.storage.database import Database, Event
 from cis_ews.storage.store import RunStore
 from cis_ews.support.passwords import is_password
+from cis_ews.support.words import AUDIT_WORDS
 from tests.lib.command import command
 
 ADD = ("people", "add", "ana@example.org", "--name", "Ana Ruiz", "--role", "coordinator")
@@ -97,8 +99,30 @@ def test_roles_passwords_and_accounts_are_changed_and_the_audit_tells(store: str
     expected = {"person_added", "role_granted", "role_revoked", "password_reset", "person_disabled", "person_enabled"}
     assert set(actions) == expected | {"person_unlocked"}
     shown = command("audit", "search", "--district", "d1", "--action", "role_revoked", "--store", store).out
-    assert "role_revoked" in shown
+    assert shown.splitlines()[0] == "When (UTC), who, what, whom:"
+    assert [line[17:] for line in shown.splitlines()[1:]] == ["command line: role taken away"]
     assert "Ana" not in "".join(lines)
+
+
+def test_the_audit_is_told_in_words_that_are_not_broken(store: str) -> None:
+    assert command(*ADD, *PLACE, "--store", store).code == 0
+    ref = "0123456789abcdef" * 2
+    with _database(store) as database:
+        ana = database.people.by_email("ana@example.org")
+        assert ana is not None
+        said = {"why_allowed": "site coordinator of this school", "district_id": "d1", "person_id": ana.person_id}
+        for action in AuditAction:
+            database.audit.record(Event(action=action, **said, ref=ref))
+        database.audit.record(Event(action=AuditAction.LIST_SEEN, **said, refs=["a", "b"]))
+        database.people.refused(None)
+    out = command("audit", "search", "--person", "ana@example.org", "--store", store).out
+    assert max(map(len, out.splitlines())) <= 80
+    told = " ".join(out.split())
+    assert "ana@example.org: list seen, a list of 2" in told
+    assert [words for words in AUDIT_WORDS.values() if f"ana@example.org: {words}, {ref}" not in told] == []
+    refused = command("audit", "search", "--action", "sign_in_refused", "--limit", "1", "--store", store).out
+    assert refused.splitlines()[1][17:] == "nobody was let in: sign-in refused"
+    assert len(command("audit", "search", "--ref", "a", "--store", store).out.splitlines()) == 2
 
 
 def test_the_audit_is_verified_and_a_change_is_found(store: str) -> None:

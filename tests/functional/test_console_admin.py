@@ -203,6 +203,10 @@ def test_the_audit_is_searched_by_what_the_form_asks(served: Served, everything:
     Browser(served.service).sign_in(email, PASSWORD)
     page = everything.get(f"/admin/audit?person={email}&action=signed_in").text
     assert page.count("<td>signed in</td>") == 1
+    Browser(served.service).sign_in(email, "wrong")
+    # Nobody signed in, and nobody had the command line of the server.
+    assert "command line" not in everything.get("/admin/audit?action=sign_in_refused").text
+    assert "command line" in everything.get("/admin/audit?action=role_granted").text
     assert "There are no such entries" in everything.get("/admin/audit?person=nobody@example.org").text
     assert "There are no such entries" in everything.get(f"/admin/audit?since=2999-01-01&person={email}").text
     assert everything.get("/admin/audit?action=nothing").status == 422

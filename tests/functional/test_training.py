@@ -190,6 +190,17 @@ def test_the_same_training_makes_the_same_card(trained: Done, page: Done, place:
         assert first == second, file
 
 
+def test_the_terminal_tells_of_each_date_what_the_card_tells_and_no_few(trained: Done, page: Done, place: Path) -> None:
+    (kept,) = (place / "page" / "models").rglob("model_card.md")
+    data, _, _ = kept.read_text(encoding="utf-8").partition("## How good it is")
+    dates = re.findall(r"^\| (\d{4}-\d\d-\d\d) \| ([^|]+) \| ([^|]+) \| ([^|]+) \|", data, re.MULTILINE)
+    assert len(dates) == 4
+    lines = [re.split(r"\s{2,}", line.strip()) for line in page.out.splitlines()]
+    assert all(list(told) in lines for told in dates)
+    for step in trained.event("trained")["validation"]["by_days"]:
+        assert min(step["positives"], step["rows"] - step["positives"]) >= 10
+
+
 def test_which_kind_of_model_was_taken_is_told_and_why(trained: Done, page: Done, place: Path) -> None:
     found = trained.event("trained")["candidates"]
     assert [one["name"] for one in found["tried"]] == ["straight lines", "blend"]

@@ -6,9 +6,10 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta, tzinfo
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 
@@ -19,7 +20,7 @@ from cis_ews.storage.cases import Case, CheckIn, Move
 from cis_ews.storage.database import By, Database
 from cis_ews.storage.store import RunStore
 from cis_ews.support import plans
-from cis_ews.support.reviews import Decision, after_night, decide, state_of
+from cis_ews.support.reviews import Decision, decide, night_rule, state_of
 from tests.lib.people import add_person
 from tests.lib.stored_nights import contents, roster, score
 
@@ -38,10 +39,10 @@ def store(tmp_path: Path) -> RunStore:
 def publish(database: Database, store: RunStore) -> Callable[..., None]:
     """Publishes a night with these tiers, as `score_night` does."""
 
-    def night(**tiers: int | None) -> None:
+    def night(zone: tzinfo = UTC, /, **tiers: int | None) -> None:
         rows = [score(student, tier=tier) for student, tier in sorted(tiers.items())]
         run = store.write(contents(rows, config_hash=str(sorted(tiers.items()))))
-        database.publish(run, **roster(), rule=after_night)
+        database.publish(run, **roster(), rule=night_rule(zone))
 
     return night
 
@@ -204,6 +205,24 @@ def test_not_now_ends_with_the_first_night_of_its_day(database: Database, publis
         publish(ann=2, bob=bob)
         assert state(database, "ann") is expected
         case = case_of(database, "ann")
+
+
+def test_the_day_of_a_night_is_that_of_its_time_zone(database: Database, publish: Callable[..., None], by: By) -> None:
+    """Wherever UTC stands, it is a later day in Kiritimati (UTC+14) than on Baker Island (UTC-12)."""
+    early, late = ZoneInfo("Pacific/Kiritimati"), ZoneInfo("Etc/GMT+12")
+    publish(ann=2)
+    move = Move(
+        action=CaseAction.NOT_NOW,
+        before=CaseState.WAITING,
+        after=CaseState.NOT_NOW,
+        reason="a trip",
+        until=datetime.now(early).date(),
+    )
+    database.cases.record(case_of(database, "ann"), move, by=by)
+    publish(late, ann=2, bob=1)
+    assert state(database, "ann") is CaseState.NOT_NOW
+    publish(early, ann=2, bob=3)
+    assert state(database, "ann") is CaseState.WAITING
 
 
 def test_a_reviewer_who_read_before_the_night_is_second(

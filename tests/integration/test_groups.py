@@ -7,7 +7,7 @@ import sqlite3
 import zipfile
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from datetime import date, timedelta
+from datetime import UTC, date, timedelta
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -31,7 +31,7 @@ from cis_ews.storage.packing import unpacked
 from cis_ews.storage.pages import GROUP_COLUMNS
 from cis_ews.storage.runs import Run
 from cis_ews.storage.store import RunStore
-from cis_ews.support.reviews import after_night
+from cis_ews.support.reviews import night_rule
 from cis_ews.synthetic import write_district
 from tests.integration.test_cases import act
 from tests.lib.deltas import write_delta
@@ -77,7 +77,7 @@ def publish(database: Database, store: RunStore) -> Callable[..., Run]:
         made = replace(contents(sorted(rows, key=lambda row: row["student_id"])), as_of=as_of)
         run = store.write(replace(made, config_hash=f"{as_of}{len(rows)}".ljust(64, "0")))
         rule = partial(told_groups, _tables(students, **columns))
-        database.publish(run, **roster(students), rule=after_night, groups=rule)
+        database.publish(run, **roster(students), rule=night_rule(UTC), groups=rule)
         return run
 
     return night

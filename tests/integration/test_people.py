@@ -207,6 +207,15 @@ def test_a_changed_or_missing_entry_is_found(
     assert [(fault.district_id, fault.number, fault.found) for fault in found] == faults
 
 
+def test_two_refs_of_a_list_in_one_row_are_found(database: Database, url: str) -> None:
+    """As one row they are the same text, and whoever looks for either finds no list."""
+    database.audit.record(_list_of("a", "b"))
+    _run(url, "DELETE FROM audit_lists WHERE ref = 'b'")
+    _run(url, "UPDATE audit_lists SET ref = 'a\nb'")
+    (fault,) = database.audit.verify().faults
+    assert (fault.number, fault.found) == (1, "whom the list showed was changed")
+
+
 def test_many_at_once_make_one_chain(database: Database) -> None:
     """Threads of one process here, and the same locks hold between processes."""
     failures: list[BaseException] = []

@@ -19,6 +19,7 @@ import pytest
 from sqlalchemy import text
 
 from cis_ews.errors import StorageError
+from cis_ews.storage import people_blocks
 from cis_ews.storage.database import Database, replacing
 from cis_ews.storage.database.engine import Connections
 from cis_ews.storage.database.refs import refs_of
@@ -259,7 +260,7 @@ def test_a_night_in_slices_is_the_same_night(
     night, people = _night(store, 2, schools=TWO_SCHOOLS), _people(TWO_SCHOOLS)
     database.publish(night, **people)
     whole = listed(database, "d2", "south")
-    monkeypatch.setattr(replacing, "SLICE_STUDENTS", 250)
+    monkeypatch.setattr(people_blocks, "SLICE_STUDENTS", 250)
     again = _night(store, 2, schools=TWO_SCHOOLS)
     database.publish(again, schools=people["schools"], students=people["students"].lazy())
     assert listed(database, "d2", "south") == whole
@@ -306,6 +307,7 @@ def test_a_damaged_block_is_said_without_what_is_in_it(
 PUBLISH = """
 import sys
 import polars as pl
+from cis_ews.storage import people_blocks
 from cis_ews.storage.database import Database, replacing
 from cis_ews.storage.runs import open_run
 replacing.PARTITION_FROM = 1

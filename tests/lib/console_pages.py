@@ -10,7 +10,6 @@ from starlette.routing import Route
 
 from cis_ews.enums import Role
 from cis_ews.settings import ServiceSettings
-from serving.console.clock import zone_by
 from serving.console.context import FOLDER
 from serving.console.routes import console_routes
 from tests.lib.browser import Browser
@@ -67,7 +66,7 @@ def address_of(path: str, **names: str) -> str:
 
 def local_day() -> date:
     """The day that it is on the pages."""
-    return datetime.now(zone_by(ServiceSettings())).date()
+    return datetime.now(ServiceSettings().zone).date()
 
 
 def forms_of(served: Served, email: str) -> Browser:

@@ -92,10 +92,12 @@ Each school is judged with {FEWEST_STUDENTS} such students or more, and all toge
 that are not judged are fewer than {FEWEST_STUDENTS}, those are left out of all together too: subtraction would tell of
 them. Reasons of fewer than {FEWEST_STUDENTS} students are told together, and no number is told that would give them
 away. A finding is {BY_CODE["EWS012"].least:g} deviations or more, and beyond chance for as many schools as are judged
-(Bonferroni: at most one clean night in twenty errs). Where nearly all risks are close to 0 or 1 (the sum of risk x (1 -
-risk) is less than {NORMAL_FROM:g}) no normal law holds: the chance comes from every risk, and is told as the deviation
-of a normal law that has it. Where fewer than {FEWEST_STUDENTS} had the outcome, or were spared, a finding says so much
-alone. It is a warning, so that the exit code is 0 without `--strict`. A night that rules alone decided has no risks: it
+(Bonferroni: at most one clean night in twenty errs). Where the sum of risk x (1 - risk) is less than {NORMAL_FROM:g},
+as in nearly every school, no normal law holds so far out: the chance comes from every risk, and is told as the
+deviation of a normal law that has it. Where fewer than {FEWEST_STUDENTS} had the outcome, or were spared, a finding
+says so much alone; so does that of all together, where the schools whose numbers are told would leave so few of the
+others.
+It is a warning, so that the exit code is 0 without `--strict`. A night that rules alone decided has no risks: it
 is named and passed over, and refused (4) where no other is left, as is an extract that knows none of its students (3).
 
 ## How often it is wrong
@@ -140,8 +142,7 @@ the same of another district's 31 nights, had none (.05 at most).
   how to bring them back. Damaged runs are passed over too, and named.
 - A district without a night on the newest as-of date of the store: `--as-of` names its own.
 - With `--outcomes`: whether the rest of the year is whole, where a calendar ends before the school year does; the label
-  is then that of the days that the calendar has. And a school of which the risks are nearly 0 or nearly 1 throughout:
-  it is judged with all others alone.
+  is then that of the days that the calendar has.
 """
 
 

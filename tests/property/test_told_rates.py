@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from scipy.optimize import linprog
 
 from cis_ews.evaluation.equity import Audit, audit
-from cis_ews.evaluation.suppression import FEWEST
+from cis_ews.evaluation.suppression import FEWEST, told_cells
 
 KINDS = tuple(product((1, 0), (1, 0)))
 """Off track or not, flagged or not."""
@@ -97,6 +97,43 @@ def _least(aim: np.ndarray, left: np.ndarray, right: np.ndarray) -> float:
     solved = linprog(aim, A_eq=left, b_eq=right, method="highs")
     assert solved.status == 0, "what is true has to be possible"
     return float(solved.fun)
+
+
+@st.composite
+def pairs(draw: st.DrawFn) -> dict[tuple[str, str], tuple[int, int]]:
+    """Those whom something met and spared, by two attributes of many values; some pairs have nobody."""
+    number = st.one_of(st.just(0), st.integers(1, 11), st.integers(10, 90), st.integers(10, 90), st.integers(10, 90))
+    rows, columns = (range(draw(st.integers(2, 5))) for _ in range(2))
+    found = {(f"{row}", f"{column}"): (draw(number), draw(number)) for row, column in product(rows, columns)}
+    return {pair: both for pair, both in found.items() if any(both)}
+
+
+@given(pairs())
+def test_no_few_students_of_a_pair_come_out_of_several_lines(found: dict[tuple[str, str], tuple[int, int]]) -> None:
+    counts = [{pair: both[place] for pair, both in found.items()} for place in range(2)]
+    counts.insert(0, {pair: sum(both) for pair, both in found.items()})
+    alone = [told_cells(*[_sums(count, place) for count in counts]) for place in range(2)]
+    outside = {pair for pair in found if any((pair[place],) not in alone[place] for place in range(2))}
+    told = told_cells(*counts, hidden=outside)
+    if not told:
+        return  # what attributes by themselves tell of each other is more than their pair can hide
+    order = sorted(found)
+    lines = [[True] * len(order)] + [[pair == each for pair in order] for each in sorted(told)]
+    lines += [[pair[place] == value for pair in order] for place in range(2) for (value,) in sorted(alone[place])]
+    left = np.array(lines, dtype=float)
+    for count in counts:
+        numbers = np.array([count[pair] for pair in order], dtype=float)
+        for aim, pair in zip(np.eye(len(order)), order, strict=True):
+            if pair not in told and 0 < count[pair] < FEWEST:
+                least, most = (_least(sign * aim, left, left @ numbers) * sign for sign in (1, -1))
+                assert most - least > 0.5, pair
+
+
+def _sums(count: dict[tuple[str, str], int], place: int) -> dict[tuple[str, ...], int]:
+    sums: dict[tuple[str, ...], int] = {}
+    for pair, number in count.items():
+        sums[(pair[place],)] = sums.get((pair[place],), 0) + number
+    return sums
 
 
 def test_rates_of_large_groups_are_told() -> None:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pytest
 
-from cis_ews.evaluation.abstention import FEWEST, NOBODY, STARTS, fewest_days, risk_coverage
+from cis_ews.evaluation.abstention import FEWEST, NOBODY, STARTS, fewest_days, risk_coverage, told_steps
 
 
 def _simulated(*, knows_from: int, rows: int = 24_000, seed: int = 4) -> dict[str, Any]:
@@ -44,6 +45,20 @@ def test_every_row_is_counted_once_and_coverage_falls_with_the_days() -> None:
         answered = said["days"] >= step.days
         assert step.coverage == answered.mean()
         assert step.brier == pytest.approx(((said["risk"] - said["label"])[answered] ** 2).mean())
+
+
+def test_of_a_few_with_hardly_a_day_no_number_is_told_nor_left_over() -> None:
+    said = _simulated(knows_from=0)
+    kept = said["days"] >= 15
+    kept[np.flatnonzero(~kept)[:7]] = True
+    curve = _curve({name: value[kept] for name, value in said.items()})
+    assert (curve[0].rows, curve[0].gain, fewest_days(curve)) == (7, None, 15)
+    told = told_steps(curve)
+    assert [step.days for step in told] == [step.days for step in curve[1:]]
+    assert told[0].coverage == 1.0, "as a share of all it would tell that there are seven more"
+    of_told = [sum(each.rows for each in told[place:]) / sum(each.rows for each in told) for place in range(len(told))]
+    assert [step.coverage for step in told] == pytest.approx(of_told)
+    assert told_steps(curve[:1]) == [replace(curve[0], coverage=1.0)]
 
 
 def test_few_students_are_judged_with_those_of_fewer_days_and_not_told_where_there_are_none() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import date, timedelta
 from pathlib import Path
 
 import polars as pl
@@ -50,3 +51,31 @@ def test_torn_lines_of_files_that_explain_are_counted_there_and_cost_no_mark(tmp
         "E.txt: 30 lines cannot be told into cells; not used",
     ]
     assert leaks(told(data)) == []
+
+
+def test_the_schedule_of_a_later_enrollment_moves_no_mark(tmp_path: Path) -> None:
+    """E has no day: what it says of a school in which the student is enrolled later alone is not known yet."""
+    as_of, files = date(2026, 1, 30), cedars_of(clean_district())
+    first = pl.int_range(pl.len()) == 0
+    third = pl.lit("third").alias("Location ID")
+    files["A"] = pl.concat([files["A"], files["A"].head(1).with_columns(third)])
+    # The first student takes the course at another school than that of the enrollment, and later at a third one.
+    files["E"] = files["E"].with_columns(
+        pl.when(first).then(pl.lit("north")).otherwise("Location ID").alias("Location ID")
+    )
+    spell = files["C"].head(1).with_columns(third, pl.lit(as_of + timedelta(days=20)).alias("Date Enrolled in School"))
+    later = {
+        **files,
+        "C": pl.concat([files["C"], spell]),
+        "E": pl.concat([files["E"], files["E"].head(1).with_columns(third)]),
+    }
+    beside = {"calendar_days": clean_district()["calendar_days"]}
+    known, every = (
+        read_school_data(write_cedars(tmp_path / name, each, beside=beside), format="cedars", as_of=as_of)
+        for name, each in (("known", files), ("every", later))
+    )
+    assert known.course_grades.filter(student_id="MARKERID000")["school_id"].to_list() == ["north"]
+    assert every.course_grades.equals(known.course_grades)
+    said = "course_grades: 1 row of E (Student Schedule) is of enrollments after 2026-01-30; not used"
+    assert [note for note in every.coverage.notes if note == said]
+    assert all(rows == kept for rows, kept in accounted(every).values())

@@ -19,8 +19,9 @@ import serving.console
 from cis_ews import errors
 from cis_ews.enums import AuditAction, DisciplineActionType, Subject
 from cis_ews.errors import EwsError
+from cis_ews.storage.database.audit import COMMAND_LINE
 from cis_ews.storage.database.case_nights import NIGHT
-from cis_ews.storage.database.people import COMMAND_LINE, NOBODY_LET_IN
+from cis_ews.storage.database.people import NOBODY_LET_IN
 from cis_ews.storage.database.sessions import OWN_ACCOUNT
 from cis_ews.support.permissions import LOCALES, WHY_NOT, reasons_kept
 from cis_ews.support.words import AUDIT_WORDS, DISCIPLINE_WORDS, SUBJECT_WORDS

@@ -7,6 +7,7 @@ from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from itertools import product
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import polars as pl
 import pytest
@@ -15,7 +16,8 @@ from cis_ews.enums import CaseState
 from cis_ews.evaluation.side_by_side import EVERY
 from cis_ews.storage.database import SchoolRow
 from cis_ews.storage.pages import GroupCount, RosterRow, SchoolPlace, StudentPage, TierChange
-from serving.console.admin import late_schools
+from serving.console.admin import days_old, late_schools
+from serving.console.admin_lists import beginning_of
 from serving.console.case_view import WORDS
 from serving.console.charts import absence_trend, year_calendar
 from serving.console.context import environment
@@ -23,6 +25,7 @@ from serving.console.network import rows_of_grades, rows_of_schools, told_by
 from serving.console.roster import among, barriers, chosen_of, histograms, query_of
 from serving.console.students import told
 from serving.console.today import cut_at, days_late, order_of
+from serving.errors import ApiError
 
 MONDAY = date(2026, 1, 5)
 COUNTS = ("students", "tier_2", "tier_3", "beyond_list", "not_enough_data")
@@ -346,3 +349,16 @@ def test_assignments_missing_or_late_are_told_course_by_course_where_any_are_kno
         text = environment(locale, UTC).get_template("_marks.html").render(**page, words=WORDS)
         assert (heading in text, text.count(cell)) == (is_told, int(is_told))
         assert text.count("<td></td>") == int(is_told)
+
+
+def test_a_day_that_is_searched_from_begins_where_people_live() -> None:
+    assert beginning_of(None, UTC) is None
+    assert beginning_of("2026-01-05", ZoneInfo("Asia/Tokyo")) == datetime(2026, 1, 4, 15, tzinfo=UTC)
+    for text in ("yesterday", "0001-01-01"):  # in Tokyo the second began in a year before the first
+        with pytest.raises(ApiError) as refused:
+            beginning_of(text, ZoneInfo("Asia/Tokyo"))
+        assert refused.value.status == 422
+
+
+def test_a_night_of_tomorrow_is_not_days_before_today() -> None:
+    assert [days_old(MONDAY, MONDAY + timedelta(days=days)) for days in (-1, 0, 1, 9)] == [0, 0, 1, 9]

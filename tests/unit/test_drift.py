@@ -254,6 +254,22 @@ def test_of_fewer_than_ten_with_the_outcome_a_finding_says_so_much_alone() -> No
     assert [each.now for each in outcomes_beside_risks(scores, more)] == [pytest.approx(1 / 6)] * 2
 
 
+@pytest.mark.parametrize(("few", "told"), [(3, [None, 0.5, 0.5]), (0, [0.4, 0.5, 0.5]), (12, [0.412, 0.5, 0.5])])
+def test_a_school_with_few_outcomes_is_not_what_all_together_have_more_than_the_others(
+    few: int, told: list[float | None]
+) -> None:
+    """Two schools of 400 with 200 each are told; of a third of 200 with 3, less them, the whole would tell the 3."""
+    sizes, met = {"a": 400, "b": 400, "c": 200}, {"a": 200, "b": 200, "c": few}
+    rows = [(f"{school}{place}", school, place) for school, size in sizes.items() for place in range(size)]
+    known = pl.DataFrame(rows, schema=["student_id", "school_id", "place"], orient="row").with_columns(
+        risk=pl.when(pl.col("school_id") == "c").then(few / 200).otherwise(0.2),
+        label=(pl.col("place") < pl.col("school_id").replace_strict(met)).cast(pl.Int64),
+    )
+    found = outcomes_beside_risks(known.drop("label"), known.select("student_id", "label"))
+    assert [each.school_id for each in found] == [None, "a", "b"]
+    assert [each.now for each in found] == told
+
+
 def test_outcomes_of_nobody() -> None:
     scores, outcomes = _risks(1)
     with pytest.raises(ModelError, match="no student has a risk and an outcome"):

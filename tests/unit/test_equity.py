@@ -26,6 +26,7 @@ from cis_ews.evaluation.equity import (
     audit,
     beyond_school_average,
     groups_of,
+    in_words,
     trade_off,
 )
 from cis_ews.evaluation.intervals import difference, holm, p_of_difference, wilson
@@ -154,6 +155,24 @@ def test_a_planted_bias_is_found_and_sized_and_its_clean_twin_is_silent() -> Non
         size = planted * (1.0 - (before.value or 0.0)) + (before.gap or 0.0)
         within += (gap.gap_low or 0.0) <= size <= (gap.gap_high or 0.0)
     assert within == 20
+
+
+def test_calibration_hangs_on_no_decision_and_is_one_test_for_all_of_them() -> None:
+    rows, groups = _district(3)
+    low = rows.join(groups, on="student_id").with_columns(
+        risk=pl.when(pl.col("gender") == "F").then(pl.col("risk") * 0.8).otherwise("risk"), again=pl.col("flagged")
+    )
+    (one, tests), (both, more) = (
+        (audit(low, groups, decisions=decisions, attributes=["gender"], pairs=False), tests)
+        for decisions, tests in ((["flagged"], 5), (["flagged", "again"], 9))
+    )
+    p, p_of_both = (
+        next(each.p for each in found.figures if each.measure == "calibration" and each.group == "F")
+        for found in (one, both)
+    )
+    assert p is not None
+    assert p < 0.01, "the least of all is multiplied by the number of tests"
+    assert p_of_both == pytest.approx(p * more / tests)
 
 
 def test_of_two_hundred_clean_twins_no_more_than_one_in_twenty_is_loud() -> None:
@@ -376,6 +395,16 @@ def test_groups_as_the_records_say_them() -> None:
     assert groups["english_learner"].to_list() == ["not recorded", "newcomer", "long-term", "not recorded"]
     assert groups["disability"].to_list() == ["not recorded", "no", "yes", "not recorded"]
     assert groups["gender"].to_list() == ["M", "not recorded", "F", "not recorded"]
+
+
+def test_a_group_may_be_called_like_a_pair() -> None:
+    """Races are free text: one with what stands between the values of a pair ended the training."""
+    rows, groups = _district(7)
+    races = groups.select("student_id", race_ethnicity=pl.lit("Asian x White"), gender="gender")
+    demographics = races.with_columns(pl.lit(None).alias(name) for name in ATTRIBUTES if name not in races.columns)
+    found = audit(rows, groups_of(demographics, rows["student_id"]), decisions=["flagged"])
+    names = {in_words(each.attribute, each.group) for each in found.figures}
+    assert {"race ethnicity: Asian / White", "gender: F, race ethnicity: Asian / White"} <= names
 
 
 def test_the_trade_off_of_longer_lists() -> None:

@@ -67,6 +67,13 @@ def test_a_terminal_shows_a_gap_once_and_the_file_every_one() -> None:
     assert [row[0] for row in rows] == ["low income: no, homeless: no", "low income: no", "low income: yes"]
 
 
+def test_calibration_is_shown_once_since_no_decision_is_behind_it() -> None:
+    gap = _figure("gender", "X", "calibration", gap=0.07)
+    shown, rows = _sections(gap, replace(gap, decision=AT_THRESHOLD))["Whom it errs about"]
+    assert [row[:3] for row in shown] == [["gender: X", "calibration", "-"]]
+    assert len(rows) == 2
+
+
 def test_without_a_gap_the_groups_are_told_all_the_same() -> None:
     sections = _sections(_figure("gender", "X"))
     assert sections["Whom it errs about"] == ([], [])

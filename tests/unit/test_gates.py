@@ -155,6 +155,12 @@ def test_the_widest_growth_is_shown_beside_a_gate_that_nothing_decides() -> None
     assert rows == [["no group's errors grew apart", "at most 0.05", "0.161, by chance", "passed"]]
 
 
+def test_a_gate_that_refuses_shows_the_growth_that_it_refuses_for() -> None:
+    """Not a wider one by chance: 0.400 beside "refused" would say that chance refuses."""
+    gate = passed(beside=replace(CHAMPION, widened=(_gap(0.4, p=0.2), _gap(0.12, p=0.001))))["gaps_of_groups"]
+    assert (gate.state, gate.shown) == (State.REFUSED, "0.120")
+
+
 @pytest.mark.parametrize(
     ("growth", "told", "state"),
     [

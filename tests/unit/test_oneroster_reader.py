@@ -516,6 +516,11 @@ def test_assignments_are_those_known_on_a_day_beside_a_final_grade_too(tmp_path:
     for day, found, mark in ((1, (1, 1), None), (2, (2, 2), None), (32, (2, 2), "A"), (62, (3, 3), "A")):
         data = read_school_data(folder, format="oneroster", as_of=date(2025, 9, 30) + timedelta(days=day))
         assert (assigned(data), data.course_grades["mark"].item()) == (found, mark)
+    # Read for no day, the final grade of November knows nothing of what was missing in December.
+    assert assigned(read(folder)) == (None, None)
+    is_earlier = pl.col("scoreDate").is_null() | (pl.col("scoreDate") < "2025-12-01")
+    book["results"] = book["results"].filter(is_earlier)
+    assert assigned(read(write_package(tmp_path / "earlier", book))) == (2, 2)
 
 
 def test_a_course_with_nothing_but_missing_results_is_a_grade_without_mark(tmp_path: Path, package: Package) -> None:

@@ -7,6 +7,7 @@ from statistics import NormalDist
 
 import numpy as np
 import pytest
+from scipy.stats import binom
 
 from cis_ews.evaluation.surprise import NORMAL_FROM, Floats, deviations
 
@@ -36,10 +37,23 @@ def test_low_and_high_risks_together_are_the_law_of_every_outcome() -> None:
 
 
 def test_where_the_normal_law_begins_the_two_are_close() -> None:
-    risk = np.full(200, 0.026)  # variance 5.06
+    risk, met = np.full(4_500, 0.1), 510
     assert (risk * (1.0 - risk)).sum() > NORMAL_FROM
-    by_normal, by_chance = deviations(risk, _labels(200, 12)), deviations(risk[:190], _labels(190, 12))
-    assert by_normal == pytest.approx(by_chance, abs=0.7)
+    by_chance = -NormalDist().inv_cdf(float(binom.sf(met - 1, risk.size, 0.1)))
+    assert deviations(risk, _labels(risk.size, met)) == pytest.approx(by_chance, abs=0.1)
+
+
+@pytest.mark.parametrize(("students", "risk"), [(500, 0.0102), (600, 0.02), (1_000, 0.02), (4_500, 0.1)])
+@pytest.mark.parametrize("judged", [18, 100])
+def test_of_many_schools_whose_risks_are_right_one_night_in_twenty_at_most_has_one_too_far_off(
+    students: int, risk: float, judged: int
+) -> None:
+    """Rare outcomes are skewed: in a normal law twice as many schools would be named as there should be."""
+    least, risks = NormalDist().inv_cdf(1.0 - 0.05 / (2 * judged)), np.full(students, risk)
+    expected, far = students * risk, 6 * math.sqrt(students * risk)
+    near = range(max(0, math.floor(expected - far)), math.ceil(expected + far))
+    named = sum(binom.pmf(met, students, risk) for met in near if deviations(risks, _labels(students, met)) >= least)
+    assert 0.1 * 0.05 < judged * named < 1.02 * 0.05
 
 
 def test_a_risk_of_nothing_that_came_true_is_a_number() -> None:

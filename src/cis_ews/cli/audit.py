@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING, Annotated
 
@@ -11,10 +12,11 @@ from cis_ews.cli.options import Json, Store, parse_day
 from cis_ews.cli.session import begin
 from cis_ews.enums import AuditAction
 from cis_ews.errors import ConfigError, StorageError
+from cis_ews.support.words import AUDIT_WORDS
 from cis_ews.wording import counted
 
 if TYPE_CHECKING:
-    from cis_ews.storage.database import AuditFault, Database
+    from cis_ews.storage.database import AuditFault, AuditRow, Database
 
 app = typer.Typer(help="The audit of the console: verify its chains, search it.", no_args_is_help=True)
 SHOWN_FAULTS = 20
@@ -72,7 +74,7 @@ def search(  # noqa: PLR0913 - each is an option of the verb
     ref: Annotated[str | None, typer.Option("--ref", help="The student's ref, from an address.")] = None,
     district: Annotated[str | None, typer.Option("--district", metavar="ID", help="Of this district.")] = None,
     action: Annotated[
-        AuditAction | None, typer.Option("--action", metavar="ACTION", help="As the table shows it.")
+        AuditAction | None, typer.Option("--action", metavar="ACTION", help="Its name, as --json has it.")
     ] = None,
     since: Annotated[
         date | None,
@@ -96,11 +98,9 @@ def search(  # noqa: PLR0913 - each is an option of the verb
             district_id=district, person_id=person_id, ref=ref, action=action, since=moment, limit=limit
         )
         names = {one.person_id: one.email for one in database.people.list()}
-    told = [(f"{row.at:%Y-%m-%d %H:%M}", names.get(row.person_id or "", "-"), row.action, row.ref) for row in rows]
-    session.terminal.table("Audit (UTC)", ["when", "who", "what", "whom"], told)
-    if not rows:
-        session.terminal.say("There are no such entries.")
+    session.terminal.say("When (UTC), who, what, whom:" if rows else "There are no such entries.")
     for row in rows:
+        session.terminal.line(_in_words(row, names))
         session.terminal.record(
             "audit",
             **{name: getattr(row, name) for name in ("district_id", "number", "at", "person_id", "action", "ref")},
@@ -108,6 +108,13 @@ def search(  # noqa: PLR0913 - each is an option of the verb
             detail=row.detail,
             hash=row.hash,
         )
+
+
+def _in_words(row: AuditRow, names: Mapping[str, str]) -> str:
+    nobody = "command line" if row.is_by_command_line else row.why_allowed
+    who = nobody if row.person_id is None else names.get(row.person_id, row.person_id)
+    whom = row.ref or (f"a list of {row.students}" if row.students else None)
+    return f"{row.at:%Y-%m-%d %H:%M} {who}: {AUDIT_WORDS[AuditAction(row.action)]}{f', {whom}' if whom else ''}"
 
 
 def _person_id(database: Database, email: str) -> str:

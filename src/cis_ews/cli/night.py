@@ -272,6 +272,7 @@ def run_night(
             students_a_part=session.settings.engine.students_a_part or STUDENTS_A_PART,
             state=state,
             groups=told_groups,
+            time_zone=session.settings.service.zone,
         )
     run = night.run
     get_log().info(

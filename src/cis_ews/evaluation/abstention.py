@@ -10,7 +10,7 @@ among those who are judged, and how many they are.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -68,6 +68,17 @@ def fewest_days(curve: Sequence[DaysStep]) -> int | None:
             break
         found = step.days
     return found
+
+
+def told_steps(curve: Sequence[DaysStep]) -> list[DaysStep]:
+    """The steps whose numbers may be told: those with enough of either outcome, as shares of those alone; the only step
+    there is, as it is.
+
+    The first one may be of a few students. Whoever knows how many there are of all others, and their share of all,
+    could tell how many those are; so nothing is said of it.
+    """
+    told = [step for step in curve if step.gain is not None] or list(curve)
+    return [replace(step, coverage=step.coverage / told[0].coverage) for step in told]
 
 
 def _groups(days: NDArray[np.int64], label: Vector) -> list[tuple[int, int | None]]:

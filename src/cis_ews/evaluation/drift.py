@@ -236,18 +236,21 @@ def outcomes_beside_risks(scores: pl.DataFrame, outcomes: pl.DataFrame) -> tuple
     `scores`: `student_id`, `school_id`, `risk`; students without a risk are left out. `outcomes`: `student_id`, `label`
     (0 or 1; null where it is not known). Each school of `told_apart` and all together are judged; at most one night in
     twenty errs (Bonferroni). Where fewer than ten had the outcome or were spared, `now` is None and `value` the least
-    of the check. Raises ModelError where no student has both.
+    of the check; so of all together, where they did so at the schools of which no number is told. Raises ModelError
+    where no student has both.
     """
     known = scores.join(outcomes, on="student_id").drop_nulls(["risk", "label"])
     if known.is_empty():
         raise ModelError("no student has a risk and an outcome", hint="give the outcomes of the students of that night")
     apart = told_apart(known)
-    judged: dict[str | None, pl.DataFrame] = {} if apart.together.is_empty() else {None: apart.together}
-    judged |= {school: known.filter(pl.col("school_id") == school) for school in apart.schools}
+    judged = {school: known.filter(pl.col("school_id") == school) for school in apart.schools}
     check = BY_CODE["EWS012"]
-    least = max(check.least, NormalDist().inv_cdf(1.0 - 0.05 / (2 * max(1, len(judged)))))
+    least = max(check.least, NormalDist().inv_cdf(1.0 - 0.05 / (2 * (len(judged) + 1))))
     found = (_calibration(check, school, rows, least=least) for school, rows in judged.items())
-    return tuple(chain.from_iterable(found))
+    of_schools = list(chain.from_iterable(found))
+    told = [each.school_id for each in of_schools if each.now is not None]
+    rest = apart.together.filter(~pl.col("school_id").is_in(told))
+    return (*_calibration(check, None, apart.together, least=least, beside=rest), *of_schools)
 
 
 @dataclass(frozen=True, slots=True)
@@ -271,12 +274,15 @@ def told_apart(known: pl.DataFrame) -> Apart:
     return Apart(tuple(schools), together if together.height >= FEWEST_STUDENTS else together.clear())
 
 
-def _calibration(check: Check, school: str | None, rows: pl.DataFrame, *, least: float) -> Iterator[Finding]:
+def _calibration(
+    check: Check, school: str | None, rows: pl.DataFrame, *, least: float, beside: pl.DataFrame | None = None
+) -> Iterator[Finding]:
+    """The finding of these rows, if there is one. `beside`: those of them that their number would tell of as well."""
     label, risk = (rows[name].cast(pl.Float64).to_numpy() for name in ("label", "risk"))
-    value, met = deviations(risk, label), int(label.sum())
+    value = deviations(risk, label)
     if value < least:
         return
-    is_told = told_whole(met, rows.height - met) is not None
+    is_told = _is_told(rows) and (beside is None or _is_told(beside))
     yield Finding(
         check=check,
         school_id=school,
@@ -284,6 +290,11 @@ def _calibration(check: Check, school: str | None, rows: pl.DataFrame, *, least:
         value=value if is_told else check.least,
         usual=1.0,
         then=float(risk.mean()),
-        now=met / rows.height if is_told else None,
+        now=float(label.mean()) if is_told else None,
         distance=None,
     )
+
+
+def _is_told(rows: pl.DataFrame) -> bool:
+    met = int(rows["label"].sum())
+    return told_whole(met, rows.height - met) is not None

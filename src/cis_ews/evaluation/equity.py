@@ -146,7 +146,8 @@ def groups_of(demographics: pl.DataFrame, students: pl.Series) -> pl.DataFrame:
     """The audited attributes of students, as text: `student_id` and a column an attribute.
 
     `demographics`: a table of that name (`SchoolData.demographics`). A value that is not there is a group of its own,
-    `not recorded`: whom no one asked may fare differently too. English learners are told apart by their history.
+    `not recorded`: whom no one asked may fare differently too. English learners are told apart by their history. A
+    source may call a group anything; what stands between the values of a pair (`BETWEEN`) is " / " in a name.
     """
     known = pl.DataFrame({_KEY: students}).join(demographics, on=_KEY, how="left", maintain_order="left")
     return known.select(_KEY, *(_as_text(known.schema[name], name) for name in ATTRIBUTES))
@@ -174,10 +175,16 @@ def _as_text(kind: pl.DataType, name: str) -> pl.Expr:
     if kind == pl.Boolean:
         text = pl.when(column).then(pl.lit("yes")).when(column.not_()).then(pl.lit("no"))
     else:
-        text = column.cast(pl.String)
+        text = column.cast(pl.String).str.replace_all(BETWEEN, " / ", literal=True)
     if name == "english_learner":
         text = text.replace(EnglishLearner.CURRENT.value, LONG_TERM)
     return text.fill_null(NOT_RECORDED).alias(name)
+
+
+def in_words(attribute: str, group: str) -> str:
+    """A group as a page names it: "gender: F", "gender: F, disability: yes"."""
+    names, values = attribute.split(BETWEEN), group.split(BETWEEN)
+    return ", ".join(f"{name.replace('_', ' ')}: {value}" for name, value in zip(names, values, strict=True))
 
 
 def audit(
@@ -295,7 +302,8 @@ def _checked(rows: pl.DataFrame, decisions: Sequence[str]) -> pl.DataFrame:
 _Alone = tuple[str, str, str]
 """(decision, measure, attribute)"""
 _Test = tuple[str, str, Values, Values]
-"""(decision, measure, attributes, group): the same for both of two groups, since their gaps are one."""
+"""(decision, measure, attributes, group): the same for both of two groups, since their gaps are one, and of calibration
+for all decisions, on which it does not hang."""
 _MISSED, _ALARMED = "false_negative_rate", "false_positive_rate"
 
 
@@ -339,7 +347,8 @@ def _figures(
                 is_measured = values in enough[measure] and round(cell.of) >= FEWEST
                 figure = _figure(blank, cell, everybody, students=sizes[values]) if is_measured else blank
                 one = Measured(figure=figure, is_told=is_measured and values in told[measure])
-                figures.append((one, (decision, measure, by, () if len(of_groups) == 2 else values)))
+                at = "" if measure == "calibration" else decision
+                figures.append((one, (at, measure, by, () if len(of_groups) == 2 else values)))
     return figures
 
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from typing import TypeVar
 
 FEWEST = 10
 """The smallest group of which anything is told (domain: n < 10 is suppressed in public reports on students)."""
@@ -11,6 +12,10 @@ FEWEST = 10
 Group = tuple[str, ...]
 Cell = tuple[str, str]
 """A place in a table: row, column."""
+Vertex = tuple[str, str]
+"""A line of a table: its kind, its name."""
+Street = tuple[Vertex, Vertex]
+"""From a line to another one, along a hidden cell of both."""
 
 
 def told_cells(*counts: Mapping[Group, int], hidden: Collection[Group] = ()) -> frozenset[Group]:
@@ -21,7 +26,8 @@ def told_cells(*counts: Mapping[Group, int], hidden: Collection[Group] = ()) -> 
     left out of a line that adds up to something that is told elsewhere (all groups of an attribute; of a pair, all
     groups with one value in common), or one of the counts is under 10 in all that are left out together, subtraction
     would give them away: the smallest other group of that line (by the first count) is left out too, and so on until no
-    line gives anything away. A group of which every count is 0 keeps no other one from being found, and is told.
+    line gives anything away, nor several lines of a pair together one of 1 to 9 students. A group of which every count
+    is 0 keeps no other one from being found, and is told.
     """
     sizes = {group: size for group, size in counts[0].items() if any(count[group] for count in counts)}
     left_out = {group for group in sizes if group in hidden or any(0 < count[group] < FEWEST for count in counts)}
@@ -32,6 +38,8 @@ def told_cells(*counts: Mapping[Group, int], hidden: Collection[Group] = ()) -> 
             for line in lines
             if any(_gives_away(line & left_out, count) for count in counts)
         }
+        if not more:
+            more = _given_away_by_lines(left_out, sizes, counts, unknown=frozenset(hidden))
         if not more:
             return frozenset(counts[0]) - left_out - frozenset(hidden)
         left_out |= more
@@ -47,6 +55,36 @@ def told_rate(of: Mapping[Group, int], met: Mapping[Group, int], *, among: Colle
 
 def _gives_away(hidden: Collection[Group], sizes: Mapping[Group, int]) -> bool:
     return len(hidden) == 1 or 0 < sum(sizes[group] for group in hidden) < FEWEST
+
+
+def _given_away_by_lines(
+    left_out: Collection[Group],
+    sizes: Mapping[Group, int],
+    counts: Iterable[Mapping[Group, int]],
+    *,
+    unknown: Collection[Group],
+) -> set[Group]:
+    """Of a pair, what has to be left out since several lines together give away a group of 1 to 9 students.
+
+    `unknown`: groups that may not be told for another reason. A line of those alone is that of a group that is not told
+    by itself: of all such lines the sum is known together.
+    """
+    if not left_out or len(next(iter(left_out))) != 2:
+        return set()
+    known = [{group[place] for group in sizes if group not in unknown} for place in range(2)]
+    ends = {group: [_end(place, group[place], known[place]) for place in range(2)] for group in left_out}
+    told = sizes.keys() - left_out
+    more: set[Group] = set()
+    for count in counts:
+        streets = {group: _both_ways(*ends[group], count=count[group]) for group in left_out}
+        for group in (group for group in _settled(streets) if 0 < count[group] < FEWEST and told):
+            near = [each for each in told if group[0] == each[0] or group[1] == each[1]]
+            more.add(_smallest(near or told, sizes))
+    return more
+
+
+def _end(place: int, value: str, known: Collection[str]) -> Vertex:
+    return (f"value {place}", value) if value in known else (f"not told {place}", "")
 
 
 def _lines(sizes: Mapping[Group, int]) -> list[frozenset[Group]]:
@@ -115,15 +153,10 @@ class _Table:
 
     def to_hide_by_walk(self, hidden: Collection[Cell]) -> set[Cell]:
         """What has to be hidden since several lines together give a hidden cell away."""
-        streets: dict[Cell, list[tuple[Cell, Cell]]] = {}
-        for cell in hidden:
-            for start, end in self._streets(cell):
-                streets.setdefault(start, []).append((end, cell))
         more: set[Cell] = set()
-        for cell in sorted(hidden):
-            if not any(_leads(end, start, but=cell, streets=streets) for start, end in self._streets(cell)):
-                near = [*self._rows[cell[0]], *self._columns.get(cell[1], ())]
-                more |= self._next_of(near, hidden) or self._next_of(self._counts, hidden)
+        for cell in _settled({cell: self._streets(cell) for cell in hidden}):
+            near = [*self._rows[cell[0]], *self._columns.get(cell[1], ())]
+            more |= self._next_of(near, hidden) or self._next_of(self._counts, hidden)
         return more
 
     def _next_of(self, cells: Collection[Cell], hidden: Collection[Cell]) -> set[Cell]:
@@ -134,20 +167,41 @@ class _Table:
     def _worth(self, cell: Cell) -> tuple[bool, bool, int, Cell]:
         return (cell[1] == self._total, cell[1] != self._sooner, self._counts[cell], cell)
 
-    def _streets(self, cell: Cell) -> Iterator[tuple[Cell, Cell]]:
+    def _streets(self, cell: Cell) -> Sequence[Street]:
         """The ways along a hidden cell: from row to column it grows, back it shrinks; a total the other way round."""
         row, column = ("row", cell[0]), ("column", cell[1]) if cell[1] in self._columns else _FREE
         start, end = (column, row) if cell[1] == self._total else (row, column)
-        yield start, end
-        if self._counts[cell] > 0:
-            yield end, start
+        return _both_ways(start, end, count=self._counts[cell])
 
 
 _FREE = ("free", "")
 """Where columns end whose sums nobody knows."""
 
 
-def _leads(start: Cell, end: Cell, *, but: Cell, streets: Mapping[Cell, Collection[tuple[Cell, Cell]]]) -> bool:
+def _both_ways(start: Vertex, end: Vertex, *, count: int) -> Sequence[Street]:
+    """Forth a count grows; back it shrinks, unless it is 0."""
+    return [(start, end), (end, start)][: 2 if count > 0 else 1]
+
+
+_Hidden = TypeVar("_Hidden", Cell, Group)
+
+
+def _settled(streets_of: Mapping[_Hidden, Sequence[Street]]) -> list[_Hidden]:
+    """The hidden cells that can be no other number than they are, in order."""
+    streets: dict[Vertex, list[tuple[Vertex, _Hidden]]] = {}
+    for cell, ways in streets_of.items():
+        for start, end in ways:
+            streets.setdefault(start, []).append((end, cell))
+    return [
+        cell
+        for cell, ways in sorted(streets_of.items())
+        if not any(_leads(end, start, but=cell, streets=streets) for start, end in ways)
+    ]
+
+
+def _leads(
+    start: Vertex, end: Vertex, *, but: _Hidden, streets: Mapping[Vertex, Collection[tuple[Vertex, _Hidden]]]
+) -> bool:
     """Whether a walk over other hidden cells leads from one line to another; the shortest way round is tried first."""
     seen, queue = {start}, deque([start])
     while queue:

@@ -8,9 +8,11 @@ from statistics import NormalDist
 import numpy as np
 import numpy.typing as npt
 
-NORMAL_FROM = 5.0
-"""From this variance on a normal law holds for how many the outcome meets; below, the law is made of every risk."""
-MOST = 200
+NORMAL_FROM = 400.0
+"""From this variance on a normal law holds for how many the outcome meets; below, the law is made of every risk. Of
+small risks many are met more often than a normal law says, and it is the tail that counts: at a variance of 5 three
+deviations too many come four times as often, at 20 twice."""
+MOST = 2_000
 """So many surprises are told apart; below the variance above, more have no chance that a float could hold."""
 _LEAST_RISK = 1e-6
 """A risk of exactly 0 would make one outcome infinitely surprising."""
@@ -23,14 +25,15 @@ def deviations(risk: Floats, label: Floats) -> float:
     """How far those with the outcome are from the sum of their risks, in standard deviations of a normal law; >= 0.
 
     `risk`, `label`: (n,), 0 to 1 and 0 or 1. Outcomes are taken to be independent, given the risks. Where the sum of
-    risk x (1 - risk) is less than 5, most risks are near 0 or 1 and no normal law holds: then it is the deviation that
-    in a normal law has the chance of a number at least as far on its side (Poisson binomial law).
+    risk x (1 - risk) is less than 400 no normal law holds so far out: then it is the deviation that in a normal law has
+    the chance of a number at least as far on its side (Poisson binomial law). Above, half a student is taken off, since
+    students are whole numbers.
     """
     risk = np.clip(risk, _LEAST_RISK, 1.0 - _LEAST_RISK)
     beyond = float((label - risk).sum())
     variance = float((risk * (1.0 - risk)).sum())
     if variance >= NORMAL_FROM:
-        return abs(beyond) / math.sqrt(variance)
+        return max(0.0, abs(beyond) - 0.5) / math.sqrt(variance)
     likely = risk >= 0.5
     # Those who were likely to be met surprise when spared, the others when met: the number less those likely.
     law = np.convolve(_surprises(risk[~likely]), _surprises(1.0 - risk[likely])[::-1])

@@ -53,6 +53,14 @@ class Part:
             raise ValueError("a part has its data or knows where they lie")
         return self.with_rows({table: self.workspace.table(self.piece, table) for table in OWNED})
 
+    def table(self, name: str) -> pl.DataFrame:
+        """One of its tables, or one that all parts share."""
+        if self.held is not None:
+            return self.held.table(name)
+        if self.workspace is None:
+            raise ValueError("a part has its data or knows where they lie")
+        return self.workspace.table(self.shared if name in SHARED else self.piece, name)
+
     def with_rows(self, tables: Mapping[str, pl.DataFrame]) -> SchoolData:
         """School data of these rows of students, beside what all parts share."""
         if self.held is not None:

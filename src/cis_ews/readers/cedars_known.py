@@ -13,6 +13,7 @@ from cis_ews.readers.cells import iso_dates
 from cis_ews.readers.ledger import Ledger
 from cis_ews.schema.coverage import known_grades
 from cis_ews.schema.parsing import DATE_FORMAT
+from cis_ews.wording import counted
 
 DISCIPLINE = ("incidents", "discipline_actions")
 OF_STUDENTS: Mapping[str, tuple[str, str, str]] = {
@@ -52,6 +53,8 @@ class Day:
         if later.all():
             return known
         known["C"] = self._without(rows["C"], later, tables=("enrollments",), words=("enrollment", "enrollments"))
+        if "E" in rows:
+            known["E"] = self._schedule(rows["E"], known["C"], rows["C"].filter(later))
         return self._of_enrolled(known, rows["C"].filter(later))
 
     def known_actions(self, rows: pl.DataFrame) -> pl.DataFrame:
@@ -76,6 +79,16 @@ class Day:
         undated = rows.select("school_id", year, "term", graded_on=pl.lit(None, dtype=pl.Date))
         later = (known_grades(undated, days)["graded_on"] > self.as_of).fill_null(value=False)
         return self._without(rows, later, tables=("course_grades",), words=("mark", "marks"))
+
+    def _schedule(self, rows: pl.DataFrame, enrolled: pl.DataFrame, later: pl.DataFrame) -> pl.DataFrame:
+        """The rows of E without those at a school in which the student is enrolled later alone: E itself has no day."""
+        of_school = ["student_id", "location", "year"]
+        only_later = later.join(enrolled, on=of_school, how="anti")
+        known = rows.join(only_later, on=of_school, how="anti", maintain_order="left")
+        count = rows.height - known.height
+        words = "row of E (Student Schedule) is", "rows of E (Student Schedule) are"
+        self.ledger.note(f"course_grades: {counted(count, *words)} of enrollments after {self.as_of}; not used", count)
+        return known
 
     def _of_enrolled(self, rows: dict[str, pl.DataFrame], later: pl.DataFrame) -> dict[str, pl.DataFrame]:
         """The rows without those of students who are enrolled later alone, and without what B says of later days.

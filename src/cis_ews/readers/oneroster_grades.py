@@ -136,7 +136,13 @@ def course_grades_of(
     finals = _finals(rows.filter(is_final), items)
     standing = _standing(rows.filter(~is_final) if is_final.any() else rows, items, parts)
     by = ["student", "group"]
-    finals = finals.join(standing.select(*by, *ASSIGNMENTS), on=by, how="left", maintain_order="left")
+    told = standing.select(*by, *ASSIGNMENTS, known_on="graded_on")
+    finals = finals.join(told, on=by, how="left", maintain_order="left")
+    if as_of is None:
+        # Read for no day, a count is known from its last result on, and no final grade of before may tell it.
+        is_known = pl.col("known_on") <= pl.col("graded_on")
+        finals = finals.with_columns(pl.when(is_known).then(name).alias(name) for name in ASSIGNMENTS)
+    finals = finals.drop("known_on")
     standing = standing.join(finals, on=by, how="anti", maintain_order="left")
     grades = pl.concat([finals, standing], how="diagonal")
     ledger.reduce(TABLE, read - rejected - grades.height)

@@ -68,8 +68,8 @@ class Seen:
     until: date | None
 
 
-NightRule = Callable[[Seen, date], tuple[CaseAction, CaseState] | None]
-"""What a night, published on a day, does to a case; None: nothing (`cis_ews.support.reviews.after_night`)."""
+NightRule = Callable[[Seen, datetime], tuple[CaseAction, CaseState] | None]
+"""What a night, published at a moment, does to a case; None: nothing (`cis_ews.support.reviews.night_rule`)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

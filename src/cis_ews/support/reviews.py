@@ -7,11 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import date, timedelta, tzinfo
 
 from cis_ews.enums import CaseAction, CaseState, ContactKind, Domain, Role
 from cis_ews.errors import DecisionRefusedError, NotAllowedError
-from cis_ews.storage.cases import Move, Plan, Seen
+from cis_ews.storage.cases import Move, NightRule, Plan, Seen
 from cis_ews.support.texts import checked_text, optional_text
 from cis_ews.support.transitions import CARRIED, NIGHTLY, WAYS, Need, next_state, who_may
 from cis_ews.support.words import NOT_FROM_HERE_WORDS, ONLY_WORDS, marked
@@ -129,6 +129,11 @@ def _on(day: date, today: date) -> date:
     if not today - timedelta(days=366) <= day <= today:
         raise DecisionRefusedError(marked("Name a day of the past year, or today."), field="on")
     return day
+
+
+def night_rule(zone: tzinfo) -> NightRule:
+    """What nights do to cases, each by the day on which it is published in a time zone."""
+    return lambda seen, moment: after_night(seen, moment.astimezone(zone).date())
 
 
 def after_night(seen: Seen, today: date) -> tuple[CaseAction, CaseState] | None:

@@ -11,17 +11,17 @@ import json
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from itertools import groupby
-from operator import attrgetter, itemgetter
+from operator import attrgetter
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, Select, Table, and_, insert, select, update
+from sqlalchemy import ColumnElement, Connection, Row, Select, Table, and_, func, insert, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from cis_ews.enums import AuditAction
 from cis_ews.storage.database import tables
 from cis_ews.storage.database.transactions import Transactions
 
+COMMAND_LINE = "has the command line of the server"
 BEGIN = "0" * 64
 """What the first entry of a chain follows."""
 _ROWS_AT_ONCE = 5_000
@@ -57,6 +57,11 @@ class AuditRow:
     why_allowed: str
     detail: str
     hash: str
+
+    @property
+    def is_by_command_line(self) -> bool:
+        """Whether somebody with the command line did it; a night and a refused sign-in have no person either."""
+        return self.person_id is None and self.why_allowed == COMMAND_LINE
 
     @property
     def students(self) -> int | None:
@@ -211,16 +216,18 @@ def verify(connection: Connection) -> AuditReport:
     """Walk every chain from its first entry to its head."""
     table, heads = tables.audit, tables.audit_heads
     found_heads = {row.district_id: row for row in connection.execute(select(heads))}
-    lists = tables.audit_lists
+    key = tables.audit_lists.c.district_id, tables.audit_lists.c.number
+    # One row an entry: an entry with each ref of its list would come a hundred times.
+    together = func.aggregate_strings(tables.audit_lists.c.ref, "\n").label("listed")
+    lists = select(*key, together, func.count().label("rows")).group_by(*key).subquery()
     same = and_(lists.c.district_id == table.c.district_id, lists.c.number == table.c.number)
-    query = select(*table.c, lists.c.ref.label("listed")).select_from(table.outerjoin(lists, same))
+    query = select(*table.c, lists.c.listed, lists.c.rows).select_from(table.outerjoin(lists, same))
     query = query.order_by(table.c.district_id, table.c.number).execution_options(yield_per=_ROWS_AT_ONCE)
     walks: dict[str, _Walk] = {}
-    found = (dict(row) for row in connection.execute(query).mappings())
-    for _, rows in groupby(found, key=itemgetter("district_id", "number")):
-        row, *more = rows
-        listed = [one.pop("listed") for one in (row, *more)]
-        walks.setdefault(row["district_id"], _Walk(row["district_id"])).step(row, [ref for ref in listed if ref])
+    for row in map(dict[str, Any], connection.execute(query).mappings()):
+        refs, rows = row.pop("listed"), row.pop("rows")
+        listed = None if refs is None else (hash_of_refs(refs.split("\n")), rows)
+        walks.setdefault(row["district_id"], _Walk(row["district_id"])).step(row, listed)
     faults = [fault for walk in walks.values() for fault in walk.faults]
     for district in sorted(walks.keys() | found_heads.keys()):
         faults += _at_the_end(walks.get(district, _Walk(district)), found_heads.get(district))
@@ -241,14 +248,15 @@ class _Walk:
         self.entries = 0
         self.faults: list[AuditFault] = []
 
-    def step(self, row: Mapping[Any, Any], listed: Collection[str]) -> None:
-        """Compare an entry with the one before it, and whom it showed with what it says of them."""
+    def step(self, row: Mapping[Any, Any], listed: tuple[str, int] | None) -> None:
+        """Compare an entry with the one before it, and whom it showed (the hash of their refs, and how many they are)
+        with what it says of them."""
         number = row["number"]
         if number != self.number + 1:
             self.fault(self.number + 1, f"missing up to {number - 1}" if number > self.number + 2 else "missing")
         elif _hash(self.hash, row) != row["hash"]:
             self.fault(number, "changed")
-        elif json.loads(row["detail"]).get("refs") != (hash_of_refs(listed) if listed else None):
+        elif listed != _list_told(row["detail"]):
             self.fault(number, "whom the list showed was changed")
         self.number, self.hash = number, row["hash"]
         self.entries += 1
@@ -256,6 +264,11 @@ class _Walk:
     def fault(self, number: int, found: str) -> None:
         """Remember a fault."""
         self.faults.append(AuditFault(district_id=self.district_id, number=number, found=found))
+
+
+def _list_told(detail: str) -> tuple[str, int] | None:
+    told = json.loads(detail)
+    return (told["refs"], told["students"]) if "refs" in told else None
 
 
 def _at_the_end(walk: _Walk, head: Row[Any, Any] | None) -> Iterator[AuditFault]:

@@ -13,35 +13,11 @@ from typing import Any
 import polars as pl
 from sqlalchemy import ColumnElement, Connection, Table, delete, select, update
 
-from cis_ews.enums import Direction, Domain
 from cis_ews.errors import StorageError
 from cis_ews.schema.student_records import RECORDS, RECORDS_SCHEMA
 from cis_ews.storage.database import tables
 from cis_ews.storage.packing import batch_of, packed, unpacked
-
-REASON = pl.Struct(
-    {
-        "direction": pl.Enum(Direction),
-        "rank": pl.Int16(),
-        "domain": pl.Enum(Domain),
-        "indicator": pl.String(),
-        "value": pl.Float64(),
-        "sentence": pl.String(),
-    }
-)
-SCHEMA = {
-    "student_id": pl.String(),
-    "first_name": pl.String(),
-    "last_name": pl.String(),
-    "reasons": pl.List(REASON),
-    "before": pl.List(pl.Struct({"sentence": pl.String()})),
-    "days_absent": pl.Float64(),
-    "records": pl.Int32(),
-}
-"""`days_absent`: this school year, null of whom no attendance is recorded. `before`: first reasons of the night before,
-of whom tonight's list has no more. `records`: the part of the district's `student_records` that the student is in, null
-where the night kept none."""
-
+from cis_ews.storage.people_blocks import SCHEMA
 
 _ARROW_ERRORS = (OSError, ValueError, TypeError, KeyError, NotImplementedError)
 """What pyarrow's errors are."""

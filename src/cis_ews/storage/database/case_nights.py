@@ -24,7 +24,7 @@ def follow_night(connection: Connection, districts: Collection[str], *, rule: Ni
     """
     moved = 0
     for row in _beside_scores(connection, districts):
-        outcome = rule(_seen(row), now.date())
+        outcome = rule(_seen(row), now)
         if outcome is not None:
             action, after = outcome
             move = Move(action=action, before=CaseState(row["state"]), after=after)

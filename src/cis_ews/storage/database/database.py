@@ -36,6 +36,7 @@ from cis_ews.storage.database.transactions import HELD, Transactions
 from cis_ews.storage.erased import ERASED, ErasedStudents, list_is_gone
 from cis_ews.storage.files import disk_errors, make_private_folder
 from cis_ews.storage.pages import GroupRule
+from cis_ews.storage.people_blocks import PeopleSource
 from cis_ews.storage.runs import Run
 
 
@@ -100,7 +101,7 @@ class Database:
         run: Run,
         *,
         schools: pl.DataFrame,
-        students: pl.DataFrame | pl.LazyFrame,
+        students: pl.DataFrame | pl.LazyFrame | PeopleSource,
         records: RecordSource | None = None,
         rule: NightRule | None = None,
         groups: GroupRule | None = None,
@@ -109,10 +110,10 @@ class Database:
 
         A district is one that has a score in the run; what it had is replaced whole. A district whose current run has
         a newer as-of date keeps it. `schools`, `students`: those of the extract that the run was made from, for
-        districts and names; `students` may be lazy, and is then read in slices. `records`: what lies behind
-        the reasons, by student; without them pages say that none were kept. `rule`: what the night does to cases, in
-        the same transaction; without one it leaves them as they are. `groups`: what is told of groups of students, as
-        sums; without it nothing is.
+        districts and names; `students` may be lazy, and is then read in slices, or be a source of names and reasons.
+        `records`: what lies behind the reasons, by student; without them pages say that none were kept. `rule`: what
+        the night does to cases, in the same transaction; without one it leaves them as they are. `groups`: what is
+        told of groups of students, as sums; without it nothing is.
         """
         with self._transactions.writing(alone=True) as connection:
             return publishing.publish_run(

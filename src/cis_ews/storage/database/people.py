@@ -15,7 +15,7 @@ from cis_ews.enums import AuditAction, Role
 from cis_ews.errors import ConfigError, RunNotFoundError
 from cis_ews.storage.access import Grant
 from cis_ews.storage.database import tables
-from cis_ews.storage.database.audit import Event, record
+from cis_ews.storage.database.audit import COMMAND_LINE, Event, record
 from cis_ews.storage.database.seeing import Seeing, seeing_besides
 from cis_ews.storage.database.tables_people import EVERYWHERE
 from cis_ews.storage.database.transactions import Transactions
@@ -24,7 +24,6 @@ ATTEMPTS = 10
 LOCKED = timedelta(minutes=15)
 LONGEST_EMAIL = 254
 _EMAIL = re.compile(r"[^@\s]+@[^@\s]+")
-COMMAND_LINE = "has the command line of the server"
 NOBODY_LET_IN = "nobody was let in"
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -19,9 +19,10 @@ from cis_ews.storage.database.case_nights import follow_night
 from cis_ews.storage.database.groups import keep_groups
 from cis_ews.storage.database.history import keep_changes
 from cis_ews.storage.database.records import RecordSource
-from cis_ews.storage.database.replacing import Block, blocks_of, clear, replace_scores, retire
+from cis_ews.storage.database.replacing import clear, replace_scores, retire
 from cis_ews.storage.database.rows import PublishReport
 from cis_ews.storage.pages import GroupRule
+from cis_ews.storage.people_blocks import Block, NamesAndReasons, PeopleSource
 from cis_ews.storage.runs import Run
 from cis_ews.wording import counted
 
@@ -45,7 +46,7 @@ def publish_run(
     run: Run,
     *,
     schools: pl.DataFrame,
-    students: pl.DataFrame | pl.LazyFrame,
+    students: pl.DataFrame | pl.LazyFrame | PeopleSource,
     records: RecordSource | None,
     rule: NightRule | None = None,
     groups: GroupRule | None = None,
@@ -58,8 +59,10 @@ def publish_run(
     if districts:
         # What the database is not asked for is made beside what it is.
         with ThreadPoolExecutor(1) as beside:
-            people = night.scores.select("student_id", "district_id", "school_id")
-            blocks = beside.submit(blocks_of, run, people, students, districts=districts, records=records)
+            if isinstance(students, (pl.DataFrame, pl.LazyFrame)):
+                places = schools.select("school_id", "district_id")
+                students = NamesAndReasons(run, students.lazy(), places, records)
+            blocks = beside.submit(students.blocks, districts)
             _replace(connection, night, schools, blocks=blocks, records=records)
     return night.report
 
@@ -69,7 +72,7 @@ def _replace(
     night: _Night,
     schools: pl.DataFrame,
     *,
-    blocks: Future[list[Block]],
+    blocks: Future[Iterable[Block]],
     records: RecordSource | None,
 ) -> None:
     districts, is_everyone = night.report.published, night.is_everyone

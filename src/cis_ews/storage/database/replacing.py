@@ -8,30 +8,19 @@ partition 0. SQLite keeps all rows in one table: it reads old pages for whoever 
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection
 
 import polars as pl
 from sqlalchemy import Connection, Table, bindparam, delete, text
 from sqlalchemy.exc import OperationalError
 
-from cis_ews.errors import StorageError
-from cis_ews.schema.rows import sorted_by
 from cis_ews.storage.database import tables
-from cis_ews.storage.database.before import reasons_before
-from cis_ews.storage.database.blocks import REASON, SCHEMA
 from cis_ews.storage.database.bulk import insert_frame
-from cis_ews.storage.database.records import RecordSource
-from cis_ews.storage.packing import packed, with_lists
-from cis_ews.storage.runs import Run
 
 PARTITION_FROM = 20_000
 """Scores that are worth a partition of their own."""
-SLICE_STUDENTS = 400_000
-"""Students whose reasons are in memory at once."""
 LOCK_MILLISECONDS = 500
 """How long the drop of a partition waits for readers, and lets new ones wait behind it."""
-Block = tuple[str, str, int, bytes]
-"""A row of `students`: district, school, part, block."""
 
 
 def clear(connection: Connection, table: Table, districts: Collection[str], *, is_everyone: bool) -> None:
@@ -105,62 +94,3 @@ def _drop(connection: Connection, name: str) -> bool:
     except OperationalError:
         return False
     return True
-
-
-def blocks_of(
-    run: Run,
-    people: pl.DataFrame,
-    students: pl.DataFrame | pl.LazyFrame,
-    *,
-    districts: Collection[str],
-    records: RecordSource | None = None,
-) -> list[Block]:
-    """The names and reasons of the districts' students, slice by slice; asks the database nothing.
-
-    `people`: everyone in the run with district and school, by id. Raises StorageError if the run has other reasons than
-    its manifest says.
-    """
-    told = 0
-    blocks: list[Block] = []
-    before = reasons_before(run)
-    behind = _NOTHING_BEHIND if records is None else records.behind()
-    for part, some in enumerate(people.iter_slices(SLICE_STUDENTS)):
-        reasons = run.rows_between("reasons", some["student_id"][0], some["student_id"][-1])
-        told += _rows_of(reasons, some)
-        published = sorted_by(some.filter(pl.col("district_id").is_in(districts)), ("district_id", "school_id"))
-        named = _with_names(published, students).join(behind, on="student_id", how="left", maintain_order="left")
-        blocks += _packed(named, {"reasons": reasons, "before": before}, part)
-    if told != run.manifest["rows"]["reasons"]:
-        raise StorageError(
-            f"the reasons of run {run.run_id} were refused: {told} are of scored students, "
-            f"and its manifest says {run.manifest['rows']['reasons']}",
-            hint="restore the run from a backup, or move it away and score the night again",
-        )
-    return blocks
-
-
-def _rows_of(rows: pl.DataFrame, students: pl.DataFrame) -> int:
-    """How many rows are of these students; each is looked up once for the rows that stand together."""
-    runs = rows["student_id"].rle().struct.unnest()
-    return int(runs.join(students, left_on="value", right_on="student_id", how="semi")["len"].sum())
-
-
-_NOTHING_BEHIND = pl.DataFrame(schema={name: SCHEMA[name] for name in ("student_id", "days_absent", "records")})
-
-
-def _with_names(rows: pl.DataFrame, students: pl.DataFrame | pl.LazyFrame) -> pl.DataFrame:
-    names = students.lazy().select("student_id", "first_name", "last_name")
-    named = names.join(rows.lazy().select("student_id"), on="student_id", how="semi").collect()
-    return rows.join(named, on="student_id", how="left", maintain_order="left")
-
-
-def _packed(people: pl.DataFrame, lists: Mapping[str, pl.DataFrame], part: int) -> Iterator[Block]:
-    """A block for each school; people are in the order of schools."""
-    if people.is_empty():
-        return
-    told = lists["reasons"].select("student_id", *(field.name for field in REASON.fields))
-    rows = with_lists(people.drop("district_id", "school_id"), {**lists, "reasons": told})
-    first = 0
-    for district, school, number in people.group_by("district_id", "school_id", maintain_order=True).len().iter_rows():
-        yield district, school, part, packed(rows.slice(first, number))
-        first += number
