@@ -16,8 +16,9 @@ from cis_ews.night.state_parts import given_piece
 from cis_ews.readers.base import ReadOptions
 from cis_ews.readers.delta import Delta, digest_of_files, has_removed, keys_of, read_delta
 from cis_ews.readers.folder_parts import PartedFolder
+from cis_ews.schema.required import require_tables
 from cis_ews.schema.school_data import TABLES
-from cis_ews.schema.validation import OWNED, SHARED, SourceNotes, require_tables
+from cis_ews.schema.validation import OWNED, SHARED, SourceNotes
 from cis_ews.storage.state import KeptState
 from cis_ews.storage.workspace import Workspace
 from cis_ews.wording import counted

@@ -22,16 +22,16 @@ from typing import Any
 import polars as pl
 
 from cis_ews.enums import AttendanceStatus
-from cis_ews.errors import SchemaError, ToleranceError
+from cis_ews.errors import ToleranceError
 from cis_ews.schema.coverage import Coverage, CoverageFacts, describe_coverage
 from cis_ews.schema.links import LINK_RULES, ROW
 from cis_ews.schema.presence import Enrolled, Sorted, sort_out
 from cis_ews.schema.refusals import places_by_rule, rows_by_rule
+from cis_ews.schema.required import column_notes, refuse_empty, require_tables
 from cis_ews.schema.rows import PLACE, check_rows, no_rejections, rejected, sorted_by, with_known_on
-from cis_ews.schema.school_data import DOMAIN_TABLES, REQUIRED_TABLES, TABLES, SchoolData, SourceFile
+from cis_ews.schema.school_data import REQUIRED_TABLES, TABLES, SchoolData, SourceFile
 from cis_ews.schema.scores import Rejections
 from cis_ews.schema.spelling import known_and_unknown_ids, spelling_notes
-from cis_ews.wording import counted
 
 DEFAULT_TOLERANCE = 0.05
 SHARED = tuple(table for table, schema in TABLES.items() if "student_id" not in schema.columns())
@@ -421,56 +421,3 @@ def _hopeless(table: str) -> str:
 def _rows_of(table: str, found: Sequence[pl.DataFrame]) -> int:
     """Rows of a table among rejections, each counted once."""
     return pl.concat([no_rejections(), *found]).filter(pl.col("table") == table).select(PLACE).n_unique()
-
-
-def require_tables(frames: Collection[str]) -> None:
-    """Raise SchemaError where a required table is missing, or all tables of attendance, behavior and coursework."""
-    missing = [table for table in REQUIRED_TABLES if table not in frames]
-    if missing:
-        raise SchemaError(
-            f"{len(missing)} of the required tables are missing: {', '.join(missing)}",
-            hint="every extract needs schools, calendar_days, students and enrollments",
-            tables=missing,
-        )
-    domains = [table for tables in DOMAIN_TABLES.values() for table in tables]
-    if not any(table in frames for table in domains):
-        raise SchemaError(
-            "no attendance, behavior or coursework table is there",
-            hint=f"add at least one of {', '.join(domains)}",
-            tables=domains,
-        )
-    unknown = sorted(set(frames) - set(TABLES))
-    if unknown:
-        raise SchemaError(
-            f"{counted(len(unknown), 'table is', 'tables are')} not in the contract",
-            hint=f"the tables are {', '.join(TABLES)}",
-        )
-
-
-def refuse_empty(table: str, rows: int) -> None:
-    """Raise SchemaError where a required table has no rows."""
-    if table in REQUIRED_TABLES and not rows:
-        raise SchemaError(f"{table}: the table has no rows", hint="export it again", table=table)
-
-
-def column_notes(table: str, given: Collection[str]) -> list[str]:
-    """What to note of the columns that a source has of a table. Raises SchemaError where a required one is missing."""
-    columns = TABLES[table].columns()
-    require_columns(table, given)
-    absent = [name for name in columns if name not in given]
-    unknown = [name for name in given if name not in columns and name not in PLACE]
-    notes = [f"{table}: {counted(len(unknown), 'column')} unknown to the contract kept aside"] if unknown else []
-    return notes + ([f"{table}: the source has no column {', '.join(absent)}"] if absent else [])
-
-
-def require_columns(table: str, given: Collection[str]) -> None:
-    """Raise SchemaError where a table lacks a required column."""
-    columns = TABLES[table].columns()
-    required = [name for name in columns if name not in given and not columns[name].nullable]
-    if required:
-        raise SchemaError(
-            f"{table}: {counted(len(required), 'required column')} missing: {', '.join(required)}",
-            hint="check the header line and the delimiter of the file; docs/formats.md names every column",
-            table=table,
-            columns=required,
-        )
