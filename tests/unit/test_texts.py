@@ -7,7 +7,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from cis_ews import texts
-from cis_ews.texts import codes_of, places_of
+from cis_ews.texts import codes_of, places_of, ranked, surely_fit
 
 SHORT = st.text(max_size=3) | st.sampled_from(["", "\0", "a\0", "123456789012", "12345678901"])
 ANY = SHORT | st.sampled_from(["1234567890123", "a name that is longer", "a name that is longest", "ñandú ñandú ñandú"])
@@ -64,3 +64,25 @@ def test_more_texts_than_a_small_table_holds_have_places_too() -> None:
 
     assert codes.tolist() == list(range(count))
     assert known.equals(column)
+
+
+@given(st.lists(st.lists(ANY, max_size=8), min_size=1, max_size=3))
+def test_ranks_order_as_the_texts_do(chunks: list[list[str]]) -> None:
+    rows = [text for some in chunks for text in some]
+
+    ranks, known = ranked(_column(list(chunks)))
+
+    assert known.to_list() == sorted(set(rows), key=str.encode)
+    assert known.gather(pl.Series(ranks, dtype=pl.UInt32)).to_list() == rows
+
+
+@given(st.lists(st.lists(ANY | st.sampled_from(["~", "\x7f", " a", "é"]), max_size=4), min_size=1, max_size=3))
+@example([["123456789012", "1234\x005678901", "1234"]])
+@example([["12345678901\x00"]])
+def test_what_surely_fits_is_short_visible_and_without_the_null_character(chunks: list[list[str]]) -> None:
+    rows = [text for some in chunks for text in some]
+
+    expected = all(0 < len(text.encode()) <= 12 and "!" <= text[0] <= "~" and "\0" not in text for text in rows)
+
+    assert surely_fit(_column(list(chunks))) == expected
+    assert not surely_fit(_column([*chunks, [None]]))
