@@ -1,7 +1,7 @@
 """Texts as numbers: the place of each text of a column among others, or among those of the column itself.
 
 Where a text is of twelve bytes or fewer, as ids and marks are, Arrow's string view of it is two whole numbers that hold
-it whole: a compiled loop compares and finds those at once. Columns with longer texts take the way of a join.
+it whole: a compiled loop compares and finds those at once. Columns with longer texts take the ways of polars.
 """
 
 from __future__ import annotations
@@ -37,8 +37,17 @@ def codes_of(texts: pl.Series) -> tuple[NDArray[np.int32], pl.Series]:
     codes, table = np.empty(texts.len(), dtype=np.int32), _Table.of(min(texts.len(), MOST_KNOWN))
     if _number(texts, table, codes, adds=True):
         return codes, texts.gather(table.firsts[: table.held[0]])
-    known = texts.drop_nulls().unique(maintain_order=True)
-    return _joined(texts, known), known
+    # Categories of their own: others could have come up before, and in another order.
+    coded = texts.cast(pl.Categorical(pl.Categories.random()))
+    known = coded.drop_nulls().unique(maintain_order=True).cast(pl.String)
+    return coded.to_physical().cast(pl.Int32).fill_null(_NONE).to_numpy(), known
+
+
+def ordered_codes_of(texts: pl.Series) -> tuple[NDArray[np.int32], pl.Series]:
+    """As `codes_of`, with the texts of the column in the order of texts."""
+    codes, known = codes_of(texts)
+    ordered = known.sort()
+    return np.append(places_of(known, ordered), np.int32(_NONE))[codes], ordered
 
 
 def _joined(ids: pl.Series, known: pl.Series) -> NDArray[np.int32]:

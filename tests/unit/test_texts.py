@@ -7,7 +7,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from cis_ews import texts
-from cis_ews.texts import codes_of, places_of
+from cis_ews.texts import codes_of, ordered_codes_of, places_of
 
 SHORT = st.text(max_size=3) | st.sampled_from(["", "\0", "a\0", "123456789012", "12345678901"])
 ANY = SHORT | st.sampled_from(["1234567890123", "a name that is longer", "a name that is longest", "ñandú ñandú ñandú"])
@@ -64,3 +64,10 @@ def test_more_texts_than_a_small_table_holds_have_places_too() -> None:
 
     assert codes.tolist() == list(range(count))
     assert known.equals(column)
+
+
+def test_codes_in_the_order_of_texts_leave_null_out() -> None:
+    codes, known = ordered_codes_of(pl.Series(["b", None, "a", "b"]))
+
+    assert known.to_list() == ["a", "b"]
+    assert codes.tolist() == [1, -1, 0, 1]

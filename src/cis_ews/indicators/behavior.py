@@ -19,7 +19,7 @@ from cis_ews.indicators.coverage import covers_actions, covers_before
 from cis_ews.indicators.roster import of_roster, side_by_side
 from cis_ews.indicators.windows import DAY_PARTS, DAY_WINDOWS, FIRST_DAYS, DatedRows, EnrolledYear
 from cis_ews.schema.school_data import SchoolData
-from cis_ews.texts import codes_of
+from cis_ews.texts import codes_of, places_of
 
 EXPULSIONS = (DisciplineActionType.EXPULSION, DisciplineActionType.EMERGENCY_EXPULSION)
 SUSPENSIONS = (
@@ -76,8 +76,8 @@ def _of_years(
 
 def _starts(school_ids: pl.Series, year: EnrolledYear) -> pl.Series:
     """When the year began at each school, null where its calendar does not say."""
-    schools = school_ids.to_frame("school_id")
-    return schools.join(year.starts, on="school_id", how="left", maintain_order="left").get_column("starts")
+    place = places_of(school_ids, year.starts["school_id"])
+    return year.starts["starts"].gather(pl.Series(place).replace(-1, None))
 
 
 def _placed(rows: pl.DataFrame, year: EnrolledYear) -> pl.DataFrame:
