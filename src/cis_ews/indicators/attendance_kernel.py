@@ -49,7 +49,7 @@ class Records(NamedTuple):
 
 
 class Missed(NamedTuple):
-    """What each student missed, in parts of days or in days: the last axis is the student.
+    """What each student missed, in parts of days or in days: the last axis is the student, and what is of one lies together.
 
     The one before it, where there is one, is the window of `LAST_DAYS`, the month, or the kind (unexcused, excused).
     """
@@ -104,13 +104,17 @@ def add_up(records: Records) -> Missed:
         "this_month": (kinds,),
         "of_month": (kinds, MONTHS_OF_YEAR),
     }
-    found = Missed(*(np.zeros((*shapes.get(name, ()), students), dtype=np.int32) for name in Missed._fields))
+    found = Missed(*(np.zeros((*shapes.get(name, ()), students), dtype=np.int32, order="F") for name in Missed._fields))
     found.days_since.fill(-1)
     longest = records.total.max(initial=0) + 1
-    dates = np.zeros(longest, dtype=np.int32)
-    nothing = np.full(longest, NOTHING, dtype=np.int32)
-    is_late, is_away, told = (np.zeros(longest, dtype=kind) for kind in (np.bool_, np.bool_, np.int32))
-    _walk(records, _Days(nothing, dates, is_late, is_away, told), found)
+    days = _Days(
+        weight=np.full(longest, NOTHING, dtype=np.int32),
+        date=np.zeros(longest, dtype=np.int32),
+        is_late=np.zeros(longest, dtype=np.bool_),
+        is_away=np.zeros(longest, dtype=np.bool_),
+        told=np.zeros(longest, dtype=np.int32),
+    )
+    _walk(records, days, found)
     return found
 
 
@@ -121,7 +125,7 @@ def _walk(records: Records, days: _Days, found: Missed) -> None:
             continue
         total, run, before = records.total[student], 0, 0
         for place in range(_lay_out(records, student, days)):
-            number = days.told[place]
+            number = int(days.told[place])
             found.tardies[student] += days.is_late[number]
             weight, date = days.weight[number], days.date[number]
             parts, excused = weight // 2, weight % 2

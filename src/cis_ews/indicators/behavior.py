@@ -99,8 +99,14 @@ def _inside(window: str) -> pl.Expr:
 def _incident_sums(incidents: pl.DataFrame, *, students: int) -> pl.DataFrame:
     behavior, _ = codes_of(incidents["behavior"])
     severity = incidents["severity"].to_physical().cast(pl.Int8).fill_null(-1)
-    placed = (array_of(incidents[name]) for name in ("student", "number", "ago"))
-    counted = count(Incidents(*placed, array_of(severity), read_only(behavior)), students=students)
+    placed = Incidents(
+        student=array_of(incidents["student"]),
+        number=array_of(incidents["number"]),
+        ago=array_of(incidents["ago"]),
+        severity=array_of(severity),
+        behavior=read_only(behavior),
+    )
+    counted = count(placed, students=students)
     sums = {
         f"incidents_{severity}_{window}": counted.of_severity[place, number]
         for place, severity in enumerate(Severity)

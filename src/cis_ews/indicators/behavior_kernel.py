@@ -49,7 +49,7 @@ class Counted(NamedTuple):
 def count(incidents: Incidents, *, students: int) -> Counted:
     """Count the incidents of so many students."""
     kinds, numbers = (array.max(initial=0) + 1 for array in (incidents.behavior, incidents.number))
-    by_severity = np.zeros((len(Severity), WINDOWS, students), dtype=np.int32)
+    by_severity = np.zeros((len(Severity), WINDOWS, students), dtype=np.int32, order="F")
     others = (np.zeros(students, dtype=np.int32) for _ in Counted._fields[1:])
     counted = Counted(by_severity, *others)
     counted.since.fill(NEVER)
