@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from cis_ews.compiling import compiled, inlined, read_only
 
-MOST_KNOWN = 2**16
+MOST_KNOWN = 2**18
 """Different texts of a column up to which a table of them is small; of more, a join finds the places."""
 _VIEW = np.dtype(np.uint64)
 _LENGTH = 0xFFFFFFFF
@@ -43,11 +43,20 @@ def codes_of(texts: pl.Series) -> tuple[NDArray[np.int32], pl.Series]:
     return coded.to_physical().cast(pl.Int32).fill_null(_NONE).to_numpy(), known
 
 
-def ordered_codes_of(texts: pl.Series) -> tuple[NDArray[np.int32], pl.Series]:
-    """As `codes_of`, with the texts of the column in the order of texts."""
+def ranked(texts: pl.Series) -> tuple[NDArray[np.int32], pl.Series]:
+    """The place of each text among those of the column, -1 for null; and those, sorted."""
     codes, known = codes_of(texts)
-    ordered = known.sort()
-    return np.append(places_of(known, ordered), np.int32(_NONE))[codes], ordered
+    if known.is_sorted():
+        return codes, known
+    # One more rank, the last one: that of the code -1.
+    order, ranks = known.arg_sort(), np.full(known.len() + 1, _NONE, dtype=np.int32)
+    ranks[order.to_numpy()] = np.arange(known.len())
+    return ranks[codes], known.gather(order)
+
+
+def surely_fit(texts: pl.Series) -> bool:
+    """Whether every text is short, begins with a visible character of ASCII, and has no character U+0000."""
+    return not texts.null_count() and all(_fit(_words(chunk)) for chunk in texts.get_chunks())
 
 
 def _joined(ids: pl.Series, known: pl.Series) -> NDArray[np.int32]:
@@ -141,3 +150,17 @@ def _slot_of(start: np.uint64, rest: np.uint64, table: _Table) -> np.int64:
         if code == _NONE or (table.words[code, 0] == start and table.words[code, 1] == rest):
             return slot
         slot = (slot + 1) & mask
+
+
+@compiled
+def _fit(words: NDArray[np.uint64]) -> bool:
+    for row in range(words.shape[0]):
+        size, start, rest = words[row, 0] & np.uint64(_LENGTH), words[row, 0] >> np.uint64(32), words[row, 1]
+        first = start & np.uint64(0xFF)
+        if size > np.uint64(_INSIDE) or first < np.uint64(0x21) or first > np.uint64(0x7E):
+            return False
+        for place in range(1, np.int64(size)):
+            byte = start >> np.uint64(8 * place) if place < 4 else rest >> np.uint64(8 * (place - 4))
+            if byte & np.uint64(0xFF) == np.uint64(0):
+                return False
+    return True

@@ -7,7 +7,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from cis_ews import texts
-from cis_ews.texts import codes_of, ordered_codes_of, places_of
+from cis_ews.texts import codes_of, places_of, ranked, surely_fit
 
 SHORT = st.text(max_size=3) | st.sampled_from(["", "\0", "a\0", "123456789012", "12345678901"])
 ANY = SHORT | st.sampled_from(["1234567890123", "a name that is longer", "a name that is longest", "ñandú ñandú ñandú"])
@@ -66,8 +66,24 @@ def test_more_texts_than_a_small_table_holds_have_places_too() -> None:
     assert known.equals(column)
 
 
-def test_codes_in_the_order_of_texts_leave_null_out() -> None:
-    codes, known = ordered_codes_of(pl.Series(["b", None, "a", "b"]))
+@given(st.lists(st.lists(ANY | st.none(), max_size=8), min_size=1, max_size=3))
+def test_ranks_order_as_the_texts_do(chunks: list[list[str | None]]) -> None:
+    rows = [text for some in chunks for text in some]
+    ordered = sorted({text for text in rows if text is not None}, key=str.encode)
 
-    assert known.to_list() == ["a", "b"]
-    assert codes.tolist() == [1, -1, 0, 1]
+    ranks, known = ranked(_column(chunks))
+
+    assert known.to_list() == ordered
+    assert ranks.tolist() == [-1 if text is None else ordered.index(text) for text in rows]
+
+
+@given(st.lists(st.lists(ANY | st.sampled_from(["~", "\x7f", " a", "é"]), max_size=4), min_size=1, max_size=3))
+@example([["123456789012", "1234\x005678901", "1234"]])
+@example([["12345678901\x00"]])
+def test_what_surely_fits_is_short_visible_and_without_the_null_character(chunks: list[list[str]]) -> None:
+    rows = [text for some in chunks for text in some]
+
+    expected = all(0 < len(text.encode()) <= 12 and "!" <= text[0] <= "~" and "\0" not in text for text in rows)
+
+    assert surely_fit(_column(list(chunks))) == expected
+    assert not surely_fit(_column([*chunks, [None]]))

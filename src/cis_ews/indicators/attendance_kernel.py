@@ -49,7 +49,7 @@ class Records(NamedTuple):
 
 
 class Missed(NamedTuple):
-    """What each student missed, in parts of days or in days: the last axis is the student, and what is of one lies together.
+    """What each student missed, in parts of days or in days: the last axis is the student; memory goes by student.
 
     The one before it, where there is one, is the window of `LAST_DAYS`, the month, or the kind (unexcused, excused).
     """

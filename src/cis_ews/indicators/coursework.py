@@ -38,7 +38,7 @@ from cis_ews.indicators.coursework_kernel import (
 from cis_ews.indicators.roster import of_roster
 from cis_ews.indicators.windows import EnrolledYear
 from cis_ews.schema.school_data import SchoolData
-from cis_ews.texts import ordered_codes_of, places_of
+from cis_ews.texts import places_of, ranked
 
 FAILING_MARKS = ("F", "F+", "F-", "E", "NC", "U", "N", "NP", "FAIL", "FAILED")
 NEAR_FAILING_MARKS = ("D+", "D", "D-")
@@ -62,7 +62,7 @@ def coursework_indicators(
 ) -> pl.DataFrame:
     """Every coursework indicator of the catalog, one row a student in the order of the roster."""
     grades = school_data.course_grades
-    (term, terms), (mark, marks) = (ordered_codes_of(grades.get_column(name)) for name in ("term", "mark"))
+    (term, terms), (mark, marks) = (ranked(grades.get_column(name)) for name in ("term", "mark"))
     first_year = grades.select(pl.min_horizontal(pl.col("school_year").min(), last_year.school_year)).item()
     dates = _dates(school_data, term, terms=terms, year=this_year)
     known = of_roster(
