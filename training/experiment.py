@@ -28,12 +28,12 @@ from training.champion import LEARNED_THROUGH, Champion, as_twin, beside_champio
 from training.config import TrainingConfig
 from training.contrasts import Asked, Contrast, NotMeasured, contrasts
 from training.dates import as_of_dates
-from training.fairness import Fairness, audit_fairness, on_middle_date
+from training.fairness import Fairness, audit_fairness
 from training.fitting import LeftOut, fit_model, usable_features
 from training.gates import GateRecord, gates
 from training.known import features_known_by
 from training.leakage import LeakageReport, find_later, find_leaks, refuse
-from training.matrices import Matrices, build_matrices
+from training.matrices import Matrices, build_matrices, on_middle_date
 from training.null_control import NullControl, null_control, one_date_a_year
 from training.served import audit_served
 from training.splits import Split, check_both_outcomes, held_back_years, leave_future_out, rows_on

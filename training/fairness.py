@@ -15,6 +15,7 @@ from cis_ews.evaluation.equity import Audit, TradeOff, audit, beyond_school_aver
 from cis_ews.evaluation.widening import Widened, widened
 from cis_ews.risk.tier_policy import TierPolicy
 from training.config import TrainingConfig
+from training.matrices import on_middle_date
 
 AT_THRESHOLD = "risk of Tier 2"
 AT_CAPACITY = "10 % of each school"
@@ -111,12 +112,6 @@ def widened_gaps(
         pl.Series(name, values) for name, values in lists.items()
     )
     return widened(decided, groups_of(demographics, rows["student_id"]), decisions=decisions)
-
-
-def on_middle_date(told: pl.DataFrame) -> pl.DataFrame:
-    """The rows of the middle one of the dates."""
-    days = told["as_of"].unique().sort()
-    return told.filter(pl.col("as_of") == days[days.len() // 2])
 
 
 def lists_in_schools(rows: pl.DataFrame) -> NDArray[np.int64]:

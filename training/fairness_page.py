@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from cis_ews.evaluation.bootstrap import Estimate
-from cis_ews.evaluation.equity import ATTRIBUTES, BETWEEN, Audit, GroupFigure
+from cis_ews.evaluation.equity import ATTRIBUTES, BETWEEN, Audit, GroupFigure, in_words
 from cis_ews.evaluation.suppression import FEWEST
 from cis_ews.wording import counted
 from training.fairness import AT_CAPACITY, BRIEFLY, Fairness
@@ -68,8 +68,9 @@ def _groups(found: Audit) -> Section:
 
 
 def _group_row(figures: Mapping[str, GroupFigure], measures: Sequence[str], *, intervals: Sequence[str]) -> list[str]:
+    first = next(iter(figures.values()))
     return [
-        _who(next(iter(figures.values()))),
+        in_words(first.attribute, first.group),
         *(_two(figures.get(measure), interval=measure in intervals) for measure in measures),
     ]
 
@@ -101,7 +102,13 @@ def _briefly(gap: GroupFigure) -> str:
 def _gap_row(gap: GroupFigure, *, flagged_by: str) -> list[str]:
     value = Estimate(value=gap.gap or 0.0, low=gap.gap_low, high=gap.gap_high)
     measure, told = gap.measure.replace("_", " "), NONE if gap.value is None else short(gap.value)
-    return [_who(gap), measure, flagged_by, told, gap.untold or three_decimals(value, sign=True)]
+    return [
+        in_words(gap.attribute, gap.group),
+        measure,
+        flagged_by,
+        told,
+        gap.untold or three_decimals(value, sign=True),
+    ]
 
 
 def _beyond_school(found: Fairness) -> list[str]:
@@ -128,11 +135,6 @@ def _trade_off(found: Fairness) -> Section:
             for one in found.curve
         ],
     )
-
-
-def _who(gap: GroupFigure) -> str:
-    names, values = (text.split(BETWEEN) for text in (gap.attribute, gap.group))
-    return ", ".join(f"{name.replace('_', ' ')}: {value}" for name, value in zip(names, values, strict=True))
 
 
 def _audited(found: Fairness) -> list[str]:

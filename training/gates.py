@@ -16,7 +16,7 @@ from typing import Any, Protocol, cast
 
 from cis_ews.errors import ModelError
 from cis_ews.evaluation.bootstrap import FEW, Estimate
-from cis_ews.evaluation.equity import BETWEEN
+from cis_ews.evaluation.equity import in_words
 from cis_ews.evaluation.suppression import FEWEST
 from cis_ews.evaluation.widening import Widened
 from training.champion import ON_THE_LIST, Beside
@@ -323,9 +323,7 @@ def _widest(beside: Beside, sure: Sequence[Widened], bound: float) -> str:
 
 
 def _told(gap: Widened) -> str:
-    names, values = (text.split(BETWEEN) for text in (gap.attribute, gap.group))
-    who = ", ".join(f"{name.replace('_', ' ')}: {value}" for name, value in zip(names, values, strict=True))
-    where = f"{who}, {gap.measure.replace('_', ' ')} at {gap.decision}"
+    where = f"{in_words(gap.attribute, gap.group)}, {gap.measure.replace('_', ' ')} at {gap.decision}"
     if not gap.is_told:
         return f"{where}, by numbers of fewer than {FEWEST} students, which are not told"
     return (

@@ -213,6 +213,12 @@ def _censored(labels: pl.DataFrame, students: pl.DataFrame) -> dict[str, int]:
     return {str(reason): int(count) for reason, count in counts.iter_rows()}
 
 
+def on_middle_date(rows: pl.DataFrame) -> pl.DataFrame:
+    """The rows of the middle one of their as-of dates."""
+    days = rows["as_of"].unique().sort()
+    return rows.filter(pl.col("as_of") == days[days.len() // 2])
+
+
 def lists_of(rows: pl.DataFrame) -> Lists:
     """Who competes with whom: the rows of one as-of date, and of one school on it."""
     nights, schools = _codes(rows["as_of"]), _codes(rows["school_id"])

@@ -11,7 +11,7 @@ import polars as pl
 
 from cis_ews.evaluation.bootstrap import Estimate
 from cis_ews.evaluation.capacity import chosen
-from cis_ews.evaluation.equity import BETWEEN, Audit, GroupFigure, groups_of, measured
+from cis_ews.evaluation.equity import BETWEEN, Audit, GroupFigure, groups_of, in_words, measured
 from cis_ews.evaluation.suppression import FEWEST
 from cis_ews.risk.model import RiskModel
 from cis_ews.risk.supported import Supported, supported_students
@@ -147,7 +147,7 @@ def _row(each: GroupFigure) -> list[str]:
     value = None if each.value is None else Estimate(value=each.value, low=each.low, high=each.high)
     gap = None if each.gap is None else Estimate(value=each.gap, low=each.gap_low, high=each.gap_high)
     return [
-        f"{each.attribute.replace('_', ' ')}: {each.group}",
+        in_words(each.attribute, each.group),
         each.decision,
         "-" if value is None else two_decimals(value.value, value),
         each.untold or ("-" if gap is None else two_decimals(gap.value, gap, sign="+")),

@@ -27,6 +27,7 @@ from cis_ews.risk.model_linear import LinearPart
 from cis_ews.schema.school_data import SchoolData
 from training.config import TrainingConfig
 from training.fitting import fit_model, refit_model
+from training.matrices import on_middle_date
 from training.nights import Nights, two_nights
 from training.validation import HeldBack
 
@@ -68,7 +69,7 @@ class Stability:
 def measure_stability(school_data: SchoolData, held: HeldBack, *, config: TrainingConfig) -> Stability:
     """Measure all of it, bounded in students and models."""
     model = held.model
-    rows = _middle_date(held.rows)
+    rows = on_middle_date(held.rows)
     sample = rows.sample(min(SAMPLE, rows.height), seed=config.seed)
     table, topics = _contributions(model, sample), _topics(model)
     told = summed(table, topics)
@@ -89,11 +90,6 @@ def measure_stability(school_data: SchoolData, held: HeldBack, *, config: Traini
             **_deletion(model, rows, config=config),
         },
     )
-
-
-def _middle_date(rows: pl.DataFrame) -> pl.DataFrame:
-    days = rows["as_of"].unique().sort()
-    return rows.filter(pl.col("as_of") == days[days.len() // 2])
 
 
 def _topics(model: RiskModel) -> NDArray[np.int64]:

@@ -18,6 +18,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from cis_ews.errors import DataError
+from cis_ews.texts import places_of
 
 BEHIND, BEHIND_GUESSED = 2, 5
 """School days not reported from which on a school is behind; where the source does not say through which day it has
@@ -191,12 +192,3 @@ def _width(first: date, last: date) -> int:
 def day_number(day: date) -> int:
     """Days since 1970-01-01, as polars counts them."""
     return (day - date(1970, 1, 1)).days
-
-
-def places_of(ids: pl.Series, known: pl.Series) -> NDArray[np.int32]:
-    """The place of each id among those known, -1 where it is not; quick where equal ids stand together."""
-    runs = ids.rle().struct.unnest()
-    places = known.to_frame("value").with_row_index("place")
-    found = runs.join(places, on="value", how="left", maintain_order="left")
-    place = found.select(pl.col("place").cast(pl.Int32).fill_null(-1)).to_series()
-    return np.repeat(place.to_numpy(), runs.get_column("len").to_numpy())

@@ -243,6 +243,7 @@ def _score(extract: Extract, night: Night, workspace: Workspace, *, runs: RunSto
         every = workspace.tables(pieces, "judged")
         scores = place_students(every, policy=night.policy, model_version=night.model.version)
     compared = compare_nights(scores, whole, assignments, decided=night.decided, store=runs, crew=crew)
+    crew.engine.rest()  # what is left to do needs none of the memory that workers keep for the next part
     with watch.step("write"):
         contents = RunContents(
             as_of=night.as_of,

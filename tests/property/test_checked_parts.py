@@ -144,6 +144,71 @@ def test_parts_are_checked_as_the_whole(frames: Frames, seed: int, tolerance: fl
     assert (whole.rows_read, whole.rows_reduced) == (expected.rows_read, expected.rows_reduced)
 
 
+PREFIX = "longer than twelve bytes: "
+IDS = ("student_id", "school_id", "incident_id", "course_id", "term", "category")
+
+
+def disordered(frames: Frames, rng: random.Random) -> Frames:
+    """The tables with rows that lie elsewhere, stand twice, differ under one key, and name what is not there."""
+
+    def share(rows: pl.DataFrame, most: float) -> pl.Series:
+        return pl.Series([rng.random() < most for _ in range(rows.height)], dtype=pl.Boolean)
+
+    changed: Frames = {}
+    for name, rows in frames.items():
+        others = [column for column in IDS if column in rows.columns]
+        column = rng.choice(others)
+        lost = pl.when(share(rows, 0.02)).then(pl.lit(rng.choice(["nowhere", "0", None]), pl.String)).otherwise(column)
+        found = rows.with_columns(lost.alias(column)) if rng.random() < 0.5 else rows
+        if rng.random() < 0.5:
+            found = pl.concat([found, found.filter(share(found, 0.02)), rows.filter(share(rows, 0.02))])
+        if rng.random() < 0.5:
+            found = found.sample(fraction=rng.choice([1.0, 0.97]), shuffle=True, seed=rng.randrange(1000))
+        changed[name] = found.with_columns(row_number=pl.int_range(1, found.height + 1, dtype=pl.Int64))
+    return changed
+
+
+@settings(max_examples=150 if os.environ.get("CIS_EWS_TEST_LONG") else 12)
+@given(seed=st.integers(0, 2**32))
+def test_long_ids_are_checked_as_short_ones_are(frames: Frames, seed: int) -> None:
+    short = disordered(frames, random.Random(seed))
+    long = {
+        name: rows.with_columns(
+            (pl.lit(PREFIX) + pl.col(column)).alias(column) for column in IDS if column in rows.columns
+        )
+        for name, rows in short.items()
+    }
+    expected, found = check_tables(short, tolerance=1.0), check_tables(long, tolerance=1.0)
+    for name in TABLES:
+        rows, ids = found.table(name), [column for column in IDS if column in found.table(name).columns]
+        rows = rows.with_columns(pl.col(column).str.strip_prefix(PREFIX) for column in ids)
+        assert_frame_equal(rows, expected.table(name), check_exact=True)
+    assert_frame_equal(found.rejections, expected.rejections)
+    assert (found.rows_read, found.rows_reduced) == (expected.rows_read, expected.rows_reduced)
+
+
+@settings(max_examples=150 if os.environ.get("CIS_EWS_TEST_LONG") else 12)
+@given(seed=st.integers(0, 2**32))
+def test_batches_are_checked_as_one_table_however_their_rows_lie(frames: Frames, seed: int) -> None:
+    rng = random.Random(seed)
+    given = {name: rows for name, rows in damaged(frames, rng).items() if name in OWNED}
+    shared = {name: rows for name, rows in check_shared(frames).tables.items() if name in SHARED}
+    events = given.pop(EVENTS)
+    # By day, as a source that is written night by night has them; in no order; or only a few rows elsewhere.
+    order = rng.choice([pl.col("date"), pl.int_range(pl.len()).shuffle(seed), pl.int_range(pl.len()) // 50 % 7])
+    lying = events.sort(order, maintain_order=True) if rng.random() < 0.8 else events
+    batches = list(lying.iter_slices(rng.choice([7, 100, 1_000, 10_000])))
+    whole, found = check_part({**given, EVENTS: lying}, shared), check_part(given, shared, events=batches)
+    for name, rows in whole.tables.items():
+        assert_frame_equal(found.tables[name], rows, check_exact=True)
+    order_of_rejections = ["table", "row_number", "rule", "column"]
+    for some, others in ((found.alone, whole.alone), (found.linked, whole.linked)):
+        assert_frame_equal(some.sort(order_of_rejections), others.sort(order_of_rejections))
+    assert_frame_equal(found.ids.unique(), whole.ids.unique(), check_row_order=False)
+    assert found.facts.coverage == whole.facts.coverage
+    assert (found.facts.read, found.facts.reduced) == (whole.facts.read, whole.facts.reduced)
+
+
 def test_a_row_is_kept_reduced_or_rejected(frames: Frames) -> None:
     checked = check_tables(frames, tolerance=1.0)
     for name, rows in checked.rows_read.items():

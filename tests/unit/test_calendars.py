@@ -15,7 +15,6 @@ from cis_ews.calendars import (
     days_behind,
     instructional_days,
     is_behind,
-    places_of,
     school_year_at,
     school_year_ends,
     school_year_starts,
@@ -106,13 +105,6 @@ def test_years_and_terms_begin_and_end_where_the_calendar_says() -> None:
         ("north", 2026, "T1", date(2025, 9, 5)),
         ("north", 2026, "T2", date(2025, 9, 12)),
     ]
-
-
-def test_ids_have_their_place_among_those_known_in_any_order() -> None:
-    known = pl.Series(["ann", "bob", "cy"])
-    ids = pl.Series([None, "cy", "cy", "zoe", "ann", "cy", None, "bob", "bob"])
-    assert places_of(ids, known).tolist() == [-1, 2, 2, -1, 0, 2, -1, 1, 1]
-    assert places_of(ids.clear(), known).tolist() == []
 
 
 def test_a_school_is_behind_by_its_own_school_days_and_without_a_calendar_by_weekdays() -> None:

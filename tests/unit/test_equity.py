@@ -26,6 +26,7 @@ from cis_ews.evaluation.equity import (
     audit,
     beyond_school_average,
     groups_of,
+    in_words,
     trade_off,
 )
 from cis_ews.evaluation.intervals import difference, holm, p_of_difference, wilson
@@ -394,6 +395,16 @@ def test_groups_as_the_records_say_them() -> None:
     assert groups["english_learner"].to_list() == ["not recorded", "newcomer", "long-term", "not recorded"]
     assert groups["disability"].to_list() == ["not recorded", "no", "yes", "not recorded"]
     assert groups["gender"].to_list() == ["M", "not recorded", "F", "not recorded"]
+
+
+def test_a_group_may_be_called_like_a_pair() -> None:
+    """Races are free text: one with what stands between the values of a pair ended the training."""
+    rows, groups = _district(7)
+    races = groups.select("student_id", race_ethnicity=pl.lit("Asian x White"), gender="gender")
+    demographics = races.with_columns(pl.lit(None).alias(name) for name in ATTRIBUTES if name not in races.columns)
+    found = audit(rows, groups_of(demographics, rows["student_id"]), decisions=["flagged"])
+    names = {in_words(each.attribute, each.group) for each in found.figures}
+    assert {"race ethnicity: Asian / White", "gender: F, race ethnicity: Asian / White"} <= names
 
 
 def test_the_trade_off_of_longer_lists() -> None:

@@ -7,7 +7,7 @@ from datetime import date
 import polars as pl
 
 from cis_ews.schema.student_records import RECORDS_SCHEMA, days_absent, student_records
-from cis_ews.storage.packing import packed, unpacked, with_lists
+from cis_ews.storage.packing import packed_lists, unpacked
 from tests.lib.builders import (
     absence,
     action,
@@ -55,8 +55,8 @@ def _tables() -> dict[str, pl.DataFrame]:
 
 def _records() -> pl.DataFrame:
     """The records as they come out of a block."""
-    students = pl.DataFrame({"student_id": ["bob", "ann"]})
-    return unpacked(packed(with_lists(students, _tables()))).cast(dict(RECORDS_SCHEMA)).sort("student_id")
+    (block,) = packed_lists(pl.Series(["bob", "ann"]), [2], _tables())
+    return unpacked(block).cast(dict(RECORDS_SCHEMA)).sort("student_id")
 
 
 def test_what_is_dated_later_is_not_there() -> None:
@@ -84,4 +84,4 @@ def test_a_student_of_whom_nothing_is_recorded_has_empty_lists_by_the_schema() -
 
 
 def test_a_tardy_is_no_day_absent_and_who_has_no_record_is_not_told() -> None:
-    assert days_absent(_tables()).rows() == [("ann", 1.0)]
+    assert days_absent(_tables(), pl.Series(["bob", "ann"])).to_list() == [None, 1.0]

@@ -146,7 +146,8 @@ def groups_of(demographics: pl.DataFrame, students: pl.Series) -> pl.DataFrame:
     """The audited attributes of students, as text: `student_id` and a column an attribute.
 
     `demographics`: a table of that name (`SchoolData.demographics`). A value that is not there is a group of its own,
-    `not recorded`: whom no one asked may fare differently too. English learners are told apart by their history.
+    `not recorded`: whom no one asked may fare differently too. English learners are told apart by their history. A
+    source may call a group anything; what stands between the values of a pair (`BETWEEN`) is " / " in a name.
     """
     known = pl.DataFrame({_KEY: students}).join(demographics, on=_KEY, how="left", maintain_order="left")
     return known.select(_KEY, *(_as_text(known.schema[name], name) for name in ATTRIBUTES))
@@ -174,10 +175,16 @@ def _as_text(kind: pl.DataType, name: str) -> pl.Expr:
     if kind == pl.Boolean:
         text = pl.when(column).then(pl.lit("yes")).when(column.not_()).then(pl.lit("no"))
     else:
-        text = column.cast(pl.String)
+        text = column.cast(pl.String).str.replace_all(BETWEEN, " / ", literal=True)
     if name == "english_learner":
         text = text.replace(EnglishLearner.CURRENT.value, LONG_TERM)
     return text.fill_null(NOT_RECORDED).alias(name)
+
+
+def in_words(attribute: str, group: str) -> str:
+    """A group as a page names it: "gender: F", "gender: F, disability: yes"."""
+    names, values = attribute.split(BETWEEN), group.split(BETWEEN)
+    return ", ".join(f"{name.replace('_', ' ')}: {value}" for name, value in zip(names, values, strict=True))
 
 
 def audit(

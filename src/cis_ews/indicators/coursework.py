@@ -12,7 +12,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from cis_ews.calendars import day_number, places_of
+from cis_ews.calendars import day_number
 from cis_ews.compiling import array_of, begins_of, read_only
 from cis_ews.enums import GradeLevel
 from cis_ews.indicators.coursework_kernel import (
@@ -38,6 +38,7 @@ from cis_ews.indicators.coursework_kernel import (
 from cis_ews.indicators.roster import of_roster
 from cis_ews.indicators.windows import EnrolledYear
 from cis_ews.schema.school_data import SchoolData
+from cis_ews.texts import places_of
 
 FAILING_MARKS = ("F", "F+", "F-", "E", "NC", "U", "N", "NP", "FAIL", "FAILED")
 NEAR_FAILING_MARKS = ("D+", "D", "D-")

@@ -8,10 +8,10 @@ from datetime import date
 import numpy as np
 import polars as pl
 
-from cis_ews.calendars import places_of
 from cis_ews.enums import GradeLevel
 from cis_ews.indicators.windows import EnrolledYear, known_enrollments
 from cis_ews.schema.school_data import SchoolData
+from cis_ews.texts import places_of
 
 HIGH_SCHOOL = (GradeLevel.G9, GradeLevel.G10, GradeLevel.G11, GradeLevel.G12)
 

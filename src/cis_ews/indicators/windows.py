@@ -17,9 +17,10 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from cis_ews.calendars import InstructionalDays, day_number, instructional_days, places_of, school_year_starts
+from cis_ews.calendars import InstructionalDays, day_number, instructional_days, school_year_starts
 from cis_ews.compiling import array_of, begins_of, compiled, read_only
 from cis_ews.schema.school_data import SchoolData
+from cis_ews.texts import places_of
 
 DAY_PARTS = 25_200
 """Parts of a day in which absence is summed: halves to tenths, twelfths and hundredths of a day are whole numbers."""

@@ -34,9 +34,10 @@ from cis_ews.schema.student_records import days_absent, student_records
 from cis_ews.storage.erased import ErasedStudents
 from cis_ews.storage.files import disk_errors
 from cis_ews.storage.frames import TableParts, checked, write_table
-from cis_ews.storage.packing import packed, with_lists
+from cis_ews.storage.packing import packed_lists
 from cis_ews.storage.runs import open_run
 from cis_ews.storage.workspace import Piece, Workspace
+from cis_ews.texts import places_of
 
 SCHOOLS = "schools"
 """The piece that holds what all parts together say of each school."""
@@ -156,23 +157,27 @@ def _pack_records(piece: Piece, school_data: SchoolData, scored: pl.DataFrame, *
 
     `blocks`: by `BLOCKS`. `behind`: `student_id`, `days_absent`, and as `records` the part that has the student.
     """
-    districts = school_data.schools.select("school_id", "district_id")
-    placed = scored.join(districts, on="school_id").sort("district_id", "school_id", "student_id")
-    records = student_records(school_data, as_of)
-    rows, first = with_lists(placed.select("student_id"), records), 0
-    blocks: dict[str, list[Any]] = {"district_id": [], "part": [], "block": [], "students": []}
+    placed, records = _by_school(scored, school_data.schools), student_records(school_data, as_of)
+    districts, sizes = list[str](), list[int]()
     for district, students in placed.group_by("district_id", maintain_order=True).len().iter_rows():
-        for start in range(first, first + students, RECORDS_A_BLOCK):
-            some = rows.slice(start, min(RECORDS_A_BLOCK, first + students - start))
-            row = (district, len(blocks["part"]), packed(some), some.num_rows)
-            for column, value in zip(blocks.values(), row, strict=True):
-                column.append(value)
-        first += students
-    numbers = pl.Series(np.repeat(blocks["part"], blocks.pop("students")), dtype=pl.Int32)
-    behind = placed.select("student_id", records=numbers)
+        some = [min(RECORDS_A_BLOCK, students - start) for start in range(0, students, RECORDS_A_BLOCK)]
+        districts, sizes = districts + [district] * len(some), sizes + some
+    student_ids, numbers = placed["student_id"], range(len(sizes))
+    blocks = {"district_id": districts, "part": numbers, "block": packed_lists(student_ids, sizes, records)}
     piece.write("blocks", pl.DataFrame(blocks, schema=BLOCKS))
-    piece.notes["blocks"] = len(blocks["part"])
-    piece.write("behind", behind.join(days_absent(records), on="student_id", how="left", maintain_order="left"))
+    piece.notes["blocks"] = len(sizes)
+    parts = pl.Series(np.repeat(numbers, sizes), dtype=pl.Int32)
+    behind = {"student_id": student_ids, "records": parts, "days_absent": days_absent(records, student_ids)}
+    piece.write("behind", pl.DataFrame(behind))
+
+
+def _by_school(scored: pl.DataFrame, schools: pl.DataFrame) -> pl.DataFrame:
+    """Students with their `district_id`, in the order of districts, then schools, then ids."""
+    ordered = schools.select("school_id", "district_id").sort("district_id", "school_id")
+    students = scored if scored["student_id"].is_sorted() else scored.sort("student_id")
+    place = places_of(students["school_id"], ordered["school_id"])
+    rows = np.argsort(place, kind="stable")[np.count_nonzero(place < 0) :]
+    return students[rows].with_columns(ordered["district_id"].gather(place[rows]))
 
 
 def _records(part: Part) -> str:

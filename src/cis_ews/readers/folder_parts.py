@@ -81,12 +81,11 @@ class PartedFolder:
         wanted = [table for table in OWNED if table in tables]
         is_typed = EVENTS in wanted and all(can_be_sorted(file.columns) for file in self.files[EVENTS])
         frames = {
-            table: pl.concat(list(self._rows(table, part)), how="vertical_relaxed")
+            table: pl.concat(list(self._rows(table, part)), how="vertical_relaxed", rechunk=True)
             for table in wanted
             if not (is_typed and table == EVENTS)
         }
-        placed = {table: rows.with_columns(pl.col("file").cast(pl.String)) for table, rows in frames.items()}
-        return placed, Batches(self, part) if is_typed else None
+        return frames, Batches(self, part) if is_typed else None
 
     def _rows(self, table: str, part: int) -> Iterator[pl.DataFrame]:
         (low, high), names = self._range(part), self._names(table)

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date
 
 import polars as pl
 
 from cis_ews.calendars import all_instructional_days, last_calendar_day
+from cis_ews.schema.spells import Spells, overlapping
+from cis_ews.texts import codes_of, places_of
 
 Tables = Mapping[str, pl.DataFrame]
 ROW = "row_index"  # tells the rows of one table apart while it is checked; no column of the contract has this name
@@ -40,18 +41,17 @@ def _known(key: tuple[str, ...], *, other: str) -> Callable[[pl.DataFrame, Table
 
 
 def unknown(rows: pl.DataFrame, known: pl.DataFrame, key: Sequence[str]) -> pl.DataFrame:
-    """The rows whose key no row of `known` has, in their order. Where all are known, as nearly always, a key is looked
-    up once for each run of its rows."""
-    runs = rows.select(key).filter(run_begins(rows, key))
-    if runs.join(known, on=list(key), how="anti").is_empty():
-        return rows.clear()
-    return rows.join(known, on=list(key), how="anti", maintain_order="left")
+    """The rows whose key no row of `known` has, in their order. No two rows of `known` have the same."""
+    if len(key) > 1:
+        return rows.join(known, on=list(key), how="anti", maintain_order="left")
+    is_unknown = places_of(rows.get_column(key[0]), known.get_column(key[0])) < 0
+    return rows.filter(is_unknown) if is_unknown.any() else rows.clear()
 
 
-def run_begins(rows: pl.DataFrame, key: Sequence[str]) -> pl.Series:
-    """Whether a row has another key than the row before it."""
-    begins = pl.any_horizontal(pl.col(name).ne_missing(pl.col(name).shift()) for name in key)
-    return rows.select(begins | (pl.int_range(pl.len()) == 0)).to_series()
+def _enrolled_nowhere(rows: pl.DataFrame, tables: Tables) -> pl.DataFrame:
+    """Students without any enrollment."""
+    _, enrolled = codes_of(tables["enrollments"].get_column("student_id"))
+    return unknown(rows, enrolled.to_frame(), ["student_id"])
 
 
 def _not_after_calendar(column: str) -> Callable[[pl.DataFrame, Tables], pl.DataFrame]:
@@ -71,50 +71,15 @@ def _overlapping(rows: pl.DataFrame, tables: Tables) -> pl.DataFrame:  # noqa: A
 
     An enrollment that last year left open ends with its year: schools close years without closing rows.
     """
-    spell = ["student_id", "school_id", "school_year"]
-    several = rows.filter(pl.struct(spell).is_duplicated())
-    ends = pl.col("exit_date").fill_null(date.max).cum_max().shift(1).over(spell)
-    return several.sort(*spell, "entry_date").filter((pl.col("entry_date") <= ends).fill_null(value=False))
+    return rows.filter(overlapping(rows))
 
 
 def _outside_enrollment(rows: pl.DataFrame, tables: Tables) -> pl.DataFrame:
     """Events on a day on which the student was not enrolled in that school; the last day enrolled is inside."""
-    spells = tables["enrollments"].select("student_id", "school_id", "entry_date", "exit_date")
-    doubtful = rows.filter(~_surely_inside(rows, spells))
-    ended = pl.col("exit_date").is_not_null() & (pl.col("date") > pl.col("exit_date"))
-    inside = (
-        doubtful.select(ROW, "student_id", "school_id", "date")
-        .join(spells, on=["student_id", "school_id"], how="inner")
-        .filter((pl.col("date") >= pl.col("entry_date")) & ~ended)
-        .select(pl.col(ROW).unique())
-    )
-    return doubtful.join(inside, on=ROW, how="anti", maintain_order="left")
-
-
-def _surely_inside(rows: pl.DataFrame, spells: pl.DataFrame) -> pl.Series:
-    """Whether an event lies in that enrollment of its student in its school which was entered last: nearly all do.
-
-    A pair of student and school is looked up once for each run of its rows, since rows come sorted by them; a day, in
-    the numbers that pair and day of entry make.
-    """
-    if spells.is_empty():
-        return pl.repeat(False, rows.height, dtype=pl.Boolean, eager=True)
-    pair = ["student_id", "school_id"]
-    begins = run_begins(rows, pair)
-    entered = spells.sort(*pair, "entry_date").with_columns(number=pl.struct(pair).rle_id())
-    numbers = entered.select(*pair, "number").unique(pair, keep="first", maintain_order=True)
-    found = rows.filter(begins).select(pair).join(numbers, on=pair, how="left", maintain_order="left")
-    number = found.get_column("number").gather(begins.cum_sum() - 1)
-    entries = _numbered_day(entered.get_column("number"), entered.get_column("entry_date"))
-    last = entries.search_sorted(_numbered_day(number, rows.get_column("date")).fill_null(-1), side="right")
-    at = (last.cast(pl.Int64) - 1).clip(lower_bound=0)
-    ends = entered.get_column("exit_date").fill_null(date.max)
-    is_same = (entered.get_column("number").gather(at) == number) & (last > 0)
-    return (is_same & (rows.get_column("date") <= ends.gather(at))).fill_null(value=False)
-
-
-def _numbered_day(number: pl.Series, day: pl.Series) -> pl.Series:
-    return number.cast(pl.Int64) * 1_000_000 + day.to_physical().cast(pl.Int64)
+    if rows.is_empty():
+        return rows
+    is_outside = ~Spells.of(tables["enrollments"]).hold(rows)
+    return rows.filter(is_outside) if is_outside.any() else rows.clear()
 
 
 def _not_instructional(rows: pl.DataFrame, tables: Tables) -> pl.DataFrame:
@@ -147,9 +112,7 @@ LINK_RULES: tuple[LinkRule, ...] = (
     _school_known("enrollments"),
     _within_calendar("enrollments", "entry_date"),
     LinkRule("enrollments", "no_overlap", "student_id, school_id, entry_date, exit_date", _overlapping),
-    LinkRule(
-        "students", "enrolled_somewhere", "student_id", _known(("student_id",), other="enrollments"), ("enrollments",)
-    ),
+    LinkRule("students", "enrolled_somewhere", "student_id", _enrolled_nowhere, ("enrollments",)),
     _student_known("demographics"),
     _student_known("attendance_events"),
     _school_known("attendance_events"),

@@ -26,6 +26,7 @@ import dataframely as dy
 import polars as pl
 
 from cis_ews.errors import SchemaError
+from cis_ews.texts import surely_fit
 
 MAX_TEXT_LENGTH = 500
 EARLIEST_DATE = date(1900, 1, 1)
@@ -89,6 +90,8 @@ class _Cell:
         different texts, which are few. A column of which this is not known is looked at cell by cell."""
         if cells.null_count() and not self.column.nullable:
             return False
+        if self.target == "text" and cells.dtype == pl.String and surely_fit(cells):
+            return True
         if self.source == "text" and self.target in ("text", "code"):
             return self._is_plain_text(cells.unique().cast(pl.String).drop_nulls())
         if self.source != self.target or self.source not in ("date", "boolean", "integer", "number"):
@@ -97,7 +100,7 @@ class _Cell:
         if self.source == "number" and not (cells.dtype.is_float() and cells.is_finite().all()):
             return False
         least, most = cells.min(), cells.max()
-        return lowest is None or highest is None or least is None or bool(lowest <= least and most <= highest)
+        return least is None or ((lowest is None or lowest <= least) and (highest is None or most <= highest))
 
     def _is_plain_text(self, texts: pl.Series) -> bool:
         if self.target == "code":

@@ -8,74 +8,60 @@ hold of such a row; whatever is not plainly right goes the ordinary way, in whic
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from datetime import date
+from itertools import pairwise
+from typing import Any, NamedTuple, cast
 
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
 from cis_ews.calendars import InstructionalDays, all_instructional_days, day_number
-from cis_ews.compiling import compiled
+from cis_ews.compiling import array_of, compiled, read_only
 from cis_ews.enums import AttendanceStatus
 from cis_ews.schema.coverage import DatedRows
-from cis_ews.schema.links import run_begins
+from cis_ews.schema.rows import sorted_by
+from cis_ews.schema.spells import SpellNumbers, Spells
+from cis_ews.texts import codes_of
 
 PAIR = ("student_id", "school_id")
-STATUSES = (
-    AttendanceStatus.PRESENT.value,
-    AttendanceStatus.EXCUSED.value,
-    AttendanceStatus.UNEXCUSED.value,
-    AttendanceStatus.TARDY.value,
-)
-_COLUMNS = (*PAIR, "date", "status", "fraction_absent")
-_PRESENT, _EXCUSED, _UNEXCUSED, _TARDY, _UNKNOWN = 0, 1, 2, 3, 255
+STATUSES = tuple(status.value for status in AttendanceStatus)
+_KEY = (*PAIR, "date")
+_COLUMNS = (*_KEY, "status", "fraction_absent")
+_PRESENT, _TARDY, _UNKNOWN = STATUSES.index("present"), STATUSES.index("tardy"), 255
 _DOUBTFUL, _PRESENCE, _EXCEPTION = 0, 1, 2
 _FAR = 10**9
+_TAIL = 1_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sorted:
-    """What became of attendance rows: `exceptions` and the number of days `present` that are plainly right, and the
-    `doubtful` rows as they came. `rows`, `last`: of those that are plainly right, the extent and, by `school_id`, the
-    last day."""
+    """What became of attendance rows: `exceptions`, sorted by their key, and the number of days `present` that are
+    plainly right, and the `doubtful` rows as they came. `rows`, `last`: of those that are plainly right, the extent
+    and, by school_id, the last day."""
 
     exceptions: pl.DataFrame
     doubtful: pl.DataFrame
     present: int
     rows: DatedRows
-    last: pl.DataFrame
+    last: Mapping[str, date]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Enrolled:
-    """Who was enrolled where, and which days were school days, in numbers.
+    """Who was enrolled where, and which days were school days, in numbers. `bases`: of each school, in `taught`."""
 
-    `pairs`: of each student and school, where their enrollments begin (`low`) and end (`high`) in `entry` and `end`
-    (days since 1970), and the `base` of the school in `taught`.
-    """
-
-    pairs: pl.DataFrame
-    entry: NDArray[np.int64]
-    end: NDArray[np.int64]
+    spells: Spells
     taught: InstructionalDays
+    bases: NDArray[np.int32]
 
     @classmethod
     def of(cls, enrollments: pl.DataFrame, calendar_days: pl.DataFrame) -> Enrolled:
         """From checked tables, which stand by their keys."""
-        taught = all_instructional_days(calendar_days)
-        place = pl.int_range(pl.len(), dtype=pl.Int64)
-        pairs = enrollments.select(*PAIR, low=place).filter(run_begins(enrollments, PAIR))
-        return cls(
-            pairs=pairs.with_columns(
-                high=pl.col("low").shift(-1, fill_value=enrollments.height),
-                base=pl.Series(taught.bases(pairs.get_column("school_id"))).cast(pl.Int64),
-            ),
-            entry=enrollments.get_column("entry_date").to_physical().cast(pl.Int64).to_numpy(),
-            end=enrollments.get_column("exit_date").to_physical().cast(pl.Int64).fill_null(_FAR).to_numpy(),
-            taught=taught,
-        )
+        spells, taught = Spells.of(enrollments), all_instructional_days(calendar_days)
+        return cls(spells=spells, taught=taught, bases=read_only(taught.bases(spells.schools)))
 
 
 def sort_out(batches: Iterable[pl.DataFrame], enrolled: Enrolled) -> Sorted | None:
@@ -84,22 +70,27 @@ def sort_out(batches: Iterable[pl.DataFrame], enrolled: Enrolled) -> Sorted | No
     None where the rows of a student do not lie together, so that rows of one day cannot be found by looking at
     neighbours: then all rows have to go the ordinary way. Columns must be typed as Parquet has them.
     """
-    parts = [_sorted_batch(batch, enrolled) for batch in _whole_runs(batches)]
+    seen, parts = _Seen.of(enrolled.spells), list[_Batch]()
+    for number, batch in enumerate(_whole_runs(batches), start=1):
+        part = _sorted_batch(batch, enrolled, seen._replace(batch=number))
+        if part is None:
+            return None
+        parts.append(part)
     if not parts:
         return None
-    runs = pl.concat([part.runs for part in parts])
-    if len(parts) > 1 and pl.concat([part.runs.select("student_id").unique() for part in parts]).is_duplicated().any():
-        return None
-    days = runs.filter(pl.col("last") > 0).with_columns(pl.col("first", "last").cast(pl.Int32).cast(pl.Date))
-    exceptions = pl.concat([part.exceptions for part in parts])
+    exceptions = pl.concat([part.exceptions for part in parts], rechunk=True)
+    if not _ascend([part.exceptions.get_column("student_id") for part in parts]):
+        exceptions = sorted_by(exceptions, _KEY)
     present = sum(part.present for part in parts)
-    first, last = days.select(pl.col("first").min(), pl.col("last").max()).row(0)
+    days = pl.Series(seen.days).cast(pl.Date)
+    first, last = (days[0], days[1]) if seen.days[1] else (None, None)
+    school_days = zip(enrolled.spells.schools, pl.Series(seen.last).cast(pl.Date), seen.last.tolist(), strict=True)
     return Sorted(
         exceptions=exceptions,
         doubtful=pl.concat([part.doubtful for part in parts], how="vertical_relaxed"),
         present=present,
         rows=DatedRows(rows=exceptions.height + present, first=first, last=last),
-        last=days.group_by("school_id").agg(pl.col("last").max()),
+        last={school: day for school, day, number in school_days if number},
     )
 
 
@@ -114,21 +105,40 @@ def can_be_sorted(columns: Any) -> bool:
 
 
 def _whole_runs(batches: Iterable[pl.DataFrame]) -> Iterator[pl.DataFrame]:
-    """The same rows, cut between students: the last student of a batch waits for the next one."""
-    waiting: pl.DataFrame | None = None
-    for batch in batches:
-        rows = batch if waiting is None else pl.concat([waiting, batch], how="vertical_relaxed")
-        if rows.is_empty():
+    """The same rows, cut between students: the last student of a batch waits for the rest of their rows."""
+    waiting: list[pl.DataFrame] = []
+    for batch in (batch for batch in batches if batch.height):
+        ids = batch.get_column("student_id")
+        is_continued = bool(waiting) and waiting[-1].item(-1, "student_id") == ids[0]
+        rest = _run_length(ids, place=0) if is_continued else 0
+        last = batch.height - _run_length(ids, place=-1)
+        if rest == batch.height:
+            waiting.append(batch)
             continue
-        ids = rows.get_column("student_id")
-        cut = rows.height - int((ids.ne_missing(ids.last())).reverse().arg_max() or rows.height)
-        if ids.ne_missing(ids.last()).any():
-            yield rows.head(cut)
-            waiting = rows.slice(cut)
-        else:
-            waiting = rows
-    if waiting is not None and waiting.height:
-        yield waiting
+        if waiting:
+            yield pl.concat([*waiting, batch.head(rest)], how="vertical_relaxed", rechunk=True)
+            waiting = []
+        if last > rest:
+            yield batch.slice(rest, last - rest)
+        waiting = [batch.slice(last)]
+    if waiting:
+        yield pl.concat(waiting, how="vertical_relaxed", rechunk=True)
+
+
+def _run_length(ids: pl.Series, *, place: int) -> int:
+    """How many rows in front (place 0), or at the end (-1), are of the same student."""
+    size = _TAIL
+    while True:
+        runs = (ids.tail(size) if place else ids.head(size)).rle()
+        if len(runs) > 1 or size >= len(ids):
+            return int(runs[place]["len"])
+        size *= 8
+
+
+def _ascend(ids: Sequence[pl.Series]) -> bool:
+    """Whether the students of each batch stand after those of the batch before it."""
+    ends = [(some.first(), some.last()) for some in ids if len(some)]
+    return all(cast("str", last) < cast("str", first) for (_, last), (first, _) in pairwise(ends))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -136,89 +146,174 @@ class _Batch:
     exceptions: pl.DataFrame
     doubtful: pl.DataFrame
     present: int
-    runs: pl.DataFrame
 
 
-def _sorted_batch(rows: pl.DataFrame, enrolled: Enrolled) -> _Batch:
-    begins = run_begins(rows, PAIR)
-    # A pair whose rows lie apart could have two rows of one day: none of its rows is plainly right.
-    found = rows.filter(begins).select(PAIR).with_columns(apart=pl.struct(PAIR).is_duplicated())
-    found = found.join(enrolled.pairs, on=PAIR, how="left", maintain_order="left").with_columns(
-        high=pl.when(pl.col("apart")).then(0).otherwise("high")
-    )
-    starts = np.append(begins.arg_true().to_numpy(), rows.height).astype(np.int64)
-    status = pl.col("status").cast(pl.String).cast(pl.Enum(STATUSES), strict=False).to_physical()
-    verdicts, spans = np.zeros(rows.height, dtype=np.uint8), np.zeros((found.height, 2), dtype=np.int64)
+def _sorted_batch(rows: pl.DataFrame, enrolled: Enrolled, seen: _Seen) -> _Batch | None:
+    """None where a batch before had rows of a student of this one."""
+    taught, spells = enrolled.taught, enrolled.spells.numbers
+    student, school = enrolled.spells.places(rows)
     given = _Rows(
-        starts,
-        found.select(pl.col("low", "high", "base").fill_null(0)).to_numpy(),
-        rows.get_column("date").to_physical().fill_null(-_FAR).to_numpy(),
-        rows.select(status.cast(pl.UInt8).fill_null(_UNKNOWN)).to_series().to_numpy(),
-        rows.get_column("fraction_absent").cast(pl.Float64).fill_null(-1.0).to_numpy(),
+        student,
+        school,
+        array_of(rows.get_column("date").to_physical().fill_null(-_FAR)),
+        read_only(_statuses(rows.get_column("status"))),
+        array_of(rows.get_column("fraction_absent").cast(pl.Float64).fill_null(-1.0)),
     )
-    taught = enrolled.taught
-    known = _Known(enrolled.entry, enrolled.end, taught.is_day, day_number(taught.first), day_number(taught.last))
-    _judge(given, known, _Verdicts(verdicts, spans))
-    verdict = pl.Series(verdicts)
+    known = _Known(spells, enrolled.bases, taught.is_day, day_number(taught.first), day_number(taught.last))
+    said = _Verdicts(np.zeros(rows.height, dtype=np.uint8), np.empty(rows.height, dtype=np.uint32))
+    exceptions, present = _judge(given, known, (_by_pair(given, spells), said, seen))
+    if exceptions < 0:
+        return None
+    order = said.order[:exceptions]
+    status = pl.Series("status", STATUSES, dtype=pl.Enum(STATUSES)).gather(given.status[order])
     return _Batch(
-        exceptions=rows.select(_COLUMNS).filter(verdict == _EXCEPTION),
-        doubtful=rows.filter(verdict == _DOUBTFUL),
-        present=int((verdicts == _PRESENCE).sum()),
-        runs=found.select(PAIR).with_columns(first=pl.Series(spans[:, 0]), last=pl.Series(spans[:, 1])),
+        exceptions=rows.select(_COLUMNS)[order].with_columns(status),
+        doubtful=rows.filter(pl.Series(said.rows == _DOUBTFUL)),
+        present=present,
     )
+
+
+def _statuses(column: pl.Series) -> NDArray[np.uint8]:
+    """The place of each status among `STATUSES`, `_UNKNOWN` where it is none of them."""
+    codes, different = codes_of(column.cast(pl.String))
+    known = different.cast(pl.Enum(STATUSES), strict=False).to_physical().cast(pl.UInt8).fill_null(_UNKNOWN)
+    return np.append(known.to_numpy(), np.uint8(_UNKNOWN))[codes]  # null has the code -1
 
 
 class _Rows(NamedTuple):
-    """Rows, and the runs of rows of one student in one school: their starts, their enrollments (low, high, base)."""
+    """Rows: the numbers of their student and school, -1 where unknown, and what they say."""
 
-    starts: NDArray[np.int64]
-    runs: NDArray[np.int64]
+    student: NDArray[np.int32]
+    school: NDArray[np.int32]
     day: NDArray[np.int32]
     status: NDArray[np.uint8]
     fraction: NDArray[np.float64]
 
 
 class _Known(NamedTuple):
-    """What `Enrolled` knows, without its table; school days lie after `first` and until `last`."""
+    """What `Enrolled` knows; school days lie after `first` and until `last`."""
 
-    entry: NDArray[np.int64]
-    end: NDArray[np.int64]
+    spells: SpellNumbers
+    bases: NDArray[np.int32]
     is_day: NDArray[np.bool_]
     first: int
     last: int
 
 
+class _Pairs(NamedTuple):
+    """The rows of each student in each school, as they come: at their first enrollment there, by its place, stand those
+    that `begins` says of `rows`, up to the next one's; none at other enrollments."""
+
+    begins: NDArray[np.int64]
+    rows: NDArray[np.uint32]
+
+
 class _Verdicts(NamedTuple):
-    """A verdict a row, and the first and last day of each run with one that is plainly right."""
+    """A verdict a row; and the rows that are exceptions, in the order of their key."""
 
     rows: NDArray[np.uint8]
-    spans: NDArray[np.int64]
+    order: NDArray[np.uint32]
+
+
+class _Seen(NamedTuple):
+    """What batches had: the batch of each student, 0 where none; of plainly right rows, the last day of each school,
+    and the first and the last day of all. `batch`: the number of the one at hand, from 1."""
+
+    batches: NDArray[np.int32]
+    last: NDArray[np.int32]
+    days: NDArray[np.int32]
+    batch: int
+
+    @classmethod
+    def of(cls, spells: Spells) -> _Seen:
+        """Before the first batch."""
+        students, schools = len(spells.students), len(spells.schools)
+        days = np.array([_FAR, 0], dtype=np.int32)
+        return cls(np.zeros(students, dtype=np.int32), np.zeros(schools, dtype=np.int32), days, 0)
 
 
 @compiled
-def _judge(rows: _Rows, known: _Known, verdicts: _Verdicts) -> None:
-    for run in range(rows.starts.size - 1):
-        begin, stop = rows.starts[run], rows.starts[run + 1]
-        spell, high, base = rows.runs[run, 0], rows.runs[run, 1], rows.runs[run, 2]
-        rises = spell < high
-        for row in range(begin + 1, stop):
-            rises = rises and rows.day[row] >= rows.day[row - 1]
-        if not rises:
+def _by_pair(rows: _Rows, spells: SpellNumbers) -> _Pairs:
+    size, spell = rows.student.size, -1
+    place, begins = np.empty(size, dtype=np.int32), np.zeros(spells.school.size + 1, dtype=np.int64)
+    for row in range(size):
+        student, school = rows.student[row], rows.school[row]
+        if row == 0 or rows.student[row - 1] != student or rows.school[row - 1] != school:
+            spell = _first_spell(spells, student, school)
+        place[row] = spell
+        if spell >= 0:
+            begins[spell + 1] += 1
+    begins = np.cumsum(begins)
+    at, found = begins.copy(), np.empty(begins[-1], dtype=np.uint32)
+    for row in range(size):
+        if place[row] >= 0:
+            found[at[place[row]]] = row
+            at[place[row]] += 1
+    return _Pairs(begins, found)
+
+
+@compiled
+def _first_spell(spells: SpellNumbers, student: int, school: int) -> int:
+    """The first enrollment of a student in a school, -1 where there is none."""
+    if student < 0:
+        return -1
+    first, last = spells.begins[student], spells.begins[student + 1]
+    stop = last
+    while first < last:
+        middle = (first + last) // 2
+        if spells.school[middle] < school:
+            first = middle + 1
+        else:
+            last = middle
+    return first if first < stop and spells.school[first] == school else -1
+
+
+@compiled
+def _judge(rows: _Rows, known: _Known, given: tuple[_Pairs, _Verdicts, _Seen]) -> tuple[int, int]:
+    """How many rows are exceptions, -1 where a batch before had a student of this one; how many tell of presence."""
+    pairs, verdicts, seen = given
+    exceptions, present = 0, 0
+    for student in range(known.spells.begins.size - 1):
+        for spell in range(known.spells.begins[student], known.spells.begins[student + 1]):
+            own = pairs.rows[pairs.begins[spell] : pairs.begins[spell + 1]]
+            if own.size == 0:
+                continue
+            if seen.batches[student] not in (0, seen.batch):
+                return -1, 0
+            seen.batches[student] = seen.batch
+            _judge_pair(rows, known, (spell, own, verdicts.rows))
+            for row in own:
+                if verdicts.rows[row] == _DOUBTFUL:
+                    continue
+                if verdicts.rows[row] == _PRESENCE:
+                    present += 1
+                else:
+                    verdicts.order[exceptions] = row
+                    exceptions += 1
+                school, day = rows.school[row], rows.day[row]
+                seen.last[school] = max(seen.last[school], day)
+                seen.days[0], seen.days[1] = min(seen.days[0], day), max(seen.days[1], day)
+    return exceptions, present
+
+
+@compiled
+def _judge_pair(rows: _Rows, known: _Known, given: tuple[int, NDArray[np.uint32], NDArray[np.uint8]]) -> None:
+    """Judge the rows of one student in one school, none of which is plainly right where their days do not rise."""
+    spell, own, verdicts = given
+    for at in range(1, own.size):
+        if rows.day[own[at]] < rows.day[own[at - 1]]:
+            return
+    spells, school = known.spells, rows.school[own[0]]
+    high = spells.begins[rows.student[own[0]] + 1]
+    for at in range(own.size):
+        row = own[at]
+        today, part, kind = rows.day[row], rows.fraction[row], rows.status[row]
+        while spell + 1 < high and spells.school[spell + 1] == school and spells.entry[spell + 1] <= today:
+            spell += 1
+        if today <= known.first or today > known.last or today < spells.entry[spell] or today > spells.end[spell]:
             continue
-        earliest, latest = 0, 0
-        for row in range(begin, stop):
-            today, part, kind = rows.day[row], rows.fraction[row], rows.status[row]
-            while spell + 1 < high and known.entry[spell + 1] <= today:
-                spell += 1
-            if today <= known.first or today > known.last or today < known.entry[spell] or today > known.end[spell]:
-                continue
-            if (row > begin and rows.day[row - 1] == today) or (row + 1 < stop and rows.day[row + 1] == today):
-                continue
-            agrees = part == 0.0 if kind == _PRESENT else part > 0.0 or kind == _TARDY
-            if kind > _TARDY or not (0.0 <= part <= 1.0) or not agrees or not known.is_day[base + today]:
-                continue
-            verdicts.rows[row] = _PRESENCE if kind == _PRESENT else _EXCEPTION
-            if latest == 0:
-                earliest = today
-            latest = today
-        verdicts.spans[run, 0], verdicts.spans[run, 1] = earliest, latest
+        if (at > 0 and rows.day[own[at - 1]] == today) or (at + 1 < own.size and rows.day[own[at + 1]] == today):
+            continue
+        agrees = part == 0.0 if kind == _PRESENT else part > 0.0 or kind == _TARDY
+        if kind != _UNKNOWN and 0.0 <= part <= 1.0 and agrees and known.is_day[known.bases[school] + today]:
+            verdicts[row] = _PRESENCE if kind == _PRESENT else _EXCEPTION

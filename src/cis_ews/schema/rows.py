@@ -6,15 +6,17 @@ from collections.abc import Iterator, Sequence
 from copy import copy
 from dataclasses import dataclass
 from functools import cache
-from typing import cast
+from typing import Any, cast
 
 import dataframely as dy
 import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
 from cis_ews.schema.links import ROW
 from cis_ews.schema.parsing import MASK, parse_columns
 from cis_ews.schema.scores import Rejections
+from cis_ews.texts import ranked
 
 PLACE = ("file", "row_number")
 _OUT_OF_RANGE = ("min", "max", "inf", "nan")
@@ -58,9 +60,13 @@ def check_rows(table: str, schema: type[dy.Schema], raw: pl.DataFrame) -> Checke
     ]
     readable = parsed.filter(~pl.any_horizontal(masks)) if broken.height else parsed
     once, repeated, shared = _without_duplicates(readable.select(*schema.columns(), *PLACE, ROW), schema)
-    good, failure = _with_places(schema, keyed=shared).filter(once)
+    is_plain = not masks and not shared and schema.columns().keys() <= set(raw.columns)
+    if is_plain and _between_columns(schema).is_valid(once):
+        good, failure = once, None
+    else:
+        good, failure = _with_places(schema, keyed=shared).filter(once.with_columns(pl.col("file").cast(pl.String)))
     rejections = [*unreadable, rejected(repeated, table=table, rule="duplicate_row", columns=None)]
-    if len(failure):
+    if failure is not None and len(failure):
         rejections.extend(_broken_rules(failure.details(), table=table, schema=schema))
     return CheckedRows(
         rows=pl.DataFrame(good),
@@ -103,14 +109,12 @@ def _without_duplicates(rows: pl.DataFrame, schema: type[dy.Schema]) -> tuple[pl
     Looks at whole rows only where a key occurs twice.
     """
     key = list(schema.primary_key())
-    if _stands_in_order(rows, key):
+    place = _place_in_order(rows, key)
+    if _stands_in_order(rows, key) if place is None else (place[1:] > place[:-1]).all():
         return rows, rows.clear(), False
-    ordered, place = _in_order(rows, key)
-    columns = [place] if place is not None else [ordered.get_column(name) for name in key]
-    as_before = (
-        pl.DataFrame(columns).select(pl.all_horizontal(pl.all() == pl.all().shift()).fill_null(value=False)).to_series()
-    )
-    if not as_before.any():
+    ordered, place = _in_order(rows, key, place)
+    as_before = _as_before(ordered, key) if place is None else pl.Series(place == np.roll(place, 1))
+    if not as_before[1:].any():
         return ordered, ordered.clear(), False
     shared = ordered.filter(as_before | as_before.shift(-1))
     repeated = shared.filter(~pl.struct(list(schema.columns())).is_first_distinct())
@@ -119,22 +123,29 @@ def _without_duplicates(rows: pl.DataFrame, schema: type[dy.Schema]) -> tuple[pl
 
 def sorted_by(rows: pl.DataFrame, key: Sequence[str]) -> pl.DataFrame:
     """The rows sorted by columns, rows that share a key in their order; quick where they are sorted already."""
-    return _in_order(rows, key)[0]
+    return _in_order(rows, key, _place_in_order(rows, key))[0]
 
 
-def _in_order(rows: pl.DataFrame, key: Sequence[str]) -> tuple[pl.DataFrame, pl.Series | None]:
+def _in_order(
+    rows: pl.DataFrame, key: Sequence[str], place: NDArray[np.int64] | None
+) -> tuple[pl.DataFrame, NDArray[np.int64] | None]:
     """The rows sorted by columns, and the place of each; None where places do not fit into a number.
 
     Sorted by one whole number a row, which is many times quicker than by texts.
     """
-    place = _place_in_order(rows, key)
     if place is None:
         return rows.sort(key, maintain_order=True), None
-    if place.is_sorted():
+    if (place[1:] >= place[:-1]).all():
         return rows, place
     # Rows come nearly in order, which this sort sees in one pass.
-    order = np.argsort(place.to_numpy(), kind="stable")
+    order = np.argsort(place, kind="stable")
     return rows[order], place[order]
+
+
+def _as_before(rows: pl.DataFrame, key: Sequence[str]) -> pl.Series:
+    """Whether a row has the key of the row before it."""
+    is_same = pl.all_horizontal(pl.col(name) == pl.col(name).shift() for name in key)
+    return rows.select(is_same.fill_null(value=False)).to_series()
 
 
 def _stands_in_order(rows: pl.DataFrame, key: Sequence[str]) -> bool:
@@ -146,39 +157,41 @@ def _stands_in_order(rows: pl.DataFrame, key: Sequence[str]) -> bool:
     return bool(rows.select(stands_after.slice(1).all(ignore_nulls=False)).item())
 
 
-def _place_in_order(rows: pl.DataFrame, key: Sequence[str]) -> pl.Series | None:
+def _place_in_order(rows: pl.DataFrame, key: Sequence[str]) -> NDArray[np.int64] | None:
     """A number a row that orders as the columns do, one after the other; None where there is no such number."""
-    room, place = 1, pl.repeat(0, rows.height, dtype=pl.UInt64, eager=True)
-    for name in key:
+    room, place = 1, np.zeros(rows.height, dtype=np.int64)
+    for name in key if rows.height else ():
         ranks = _ranks(rows.get_column(name))
         if ranks is None:
             return None
-        width = int(ranks.max() or 0) + 1  # pyright: ignore[reportArgumentType] - a whole number
+        width = int(ranks.max()) + 1
         room *= width
         if room >= 2**63:
             return None
-        place = place * width + ranks
+        place *= width
+        place += ranks
     return place
 
 
-def _ranks(column: pl.Series) -> pl.Series | None:
+def _ranks(column: pl.Series) -> NDArray[np.integer[Any]] | None:
     """Whole numbers from 0 that order as the values do; None for columns with nulls or of another kind."""
-    if column.null_count() or column.is_empty():
+    if column.null_count():
         return None
-    if column.dtype == pl.String and column.is_sorted():
-        return column.rle_id().cast(pl.UInt64)
     if column.dtype == pl.String:
-        # Equal texts mostly stand together: each run of them is looked up once.
-        runs = column.rle().struct.unnest()
-        texts = runs.get_column("value")
-        ranks = texts.cast(pl.Enum(texts.unique().sort())).to_physical().cast(pl.UInt64)
-        return pl.Series(np.repeat(ranks.to_numpy(), runs.get_column("len").to_numpy()))
+        return ranked(column)[0]
     if column.dtype == pl.Date or column.dtype.is_integer():
-        whole = column.to_physical().cast(pl.Int64)
-        return (whole - whole.min()).cast(pl.UInt64)
+        whole = column.to_physical().to_numpy()
+        return whole.astype(np.int64) - int(whole.min())
     if isinstance(column.dtype, pl.Enum):
-        return column.to_physical().cast(pl.UInt64)
+        return column.to_physical().to_numpy()
     return None
+
+
+@cache
+def _between_columns(schema: type[dy.Schema]) -> type[dy.Schema]:
+    """What the schema asks of a row beyond each of its cells and the key."""
+    columns = dict.fromkeys(schema.columns(), dy.Any())
+    return cast("type[dy.Schema]", type(f"{schema.__name__}Rules", (schema,), columns))
 
 
 @cache

@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import date
 
+import numpy as np
 import polars as pl
 
 from cis_ews.calendars import school_year_at, school_year_starts
 from cis_ews.enums import AttendanceStatus, DisciplineActionType, ExitType, GradeLevel, Severity, Subject
 from cis_ews.schema.school_data import EVENT_DATES, SchoolData
+from cis_ews.texts import places_of
 
 _KEY = "student_id"
 _DATE = pl.Date()
@@ -94,12 +96,21 @@ def student_records(school_data: SchoolData, as_of: date) -> dict[str, pl.DataFr
     }
 
 
-def days_absent(records: Mapping[str, pl.DataFrame]) -> pl.DataFrame:
-    """`student_id` and `days_absent` of each student with a record of attendance, parts of days added up; a tardy is
-    no absence."""
+def days_absent(records: Mapping[str, pl.DataFrame], student_ids: pl.Series) -> pl.Series:
+    """Days missed of each student, parts of days added up; a tardy is no absence. Null without a record of attendance.
+
+    `student_ids`: unique.
+    """
     rows = records["attendance_events"]
-    missed = pl.col("fraction_absent").filter(pl.col("status") != AttendanceStatus.TARDY).sum().round(2)
-    return rows.group_by(_KEY, maintain_order=True).agg(days_absent=missed)
+    places = places_of(rows[_KEY], student_ids)
+    told = rows.select("fraction_absent", is_late=pl.col("status") == AttendanceStatus.TARDY, place=pl.Series(places))
+    kept = told.filter(pl.col("place") >= 0)
+    fraction = kept["fraction_absent"].fill_null(0.0).to_numpy()
+    missed = np.where(kept["is_late"].to_numpy(), 0.0, fraction)
+    place, students = kept["place"].to_numpy(), student_ids.len()
+    days = pl.Series(np.bincount(place, weights=missed, minlength=students)).round(2)
+    is_told = pl.Series(np.bincount(place, minlength=students) > 0)
+    return pl.select(pl.when(is_told).then(days)).to_series().alias("days_absent")
 
 
 def _known(school_data: SchoolData, table: str, as_of: date) -> pl.LazyFrame:

@@ -177,11 +177,13 @@ def _checked(
         reduced = {EVENTS: kept[EVENTS].height - exceptions.height}
         kept[EVENTS] = exceptions
     if plain is not None:
-        facts = facts.with_events(plain.rows, present=plain.present, last_recorded=dict(plain.last.iter_rows()))
+        facts = facts.with_events(plain.rows, present=plain.present, last_recorded=plain.last)
         read[EVENTS] += plain.exceptions.height + plain.present
         reduced[EVENTS] += plain.present
-        events = pl.concat([_as_contract(EVENTS, plain.exceptions), kept[EVENTS]])
-        kept[EVENTS] = sorted_by(events, TABLES[EVENTS].primary_key())
+        events = _as_contract(EVENTS, plain.exceptions)
+        if kept[EVENTS].height:
+            events = sorted_by(pl.concat([events, kept[EVENTS]]), TABLES[EVENTS].primary_key())
+        kept[EVENTS] = events
     return CheckedPart(
         tables=kept,
         alone=pl.concat([no_rejections(), *checking.alone]),

@@ -10,6 +10,7 @@ from typing import Any
 
 import polars as pl
 from sqlalchemy import Connection, Table
+from sqlalchemy.exc import DBAPIError
 
 from cis_ews.errors import StorageError
 
@@ -31,9 +32,15 @@ def insert_frame(connection: Connection, table: Table, frame: pl.DataFrame, *, i
         return
     marks = ", ".join("?" * frame.width)
     statement = f"INSERT INTO {target} ({names}) VALUES ({marks})"  # noqa: S608 - our own names
+    driver: Any = connection.connection.driver_connection
     for part in frame.iter_slices(CHUNK_ROWS):
         columns = (column.to_list() for column in part.with_columns(_SQLITE_MOMENTS))
-        connection.exec_driver_sql(statement, list(zip(*columns, strict=True)))
+        try:
+            # By the driver, which takes a row at a time: SQLAlchemy wants all of them as tuples first.
+            driver.executemany(statement, zip(*columns, strict=True)).close()
+        except driver.Error as error:
+            # As SQLAlchemy would have said it: `Connections` tells by its kind what to do.
+            raise DBAPIError.instance(statement, None, error, driver.Error, hide_parameters=True) from None
 
 
 _SQLITE_MOMENTS = pl.selectors.datetime().dt.convert_time_zone("UTC").dt.to_string("%Y-%m-%d %H:%M:%S.%6f")

@@ -1,0 +1,112 @@
+"""Blocks in codes: what comes out of one is what comes out of a block with everything written out."""
+
+from __future__ import annotations
+
+from datetime import date
+from typing import Any
+
+import numpy as np
+import polars as pl
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from cis_ews.enums import Severity
+from cis_ews.storage.coding import Coder, Layout, grouped
+from cis_ews.storage.packing import packed, packed_lists, unpacked, with_lists
+
+SCHEMA = {
+    "student_id": pl.String(),
+    "day": pl.Date(),
+    "kind": pl.Enum(Severity),
+    "words": pl.String(),
+    "number": pl.Float64(),
+    "count": pl.Int32(),
+    "year": pl.Int16(),
+    "tier": pl.Int8(),
+    "is_so": pl.Boolean(),
+}
+IDS = ("ann", "bob", "an id that is longer than twelve bytes", "zoë")
+ROWS = st.tuples(
+    st.sampled_from((*IDS, "nobody")),
+    st.none() | st.dates(min_value=date(1900, 1, 1)),
+    st.none() | st.sampled_from(Severity),
+    st.none() | st.text(max_size=20),
+    st.none() | st.floats(),
+    st.none() | st.integers(-(2**31), 2**31 - 1),
+    st.none() | st.integers(-(2**15), 2**15 - 1),
+    st.none() | st.integers(-(2**7), 2**7 - 1),
+    st.none() | st.booleans(),
+)
+
+
+def _frame(rows: list[Any]) -> pl.DataFrame:
+    return pl.DataFrame(rows, schema=SCHEMA, orient="row")
+
+
+def _written_out(block: bytes, schema: pl.Schema) -> pl.DataFrame:
+    return unpacked(block).cast(schema)
+
+
+@settings(max_examples=60)
+@given(st.lists(ROWS, max_size=30), st.lists(ROWS, max_size=3), st.sampled_from([[4], [1, 3], [2, 0, 2], [1, 1, 1, 1]]))
+def test_blocks_hold_the_rows_of_their_students(rows: list[Any], others: list[Any], sizes: list[int]) -> None:
+    students, tables = pl.Series("student_id", IDS), {"first": _frame(rows), "second": _frame(others)}
+    whole, place = with_lists(students.to_frame(), tables), 0
+
+    for size, block in zip(sizes, packed_lists(students, sizes, tables), strict=True):
+        inside = pl.List(pl.Struct({name: dtype for name, dtype in SCHEMA.items() if name != "student_id"}))
+        schema = pl.Schema({"student_id": pl.String(), "first": inside, "second": inside})
+        expected = _written_out(packed(whole.slice(place, size)), schema)
+        assert _written_out(block, schema).equals(expected, null_equal=True)
+        place += size
+
+
+def test_a_reader_asks_for_some_columns_and_those_that_are_not_there_are_left_out() -> None:
+    tables = {"first": _frame([]), "second": _frame([])}
+
+    (block,) = packed_lists(pl.Series(IDS), [4], tables)
+
+    assert unpacked(block, ["second", "student_id", "third"]).columns == ["student_id", "second"]
+
+
+def test_the_same_records_are_the_same_bytes_whatever_was_packed_before() -> None:
+    tables = {"first": _frame([("ann", date(2026, 1, 5), None, "late", 0.5, 1, 2, 3, True)])}
+
+    once, again = (packed_lists(pl.Series(IDS), [2, 2], tables) for _ in range(2))
+
+    assert once == again
+
+
+@pytest.mark.parametrize(("different", "width"), [(256, 1), (257, 2), (65_536, 2), (65_537, 4)])
+def test_a_code_is_as_wide_as_it_has_to_be(different: int, width: int) -> None:
+    rows = np.arange(different, dtype=np.int32)
+    layout = Layout(rows=rows, bounds=np.array([0, different]))
+
+    coded = Coder([layout]).coded(pl.Series(rows).cast(pl.Float64) / 7, layout)
+
+    assert coded.width.tolist() == [width]
+    assert np.frombuffer(coded.cells, dtype=f"<u{width}").tolist() == rows.tolist()
+
+
+def test_a_block_with_more_different_values_than_a_byte_counts_is_read_back() -> None:
+    days = [date.fromordinal(700_000 + number) for number in range(300)]
+    rows = _frame([("bob", day, None, str(day), None, number, None, None, None) for number, day in enumerate(days)])
+
+    (block,) = packed_lists(pl.Series(IDS), [4], {"first": rows})
+
+    (records,) = unpacked(block).filter(pl.col("student_id").cast(pl.String) == "bob")["first"].to_list()
+    assert [each["day"] for each in records] == days
+    assert [each["words"] for each in records] == [str(day) for day in days]
+
+
+def test_rows_are_grouped_by_student_and_keep_their_order() -> None:
+    layout, numbers = grouped(np.array([2, -1, 0, 2, 0, -1, 2], dtype=np.int32), np.array([0, 2, 3]))
+
+    assert layout.rows.tolist() == [2, 4, 0, 3, 6]
+    assert layout.bounds.tolist() == [0, 2, 5]
+    assert numbers.tolist() == [2, 0, 3]
+
+
+def test_nobody_makes_no_block() -> None:
+    assert packed_lists(pl.Series([], dtype=pl.String), [], {"first": _frame([])}) == []
