@@ -29,7 +29,9 @@ from cis_ews.progress import Stopwatch
 from cis_ews.readers import read_school_data
 from cis_ews.risk.cohort import cohort_of
 from cis_ews.risk.night_model import Estimates, tell
+from cis_ews.risk.rule_results import SAID
 from cis_ews.risk.tiers import judge_students, place_students
+from cis_ews.schema.coded import CodedTable
 from cis_ews.schema.school_data import SourceFile
 from cis_ews.schema.scores import Rejections
 from cis_ews.storage.database import Database
@@ -206,9 +208,10 @@ def reasons(task: Task) -> int:
     )
     judged = judge_students(cohort_of(found), found, held, policy=TierPolicy.load(), risk=estimates.risk)
     peers = task.plan.workspace.table(SCHOOLS, "peers")
-    told = tell(estimates, found, judged, rules_model=RulesModel(), rules=held, as_of=AS_OF, peers=peers)
+    evaluated, results = RulesModel().evaluated(found, as_of=AS_OF), CodedTable.of(held, SAID)
+    told = tell(estimates, found, judged, evaluated=evaluated, results=results, peers=peers)
     assert told.contributions is not None
-    tables = {"reasons": told.reasons, "rules": held, "contributions": told.contributions}
+    tables = {"reasons": told.reasons.decoded(), "rules": held, "contributions": told.contributions}
     task.keep("judged", judged=judged, **{name: checked(name, frame) for name, frame in tables.items()})
     return judged.height
 

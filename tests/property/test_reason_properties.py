@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import random
 from datetime import date
-from typing import Any
 
 import numpy as np
 import polars as pl
@@ -20,6 +19,7 @@ from cis_ews.risk.feature_catalog import FEATURES
 from cis_ews.risk.features import add_school_sums, build_features, school_sums
 from cis_ews.risk.night_model import NightModel, tell
 from cis_ews.risk.reason_choice import NOTHING, Choices, Students, choose
+from cis_ews.risk.rule_results import results_of
 from cis_ews.risk.rules import RulesModel
 from tests.lib.models import catalog_model
 from tests.lib.random_schools import buckets, in_buckets, schools
@@ -100,14 +100,25 @@ def test_what_a_night_tells_of_buckets_is_what_it_tells_of_all(
     model, order = NightModel.of(catalog_model()), random.Random(seed)
     risks = [order.choice([None, 0.2]) for _ in range(indicators.height)]
     scores = indicators.select("student_id", risk=pl.Series(risks, dtype=pl.Float64))
-    by_rules: dict[str, Any] = {"rules_model": RULES, "rules": RULES.evaluate(indicators, as_of=JUNE), "as_of": JUNE}
-    whole = tell(model.estimate(indicators), indicators, scores, **by_rules)
+    by_rules = RULES.evaluated(indicators, as_of=JUNE)
+    results = results_of(by_rules)
+    whole = tell(model.estimate(indicators), indicators, scores, evaluated=by_rules, results=results)
     parts = buckets(indicators, split)
     sums = add_school_sums(school_sums(each) for each in parts)
     peers = peer_values_of(pl.concat(peer_inputs(each) for each in parts))
-    told = [tell(model.estimate(each, sums=sums), each, scores, **by_rules, peers=peers) for each in parts]
-    reasons = pl.concat(each.reasons for each in told).sort("student_id", "direction", "rank")
-    assert_frame_equal(reasons, whole.reasons, check_exact=True)
+    told = [
+        tell(
+            model.estimate(each, sums=sums),
+            each,
+            scores.join(each, on="student_id", how="semi"),
+            evaluated=RULES.evaluated(each, as_of=JUNE),
+            results=results,
+            peers=peers,
+        )
+        for each in parts
+    ]
+    reasons = pl.concat(each.reasons.decoded() for each in told).sort("student_id", "direction", "rank")
+    assert_frame_equal(reasons, whole.reasons.decoded(), check_exact=True)
     contributions = pl.concat(each.contributions for each in told if each.contributions is not None)
     assert whole.contributions is not None
     assert_frame_equal(contributions.sort("student_id"), whole.contributions, check_exact=True)
@@ -130,8 +141,9 @@ def test_the_rules_speak_where_the_model_does_not(indicators: pl.DataFrame, told
     expected = sorted(
         [*of_model.rows(named=True), *instead], key=lambda row: (row["student_id"], row["direction"], row["rank"])
     )
-    found = tell(estimates, indicators, scores, rules_model=RULES, rules=results, as_of=JUNE)
-    assert found.reasons.rows(named=True) == expected
+    evaluated = RULES.evaluated(indicators, as_of=JUNE)
+    found = tell(estimates, indicators, scores, evaluated=evaluated, results=results_of(evaluated))
+    assert found.reasons.decoded().rows(named=True) == expected
 
 
 @st.composite

@@ -12,8 +12,8 @@ from polars.testing import assert_frame_equal
 from cis_ews.risk.explanations import peer_values
 from cis_ews.risk.features import build_features, school_sums
 from cis_ews.risk.night_model import FEWEST_DAYS, Estimates, NightModel, tell
+from cis_ews.risk.rule_results import results_of
 from cis_ews.risk.rules import RulesModel
-from cis_ews.schema.scores import RuleResults
 from tests.lib.indicator_frames import indicator_frame
 from tests.lib.models import catalog_model
 from tests.lib.reasons import by_hand
@@ -36,13 +36,10 @@ def test_a_student_alone_is_told_beside_the_peers_that_were_given(indicators: pl
     given = by_hand(child, absence_rate_last_20=0.8)
     estimates = Estimates(risk=child.select("student_id"), contributions=given, features=build_features(child))
     scores = child.select("student_id", risk=pl.lit(0.5))
-    nothing: dict[str, Any] = {
-        "rules_model": RulesModel(),
-        "rules": RuleResults.create_empty(),
-        "as_of": date(2026, 6, 10),
-    }
-    alone = tell(estimates, child, scores, **nothing).reasons
-    beside = tell(estimates, child, scores, **nothing, peers=peer_values(indicators)).reasons
+    no_rules = RulesModel(()).evaluated(child, as_of=date(2026, 6, 10))
+    nothing: dict[str, Any] = {"evaluated": no_rules, "results": results_of(no_rules)}
+    alone = tell(estimates, child, scores, **nothing).reasons.decoded()
+    beside = tell(estimates, child, scores, **nothing, peers=peer_values(indicators)).reasons.decoded()
     assert alone["sentence"].to_list() == ["Missed 9 of the last 20 school days"]
     assert beside["sentence"].to_list() == [
         "Missed 9 of the last 20 school days; half of the grade 8 students here missed 1 or fewer"

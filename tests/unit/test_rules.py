@@ -11,8 +11,8 @@ import polars as pl
 import pytest
 
 from cis_ews.errors import ConfigError, ModelError
-from cis_ews.risk.rule_engine import on_date, truth
-from cis_ews.risk.rule_results import evaluate_rules
+from cis_ews.risk.rule_engine import Mark, on_date, truths_of
+from cis_ews.risk.rule_results import Evaluated, results_of
 from cis_ews.risk.rule_terms import AllOf, AnyOf, AtLeast, Condition, FlagRule, Is, Level, Number, Share
 from cis_ews.risk.rules import RULES, RulesModel, rules_named
 from cis_ews.risk.sentences import FACTS
@@ -25,7 +25,9 @@ Truth = bool | None
 
 def _asked(condition: Condition, **columns: Truth | float) -> Truth:
     frame = on_date(pl.DataFrame({name: [value] for name, value in columns.items()}), WINTER)
-    return frame.select(truth(condition)).item()
+    truths = truths_of(frame, [condition])
+    is_unknown = truths.where(condition, Mark.UNKNOWN).item()
+    return None if is_unknown else truths.where(condition, Mark.HOLDS).item()
 
 
 def _rule(name: str, **changes: Any) -> FlagRule:
@@ -143,7 +145,8 @@ def test_a_sentence_joins_the_facts_that_hold_and_only_these() -> None:
 
 def test_a_sentence_without_its_numbers_is_the_title() -> None:
     frame = indicator_frame({"days_absent_september": 9})
-    assert evaluate_rules(on_date(frame, WINTER), [_rule("september_rule")]).item(0, "sentence") == "September rule"
+    results = results_of(Evaluated.of(on_date(frame, WINTER), [_rule("september_rule")])).decoded()
+    assert results.item(0, "sentence") == "September rule"
 
 
 def test_a_column_that_the_indicators_lack_is_an_error_and_not_an_abstention() -> None:

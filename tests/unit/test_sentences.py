@@ -38,12 +38,6 @@ def test_marks_below_65_percent_are_not_called_courses_that_are_not_passed() -> 
     assert said == "Has 4 marks below 65 % or not passing right now"
 
 
-@pytest.mark.parametrize("template", ["{days}", "{days:day|days}", "{days:%%}", "{days:%}", "{days:text}"])
-def test_whole_numbers_read_the_same_whether_their_type_is_known_or_not(template: str) -> None:
-    frame = pl.DataFrame({"days": [None, -3, 0, 1, 2, 120, 100_000]}, schema={"days": pl.Int32})
-    assert frame.select(render(template, frame.schema)).equals(frame.select(render(template)))
-
-
 def test_facts_are_joined_into_one_sentence() -> None:
     facts = ["Missed {a} days", "Is not passing math"]
     assert with_facts("{facts} (2 signs)", facts) == "Missed {a} days; is not passing math (2 signs)"

@@ -26,6 +26,7 @@ from cis_ews.risk.explanations import peer_inputs, peer_values_of
 from cis_ews.risk.features import add_school_sums, school_sums
 from cis_ews.risk.model import RiskModel
 from cis_ews.risk.night_model import NightModel, tell
+from cis_ews.risk.rule_results import results_of
 from cis_ews.risk.rules import RulesModel
 from cis_ews.risk.tiers import TierPolicy, judge_students
 from cis_ews.schema.freshness import schools_in_use
@@ -33,7 +34,7 @@ from cis_ews.schema.school_data import SchoolData
 from cis_ews.schema.student_records import days_absent, student_records
 from cis_ews.storage.erased import ErasedStudents
 from cis_ews.storage.files import disk_errors
-from cis_ews.storage.frames import TableParts, checked, write_table
+from cis_ews.storage.frames import TableParts, checked, checked_codes, write_table
 from cis_ews.storage.packing import packed_lists
 from cis_ews.storage.runs import open_run
 from cis_ews.storage.workspace import Piece, Workspace
@@ -205,24 +206,22 @@ def judge_part(assignment: Assignment) -> Judged:
         indicators = assignment.workspace.table(f"measured-{assignment.part.name}", "indicators")
         sums, peers = _schools(assignment.workspace, assignment.workspace.stamp(SCHOOLS))
     with watch.step("rules"):
-        rules = model.rules.evaluate(indicators, as_of=assignment.as_of)
+        evaluated = model.rules.evaluated(indicators, as_of=assignment.as_of)
+        results = results_of(evaluated)
     with watch.step("risk"):
         estimates = model.estimate(indicators, sums=sums)
     with watch.step("judge"):
         risk = None if estimates is None else estimates.risk
         students = cohort_of(indicators)
-        judged = judge_students(students, indicators, rules, policy=assignment.policy, risk=risk)
+        judged = judge_students(students, indicators, results, policy=assignment.policy, risk=risk)
     with watch.step("reasons"):
-        told = tell(
-            estimates, indicators, judged, rules_model=model.rules, rules=rules, as_of=assignment.as_of, peers=peers
-        )
+        told = tell(estimates, indicators, judged, evaluated=evaluated, results=results, peers=peers)
     with watch.step("keep"), assignment.workspace.piece(name) as piece:
-        piece.write("judged", judged)
-        tables: dict[str, pl.DataFrame] = {"rules": rules, "reasons": told.reasons}
+        piece.write("judged", judged, compressed=False)
+        for table, coded in {"rules": results, "reasons": told.reasons}.items():
+            piece.keep(table, checked_codes(table, coded))
         if told.contributions is not None:
-            tables["contributions"] = told.contributions
-        for table, frame in tables.items():
-            piece.write(table, checked(table, frame), compressed=table != "contributions")
+            piece.write("contributions", checked("contributions", told.contributions), compressed=False)
     return Judged(piece=name, costs=watch.times)
 
 

@@ -9,20 +9,26 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from typing import TYPE_CHECKING
 
 import dataframely as dy
 import numpy as np
 import polars as pl
 
-from cis_ews.enums import Direction, Domain
+from cis_ews.enums import Direction
 from cis_ews.errors import ModelError
+from cis_ews.risk.alike import Columns
 from cis_ews.risk.exact_shap import exact_shap_values
 from cis_ews.risk.feature_catalog import FEATURES, SAME_EARLY, Feature
 from cis_ews.risk.feature_catalog.feature import DAYS_ENROLLED, Comparison
 from cis_ews.risk.features import evaluated, features_named
+from cis_ews.risk.rule_reasons import KIND, STUDENT, WORDS
 from cis_ews.risk.sentences import SAME_DAYS_UNTIL
-from cis_ews.risk.tellings import DIRECTIONS, MEDIAN, OWN, VALUE, Telling, fits, in_words, tellings_of
+from cis_ews.risk.tellings import DIRECTIONS, MEDIAN, OWN, VALUE, Telling, fits, tail, tellings_of, value_of
+from cis_ews.risk.templates import template_fields
+from cis_ews.risk.writing import Asked, write
+from cis_ews.schema.coded import CodedTable, rows_among
 from cis_ews.schema.scores import Reasons
 from cis_ews.wording import counted
 
@@ -40,6 +46,11 @@ REASONS_SHOWN = 5
 SLICE = 100_000
 """Students that are worked on at once."""
 PLACE = ["school_id", "grade_level"]
+TAILS = 4
+"""Templates of a telling, at most."""
+NUMBER = "__number_"
+_KINDS = {column: Reasons.create_empty().schema[column] for column in ("direction", "domain", "indicator")}
+_WORDS = {column: Reasons.create_empty().schema[column] for column in ("value", "sentence")}
 NO_FEATURES = ("student_id", "base_value", "margin")
 COMPARED: Mapping[str, Comparison] = {
     feature.name: feature.comparison for feature in FEATURES if feature.comparison is not None
@@ -94,45 +105,54 @@ def explain(
     `unknown`, and the sentence says what we do not know. Raises ModelError for columns that are no features, and for
     students without features or indicators.
     """
+    return Reasons.cast(explained(features, contributions, indicators, peers=peers, limit=limit).decoded())
+
+
+def explained(
+    features: pl.DataFrame,
+    contributions: pl.DataFrame,
+    indicators: pl.DataFrame,
+    *,
+    peers: pl.DataFrame | None = None,
+    limit: int = REASONS_SHOWN,
+) -> CodedTable:
+    """What `explain` gives, coded as the reasons by rules are (`rule_reasons.SAID`)."""
     named = features_named(name for name in contributions.columns if name not in NO_FEATURES)
     table = _Table.of(sorted(named, key=FEATURES.index))
     compared = peer_values(indicators) if peers is None else peers
-    asked = contributions.select("student_id").with_row_index("contributions").sort("student_id")
-    places = asked.with_columns(
-        _places(asked, features, table.names, name="features"),
-        _places(asked, indicators, table.reads, name="indicators"),
-    )
-    told = [
-        table.told_of(
-            _rows(
-                features.select(table.names)[part["features"]],
-                indicators.select("student_id", *table.reads)[part["indicators"]],
-                compared,
-            ),
-            contributions.select(table.names)[part["contributions"]],
-            limit=limit,
-        )
-        for part in places.iter_slices(SLICE)
-    ]
-    return Reasons.cast(pl.concat([Reasons.create_empty(), *told]))
+    asked = contributions.sort("student_id")
+    ids = asked.get_column("student_id")
+    values = _those(features, ids, table.names, name="features")
+    read = _those(indicators, ids, ["student_id", *table.reads], name="indicators")
+    words = [pl.DataFrame(schema=_WORDS)]
+    rows = [pl.DataFrame(schema={STUDENT: pl.UInt32, "rank": pl.Int16, KIND: pl.Int16, WORDS: pl.UInt32})]
+    for first in range(0, asked.height, SLICE):
+        of_some = _rows(values.slice(first, SLICE), read.slice(first, SLICE), compared)
+        told, said = table.told_of(of_some, asked.select(table.names).slice(first, SLICE), limit=limit)
+        rows.append(told.with_columns(pl.col(STUDENT) + first, pl.col(WORDS) + sum(map(len, words))))
+        words.append(said)
+    said = {STUDENT: ids.to_frame(), KIND: table.kinds, WORDS: pl.concat(words, rechunk=True)}
+    return CodedTable(pl.concat(rows, rechunk=True), said)
 
 
-def _places(asked: pl.DataFrame, frame: pl.DataFrame, columns: Sequence[str], *, name: str) -> pl.Series:
-    """Where the students of `asked` stand in a frame that has to have these columns."""
+def _those(frame: pl.DataFrame, ids: pl.Series, columns: Sequence[str], *, name: str) -> pl.DataFrame:
+    """The rows of these students of a frame that has to have these columns."""
     lacking = [column for column in columns if column not in frame.columns]
     if lacking:
         raise ModelError(
             f"the {name} lack {counted(len(lacking), 'column')} that reasons speak of: {', '.join(lacking)}",
             hint="explain with the features and indicators from which the contributions were made",
         )
-    places = frame.select("student_id").with_row_index(name)
-    found = asked.join(places, on="student_id", how="left", maintain_order="left").get_column(name)
-    if found.null_count():
+    if ids.equals(frame.get_column("student_id")):
+        return frame.select(columns)
+    places = rows_among(ids, frame.get_column("student_id"))
+    unknown = int((places < 0).sum())
+    if unknown:
         raise ModelError(
-            f"the {name} lack {counted(found.null_count(), 'student')} of those with contributions",
+            f"the {name} lack {counted(unknown, 'student')} of those with contributions",
             hint="explain with the features and indicators from which the contributions were made",
         )
-    return found
+    return frame.select(columns)[places]
 
 
 def _rows(values: pl.DataFrame, indicators: pl.DataFrame, peers: pl.DataFrame) -> pl.DataFrame:
@@ -171,23 +191,22 @@ class _Table:
         compared = [name for feature in self.explained if feature.comparison for name in feature.comparison.value.reads]
         return sorted({*PLACE, DAYS_ENROLLED, *spoken, *compared})
 
-    def told_of(self, rows: pl.DataFrame, weights: pl.DataFrame, *, limit: int) -> pl.DataFrame:
-        """Ranked reasons of students, in their order."""
-        from cis_ews.risk.reason_choice import choose
+    def told_of(self, rows: pl.DataFrame, weights: pl.DataFrame, *, limit: int) -> tuple[pl.DataFrame, pl.DataFrame]:
+        """Ranked reasons of students, in their order: coded, and what the codes of words stand for."""
+        from cis_ews.risk.reason_choice import NOTHING, choose
 
         chosen = choose(self.choices, self._students(rows, weights), limit=limit)
-        who, directions, ranks = np.nonzero(chosen >= 0)
+        who, directions, ranks = np.nonzero(chosen != NOTHING)
         told = chosen[who, directions, ranks]
-        features = [telling.feature for telling in self.tellings]
-        return pl.DataFrame(
-            {
-                "student_id": rows["student_id"][who],
-                "rank": pl.Series(ranks + 1, dtype=pl.Int16),
-                "direction": pl.Series(DIRECTIONS, dtype=pl.Enum(Direction))[directions],
-                "domain": pl.Series([each.domain for each in features], dtype=pl.Enum(Domain))[told],
-                "indicator": pl.Series([each.indicator for each in features], dtype=pl.String)[told],
-            }
-        ).hstack(self._words(rows, who, told))
+        words, said = self._words(rows, who, told)
+        coded = {STUDENT: who.astype(np.uint32), "rank": (ranks + 1).astype(np.int16), KIND: told, WORDS: words}
+        return pl.DataFrame(coded), said
+
+    @property
+    def kinds(self) -> pl.DataFrame:
+        """What is the same for all students of each telling."""
+        kinds = [(each.direction.value, each.feature.domain.value, each.feature.indicator) for each in self.tellings]
+        return pl.DataFrame(kinds, schema=_KINDS, orient="row")
 
     def _students(self, rows: pl.DataFrame, weights: pl.DataFrame) -> Students:
         from cis_ews.risk.reason_choice import Students
@@ -199,19 +218,39 @@ class _Table:
             early=rows.select(pl.col(DAYS_ENROLLED).fill_null(0) < SAME_DAYS_UNTIL).to_series().to_numpy(),
         )
 
-    def _words(self, rows: pl.DataFrame, who: NDArray[np.intp], told: NDArray[np.int16]) -> pl.DataFrame:
-        """`value` and `sentence` of the tellings of these rows, in the order given; made telling by telling."""
-        order = np.argsort(told, kind="stable")
-        inverse = np.empty_like(order)
-        inverse[order] = np.arange(order.size)
-        bounds = np.searchsorted(told[order], np.arange(len(self.tellings) + 1))
-        parts = [
-            rows[telling.reads][who[order[start:end]]].select(in_words(telling))
-            for telling, start, end in zip(self.tellings, bounds[:-1], bounds[1:], strict=True)
-            if start < end
-        ]
-        nothing = pl.DataFrame(schema={"value": pl.Float64, "sentence": pl.String})
-        return pl.concat([nothing, *parts], rechunk=True)[inverse]
+    def _words(
+        self, rows: pl.DataFrame, who: NDArray[np.intp], told: NDArray[np.int16]
+    ) -> tuple[NDArray[np.uint32], pl.DataFrame]:
+        """What is said by the tellings of these rows, as numbers, and the `value` and `sentence` of each number."""
+        used = np.flatnonzero(np.bincount(told, minlength=len(self.tellings)))
+        tellings = [self.tellings[number] for number in used.tolist()]
+        tails = rows.select(tail(each).alias(str(at)) for at, each in enumerate(tellings)).to_numpy()
+        place = np.zeros(len(self.tellings), dtype=np.int64)
+        place[used] = np.arange(used.size)
+        templates = [template for each in tellings for template in _padded(each.templates)]
+        template = place[told] * TAILS + (tails[who, place[told]] if used.size else 0)
+        values = {f"{NUMBER}{at}": value_of(each) for at, each in enumerate(tellings)}
+        fields = [template_fields(each) for each in templates]
+        numbers = rows.select(**values)
+        columns = Columns(rows.hstack(numbers), [*numbers.columns, *chain.from_iterable(fields)])
+        order = np.argsort(template.astype(np.int16), kind="stable")
+        bounds = np.searchsorted(template[order], np.arange(len(templates) + 1))
+        words, count = np.empty(told.size, dtype=np.uint32), 0
+        asked, beside = list[Asked](), [pl.Series("value", [], dtype=pl.Float64)]
+        for number, sentence in enumerate(templates):
+            places = order[bounds[number] : bounds[number + 1]]
+            if places.size:
+                value = f"{NUMBER}{number // TAILS}"
+                codes, firsts = columns.kinds([value, *dict.fromkeys(fields[number])], who[places])
+                asked.append(Asked(sentence, firsts))
+                beside.append(numbers.get_column(value)[firsts].alias("value"))
+                words[places] = codes + np.uint32(count)
+                count += firsts.size
+        return words, pl.DataFrame([pl.concat(beside, rechunk=True), write(columns, asked)])
+
+
+def _padded(templates: Sequence[str]) -> Sequence[str]:
+    return [*templates, *[""] * (TAILS - len(templates))]
 
 
 def _choices(explained: Sequence[Feature], tellings: Sequence[Telling]) -> Choices:

@@ -112,10 +112,16 @@ class Encoding:
     def matrix(self, frame: pl.DataFrame) -> NDArray[np.float64]:
         """Rows x columns, float64, columns contiguous, NaN where missing; of the model's columns by name."""
         matrix = np.empty((frame.height, self.owners.size), dtype=np.float64, order="F")
+        # Not by select: it takes a name such as * or ^a$ for a pattern.
+        numbers = pl.DataFrame([frame.get_column(feature.name) for feature in self.features if not feature.is_category])
+        filled = iter(numbers.select(pl.all().cast(pl.Float64).fill_null(float("nan"))))
         begin = 0
         for feature in self.features:
             part = matrix[:, begin : begin + feature.width]
-            _fill(part, frame.get_column(feature.name), feature)
+            if feature.is_category:
+                _fill(part, frame.get_column(feature.name), feature)
+            else:
+                part[:, 0] = next(filled).to_numpy()
             begin += feature.width
         return matrix
 
@@ -230,9 +236,7 @@ def _unseen(series: pl.Series, feature: Feature) -> int:
 
 
 def _fill(part: NDArray[np.float64], series: pl.Series, feature: Feature) -> None:
-    if not feature.is_category:
-        part[:, 0] = series.cast(pl.Float64).fill_null(float("nan")).to_numpy()
-        return
+    """The columns of a category."""
     codes: NDArray[Any] = _coded(series, feature).cast(pl.Float64).fill_null(float("nan")).to_numpy()
     for column in range(feature.width):
         part[:, column] = codes == column

@@ -4,18 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import date
 from typing import TYPE_CHECKING, Any, cast
 
+import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
 from cis_ews.enums import Direction
 from cis_ews.errors import FeatureMismatchError
-from cis_ews.risk.explanations import explain
+from cis_ews.risk.explanations import explained
 from cis_ews.risk.feature_catalog import FEATURES
 from cis_ews.risk.features import build_features, features_hash
-from cis_ews.risk.rules import RulesModel
-from cis_ews.schema.scores import Reasons
+from cis_ews.risk.rule_reasons import DIRECTIONS, KIND, STUDENT, WORDS, rank_reasons
+from cis_ews.risk.rule_results import Evaluated
+from cis_ews.risk.rules import REASONS_SHOWN, RulesModel
+from cis_ews.schema.coded import CodedTable, rows_among
 from cis_ews.wording import counted
 
 if TYPE_CHECKING:
@@ -29,7 +32,7 @@ FEWEST_DAYS = "fewest_days"
 """Where a model keeps from how many days enrolled on it is asked, as measured when it learned; null where it was not,
 and then the policy's minimum counts alone."""
 _HASH_LENGTH = 16
-_GROUP = ("student_id", "direction")
+_CODES: dict[str, pl.DataType] = {STUDENT: pl.UInt32(), "rank": pl.Int16(), KIND: pl.UInt16(), WORDS: pl.UInt32()}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -117,9 +120,9 @@ class NightModel:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Told:
-    """What is told of the students: `schema.scores.Reasons`, and the contributions behind a model's reasons."""
+    """What is told of the students: `schema.scores.Reasons`, coded, and the contributions behind a model's reasons."""
 
-    reasons: pl.DataFrame
+    reasons: CodedTable
     contributions: pl.DataFrame | None = None
 
 
@@ -128,40 +131,54 @@ def tell(
     indicators: pl.DataFrame,
     scores: pl.DataFrame,
     *,
-    rules_model: RulesModel,
-    rules: pl.DataFrame,
-    as_of: date,
+    evaluated: Evaluated,
+    results: CodedTable,
     peers: pl.DataFrame | None = None,
 ) -> Told:
     """The model's reasons and contributions for those whose risk is told; for the others what the rules say.
 
     Where the model has no reason of concern for a student, or no strength, the rules give theirs: who is on a list has
-    a reason, and what speaks for a student is not left unsaid. `rules`: the results of the rules model. `peers`: the
-    `peer_values` of all students, where `indicators` holds a part of them.
+    a reason, and what speaks for a student is not left unsaid. `evaluated`: what the rules make of the students of
+    `indicators`; `results`: their results. `peers`: the `peer_values` of all students, where `indicators` holds a part
+    of them.
     """
     if estimates is None:
-        return Told(reasons=rules_model.reasons(indicators, rules, as_of=as_of))
+        return Told(reasons=rank_reasons(evaluated, results, limit=REASONS_SHOWN))
     judged = scores.filter(pl.col("risk").is_not_null()).select("student_id")
-    contributions = estimates.contributions.join(judged, on="student_id", how="semi", maintain_order="left")
-    of_model = explain(estimates.features, contributions, indicators, peers=peers)
-    by_rules = rules_model.reasons(_left_to_rules(indicators, of_model), rules, as_of=as_of)
-    return Told(reasons=_beside(of_model, by_rules), contributions=contributions)
+    contributions = _those(estimates.contributions, judged)
+    of_model = explained(estimates.features, contributions, indicators, peers=peers)
+    ids = evaluated.students.get_column("student_id")
+    student = rows_among(of_model.said[STUDENT].get_column("student_id"), ids)[of_model.rows.get_column(STUDENT)]
+    direction = of_model.said[KIND].get_column("direction").to_physical().to_numpy()[of_model.rows.get_column(KIND)]
+    is_told = np.zeros((len(Direction), len(ids)), dtype=np.bool_)
+    is_told[direction, student] = True
+    asked = [~is_told[list(Direction).index(each)] for each in DIRECTIONS]
+    by_rules = rank_reasons(evaluated, results, limit=REASONS_SHOWN, asked=asked)
+    return Told(reasons=_beside(of_model, student, by_rules), contributions=contributions)
 
 
-def _left_to_rules(indicators: pl.DataFrame, of_model: pl.DataFrame) -> pl.DataFrame:
-    """The students of whom the model has not told both a reason of concern and a strength."""
-    first = of_model.filter(pl.col("rank") == 1, pl.col("direction").is_in([Direction.RISK, Direction.STRENGTH]))
-    told_both = first.group_by("student_id").len().filter(pl.col("len") > 1)
-    return indicators.join(told_both, on="student_id", how="anti", maintain_order="left")
+def _those(frame: pl.DataFrame, students: pl.DataFrame) -> pl.DataFrame:
+    """The rows of these students."""
+    if frame.get_column("student_id").equals(students.get_column("student_id")):
+        return frame
+    return frame.join(students, on="student_id", how="semi", maintain_order="left")
 
 
-def _beside(of_model: pl.DataFrame, by_rules: pl.DataFrame) -> pl.DataFrame:
-    """The model's reasons, and those of the rules for each student and direction in which the model has none."""
-    instead = by_rules.join(of_model.filter(pl.col("rank") == 1), on=_GROUP, how="anti").sort(*_GROUP, "rank")
-    group = pl.struct(_GROUP).alias("group")
-    # No group is in both, so that two tables in order need no sort.
-    merged = of_model.with_columns(group).merge_sorted(instead.with_columns(group), key="group")
-    return Reasons.cast(merged.drop("group"))
+def _beside(of_model: CodedTable, student: NDArray[np.int64], by_rules: CodedTable) -> CodedTable:
+    """The reasons of model and rules, in order; `student`: of each of the model's, its code in `by_rules`."""
+    first = of_model.rows.with_columns(pl.Series(STUDENT, student))
+    then = by_rules.rows.with_columns(
+        pl.col(KIND) + of_model.said[KIND].height, pl.col(WORDS) + of_model.said[WORDS].height
+    )
+    codes = [pl.col(name).cast(kind) for name, kind in _CODES.items()]
+    rows = pl.concat([first.select(codes), then.select(codes)], rechunk=True)
+    kinds = pl.concat([of_model.said[KIND], by_rules.said[KIND]], rechunk=True)
+    direction = kinds.get_column("direction").to_physical()[rows.get_column(KIND)]
+    places = pl.DataFrame([rows.get_column(STUDENT), direction, rows.get_column("rank")]).cast(pl.Int64)
+    turn = places.select((pl.nth(0) * len(Direction) + pl.nth(1)) * 2**16 + pl.nth(2)).to_series().to_numpy()
+    words = pl.concat([of_model.said[WORDS], by_rules.said[WORDS]], rechunk=True)
+    said = {STUDENT: by_rules.said[STUDENT], KIND: kinds, WORDS: words}
+    return CodedTable(rows[np.argsort(turn, kind="stable")], said)
 
 
 def declared_features(names: Sequence[str]) -> dict[str, str]:

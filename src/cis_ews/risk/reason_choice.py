@@ -10,6 +10,8 @@ from numpy.typing import NDArray
 from cis_ews.compiling import compiled
 
 NOTHING = -1
+BLOCK = 64
+"""So many students are read at once: what is known of one lies far apart, and of these side by side."""
 
 
 class Choices(NamedTuple):
@@ -69,6 +71,20 @@ def _rank(ranked: NDArray[np.int16], leading: NDArray[np.int16], amounts: NDArra
 
 @compiled
 def _choose(choices: Choices, students: Students, chosen: NDArray[np.int16]) -> None:
+    for begin in range(0, chosen.shape[0], BLOCK):
+        end = min(begin + BLOCK, chosen.shape[0])
+        some = Students(
+            np.ascontiguousarray(students.contributions[:, begin:end].T),
+            np.ascontiguousarray(students.known[:, begin:end].T),
+            np.ascontiguousarray(students.fits[:, begin:end].T),
+            students.early[begin:end],
+        )
+        _choose_some(choices, some, chosen[begin:end])
+
+
+@compiled
+def _choose_some(choices: Choices, students: Students, chosen: NDArray[np.int16]) -> None:
+    """Choose for students of whom each has a row."""
     features = choices.topics.shape[2]
     sums = np.empty((2, features))
     amounts, best, leading = np.empty(features), np.empty(features), np.empty(features, dtype=np.int16)
@@ -76,17 +92,18 @@ def _choose(choices: Choices, students: Students, chosen: NDArray[np.int16]) -> 
         topics = choices.topics[int(students.early[student])]
         sums[:] = 0.0
         for feature in range(features):
-            known = int(students.known[feature, student])
-            sums[known, topics[known, feature]] += students.contributions[feature, student]
+            known = int(students.known[student, feature])
+            sums[known, topics[known, feature]] += students.contributions[student, feature]
         for direction in range(chosen.shape[1]):
             known, sign = choices.known[direction], choices.signs[direction]
             best[:], leading[:] = 0.0, NOTHING
             for telling in range(choices.starts[direction], choices.starts[direction + 1]):
-                feature = choices.features[telling]
-                weight, topic = sign * students.contributions[feature, student], topics[known, feature]
-                # A later sentence of the same feature weighs the same and does not displace the first that fits.
-                if weight > best[topic] and students.fits[telling, student]:
-                    best[topic], leading[topic] = weight, telling
+                if students.fits[student, telling]:
+                    feature = choices.features[telling]
+                    weight, topic = sign * students.contributions[student, feature], topics[known, feature]
+                    # A later sentence of the same feature weighs the same and does not displace the first that fits.
+                    if weight > best[topic]:
+                        best[topic], leading[topic] = weight, telling
             for topic in range(features):
                 amounts[topic] = sign * sums[known, topic]
                 if not amounts[topic] > choices.least:

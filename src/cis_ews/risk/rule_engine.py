@@ -6,13 +6,18 @@ Loops run over rules and conditions, never over students.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import date
+from enum import Enum
 from functools import lru_cache, reduce, singledispatch
 from operator import add, eq, ge, gt, le, lt
 
+import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
 from cis_ews.risk.rule_terms import (
+    COMBINED,
     AllOf,
     AnyOf,
     AtLeast,
@@ -33,15 +38,25 @@ from cis_ews.risk.sentences import fact_of
 from cis_ews.risk.templates import template_fields
 
 AS_OF = "__as_of"
-ROW = "__row"
 COMPARE: Mapping[Comparison, Callable[[pl.Expr, pl.Expr], pl.Expr]] = {
     ">=": ge, ">": gt, "<=": le, "<": lt, "==": eq,
 }  # fmt: skip
 SCHOOL_YEAR_TURNS = 8
 YEAR, MONTH = 10_000, 100
 
-Mark = Callable[[pl.Expr], pl.Expr]
-Truths = Mapping[Condition, str]
+Codes = NDArray[np.uint8]
+Flags = NDArray[np.bool_]
+_FALSE, _UNKNOWN, _TRUE = np.uint8(0b00), np.uint8(0b10), np.uint8(0b11)
+_NULL = 2
+"""What stands for null among the leaves, where 0 and 1 are false and true: three times each, its last two bits are
+what stands for it here."""
+
+
+class Mark(Enum):
+    """What is asked of a condition and of all that it hangs on: whether it holds, or is unknown."""
+
+    HOLDS = "holds"
+    UNKNOWN = "unknown"
 
 
 def on_date(indicators: pl.DataFrame, as_of: date) -> pl.DataFrame:
@@ -49,97 +64,108 @@ def on_date(indicators: pl.DataFrame, as_of: date) -> pl.DataFrame:
     return indicators.with_columns(pl.lit(_day(as_of.year, (as_of.month, as_of.day)), dtype=pl.Int32).alias(AS_OF))
 
 
-def truth(condition: Condition) -> pl.Expr:
-    """The condition as a Boolean expression over `on_date(indicators)`: null where a deciding input is missing."""
-    if isinstance(condition, AllOf | AnyOf | AtLeast):
-        return _combined(condition, [truth(part) for part in condition.conditions])
-    return _leaf_truth(condition)
+@dataclass(frozen=True, slots=True)
+class _Plan:
+    """Conditions and all their parts, each once, the parts of each before it: where each stands, and the leaves as
+    expressions that give their codes."""
 
-
-def with_truths(rows: pl.DataFrame, conditions: Sequence[Condition]) -> tuple[pl.DataFrame, Truths]:
-    """Rows with the truth of the conditions and of all their parts, each worked out once; and where each one stands."""
-    layers, columns = _layers(tuple(conditions))
-    for layer in layers:
-        rows = rows.with_columns(layer)
-    return rows, columns
+    places: Mapping[Condition, int]
+    leaves: Sequence[pl.Expr]
+    combined: Sequence[tuple[AllOf | AnyOf | AtLeast, Sequence[int]]]
 
 
 @lru_cache(maxsize=16)
-def _layers(conditions: tuple[Condition, ...]) -> tuple[Sequence[Sequence[pl.Expr]], Truths]:
-    """The expressions of `with_truths`, those that others are made of first; put together once for all parts."""
-    columns: dict[Condition, str] = {}
-    layers: dict[int, list[Condition]] = {}
-    for part in dict.fromkeys(part for condition in conditions for part in _parts(condition)):
-        layers.setdefault(_depth(part), []).append(part)
-    expressions: list[list[pl.Expr]] = []
-    for depth in sorted(layers):
-        names = {part: f"__truth_{depth}_{number}" for number, part in enumerate(layers[depth])}
-        expressions.append([_one_truth(part, columns).alias(name) for part, name in names.items()])
-        columns |= names
-    return expressions, columns
+def _plan(conditions: tuple[Condition, ...]) -> _Plan:
+    """What `truths_of` does; put together once for all parts of a night."""
+    every = dict.fromkeys(part for condition in conditions for part in _parts(condition))
+    ends = [part for part in every if not isinstance(part, COMBINED)]
+    leaves = [_leaf_truth(leaf).cast(pl.UInt8).fill_null(_NULL).alias(str(place)) for place, leaf in enumerate(ends)]
+    places: dict[Condition, int] = {leaf: place for place, leaf in enumerate(ends)}
+    combined: list[tuple[AllOf | AnyOf | AtLeast, Sequence[int]]] = []
+    for part in every:
+        if isinstance(part, COMBINED):
+            places[part] = len(places)
+            combined.append((part, [places[each] for each in part.conditions]))
+    return _Plan(places, leaves, combined)
 
 
-def truths_of(conditions: Sequence[Condition]) -> Truths:
-    """Where `with_truths` puts the truth of each condition and of all its parts."""
-    return _layers(tuple(conditions))[1]
+@dataclass(frozen=True, slots=True)
+class Truths:
+    """The truth of conditions and of all their parts, a row a condition and a column a student: whether it is known to
+    hold, and whether it is not known to hold or not."""
+
+    places: Mapping[Condition, int]
+    holds: Flags
+    unknown: Flags
+
+    def where(self, condition: Condition, mark: Mark) -> Flags:
+        """Of whom a condition holds, or is unknown."""
+        return (self.holds if mark == Mark.HOLDS else self.unknown)[self.places[condition]]
+
+    def where_all(self, conditions: Sequence[Condition], mark: Mark) -> Flags:
+        """Of whom all of these hold, or are unknown."""
+        found = self.where(conditions[0], mark)
+        for condition in conditions[1:]:
+            found = found & self.where(condition, mark)
+        return found
+
+
+def truths_of(students: pl.DataFrame, conditions: Sequence[Condition]) -> Truths:
+    """The truth of conditions over `on_date(indicators)`: unknown where a deciding input is missing.
+
+    Each condition is worked out once. As two bits, false is 00, unknown 10 and true 11: then the truth of all of some
+    is their bits in common, and that of any of them is their bits together.
+    """
+    plan = _plan(tuple(conditions))
+    codes = np.empty((len(plan.places), students.height), dtype=np.uint8)
+    for place, leaf in enumerate(students.select(plan.leaves)):
+        np.multiply(leaf.to_numpy(), 3, out=codes[place])
+    codes &= _TRUE
+    for place, (condition, parts) in enumerate(plan.combined, start=len(plan.leaves)):
+        _combine(condition, [codes[part] for part in parts], codes[place])
+    return Truths(plan.places, codes == _TRUE, codes == _UNKNOWN)
+
+
+def _combine(condition: AllOf | AnyOf | AtLeast, parts: Sequence[Codes], out: Codes) -> None:
+    if isinstance(condition, AtLeast):
+        surely = np.sum([part == _TRUE for part in parts], axis=0)
+        possibly = np.sum([part != _FALSE for part in parts], axis=0)
+        out[:] = np.where(surely >= condition.count, _TRUE, np.where(possibly < condition.count, _FALSE, _UNKNOWN))
+        return
+    combine = np.bitwise_and if isinstance(condition, AllOf) else np.bitwise_or
+    out[:] = parts[0]
+    for part in parts[1:]:
+        combine(out, part, out=out)
 
 
 def students_of(indicators: pl.DataFrame, rules: Sequence[FlagRule], *more: str) -> pl.DataFrame:
-    """The columns that the rules need, and more, sorted by `student_id` and numbered (ROW)."""
-    needed = [name for rule in rules for name in needed_columns(rule)]
-    return (
-        indicators.select(*dict.fromkeys(["student_id", *needed, *more, AS_OF])).sort("student_id").with_row_index(ROW)
-    )
+    """The columns that the rules need, and more, sorted by `student_id`."""
+    return indicators.select(*dict.fromkeys([*_columns_of(tuple(rules)), *more, AS_OF])).sort("student_id")
 
 
-def with_outcomes(indicators: pl.DataFrame, rules: Sequence[FlagRule]) -> tuple[pl.DataFrame, Truths]:
-    """`students_of` with the truths of all conditions; and for each rule, in `outcome_column`, the place of the level
-    that holds among its levels, their number where the rule abstains, and null where it says nothing."""
-    conditions = [condition for rule in rules for condition in rule.conditions]
-    students, truths = with_truths(students_of(indicators, rules), conditions)
-    return students.with_columns(_outcome(rule, truths).alias(outcome_column(rule)) for rule in rules), truths
+@lru_cache(maxsize=16)
+def _columns_of(rules: tuple[FlagRule, ...]) -> Sequence[str]:
+    return list(dict.fromkeys(["student_id", *(name for rule in rules for name in needed_columns(rule))]))
 
 
-def outcome_column(rule: FlagRule) -> str:
-    """Where `with_outcomes` puts what becomes of a rule."""
-    return f"__outcome_{rule.name}"
-
-
-def _outcome(rule: FlagRule, truths: Truths) -> pl.Expr:
-    levels = [pl.col(truths[condition]) for condition in rule.conditions]
-    held = [pl.when(level).then(pl.lit(order, dtype=pl.Int8)) for order, level in enumerate(levels)]
-    abstains = pl.when(pl.any_horizontal(map(is_unknown, levels))).then(pl.lit(len(levels), dtype=pl.Int8))
-    return pl.coalesce([*held, abstains])
-
-
-def _one_truth(part: Condition, columns: Truths) -> pl.Expr:
-    if isinstance(part, AllOf | AnyOf | AtLeast):
-        return _combined(part, [pl.col(columns[each]) for each in part.conditions])
-    return _leaf_truth(part)
+def outcomes_of(rule: FlagRule, truths: Truths) -> Codes:
+    """What becomes of a rule: the place of the level that holds among its levels, their number where the rule abstains,
+    and one more where it says nothing."""
+    levels = rule.conditions
+    unknown = np.any([truths.where(condition, Mark.UNKNOWN) for condition in levels], axis=0)
+    outcomes = np.uint8(len(levels) + 1) - unknown
+    for place in reversed(range(len(levels))):
+        holds = truths.where(levels[place], Mark.HOLDS)
+        outcomes = outcomes * ~holds + holds * np.uint8(place)
+    return outcomes
 
 
 def _parts(condition: Condition) -> Iterator[Condition]:
-    yield condition
-    if isinstance(condition, AllOf | AnyOf | AtLeast):
+    """All that a condition is made of, parts before what is made of them."""
+    if isinstance(condition, COMBINED):
         for part in condition.conditions:
             yield from _parts(part)
-
-
-def _depth(condition: Condition) -> int:
-    if isinstance(condition, AllOf | AnyOf | AtLeast):
-        return 1 + max(_depth(part) for part in condition.conditions)
-    return 0
-
-
-def _combined(condition: AllOf | AnyOf | AtLeast, parts: Sequence[pl.Expr]) -> pl.Expr:
-    if isinstance(condition, AllOf):
-        return pl.all_horizontal(parts)
-    if isinstance(condition, AnyOf):
-        return pl.any_horizontal(parts)
-    surely = pl.sum_horizontal([part.fill_null(value=False).cast(pl.Int32) for part in parts])
-    possibly = pl.sum_horizontal([part.fill_null(value=True).cast(pl.Int32) for part in parts])
-    enough, too_few = pl.lit(value=True), pl.lit(value=False)
-    return pl.when(surely >= condition.count).then(enough).when(possibly < condition.count).then(too_few)
+    yield condition
 
 
 @singledispatch
@@ -187,25 +213,15 @@ def _day(year: int, month_day: MonthDay) -> int:
     return year * YEAR + month * MONTH + day
 
 
-def is_true(value: pl.Expr) -> pl.Expr:
-    """Known to hold."""
-    return value.fill_null(value=False)
-
-
-def is_unknown(value: pl.Expr) -> pl.Expr:
-    """Not known to hold or not."""
-    return value.is_null()
-
-
-def deciding_leaves(condition: Condition, truths: Truths, *, mark: Mark) -> Iterator[tuple[Leaf, pl.Expr]]:
-    """Each leaf with where it and all above it bear a mark: where it is why the condition holds, or is unknown."""
-    here = mark(pl.col(truths[condition]))
-    if not isinstance(condition, AllOf | AnyOf | AtLeast):
-        yield condition, here
+def paths_to_leaves(condition: Condition) -> Iterator[tuple[Condition, ...]]:
+    """The way to each leaf, from the condition down to it: the leaf is why the condition holds, or is unknown, where
+    all on its way hold, or are unknown."""
+    if not isinstance(condition, COMBINED):
+        yield (condition,)
         return
     for part in condition.conditions:
-        for leaf, marked in deciding_leaves(part, truths, mark=mark):
-            yield leaf, here & marked
+        for path in paths_to_leaves(part):
+            yield condition, *path
 
 
 def needed_columns(rule: FlagRule) -> list[str]:

@@ -106,6 +106,7 @@ class AtLeast:
 
 Leaf = Number | Share | Is | OneOf | Season
 Condition = Leaf | AllOf | AnyOf | AtLeast
+COMBINED = (AllOf, AnyOf, AtLeast)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -171,7 +172,7 @@ class FlagRule:
 
 def leaves(condition: Condition) -> tuple[Leaf, ...]:
     """The conditions at the ends of the tree, in reading order."""
-    if isinstance(condition, AllOf | AnyOf | AtLeast):
+    if isinstance(condition, COMBINED):
         return tuple(leaf for part in condition.conditions for leaf in leaves(part))
     return (condition,)
 

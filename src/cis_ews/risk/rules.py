@@ -21,10 +21,11 @@ from cis_ews.risk.rule_catalog.parts import EXTERNAL_INPUTS
 from cis_ews.risk.rule_catalog.strengths import STRENGTH_RULES
 from cis_ews.risk.rule_catalog.truancy import TRUANCY_RULES
 from cis_ews.risk.rule_engine import needed_columns, on_date
-from cis_ews.risk.rule_reasons import rank_reasons
-from cis_ews.risk.rule_results import evaluate_rules
+from cis_ews.risk.rule_reasons import DAYS, rank_reasons
+from cis_ews.risk.rule_results import SAID, Evaluated, results_of
 from cis_ews.risk.rule_terms import FlagRule
 from cis_ews.risk.sentences import FACTS
+from cis_ews.schema.coded import CodedTable
 from cis_ews.schema.scores import Reasons, RuleResults
 from cis_ews.wording import counted
 
@@ -74,9 +75,12 @@ class RulesModel:
         a more severe level cannot be ruled out names what that would need. A rule that is not asked (another grade,
         another season, another version of the law) gives no row. Raises ModelError if indicators lack a column.
         """
+        return RuleResults.cast(results_of(self.evaluated(indicators, as_of=as_of)).decoded())
+
+    def evaluated(self, indicators: pl.DataFrame, *, as_of: date) -> Evaluated:
+        """What the rules make of students, from which their results and reasons are told. As `evaluate` otherwise."""
         asked = self._asked(as_of)
-        known = on_date(_with_external_inputs(indicators, asked), as_of)
-        return RuleResults.cast(evaluate_rules(known, asked))
+        return Evaluated.of(on_date(_with_external_inputs(indicators, asked), as_of), asked, DAYS)
 
     def reasons(
         self, indicators: pl.DataFrame, results: pl.DataFrame, *, as_of: date, limit: int = REASONS_SHOWN
@@ -86,9 +90,8 @@ class RulesModel:
         Rules that speak of the same thing give one reason, that of the most severe; the order is by concern, then by
         what a conversation can change soonest (`sentences.FACTS`).
         """
-        asked = self._asked(as_of)
-        known = on_date(_with_external_inputs(indicators, asked), as_of)
-        return Reasons.cast(rank_reasons(known, results, asked, limit=limit))
+        evaluated, coded = self.evaluated(indicators, as_of=as_of), CodedTable.of(results, SAID)
+        return Reasons.cast(rank_reasons(evaluated, coded, limit=limit).decoded())
 
     def _asked(self, as_of: date) -> tuple[FlagRule, ...]:
         return tuple(rule for rule in rules_named(self.rules) if rule.in_force(as_of))

@@ -12,7 +12,7 @@ import polars as pl
 from cis_ews.enums import Domain
 from cis_ews.risk.rule_catalog.parts import EXTERNAL_INPUTS
 from cis_ews.risk.rule_terms import Condition, Leaf, Number, Season, Share, inputs, leaves
-from cis_ews.risk.templates import FACTS_FIELD, render, template_fields
+from cis_ews.risk.templates import FACTS_FIELD
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,15 +183,6 @@ def with_facts(template: str, facts: Sequence[str]) -> str | None:
         return template
     joined = "; ".join(fact[0].lower() + fact[1:] for fact in facts)
     return template.replace(FACTS_PLACE, joined[0].upper() + joined[1:]) if joined else None
-
-
-def worded(students: pl.DataFrame, template: str | None, *, rows: pl.Series, title: str) -> pl.Series:
-    """A sentence for the students in these rows; the rule's title where there is no template or a number is missing."""
-    fields = template_fields(template or "")
-    if template is None or not fields:
-        return pl.Series("sentence", [template or title]).new_from_index(0, len(rows))
-    numbers = students[list(dict.fromkeys(fields))][rows]
-    return numbers.select(sentence=pl.coalesce(render(template, numbers.schema), pl.lit(title))).to_series()
 
 
 INPUT_WORDS = (

@@ -17,7 +17,7 @@ from cis_ews.enums import Direction
 from cis_ews.risk.feature_catalog import Feature
 from cis_ews.risk.feature_catalog.feature import Column, Term, Told
 from cis_ews.risk.features import evaluated
-from cis_ews.risk.templates import render, template_fields
+from cis_ews.risk.templates import template_fields
 
 DIRECTIONS = tuple(Direction)
 MEDIAN = "__median_"
@@ -45,11 +45,14 @@ class Telling:
         return (*template_fields(self.told.sentence), *self.number.reads)
 
     @property
-    def reads(self) -> list[str]:
-        """The columns that the words are made of."""
-        name = self.feature.name
-        beside = [OWN + name, MEDIAN + name, "grade_level"] if self.feature.comparison else []
-        return list(dict.fromkeys([*self.speaks_of, *beside]))
+    def templates(self) -> tuple[str, ...]:
+        """The sentence, alone and with each thing that may be said of the peers, in the order of `tail`."""
+        sentence, comparison = self.told.sentence, self.feature.comparison
+        if comparison is None or self.direction == Direction.UNKNOWN:
+            return (sentence,)
+        of_peers = (comparison.none, comparison.fewer, comparison.more)
+        median = "{" + MEDIAN + self.feature.name
+        return (sentence, *(f"{sentence}; {text.replace('{median', median)}" for text in of_peers))
 
 
 def tellings_of(explained: Sequence[Feature]) -> list[Telling]:
@@ -91,32 +94,27 @@ def _beside_peers(feature: Feature, *, beyond: Callable[[pl.Expr, pl.Expr], pl.E
 
 
 @cache
-def in_words(telling: Telling) -> tuple[pl.Expr, pl.Expr]:
-    """`value` and `sentence` of a telling."""
+def value_of(telling: Telling) -> pl.Expr:
+    """The number beside the sentence; null where the sentence speaks of what is missing."""
     if telling.direction == Direction.UNKNOWN:
-        value, sentence = pl.repeat(None, pl.len(), dtype=pl.Float64), render(telling.told.sentence)
-    else:
-        value = evaluated(telling.number)
-        sentence = pl.concat_str(render(telling.told.sentence), *_tail(telling.feature))
-    return value.alias("value"), sentence.alias("sentence")
+        return pl.repeat(None, pl.len(), dtype=pl.Float64)
+    return evaluated(telling.number)
 
 
-def _tail(feature: Feature) -> Iterator[pl.Expr]:
-    """What half of the peers have, where it is known and differs from what the student has; otherwise empty."""
-    comparison = feature.comparison
-    if comparison is None:
-        return
-    own, median = pl.col(OWN + feature.name), pl.col(MEDIAN + feature.name)
-    none, fewer, more = (
-        pl.concat_str(pl.lit("; "), render(text.replace("{median", "{" + MEDIAN + feature.name)))
-        for text in (comparison.none, comparison.fewer, comparison.more)
-    )
-    yield (
+@cache
+def tail(telling: Telling) -> pl.Expr:
+    """Which of the telling's templates is told: with what half of the peers have, where it is known and differs from
+    what the student has."""
+    if len(telling.templates) == 1:
+        return pl.repeat(0, pl.len(), dtype=pl.UInt8)
+    own, median = pl.col(OWN + telling.feature.name), pl.col(MEDIAN + telling.feature.name)
+    number = (
         pl.when((median < own) & (median == 0))
-        .then(none)
+        .then(1)
         .when(median < own)
-        .then(fewer)
+        .then(2)
         .when(median > own)
-        .then(more)
-        .otherwise(pl.lit(""))
+        .then(3)
+        .otherwise(0)
     )
+    return number.cast(pl.UInt8)

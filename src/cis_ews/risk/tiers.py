@@ -8,14 +8,15 @@ import dataframely as dy
 import numpy as np
 import polars as pl
 
-from cis_ews.enums import GradeLevel, RuleStatus
+from cis_ews.enums import GradeLevel
 from cis_ews.risk.cohort import STUDENT_COLUMNS, Cohort
-from cis_ews.risk.rule_catalog.parts import EXTERNAL_INPUTS
+from cis_ews.risk.rule_counts import count_results
+from cis_ews.risk.rule_results import SAID
 from cis_ews.risk.rule_terms import RuleKind
 from cis_ews.risk.rules import RULES
-from cis_ews.risk.sentences import input_words
 from cis_ews.risk.tier_places import place_students
 from cis_ews.risk.tier_policy import Capacity, TierPolicy
+from cis_ews.schema.coded import CodedTable
 from cis_ews.schema.scores import Scores
 
 __all__ = ["JUDGED", "Capacity", "TierPolicy", "assign_tiers", "judge_students", "place_students"]
@@ -43,14 +44,6 @@ JUDGED = pl.Schema(
 `by_rules`: rules alone; `flags`: how many flag rules hold; `lot`: what breaks a tie, null where nothing asks for a
 tier; `because`, `agreeing`: the words of the reason that do not hang on a place."""
 
-ASKING = {
-    "rule": pl.String,
-    "level": pl.String,
-    "__by_rules": pl.Int8,
-    "__order": pl.Int32,
-    "__needs_rate": pl.Boolean,
-    "__prefix": pl.String,
-}
 BY_MODEL = {
     3: "Trained model: records like these call for intensive support",
     2: "Trained model: records like these call for targeted support",
@@ -85,7 +78,7 @@ def assign_tiers(
 def judge_students(
     cohort_students: pl.DataFrame,
     indicators: pl.DataFrame,
-    results: pl.DataFrame,
+    results: pl.DataFrame | CodedTable,
     *,
     policy: TierPolicy,
     risk: pl.DataFrame | None = None,
@@ -93,21 +86,20 @@ def judge_students(
     """What rules and model ask for each student of a part of the cohort (JUDGED), before any list is cut.
 
     Needs nothing of other students: the parts of a cohort may be judged one by one, and placed together. `indicators`,
-    `results` and `risk` may hold more students than these.
+    `results` (`RuleResults`, coded or not) and `risk` may hold more students than these.
     """
-    students = _with_absence_rate(cohort_students, indicators)
-    evidence = _evidence(students, results, policy)
+    students = cohort_students.sort("student_id")
+    coded = results if isinstance(results, CodedTable) else CodedTable.of(results, SAID)
+    counted = count_results(coded, students, policy, flags=FLAGS)
     judged = (
-        students.join(_strongest(evidence), on="student_id", how="left")
-        .join(_flags_held(results), on="student_id", how="left")
-        .join(_abstentions(results, policy), on="student_id", how="left")
-        .join(_rules_asked(policy), on="__grade", how="left", nulls_equal=True)
-        .with_columns(pl.col("__flags", "__abstaining").fill_null(0))
+        _beside(students, indicators.select("student_id", __rate="absence_rate_ytd"))
+        .hstack(counted.rename(lambda name: f"__{name}"))
         .with_columns(__nothing_known=pl.col("__by_rules").is_null() & _nothing_known(policy))
-        .join(_risks(risk), on="student_id", how="left")
+    )
+    judged = (
+        _beside(judged, _risks(risk))
         .with_columns(_asked_by_model(policy))
         .with_columns(__asked=pl.max_horizontal("__by_rules", "__by_model"))
-        .sort("student_id")
     )
     return judged.select(
         *STUDENT_COLUMNS,
@@ -123,6 +115,13 @@ def judge_students(
         because=_because(policy),
         agreeing=pl.when(pl.col("__asked").is_not_null()).then(_agreeing()),
     ).cast(JUDGED)
+
+
+def _beside(students: pl.DataFrame, frame: pl.DataFrame) -> pl.DataFrame:
+    """Students with what a frame of one row a student says of them."""
+    if students.get_column("student_id").equals(frame.get_column("student_id")):
+        return students.hstack(frame.drop("student_id"))
+    return students.join(frame, on="student_id", how="left", maintain_order="left")
 
 
 def _lots(listed: pl.Series) -> pl.Series:
@@ -157,83 +156,18 @@ def _asked_by_model(policy: TierPolicy) -> tuple[pl.Expr, pl.Expr]:
     return known.alias("__risk"), asks.alias("__by_model")
 
 
-def _with_absence_rate(students: pl.DataFrame, indicators: pl.DataFrame) -> pl.DataFrame:
-    rates = indicators.select("student_id", __rate="absence_rate_ytd")
-    return students.join(rates, on="student_id", how="left").with_columns(__grade=pl.col("grade_level").cast(pl.String))
-
-
-def _evidence(students: pl.DataFrame, results: pl.DataFrame, policy: TierPolicy) -> pl.DataFrame:
-    """The results that ask for a tier: student_id, __by_rules, __order, __because; shares of too few days left out."""
-    asking = [
-        (entry.rule.name, level, entry.tier, order, entry.needs_a_rate, f"{entry.rule.authority}: ")
-        for order, entry in enumerate(policy.rules)
-        for level in entry.levels
-    ]
-    table = pl.DataFrame(asking, schema=ASKING, orient="row")
-    few_days = pl.col("days_enrolled") < policy.minimum_days_enrolled
-    names = [entry.rule.name for entry in policy.rules]
-    held = results.lazy().filter(pl.col("status") == RuleStatus.HOLDS, pl.col("rule").is_in(names))
-    return (
-        held.select("student_id", "rule", "level", "sentence")
-        .collect()
-        .join(table, on=["rule", "level"], nulls_equal=True)
-        .join(students.select("student_id", "days_enrolled"), on="student_id")
-        .filter(~(few_days & pl.col("__needs_rate")))
-        .select("student_id", "rule", "__by_rules", "__order", __because=pl.col("__prefix") + pl.col("sentence"))
-    )
-
-
-def _strongest(evidence: pl.DataFrame) -> pl.DataFrame:
-    """One row a student: the first rule of the highest tier, and how many further rules of the policy hold."""
-    ordered = evidence.sort("student_id", "__by_rules", "__order", descending=[False, True, False])
-    further = pl.col("rule").n_unique().over("student_id").cast(pl.Int32) - 1
-    return ordered.with_columns(__further=further).unique("student_id", keep="first", maintain_order=True).drop("rule")
-
-
-def _flags_held(results: pl.DataFrame) -> pl.DataFrame:
-    held = results.lazy().filter(pl.col("status") == RuleStatus.HOLDS, pl.col("rule").is_in(FLAGS))
-    return held.group_by("student_id").agg(__flags=pl.len().cast(pl.Int32)).collect()
-
-
-def _abstentions(results: pl.DataFrame, policy: TierPolicy) -> pl.DataFrame:
-    """How many rules of the policy lack school data, and what they lack, in words.
-
-    A rule that lacks only what no school data have (a state test, an age) has been asked as far as it can be.
-    """
-    names = list({entry.rule.name for entry in policy.rules})
-    abstaining = results.lazy().filter(pl.col("status") == RuleStatus.ABSTAINS, pl.col("rule").is_in(names))
-    lacking = abstaining.select("student_id", "rule", "missing").collect()
-    words = pl.DataFrame(
-        [(text, word) for text in lacking["missing"].drop_nulls().unique() for word in _words_of(text)],
-        schema={"missing": pl.String, "__word": pl.String},
-        orient="row",
-    )
-    return (
-        lacking.join(words, on="missing")
-        .group_by("student_id")
-        .agg(
-            __abstaining=pl.col("rule").n_unique().cast(pl.Int32),
-            __missing=pl.col("__word").unique().sort().str.join(", "),
-        )
-    )
-
-
-def _words_of(missing: str) -> list[str]:
-    """What school data should have, of the inputs that a rule lacks, in words."""
-    return [input_words(name) for name in missing.split(",") if name not in EXTERNAL_INPUTS]
-
-
-def _rules_asked(policy: TierPolicy) -> pl.DataFrame:
-    """How many rules of the policy are made for each grade; all of them where the grade is not known."""
+def _rules_asked(policy: TierPolicy) -> pl.Expr:
+    """How many rules of the policy are made for a student's grade; all of them where the grade is not known."""
     rules = {entry.rule.name: entry.rule for entry in policy.rules}.values()
-    grades = [None, *(grade.value for grade in GradeLevel)]
-    counts = [sum(grade is None or rule.grades is None or grade in rule.grades for rule in rules) for grade in grades]
-    return pl.DataFrame({"__grade": grades, "__rules": counts}, schema={"__grade": pl.String, "__rules": pl.Int32})
+    grades = [grade.value for grade in GradeLevel]
+    counts = [sum(rule.grades is None or grade in rule.grades for rule in rules) for grade in grades]
+    grade = pl.col("grade_level").cast(pl.String)
+    return grade.replace_strict(grades, counts, default=None, return_dtype=pl.Int32).fill_null(len(rules))
 
 
 def _nothing_known(policy: TierPolicy) -> pl.Expr:
     few_days = pl.col("days_enrolled") < policy.minimum_days_enrolled
-    return few_days | ((pl.col("__rules") > 0) & (pl.col("__abstaining") >= pl.col("__rules")))
+    return few_days | ((_rules_asked(policy) > 0) & (pl.col("__abstaining") >= _rules_asked(policy)))
 
 
 def _because(policy: TierPolicy) -> pl.Expr:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 
 import dataframely as dy
 import polars as pl
 
 from cis_ews.errors import StorageError
+from cis_ews.schema.coded import CodedTable
 from cis_ews.schema.scores import Changes, Reasons, Rejections, RuleResults, Scores
 from cis_ews.storage.files import sync
 from cis_ews.wording import counted
@@ -92,20 +93,82 @@ def _valid(name: str, frame: pl.DataFrame, schema: type[dy.Schema]) -> pl.DataFr
     return rows.select(expected.names())
 
 
+def checked_codes(name: str, table: CodedTable) -> pl.DataFrame | CodedTable:
+    """A coded table, of whose columns no rule speaks together, `checked`; decoded where it does not stand in order."""
+    schema = SCHEMAS[name]
+    frames = [*table.said.values(), table.rows.drop(table.said.keys())]
+    said = {column.name: (column, code) for code, frame in table.said.items() for column in frame}
+    keys = {
+        key: _places(*said[key], table.rows) if key in said else table.rows.get_column(key) for key in SORT_KEYS[name]
+    }
+    is_valid = all(not len(_of_columns(schema, tuple(frame.columns)).filter(frame)[1]) for frame in frames)
+    if is_valid and _stands_in_order(pl.DataFrame(keys), list(keys)):
+        return table
+    return checked(name, table.decoded())
+
+
+def _places(values: pl.Series, code: str, rows: pl.DataFrame) -> pl.Series:
+    """What tells the order of the values of each row; their codes where the values stand in order."""
+    codes = rows.get_column(code)
+    return codes if _stands_in_order(values.to_frame(), [values.name]) else values.rank("dense")[codes]
+
+
+@cache
+def _of_columns(schema: type[dy.Schema], names: tuple[str, ...]) -> type[dy.Schema]:
+    """A schema that asks the same of each of these columns, and nothing of two rows together."""
+    columns = schema.columns()
+    open_keys = {name: columns[name].with_primary_key(primary_key=False) for name in names}
+    return type(schema.__name__, (dy.Schema,), open_keys)
+
+
 @dataclass(frozen=True, slots=True)
 class TableParts:
-    """A table in Arrow files, each `checked`, one after the other in the order of the key."""
+    """A table in Arrow files, each `checked`, one after the other in the order of the key. What the codes of a coded
+    one stand for lies beside it (`said_at`)."""
 
     paths: tuple[Path, ...]
 
     def lazy(self) -> pl.LazyFrame:
-        """The rows of all files."""
-        return pl.scan_ipc(list(self.paths), glob=False)
+        """The rows of all files, decoded."""
+        return pl.concat([_decoded(path) for path in self.paths])
 
     @property
     def height(self) -> int:
         """How many rows there are."""
-        return int(self.lazy().select(pl.len()).collect().item())
+        return int(pl.scan_ipc(list(self.paths), glob=False).select(pl.len()).collect().item())
+
+
+def said_at(path: Path, code: str) -> Path:
+    """Where that lies which a code of the coded table at `path` stands for."""
+    return path.with_suffix(f".{code}{path.suffix}")
+
+
+def _decoded(path: Path) -> pl.LazyFrame:
+    rows = pl.scan_ipc(path, glob=False)
+    columns: list[pl.Expr] = []
+    for name in rows.collect_schema():
+        said = said_at(path, name)
+        if said.exists():
+            schema = pl.scan_ipc(said, glob=False).collect_schema()
+            columns += [_decoding(said, name, column=column, dtype=dtype) for column, dtype in schema.items()]
+        else:
+            columns.append(pl.col(name))
+    return rows.select(columns)
+
+
+def _decoding(said: Path, code: str, *, column: str, dtype: pl.DataType) -> pl.Expr:
+    """A column from its codes, of some rows at a time."""
+
+    def decode(codes: pl.Series) -> pl.Series:
+        return _said(said, said.stat().st_ino).get_column(column)[codes]
+
+    return pl.col(code).map_batches(decode, return_dtype=dtype, is_elementwise=True).alias(column)
+
+
+@lru_cache(maxsize=4)
+def _said(path: Path, file: int) -> pl.DataFrame:  # noqa: ARG001 - another file may come to lie at the same path
+    """What codes stand for: of a few parts at a time, not of all that are written one after the other."""
+    return pl.read_ipc(path)
 
 
 def write_table(table: pl.DataFrame | TableParts, path: Path) -> None:

@@ -18,6 +18,7 @@ from typing import Any, cast
 import polars as pl
 
 from cis_ews.errors import StorageError
+from cis_ews.schema.coded import CodedTable
 from cis_ews.storage.files import (
     LEFTOVER,
     disk_errors,
@@ -27,7 +28,7 @@ from cis_ews.storage.files import (
     remove,
     write_durably,
 )
-from cis_ews.storage.frames import TableParts
+from cis_ews.storage.frames import TableParts, said_at
 
 WORK = "work"
 _DONE = "done.json"
@@ -144,6 +145,15 @@ class Piece:
     def write(self, table: str, frame: pl.DataFrame, *, compressed: bool = True) -> None:
         """Keep a table. `compressed`: not worth its time where nearly all numbers differ."""
         frame.write_ipc(self.folder / f"{table}.arrow", compression="lz4" if compressed else "uncompressed")
+
+    def keep(self, table: str, rows: pl.DataFrame | CodedTable) -> None:
+        """Keep a table, coded or not, that `Workspace.parts` gives back with those of other pieces."""
+        if isinstance(rows, pl.DataFrame):
+            self.write(table, rows)
+            return
+        self.write(table, rows.rows, compressed=False)
+        for code, frame in rows.said.items():
+            frame.write_ipc(said_at(self.folder / f"{table}.arrow", code))
 
 
 def clear_work(root: Path) -> int:
