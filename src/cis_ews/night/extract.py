@@ -96,9 +96,9 @@ class CheckTask:
     corrections: tuple[Correction, ...]
 
 
-def large_extract(source: Path, *, tolerance: float | None, crew: Crew) -> Parted | None:
+def large_extract(source: Path, *, tolerance: float | None, as_of: date | None, crew: Crew) -> Parted | None:
     """How to read a large folder in parts; None where it is to be read whole."""
-    options = ReadOptions(tolerance=tolerance, progress=crew.watch)
+    options = ReadOptions(tolerance=tolerance, as_of=as_of, progress=crew.watch)
     with crew.watch.step("look"):
         return parted_folder(source, options, students_a_part=crew.students_a_part)
 
@@ -173,7 +173,7 @@ def known_of(
     frames: dict[str, Any] = {table: TABLES[table].cast(rows) for table, rows in with_empty(TABLES, shared).items()}
     return SchoolData(
         **frames,
-        rejections=Rejections.cast(pl.concat([whole.rejections, *rejections])),
+        rejections=Rejections.cast(pl.concat([whole.rejections, *map(Rejections.cast, rejections)])),
         coverage=coverage,
         rows_read=whole.rows_read,
         rows_reduced=whole.rows_reduced,
