@@ -154,7 +154,7 @@ class Piece:
     notes: dict[str, Any]
 
     def write(self, table: str, frame: pl.DataFrame, *, compressed: bool = True) -> None:
-        """Keep a table. `compressed`: not worth its time where nearly all numbers differ, or where it will be mapped."""
+        """Keep a table. `compressed`: not worth its time where nearly all numbers differ, or where it is mapped."""
         frame.write_ipc(self.folder / f"{table}.arrow", compression="lz4" if compressed else "uncompressed")
 
     def keep(self, table: str, rows: pl.DataFrame | CodedTable) -> None:
