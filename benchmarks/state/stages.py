@@ -154,9 +154,9 @@ def indicators(crew: Crew, plan: Plan) -> Known:
 
 
 def _extract(source: Path, workspace: Workspace, crew: Crew) -> Extract:
-    parted = large_extract(source, tolerance=None, crew=crew)
+    parted = large_extract(source, tolerance=None, as_of=AS_OF, crew=crew)
     if parted is None:
-        return Extract(whole=read_school_data(source))
+        return Extract(whole=read_school_data(source, as_of=AS_OF))
     return read_in_parts(parted, corrections=[], workspace=workspace, crew=crew)
 
 

@@ -20,10 +20,10 @@ from cis_ews.errors import ConfigError, DataError, StorageError
 from cis_ews.readers.base import ReadOptions
 from cis_ews.readers.folder import read_tables
 from cis_ews.schema.refusals import ROWS_NAMED
+from cis_ews.schema.required import require_columns
 from cis_ews.schema.rows import PLACE
 from cis_ews.schema.school_data import TABLES, SchoolData, SourceFile
 from cis_ews.schema.scores import Rejections
-from cis_ews.schema.validation import require_columns
 from cis_ews.storage.corrected import OWNER, PRIVATE, replace_corrected
 from cis_ews.storage.files import disk_errors, json_bytes, replace_durably
 from cis_ews.storage.store import RunStore

@@ -191,7 +191,7 @@ def _read(
     extract = None
     if format == "folder":
         with unchanged(source):
-            parted = large_extract(source, tolerance=tolerance, crew=crew)
+            parted = large_extract(source, tolerance=tolerance, as_of=night.as_of, crew=crew)
             if parted is not None:
                 corrections = kept_corrections(runs)
                 files = [*parted.whole.source.files, *(file for each in corrections for file in each.files)]
@@ -212,7 +212,14 @@ def _read_state(
     corrections = kept_corrections(runs)
     files = [*draft.files, *(file for each in corrections for file in each.files)]
     workspace = night.workspace(runs, files, crew, pieces=draft.state.pieces)
-    extract = read_kept(draft, tolerance=tolerance, corrections=corrections, workspace=workspace, crew=crew)
+    extract = read_kept(
+        draft,
+        as_of=night.as_of,
+        tolerance=tolerance,
+        corrections=corrections,
+        workspace=workspace,
+        crew=crew,
+    )
     check_reach(extract.whole, night.as_of)
     return extract
 

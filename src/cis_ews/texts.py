@@ -1,7 +1,7 @@
 """Texts as numbers: the place of each text of a column among others, or among those of the column itself.
 
 Where a text is of twelve bytes or fewer, as ids and marks are, Arrow's string view of it is two whole numbers that hold
-it whole: a compiled loop compares and finds those at once. Columns with longer texts take the way of a join.
+it whole: a compiled loop compares and finds those at once. Columns with longer texts take the ways of polars.
 """
 
 from __future__ import annotations
@@ -37,16 +37,19 @@ def codes_of(texts: pl.Series) -> tuple[NDArray[np.int32], pl.Series]:
     codes, table = np.empty(texts.len(), dtype=np.int32), _Table.of(min(texts.len(), MOST_KNOWN))
     if _number(texts, table, codes, adds=True):
         return codes, texts.gather(table.firsts[: table.held[0]])
-    known = texts.drop_nulls().unique(maintain_order=True)
-    return _joined(texts, known), known
+    # Categories of their own: others could have come up before, and in another order.
+    coded = texts.cast(pl.Categorical(pl.Categories.random()))
+    known = coded.drop_nulls().unique(maintain_order=True).cast(pl.String)
+    return coded.to_physical().cast(pl.Int32).fill_null(_NONE).to_numpy(), known
 
 
 def ranked(texts: pl.Series) -> tuple[NDArray[np.int32], pl.Series]:
-    """The place of each text among those of the column, and those, sorted. Nulls are not asked for."""
+    """The place of each text among those of the column, -1 for null; and those, sorted."""
     codes, known = codes_of(texts)
     if known.is_sorted():
         return codes, known
-    order, ranks = known.arg_sort(), np.empty(known.len(), dtype=np.int32)
+    # One more rank, the last one: that of the code -1.
+    order, ranks = known.arg_sort(), np.full(known.len() + 1, _NONE, dtype=np.int32)
     ranks[order.to_numpy()] = np.arange(known.len())
     return ranks[codes], known.gather(order)
 

@@ -7,6 +7,7 @@ import sys
 import threading
 from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta, tzinfo
+from functools import partial
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -325,3 +326,26 @@ def test_a_family_gets_all_of_it_and_forgetting_takes_all_of_it(
     assert not any(database.export_student("ann").values())
     assert "ann" not in database.student_ids()
     assert state(database, "bob") is CaseState.WAITING
+
+
+def test_older_meetings_about_the_own_students_come_behind_no_newer_ones_about_others(
+    database: Database, publish: Callable[..., None], by: By
+) -> None:
+    """Whoever has a caseload alone sees the meetings about it, however many the school has had since."""
+    publish(ann=2, bob=2)
+    begin = partial(database.meetings.begin, DISTRICT, ("d1", "north"), about="waiting", held_on=TODAY, by=by)
+    first, second = begin(), begin()
+    ann = case_of(database, "ann")
+    act(database, "ann", CaseAction.ALREADY_KNOWN, by=by)
+    others = [begin() for _ in range(3)]
+    assert by.person_id is not None
+    database.people.add_to_caseload(by.person_id, "d1", ref=ann.ref, by=by)
+    alone, both = Scope(caseload_of=by.person_id), Scope(schools=frozenset({("d1", "north")}), caseload_of=by.person_id)
+
+    def latest(scope: Scope, **part: int) -> list[str]:
+        return [one.meeting_id for one in database.meetings.latest(scope, **part)]
+
+    assert latest(alone, limit=2) == [second, first]
+    assert latest(alone, limit=1, offset=1) == [first]
+    assert latest(both) == latest(DISTRICT) == [*others[::-1], second, first]
+    assert latest(Scope()) == latest(Scope(schools=frozenset({("d1", "south")}))) == []

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import random
 from collections.abc import Mapping
-from datetime import timedelta
+from datetime import date, timedelta
 
 import polars as pl
 import pytest
@@ -117,9 +117,9 @@ def _part(
     return check_part(given, shared, events=list(events.iter_slices(size)) or [events])
 
 
-def _expected(given: Frames, tolerance: float) -> SchoolData | ToleranceError:
+def _expected(given: Frames, tolerance: float, as_of: date | None) -> SchoolData | ToleranceError:
     try:
-        return check_tables(given, tolerance=tolerance)
+        return check_tables(given, tolerance=tolerance, as_of=as_of)
     except ToleranceError as error:
         return error
 
@@ -129,8 +129,9 @@ def _expected(given: Frames, tolerance: float) -> SchoolData | ToleranceError:
 def test_parts_are_checked_as_the_whole(frames: Frames, seed: int, tolerance: float) -> None:
     rng = random.Random(seed)
     given = damaged(frames, rng)
-    whole = Whole(given={name: frame.columns for name, frame in given.items()}, tolerance=tolerance)
-    expected = _expected(given, tolerance)
+    as_of = rng.choice([None, date(2025, 10, 1), date(2026, 1, 15)])
+    whole = Whole(given={name: frame.columns for name, frame in given.items()}, tolerance=tolerance, as_of=as_of)
+    expected = _expected(given, tolerance, as_of)
     if isinstance(expected, ToleranceError):
         with pytest.raises(ToleranceError) as refused:
             in_parts(given, whole, rng)

@@ -314,6 +314,42 @@ def test_a_tolerance_a_table(tmp_path: Path) -> None:
     assert strict.course_grades.height == 0
 
 
+NIGHT = date(2025, 9, 5)
+NEXT_WEEK = [[pupil, f"school{at % 2}", "2025-09-09", "P"] for at, pupil in enumerate(PUPILS)]
+
+
+@pytest.mark.parametrize("code", ["", "X"])
+def test_rows_after_the_night_leave_no_table_out(tmp_path: Path, code: str) -> None:
+    wrong = [[*row[:3], code] for row in NEXT_WEEK]
+    data = read(tmp_path, mapping(), [*attendance_rows(), *wrong], as_of=NIGHT)
+    assert (data.coverage.attendance.level, data.coverage.attendance.reason) == (CoverageLevel.FULL, None)
+    assert accounted(data)["attendance_events"] == (48, 48)
+
+
+def test_rows_after_the_night_bring_no_table_back(tmp_path: Path) -> None:
+    rows = [*attendance_rows(), *([*row[:3], ""] for row in attendance_rows()[:3])]
+    tonight = read(tmp_path, mapping(merge="day"), rows, as_of=NIGHT)
+    assert tonight.coverage.attendance.level is CoverageLevel.NONE
+    later = read(tmp_path, mapping(merge="day"), [*rows, *NEXT_WEEK * 9], as_of=NIGHT)
+    assert later.coverage.attendance == tonight.coverage.attendance
+    assert later.rows_read["attendance_events"] == 43 + 72
+    every = read(tmp_path, mapping(merge="day"), [*rows, *NEXT_WEEK * 9])
+    assert every.coverage.attendance.level is CoverageLevel.FULL
+
+
+def test_marks_of_strangers_after_the_night_leave_no_table_out(tmp_path: Path) -> None:
+    content = with_grades()
+    content["tables"]["course_grades"]["columns"]["graded_on"] = "Day"
+    marks = [(pupil, "2025-09-04") for pupil in PUPILS] + [(f"stranger{at}", "2025-09-08") for at in range(3)]
+    (tmp_path / "source").mkdir()
+    lines = ["Who,Course,Mark,Units,Day", *(f"{who},algebra,71,5,{day}" for who, day in marks)]
+    (tmp_path / "source" / "marks.csv").write_text("\n".join(lines), encoding="utf-8")
+    assert read(tmp_path, content).course_grades.is_empty()
+    data = read(tmp_path, content, as_of=NIGHT)
+    assert data.course_grades.height == 8
+    assert accounted(data)["course_grades"] == (11, 11)
+
+
 def test_past_the_tolerance_a_required_table_stops_the_night(tmp_path: Path) -> None:
     content = mapping()
     content["derive"]["tables"].remove("students")

@@ -192,7 +192,7 @@ def test_grades_without_a_day_are_counted_as_later_until_their_term_has_ended() 
 def test_what_only_a_reader_knows() -> None:
     lost = no_rejections().vstack(
         pl.DataFrame(
-            [("students", "students.csv", 99, "ragged_row", None)], schema=no_rejections().schema, orient="row"
+            [("students", "students.csv", 99, "ragged_row", None, None)], schema=no_rejections().schema, orient="row"
         )
     )
     file = SourceFile(table="students", name="students.csv", sha256="0" * 64, rows=41)

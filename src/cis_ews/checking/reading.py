@@ -56,7 +56,7 @@ def check_source(
     """Read a source, ask the rules, count. Raises as `read_school_data` does."""
     with unchanged(source):
         if format == "folder":
-            parted = large_extract(source, tolerance=tolerance, crew=crew)
+            parted = large_extract(source, tolerance=tolerance, as_of=as_of, crew=crew)
             if parted is not None:
                 return _in_parts(parted, as_of=as_of, crew=crew)
         options = ReadOptions(tolerance=tolerance, as_of=as_of, progress=crew.watch)

@@ -49,7 +49,7 @@ class Records(NamedTuple):
 
 
 class Missed(NamedTuple):
-    """What each student missed, in parts of days or in days: the last axis is the student.
+    """What each student missed, in parts of days or in days: the last axis is the student; memory goes by student.
 
     The one before it, where there is one, is the window of `LAST_DAYS`, the month, or the kind (unexcused, excused).
     """
@@ -72,12 +72,16 @@ class Missed(NamedTuple):
 
 
 class _Days(NamedTuple):
-    """The days of one student, by number; the place 0 takes what falls on none of them."""
+    """The days of one student, by number; the place 0 takes what falls on none of them.
+
+    `told`: the numbers of those days of which something is recorded, ascending; what lies beyond them is of others.
+    """
 
     weight: NDArray[np.int32]
     date: NDArray[np.int32]
     is_late: NDArray[np.bool_]
     is_away: NDArray[np.bool_]
+    told: NDArray[np.int32]
 
 
 class _Absence(NamedTuple):
@@ -100,12 +104,17 @@ def add_up(records: Records) -> Missed:
         "this_month": (kinds,),
         "of_month": (kinds, MONTHS_OF_YEAR),
     }
-    found = Missed(*(np.zeros((*shapes.get(name, ()), students), dtype=np.int32) for name in Missed._fields))
+    found = Missed(*(np.zeros((*shapes.get(name, ()), students), dtype=np.int32, order="F") for name in Missed._fields))
     found.days_since.fill(-1)
     longest = records.total.max(initial=0) + 1
-    dates = np.zeros(longest, dtype=np.int32)
-    nothing = np.full(longest, NOTHING, dtype=np.int32)
-    _walk(records, _Days(nothing, dates, np.zeros(longest, np.bool_), np.zeros(longest, np.bool_)), found)
+    days = _Days(
+        weight=np.full(longest, NOTHING, dtype=np.int32),
+        date=np.zeros(longest, dtype=np.int32),
+        is_late=np.zeros(longest, dtype=np.bool_),
+        is_away=np.zeros(longest, dtype=np.bool_),
+        told=np.zeros(longest, dtype=np.int32),
+    )
+    _walk(records, days, found)
     return found
 
 
@@ -114,14 +123,15 @@ def _walk(records: Records, days: _Days, found: Missed) -> None:
     for student in range(records.total.size):
         if records.begins[student] == records.begins[student + 1]:
             continue
-        _lay_out(records, student, days)
-        total, run = records.total[student], 0
-        for number in range(1, total + 1):
+        total, run, before = records.total[student], 0, 0
+        for place in range(_lay_out(records, student, days)):
+            number = int(days.told[place])
             found.tardies[student] += days.is_late[number]
             weight, date = days.weight[number], days.date[number]
             parts, excused = weight // 2, weight % 2
             is_full = parts * 2 >= DAY_PARTS
-            run = run + 1 if is_full else 0
+            run = (run * (number == before + 1) + 1) * is_full
+            before = number
             found.longest_run[student] = max(found.longest_run[student], run)
             if weight >= 0:
                 month = int(records.month[date - records.first_date]) - 1
@@ -129,21 +139,32 @@ def _walk(records: Records, days: _Days, found: Missed) -> None:
                 found.full_days[excused, student] += is_full
                 found.of_month[excused, month, student] += is_full
                 found.this_month[excused, student] += is_full and date >= records.this_month
-            days.weight[number], days.is_late[number], days.is_away[number] = NOTHING, False, False
-        found.current_run[student] = run
+            days.weight[number], days.is_late[number] = NOTHING, False
+        found.current_run[student] = run * (before == total)
+        for place in range(records.away.begins[student], records.away.begins[student + 1]):
+            days.is_away[records.away.first[place] : min(records.away.last[place], total) + 1] = False
 
 
 @inlined
-def _lay_out(records: Records, student: int, days: _Days) -> None:
+def _lay_out(records: Records, student: int, days: _Days) -> int:
+    """Lay the records out on the student's days; of how many days something is told."""
+    told, is_sorted = 0, True
     for place in range(records.begins[student], records.begins[student + 1]):
         number, weight = records.number[place], records.weight[place]
+        if number > 0 and weight != NOTHING and days.weight[number] == NOTHING and not days.is_late[number]:
+            is_sorted = is_sorted and (told == 0 or days.told[told - 1] < number)
+            days.told[told] = number
+            told += 1
         if weight == TARDY:
             days.is_late[number] = True
         elif weight > days.weight[number]:
             days.weight[number], days.date[number] = weight, records.date[place]
+    if not is_sorted:
+        days.told[:told].sort()
     away = records.away
     for place in range(away.begins[student], away.begins[student + 1]):
         days.is_away[away.first[place] : min(away.last[place], records.total[student]) + 1] = True
+    return told
 
 
 @inlined

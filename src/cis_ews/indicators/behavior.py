@@ -12,12 +12,14 @@ import numpy as np
 import polars as pl
 import polars.selectors as cs
 
-from cis_ews.compiling import array_of
+from cis_ews.compiling import array_of, read_only
 from cis_ews.enums import DisciplineActionType, Domain, Severity
+from cis_ews.indicators.behavior_kernel import Incidents, count
 from cis_ews.indicators.coverage import covers_actions, covers_before
 from cis_ews.indicators.roster import of_roster, side_by_side
 from cis_ews.indicators.windows import DAY_PARTS, DAY_WINDOWS, FIRST_DAYS, DatedRows, EnrolledYear
 from cis_ews.schema.school_data import SchoolData
+from cis_ews.texts import codes_of, places_of
 
 EXPULSIONS = (DisciplineActionType.EXPULSION, DisciplineActionType.EMERGENCY_EXPULSION)
 SUSPENSIONS = (
@@ -36,13 +38,13 @@ def behavior_indicators(
     Of a source that has incidents and no disciplinary actions, what is counted in actions is left out.
     """
     incidents = _of_years(_known(school_data, this_year), roster, this_year=this_year, last_year=last_year)
-    sums = [_incident_sums(_placed(incidents, this_year))]
+    sums = _incident_sums(_placed(incidents, this_year), students=roster.height)
     last_years = {"incidents_last_year": incidents}
     if covers_actions(school_data):
         actions = _of_years(_actions(school_data, this_year), roster, this_year=this_year, last_year=last_year)
-        sums.append(_action_sums(_placed(actions, this_year)))
+        sums = sums.hstack(side_by_side(roster, [_action_sums(_placed(actions, this_year).lazy())]).drop("student"))
         last_years["suspensions_last_year"] = actions.filter(pl.col("action").is_in(SUSPENSIONS))
-    counted = side_by_side(roster, sums).with_columns(total=this_year.elapsed.totals())
+    counted = sums.with_columns(total=this_year.elapsed.totals())
     if covers_before(school_data, Domain.BEHAVIOR, this_year):
         counted = counted.hstack([_last_year(rows, name, last_year) for name, rows in last_years.items()])
     return _filled(counted)
@@ -74,16 +76,16 @@ def _of_years(
 
 def _starts(school_ids: pl.Series, year: EnrolledYear) -> pl.Series:
     """When the year began at each school, null where its calendar does not say."""
-    schools = school_ids.to_frame("school_id")
-    return schools.join(year.starts, on="school_id", how="left", maintain_order="left").get_column("starts")
+    place = places_of(school_ids, year.starts["school_id"])
+    return year.starts["starts"].gather(pl.Series(place).replace(-1, None))
 
 
-def _placed(rows: pl.DataFrame, year: EnrolledYear) -> pl.LazyFrame:
+def _placed(rows: pl.DataFrame, year: EnrolledYear) -> pl.DataFrame:
     """This year's rows with their place among the student's days: `number` (1 at least) and `ago` (0: the last day)."""
     of_year = rows.filter("is_this_year")
     student, days = array_of(of_year["student"]), year.elapsed
     number = np.maximum(days.number(DatedRows(student, array_of(of_year["date"]))), 1)
-    return of_year.lazy().with_columns(number=pl.Series(number), ago=pl.Series(days.total[student] - number))
+    return of_year.with_columns(number=pl.Series(number), ago=pl.Series(days.total[student] - number))
 
 
 def _inside(window: str) -> pl.Expr:
@@ -94,24 +96,27 @@ def _inside(window: str) -> pl.Expr:
     return pl.col("ago") < int(window.removeprefix("last_"))
 
 
-def _incident_sums(incidents: pl.LazyFrame) -> pl.LazyFrame:
-    counts = {
-        f"incidents_{severity}_{window}": pl.col(severity).filter(_inside(window)).sum()
-        for severity in Severity
-        for window in DAY_WINDOWS
+def _incident_sums(incidents: pl.DataFrame, *, students: int) -> pl.DataFrame:
+    behavior, _ = codes_of(incidents["behavior"])
+    severity = incidents["severity"].to_physical().cast(pl.Int8).fill_null(-1)
+    placed = Incidents(
+        student=array_of(incidents["student"]),
+        number=array_of(incidents["number"]),
+        ago=array_of(incidents["ago"]),
+        severity=array_of(severity),
+        behavior=read_only(behavior),
+    )
+    counted = count(placed, students=students)
+    sums = {
+        f"incidents_{severity}_{window}": counted.of_severity[place, number]
+        for place, severity in enumerate(Severity)
+        for number, window in enumerate(DAY_WINDOWS)
     }
-    severities = {severity.value: pl.col("severity") == severity for severity in Severity}
-    kinds = pl.col("behavior").drop_nulls()
-    return (
-        incidents.with_columns(**severities)
-        .group_by("student")
-        .agg(
-            **counts,
-            incidents_ytd=pl.len(),
-            days_since_last_incident=pl.col("ago").min().clip(0),
-            distinct_behaviors_ytd=pl.when(kinds.len() > 0).then(kinds.n_unique()),
-            days_with_incident=pl.col("number").n_unique(),
-        )
+    sums |= {"incidents_ytd": counted.incidents, "days_with_incident": counted.days}
+    some, told = pl.Series(counted.incidents > 0), pl.Series(counted.with_kind > 0)
+    return pl.DataFrame(sums).with_columns(
+        days_since_last_incident=pl.when(some).then(pl.Series(counted.since)),
+        distinct_behaviors_ytd=pl.when(told).then(pl.Series(counted.behaviors)),
     )
 
 

@@ -12,7 +12,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from cis_ews.calendars import day_number
+from cis_ews.calendars import day_number, once_a_calendar
 from cis_ews.compiling import array_of, begins_of, read_only
 from cis_ews.enums import GradeLevel
 from cis_ews.indicators.coursework_kernel import (
@@ -38,7 +38,7 @@ from cis_ews.indicators.coursework_kernel import (
 from cis_ews.indicators.roster import of_roster
 from cis_ews.indicators.windows import EnrolledYear
 from cis_ews.schema.school_data import SchoolData
-from cis_ews.texts import places_of
+from cis_ews.texts import places_of, ranked
 
 FAILING_MARKS = ("F", "F+", "F-", "E", "NC", "U", "N", "NP", "FAIL", "FAILED")
 NEAR_FAILING_MARKS = ("D+", "D", "D-")
@@ -62,15 +62,15 @@ def coursework_indicators(
 ) -> pl.DataFrame:
     """Every coursework indicator of the catalog, one row a student in the order of the roster."""
     grades = school_data.course_grades
-    terms, marks = (grades.get_column(name).drop_nulls().unique().sort() for name in ("term", "mark"))
+    (term, terms), (mark, marks) = (ranked(grades.get_column(name)) for name in ("term", "mark"))
     first_year = grades.select(pl.min_horizontal(pl.col("school_year").min(), last_year.school_year)).item()
-    dates = _dates(school_data, terms, this_year)
+    dates = _dates(school_data, term, terms=terms, year=this_year)
     known = of_roster(
         grades["student_id"],
         roster,
         **grades.select(*AS_THEY_ARE, *ASSIGNMENTS, year=pl.col("school_year").cast(pl.Int32) - first_year).to_dict(),
         **dates,
-        mark=pl.Series(_codes(grades["mark"], marks)),
+        mark=pl.Series(mark),
     ).filter("is_known")
     sums = add_up(
         Grades(
@@ -95,22 +95,16 @@ def is_failed() -> pl.Expr:
     return pl.when(is_grade).then(mark.is_in(FAILING_MARKS)).otherwise(percent < FAILING_PERCENT)
 
 
-def _codes(words: pl.Series, known: pl.Series) -> NDArray[np.int32]:
-    """The place of each word among the few known, -1 for none of them."""
-    codes = words.cast(pl.Enum(known), strict=False).to_physical()
-    return codes.cast(pl.Int32).fill_null(-1).to_numpy()
-
-
-def _dates(school_data: SchoolData, terms: pl.Series, year: EnrolledYear) -> dict[str, pl.Series]:
+def _dates(
+    school_data: SchoolData, term: NDArray[np.int32], *, terms: pl.Series, year: EnrolledYear
+) -> dict[str, pl.Series]:
     """Of each grade whether it is known on the as-of date, its `term` by its place and the `term_date` that orders it.
 
     A grade of an earlier year that has no date is known, for its year is over.
     """
     grades = school_data.course_grades
-    calendar = school_data.calendar_days.filter(pl.col("school_year") == year.school_year)
-    schools = calendar.get_column("school_id").unique().sort()
-    ends = _term_ends(calendar, schools, terms)
-    term, school = _codes(grades["term"], terms), places_of(grades["school_id"], schools)
+    schools, ends = _term_ends(school_data.calendar_days, year.school_year, tuple(terms))
+    school = places_of(grades["school_id"], schools)
     graded_on = grades["graded_on"].to_physical().fill_null(NO_DATE).to_numpy()
     term_end, year_end = ends[school, term], _year_ends(ends)[school]
     known_on = np.where(graded_on != NO_DATE, graded_on, np.where(term_end != NO_DATE, term_end, year_end))
@@ -124,12 +118,20 @@ def _dates(school_data: SchoolData, terms: pl.Series, year: EnrolledYear) -> dic
     }
 
 
-def _term_ends(calendar: pl.DataFrame, schools: pl.Series, terms: pl.Series) -> NDArray[np.int32]:
-    """The planned last day of each term at each school; the last row and column are those of none of them."""
-    ends = np.full((schools.len() + 1, terms.len() + 1), NO_DATE, dtype=np.int32)
-    school, term = places_of(calendar["school_id"], schools), _codes(calendar["term"], terms)
-    np.maximum.at(ends, (school, term), calendar["date"].to_physical().to_numpy())
-    return ends
+@once_a_calendar
+def _term_ends(
+    calendar_days: pl.DataFrame, school_year: int, terms: tuple[str, ...]
+) -> tuple[pl.Series, NDArray[np.int32]]:
+    """The schools that have a calendar of the year, and the planned last day of each term at each of them.
+
+    The last row and column are those of a school, or a term, that is none of them.
+    """
+    calendar = calendar_days.filter(pl.col("school_year") == school_year)
+    schools = calendar.get_column("school_id").unique().sort()
+    ends = np.full((schools.len() + 1, len(terms) + 1), NO_DATE, dtype=np.int32)
+    place = places_of(calendar["school_id"], schools), places_of(calendar["term"], pl.Series(terms, dtype=pl.String))
+    np.maximum.at(ends, place, calendar["date"].to_physical().to_numpy())
+    return schools, ends
 
 
 def _year_ends(ends: NDArray[np.int32]) -> NDArray[np.int32]:

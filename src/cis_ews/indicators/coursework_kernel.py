@@ -72,7 +72,7 @@ class Grades(NamedTuple):
 
 
 class Sums(NamedTuple):
-    """Counts, and sums of units; the last axis is the student.
+    """Counts, and sums of units; the last axis is the student, and what is of one student lies together in memory.
 
     Of a period: `percents` and `points`, and of how many. Of the latest term: `courses` by group and by what is
     counted, `subject_percents` by group, and other counts. Of final marks: `finals` by year (this, last) and group, and
@@ -137,7 +137,7 @@ def add_up(grades: Grades) -> Sums:
     by_period = dict.fromkeys(("percents", "percent_count", "points", "point_count"), (PERIODS,))
     by_subject = dict.fromkeys(("subject_percents", "subject_percent_count"), (GROUPS,))
     axes: Mapping[str, tuple[int, ...]] = by_group | by_period | by_subject
-    found = Sums(*(np.zeros((*axes.get(name, ()), students), dtype=np.int64) for name in Sums._fields))
+    found = Sums(*(np.zeros((*axes.get(name, ()), students), dtype=np.int64, order="F") for name in Sums._fields))
     order, has_mark = np.full(grades.terms, NEVER), np.zeros(grades.terms, dtype=np.bool_)
     _walk(grades, _Kept(order, has_mark, np.zeros(years, np.int64), np.zeros(years, np.int64)), found)
     return found

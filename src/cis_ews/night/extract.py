@@ -96,9 +96,9 @@ class CheckTask:
     corrections: tuple[Correction, ...]
 
 
-def large_extract(source: Path, *, tolerance: float | None, crew: Crew) -> Parted | None:
+def large_extract(source: Path, *, tolerance: float | None, as_of: date | None, crew: Crew) -> Parted | None:
     """How to read a large folder in parts; None where it is to be read whole."""
-    options = ReadOptions(tolerance=tolerance, progress=crew.watch)
+    options = ReadOptions(tolerance=tolerance, as_of=as_of, progress=crew.watch)
     with crew.watch.step("look"):
         return parted_folder(source, options, students_a_part=crew.students_a_part)
 
@@ -173,7 +173,7 @@ def known_of(
     frames: dict[str, Any] = {table: TABLES[table].cast(rows) for table, rows in with_empty(TABLES, shared).items()}
     return SchoolData(
         **frames,
-        rejections=Rejections.cast(pl.concat([whole.rejections, *rejections])),
+        rejections=Rejections.cast(pl.concat([whole.rejections, *map(Rejections.cast, rejections)])),
         coverage=coverage,
         rows_read=whole.rows_read,
         rows_reduced=whole.rows_reduced,
@@ -198,7 +198,9 @@ def _check(task: CheckTask) -> dict[str, Any]:
     tables = with_empty(OWNED, checked.tables)
     tables, of_corrections, usable = corrected_part(tables, shared, task.corrections)
     with task.workspace.piece(task.piece) as piece:
-        for table, rows in {**tables, "alone": checked.alone, "linked": checked.linked, "ids": checked.ids}.items():
+        for table, rows in tables.items():
+            piece.write(table, rows, compressed=False)
+        for table, rows in {"alone": checked.alone, "linked": checked.linked, "ids": checked.ids}.items():
             piece.write(table, rows)
         piece.write("corrected", of_corrections)
         piece.notes["facts"] = plain(checked.facts)

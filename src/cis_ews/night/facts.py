@@ -19,7 +19,7 @@ def plain(facts: PartFacts) -> dict[str, Any]:
         "unreadable": {table: list(names) for table, names in facts.unreadable.items()},
         "readable": {table: list(names) for table, names in facts.readable.items()},
         "tables": sorted(coverage.tables),
-        "dated": {name: _plain_dated(getattr(coverage, name)) for name in _DATED},
+        "dated": {name: _plain_dated(dated) for name, dated in coverage.dated.items()},
         "present": coverage.present,
         "last_recorded": {school: day.isoformat() for school, day in coverage.last_recorded.items()},
     }
@@ -36,19 +36,15 @@ def facts_of(said: Mapping[str, Any]) -> PartFacts:
             tables=frozenset(said["tables"]),
             present=said["present"],
             last_recorded={school: date.fromisoformat(day) for school, day in said["last_recorded"].items()},
-            **{name: _dated(said["dated"][name]) for name in _DATED},
+            dated={name: _dated(each) for name, each in said["dated"].items()},
         ),
     )
 
 
-_DATED = ("attendance_events", "incidents", "course_grades")
-
-
 def _plain_dated(dated: DatedRows) -> list[Any]:
-    return [dated.rows, *(None if day is None else day.isoformat() for day in (dated.first, dated.last))]
+    return [dated.rows, {day.isoformat(): rows for day, rows in dated.days.items()}]
 
 
 def _dated(said: Sequence[Any]) -> DatedRows:
-    rows, first, last = said
-    days = [None if day is None else date.fromisoformat(day) for day in (first, last)]
-    return DatedRows(rows=rows, first=days[0], last=days[1])
+    rows, days = said
+    return DatedRows(rows=rows, days={date.fromisoformat(day): rows for day, rows in days.items()})

@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from datetime import date
 from pathlib import Path
 from typing import Any, Literal
 
@@ -83,6 +84,8 @@ How = Literal["keep", "add"]
 """Whether an extract is the whole year (`keep`), or only what is new, corrected or withdrawn (`add`)."""
 STATE_FORMAT = "kept state"
 _CHECKERS = ("cis_ews", "dataframely", "polars")
+NOTES = "rows by day"
+"""What pieces note of their rows; a state whose pieces note otherwise is checked anew with the next extract."""
 _LEANT_ON = ("schools", "calendar_days")
 NO_STATE = "load the whole extract first, with --keep-state"
 
@@ -168,7 +171,7 @@ def _has_to_be_checked(root: Path, old: KeptState) -> bool:
 
 def _versions() -> dict[str, str]:
     installed = package_versions()
-    return {name: installed[name] for name in _CHECKERS}
+    return {**{name: installed[name] for name in _CHECKERS}, "notes": NOTES}
 
 
 def _report(
@@ -257,7 +260,7 @@ def _load_shared(root: Path, brought: Brought, old: KeptState | None) -> tuple[s
     for table in (table for table in SHARED if table in brought.columns):
         rows = [before.rows(table), before.rejected(table)]
         pools[table] = pooled(table, rows, rows[0].clear(), text=before.unreadable(table), change=changes.get(table))
-    settled = settle(pools, lambda frames, _: check_shared(frames))
+    settled = settle(pools, lambda frames, _: check_shared(frames), {})
     made = new_piece("shared")
     with pieces.piece(made) as piece:
         for name, frame in {**with_empty(SHARED, settled.rows), **settled.aside}.items():
@@ -296,6 +299,7 @@ class _Judged:
 def read_kept(
     draft: Draft,
     *,
+    as_of: date,
     tolerance: float | None,
     corrections: Sequence[Correction],
     workspace: Workspace,
@@ -306,7 +310,7 @@ def read_kept(
     Raises SchemaError and ToleranceError as for any extract; then the state before stays.
     """
     try:
-        judged = _judge(draft, tolerance=tolerance, workspace=workspace, crew=crew)
+        judged = _judge(draft, as_of=as_of, tolerance=tolerance, workspace=workspace, crew=crew)
     except DataError:
         clear_unused(draft.root)
         raise
@@ -318,20 +322,20 @@ def read_kept(
     return _extract(judged, corrections, workspace)
 
 
-def _judge(draft: Draft, *, tolerance: float | None, workspace: Workspace, crew: Crew) -> _Judged:
+def _judge(draft: Draft, *, as_of: date, tolerance: float | None, workspace: Workspace, crew: Crew) -> _Judged:
     state, root = draft.state, draft.root
     files = draft.files
     whole = Whole(
         given=_used_columns(state, files),
+        as_of=as_of,
         tolerance=DEFAULT_TOLERANCE if tolerance is None else tolerance,
         source=SourceNotes(files=files, rejections=_torn(state), left_out=_silent(state, files)),
     )
     pieces = state_pieces(root)
-    shared = summary(pieces, state.shared, tables=whole.tables, after={})
-    whole.judge_shared(shared)
+    whole.judge_shared(_shared_summary(draft, whole))
     judged = _Judged(draft=draft, whole=whole, workspace=pieces, pieces=list(state.parts), shared=state.shared)
     is_whole = set(whole.left_out) == set(whole.source.left_out)
-    while not (is_whole and whole.judge([shared, *_summaries(judged)])):
+    while not (is_whole and whole.judge([_shared_summary(draft, whole), *_summaries(judged)])):
         is_whole = True
         _without_tables(judged, workspace, crew)
     return judged
@@ -356,10 +360,16 @@ def _torn(state: KeptState) -> pl.DataFrame:
             row_number=pl.int_range(1, rows + 1, dtype=pl.Int64),
             rule=pl.lit("ragged_row"),
             column=pl.lit(None, dtype=pl.String),
+            known_on=pl.lit(None, dtype=pl.Date),
         )
         for table, rows in state.torn.items()
     ]
     return pl.concat([no_rejections(), *found])
+
+
+def _shared_summary(draft: Draft, whole: Whole) -> CheckedPart:
+    """The tables about no student; they tell of no table that was left out since."""
+    return summary(state_pieces(draft.root), draft.state.shared, tables=whole.tables, after={})
 
 
 def _summaries(judged: _Judged) -> list[CheckedPart]:

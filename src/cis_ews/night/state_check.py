@@ -113,4 +113,4 @@ def _outcome(root: Path, piece: str, table: str) -> Any:
     kept, pieces = Kept(state_pieces(root), piece), state_pieces(root)
     rejections = (pieces.table(piece, name).filter(pl.col("table") == table) for name in ("alone", "linked"))
     order = ["file", "row_number", "rule", "column"]
-    return sums_of([kept.rejected(table)]), [found.sort(order).rows() for found in rejections]
+    return sums_of([kept.rejected(table)]), [found.sort(order).select(order).rows() for found in rejections]

@@ -12,7 +12,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from cis_ews.enums import AttendanceStatus
-from cis_ews.schema.coverage import DatedRows
+from cis_ews.schema.coverage import DatedRows, day_counts
 from cis_ews.schema.school_data import TABLES
 from cis_ews.schema.validation import EVENTS
 
@@ -86,19 +86,23 @@ def count(kept: pl.DataFrame) -> int:
 
 
 def extent(kept: pl.DataFrame) -> tuple[DatedRows, dict[str, date]]:
-    """How many days there are, the first and the last of them, and the last of each school."""
+    """How many days there are, by date, and the last of each school."""
     if kept.is_empty():
         return DatedRows(), {}
     days = kept.get_column("days").to_numpy()
-    lowest = np.bitwise_count((days & (~days + np.uint64(1))) - np.uint64(1)).astype(np.int32)
-    highest = _highest_bit(days)
-    at = pl.col("period") * 64
-    dated = kept.select(
-        "school_id", first=(at + pl.Series(lowest)).cast(pl.Date), last=(at + pl.Series(highest)).cast(pl.Date)
-    )
-    first, last = dated.select(pl.col("first").min(), pl.col("last").max()).row(0)
+    highest = pl.Series(_highest_bit(days))
+    dated = kept.select("school_id", last=(pl.col("period") * 64 + highest).cast(pl.Date))
     of_schools = dict(dated.group_by("school_id").agg(pl.col("last").max()).iter_rows())
-    return DatedRows(rows=count(kept), first=first, last=last), of_schools
+    return DatedRows(rows=count(kept), days=_by_day(kept)), of_schools
+
+
+def _by_day(kept: pl.DataFrame) -> dict[date, int]:
+    """How often each day is among them."""
+    found = dict[date, int]()
+    for (period,), some in kept.select("period", "days").group_by("period"):
+        bits = np.unpackbits(some.get_column("days").to_numpy().view(np.uint8), bitorder="little")
+        found |= day_counts(int(str(period)) * 64, bits.reshape(-1, 64).sum(axis=0, dtype=np.int64))
+    return found
 
 
 def _highest_bit(days: NDArray[np.uint64]) -> NDArray[np.int32]:

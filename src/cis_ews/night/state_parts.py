@@ -89,7 +89,7 @@ def load_part(task: LoadTask) -> Loaded:
     every = shared_tables(task.pieces, task.shared)
     shared = {table: every[table] for table in SHARED if table in task.tables}
     beside = {**shared, **_leant_upon(pools, before)}
-    settled = settle(pools, lambda frames, events: check_part(frames, beside, events=events))
+    settled = settle(pools, lambda frames, events: check_part(frames, beside, events=events), beside)
     with task.pieces.piece(task.made) as piece:
         _write(piece, settled, days=days, shared=shared, before=None if task.afresh else before)
     return loaded + Loaded(rejections=settled.in_extract)
@@ -131,7 +131,7 @@ def check_again(task: AgainTask) -> None:
         pools[EVENTS], days = pool_of_events(before, None, pl.Series(dtype=pl.String))
     every = shared_tables(task.workspace, task.shared)
     shared = {table: every[table] for table in SHARED if table in task.tables}
-    settled = settle(pools, lambda frames, events: check_part(frames, shared, events=events))
+    settled = settle(pools, lambda frames, events: check_part(frames, shared, events=events), shared)
     with task.workspace.piece(task.made) as piece:
         _write(piece, settled, days=days, shared=shared, before=None)
 
@@ -218,13 +218,14 @@ class Settled:
 Check = Callable[[Mapping[str, pl.DataFrame], Sequence[pl.DataFrame] | None], CheckedPart]
 
 
-def settle(pools: Mapping[str, Pool], check: Check) -> Settled:
-    """Check the rows that have to be, and put them to those that stand."""
+def settle(pools: Mapping[str, Pool], check: Check, beside: Mapping[str, pl.DataFrame]) -> Settled:
+    """Check the rows that have to be, and put them to those that stand. `beside`: the tables that `check` has."""
     frames = {table: _numbered(pool.checked, REJECTED) for table, pool in pools.items()}
     events = frames.pop(EVENTS, None)
     batches = None if events is None else list(events.iter_slices(ROWS_AT_ONCE)) or [events]
     checked = check(frames, batches)
-    text = {table: _checked_text(table, pool.unreadable) for table, pool in pools.items()}
+    calendar = beside.get("calendar_days")
+    text = {table: _checked_text(table, pool.unreadable, calendar) for table, pool in pools.items()}
     broken = pl.concat([checked.alone, checked.linked])
     places = {table: _places(broken, table) for table in pools}
     rejected = {table: _taken(pools[table].checked, at) for table, at in places.items()}
@@ -245,10 +246,10 @@ def settle(pools: Mapping[str, Pool], check: Check) -> Settled:
     )
 
 
-def _checked_text(table: str, rows: pl.DataFrame) -> CheckedRows:
+def _checked_text(table: str, rows: pl.DataFrame, calendar_days: pl.DataFrame | None) -> CheckedRows:
     if rows.is_empty():
         return CheckedRows(rows=rows, rejections=no_rejections(), unreadable=(), readable=())
-    return check_rows(table, TABLES[table], _numbered(rows, UNREADABLE))
+    return check_rows(table, TABLES[table], _numbered(rows, UNREADABLE), calendar_days=calendar_days)
 
 
 def _numbered(rows: pl.DataFrame, file: str) -> pl.DataFrame:

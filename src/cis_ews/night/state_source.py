@@ -16,8 +16,9 @@ from cis_ews.night.state_parts import given_piece
 from cis_ews.readers.base import ReadOptions
 from cis_ews.readers.delta import Delta, digest_of_files, has_removed, keys_of, read_delta
 from cis_ews.readers.folder_parts import PartedFolder
+from cis_ews.schema.required import require_tables
 from cis_ews.schema.school_data import TABLES
-from cis_ews.schema.validation import OWNED, SHARED, SourceNotes, require_tables
+from cis_ews.schema.validation import OWNED, SHARED, SourceNotes
 from cis_ews.storage.state import KeptState
 from cis_ews.storage.workspace import Workspace
 from cis_ews.wording import counted
@@ -48,7 +49,7 @@ def brought_by(
         raise ReadError(
             f"{source.name}: a whole extract withdraws nothing", hint="load it with --delta, or take removed/ out"
         )
-    parted = large_extract(source, tolerance=None, crew=crew)
+    parted = large_extract(source, tolerance=None, as_of=None, crew=crew)
     if parted is not None:
         source_notes = parted.whole.source
         return Brought(

@@ -57,9 +57,9 @@ def read_school_data(
     choices of one of the readers `WITH_CHOICES`.
 
     `tolerance`: the share of a table's rows that may be rejected; by default what the format says, else 5 %.
-    `as_of`: the day as of which will be scored. Rows of later days stay in the tables, and are ignored by whatever asks
-    as of a day; but where a format makes one row of many records, or enrollments of events (CEDARS, Ed-Fi, grades of
-    OneRoster), later ones must not hide what was known on that day, and are left out, counted.
+    `as_of`: the day as of which will be scored. Rows of later days stay in the tables, count in no tolerance, and are
+    ignored by whatever asks as of a day; but where a format makes one row of many records, or enrollments of events
+    (CEDARS, Ed-Fi, grades of OneRoster), later ones must not hide what was known on that day: left out, and counted.
 
     `limits`: how much a compressed file may unpack to. Raises ConfigError for an unknown format, and DataError
     (ReadError, SchemaError, UnmappedCodesError, ToleranceError) where the extract cannot be used.

@@ -15,6 +15,8 @@ from cis_ews.readers.delimited import read_delimited
 from cis_ews.readers.file_read import FileRead
 from cis_ews.readers.limits import ReadLimits
 from cis_ews.readers.sources import Entry
+from cis_ews.schema.coverage import known_days
+from cis_ews.schema.parsing import DATE_FORMAT
 from cis_ews.schema.rows import rejected
 from cis_ews.schema.school_data import SourceFile
 from cis_ews.schema.validation import EVENTS
@@ -149,6 +151,11 @@ def _concatenated(table: str, parts: Sequence[pl.DataFrame]) -> pl.DataFrame:
         raise SchemaError(
             f"{table}: its {len(parts)} files differ in the types of a column", hint="write text"
         ) from None
+
+
+def written_days(table: str, rows: pl.DataFrame) -> pl.Series:
+    """The day that each row of a draft is dated, null where none is written or it cannot be read."""
+    return known_days(table, rows, None).cast(pl.String).str.to_date(DATE_FORMAT, strict=False)
 
 
 def silent_tables(rows: Mapping[str, int]) -> dict[str, str]:

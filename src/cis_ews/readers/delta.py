@@ -17,8 +17,8 @@ from cis_ews.errors import ReadError, SchemaError
 from cis_ews.readers.base import ReadOptions, TableRead
 from cis_ews.readers.folder import files_of_tables, passed_over, read_table
 from cis_ews.readers.sources import list_entries
+from cis_ews.schema.required import column_notes
 from cis_ews.schema.school_data import TABLES, SourceFile
-from cis_ews.schema.validation import column_notes
 from cis_ews.wording import counted
 
 REMOVED = "removed"

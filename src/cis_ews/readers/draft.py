@@ -9,7 +9,7 @@ from datetime import date
 import polars as pl
 
 from cis_ews.enums import Domain
-from cis_ews.readers.base import ReadOptions
+from cis_ews.readers.base import ReadOptions, written_days
 from cis_ews.readers.ledger import Ledger
 from cis_ews.schema.rows import PLACE
 from cis_ews.schema.school_data import TABLES, SchoolData
@@ -42,6 +42,7 @@ class Draft:
         with options.progress.step("check"):
             return check_tables(
                 whole.frames,
+                as_of=options.as_of,
                 tolerance=declared.get(DEFAULT, DEFAULT_TOLERANCE),
                 tolerances=declared,
                 source=replace(whole.source, partial=whole._partial()),
@@ -61,8 +62,9 @@ class Draft:
         ledger, frames = Ledger(), dict(self.frames)
         for table in named:
             rows = frames[table].join(latest, on="student_id", how="left", maintain_order="left")
-            found = pl.col("school_id").is_not_null()
-            frames[table] = ledger.keep(rows, found, table=table, rule="student_known", column="student_id")
+            rows, found = rows.with_columns(known_on=written_days(table, rows)), pl.col("school_id").is_not_null()
+            kept = ledger.keep(rows, found, table=table, rule="student_known", column="student_id")
+            frames[table] = kept.drop("known_on")
             ledger.note(f"{table}: the source names no school; a row belongs to the school of the latest enrollment")
         return with_ledger(replace(self, frames=frames), ledger)
 

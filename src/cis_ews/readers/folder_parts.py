@@ -185,6 +185,7 @@ def _parted(
         shared={table: read.frame for table, read in shared.items()},
         whole=Whole(
             given={table: columns for table, columns in given.items() if table not in source.left_out},
+            as_of=options.as_of,
             tolerance=DEFAULT_TOLERANCE if options.tolerance is None else options.tolerance,
             source=source,
         ),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from datetime import date
 from fnmatch import fnmatchcase
 from pathlib import Path
 
@@ -14,7 +15,7 @@ from cis_ews.readers.codes import UnmappedCodes, refuse_unmapped
 from cis_ews.readers.derived import derive_tables
 from cis_ews.readers.draft import Draft
 from cis_ews.readers.mapping_config import SourceMapping, TableMapping, load_mapping
-from cis_ews.readers.mapping_table import map_columns, merge_days
+from cis_ews.readers.mapping_table import is_later, map_columns, merge_days
 from cis_ews.readers.sources import Entry, list_entries
 from cis_ews.schema.rows import no_rejections
 from cis_ews.schema.validation import SourceNotes
@@ -28,6 +29,7 @@ class _Mapped:
     reads: list[TableRead] = field(default_factory=list[TableRead])
     unmapped: list[UnmappedCodes] = field(default_factory=list[UnmappedCodes])
     reduced: dict[str, int] = field(default_factory=dict[str, int])
+    later: dict[str, int] = field(default_factory=dict[str, int])
     notes: list[str] = field(default_factory=list[str])
 
 
@@ -45,7 +47,7 @@ def read_mapped(path: Path, mapping_path: Path, options: ReadOptions) -> Draft:
             _read_table(mapped, table, _matching(table, each, entries), mapping=mapping, options=options)
             options.progress.advance()
     refuse_unmapped(mapped.unmapped)
-    _derive(mapped, mapping)
+    _derive(mapped, mapping, options.as_of)
     return _draft(mapped, mapping)
 
 
@@ -70,13 +72,15 @@ def _read_table(
         for entry in entries
     ]
     read = join_files(table, entries, reads)
-    frame, unmapped = map_columns(table, each, read.frame, school_year_starts=mapping.school_year_starts)
+    frame, unmapped = map_columns(
+        table, each, read.frame, school_year_starts=mapping.school_year_starts, as_of=options.as_of
+    )
     mapped.reads.append(read)
     mapped.frames[table] = frame
     mapped.unmapped.extend(unmapped)
 
 
-def _derive(mapped: _Mapped, mapping: SourceMapping) -> None:
+def _derive(mapped: _Mapped, mapping: SourceMapping, as_of: date | None) -> None:
     """Derive tables, then merge the rows of a day."""
     if "attendance_events" in mapped.frames:
         tables, notes = derive_tables(mapping, mapped.frames["attendance_events"])
@@ -84,8 +88,11 @@ def _derive(mapped: _Mapped, mapping: SourceMapping) -> None:
         mapped.notes.extend(notes)
     for table, each in mapping.tables.items():
         if each.merge:
-            mapped.frames[table], merged = merge_days(mapped.frames[table])
+            rows = mapped.frames[table]
+            mapped.frames[table], merged = merge_days(rows)
             mapped.reduced[table] = merged
+            before, after = (int(is_later(table, each, as_of).sum()) for each in (rows, mapped.frames[table]))
+            mapped.later[table] = before - after
             mapped.notes.append(f"{table}: {merged:,} further rows of the same student and day were merged into one")
 
 
@@ -98,6 +105,7 @@ def _draft(mapped: _Mapped, mapping: SourceMapping) -> Draft:
             notes=(*mapping.notes, *mapped.notes, *(note for read in mapped.reads for note in read.notes)),
             rejections=pl.concat([no_rejections(), *(read.rejections for read in mapped.reads)]),
             reduced=mapped.reduced,
+            later=mapped.later,
             left_out=left_out,
             partial={str(domain): reason for domain, reason in mapping.partial.items()},
         ),

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from datetime import date
 
 import polars as pl
 
 from cis_ews.errors import SchemaError
+from cis_ews.readers.base import written_days
 from cis_ews.readers.codes import UnmappedCodes, plain_text, translated, unmapped_codes
 from cis_ews.readers.mapping_config import TableMapping
 from cis_ews.schema.parsing import DATE_FORMAT, EARLIEST_DATE, LATEST_DATE
@@ -18,9 +20,9 @@ UNREADABLE = "?"  # in place of a date in no format that was declared: the contr
 
 
 def map_columns(
-    table: str, mapping: TableMapping, source: pl.DataFrame, *, school_year_starts: str
+    table: str, mapping: TableMapping, source: pl.DataFrame, *, school_year_starts: str, as_of: date | None = None
 ) -> tuple[pl.DataFrame, list[UnmappedCodes]]:
-    """The contract's columns as text with their places; and the codes that no mapping knows.
+    """The contract's columns as text with their places; and the codes that no mapping knows, in rows up to `as_of`.
 
     Raises SchemaError where the source has no column that the mapping names.
     """
@@ -43,7 +45,14 @@ def map_columns(
     if mapping.school_year_from:
         year = school_year(as_date(mapping.school_year_from), school_year_starts)
         mapped = mapped.with_columns(year.cast(pl.String).alias("school_year"))
-    return mapped, list(_unmapped(table, mapping, cells))
+    return mapped, list(_unmapped(table, mapping, cells.filter(~is_later(table, mapped, as_of))))
+
+
+def is_later(table: str, mapped: pl.DataFrame, as_of: date | None) -> pl.Series:
+    """Which rows of a mapped table are dated after a day; none where there is no such day."""
+    if as_of is None:
+        return pl.repeat(False, mapped.height, dtype=pl.Boolean, eager=True)
+    return (written_days(table, mapped) > as_of).fill_null(value=False)
 
 
 def _as_text(name: str, dtype: pl.DataType) -> pl.Expr:

@@ -11,6 +11,7 @@ import polars as pl
 from cis_ews.enums import GradeLevel
 from cis_ews.indicators import compute_indicators
 from cis_ews.schema.school_data import SchoolData
+from cis_ews.texts import places_of
 
 STUDENT_COLUMNS = ("student_id", "school_id", "grade_level", "days_enrolled")
 
@@ -42,7 +43,7 @@ class Cohort:
 
     def rows_of(self, frame: pl.DataFrame) -> pl.DataFrame:
         """Those rows of a frame with one row a student that belong to the cohort, in the frame's order."""
-        return frame.join(self.students, on="student_id", how="semi", maintain_order="left")
+        return frame.filter(places_of(frame["student_id"], self.students["student_id"]) >= 0)
 
 
 def cohort_of(indicators: pl.DataFrame) -> pl.DataFrame:
@@ -85,7 +86,8 @@ def build_cohort(
     kept = known.filter(~pl.col("student_id").is_in(list(erased)))
     flow.append(CohortStep("left out at a family's request", known.height, kept.height))
     rows = compute_indicators(school_data, as_of) if indicators is None else indicators
-    enrolled = rows.join(kept, on="student_id", how="semi")
+    rows = rows.select("student_id", "school_id", "grade_level", "days_enrolled_ytd", "is_enrolled")
+    enrolled = rows.filter(places_of(rows["student_id"], kept["student_id"]) >= 0)
     flow.append(CohortStep("never enrolled this school year up to the as-of date", kept.height, enrolled.height))
     current = enrolled.filter(pl.col("is_enrolled"))
     flow.append(CohortStep("left before the as-of date", enrolled.height, current.height))

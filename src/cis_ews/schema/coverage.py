@@ -7,11 +7,27 @@ from dataclasses import asdict, dataclass, field, replace
 from datetime import date
 from typing import Any, cast
 
+import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
 from cis_ews.calendars import last_days_of_years, school_year_ends, term_ends
 from cis_ews.enums import AttendanceStatus, CoverageLevel, Domain
 from cis_ews.wording import counted
+
+EVENT_DATES = {
+    "enrollments": "entry_date",
+    "attendance_events": "date",
+    "incidents": "date",
+    "discipline_actions": "start_date",
+    "course_grades": "graded_on",
+    "supports": "date",
+    "student_years": "known_on",
+}
+"""The column that says when a row became true; a calendar and a roster are known in advance.
+
+The summary of a year has none: it is known when the year is over.
+"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,76 +97,89 @@ def _plain(value: Any) -> object:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DatedRows:
-    """How many rows a table has, and the first and last of their days."""
+    """How many rows a table has, and how many of them are known from which day on."""
 
     rows: int = 0
-    first: date | None = None
-    last: date | None = None
+    days: Mapping[date, int] = field(default_factory=dict[date, int])
 
     @classmethod
-    def of(cls, rows: pl.DataFrame, column: str) -> DatedRows:
-        """Of a frame."""
-        first, last = rows[column].min(), rows[column].max()
-        return cls(
-            rows=rows.height,
-            first=first if isinstance(first, date) else None,
-            last=last if isinstance(last, date) else None,
-        )
+    def of(cls, days: pl.Series) -> DatedRows:
+        """Of the day of each row, null where nothing says it."""
+        known = days.drop_nulls().to_physical().to_numpy()
+        first = int(known.min()) if known.size else 0
+        return cls(rows=days.len(), days=day_counts(first, np.bincount(known - first)))
+
+    @property
+    def first(self) -> date | None:
+        """The first day."""
+        return min(self.days, default=None)
+
+    @property
+    def last(self) -> date | None:
+        """The last day."""
+        return max(self.days, default=None)
+
+    def after(self, day: date) -> int:
+        """How many rows are of later days."""
+        return sum(rows for each, rows in self.days.items() if each > day)
 
     def __add__(self, other: DatedRows) -> DatedRows:
         """Both together."""
-        firsts = [day for day in (self.first, other.first) if day is not None]
-        lasts = [day for day in (self.last, other.last) if day is not None]
-        return DatedRows(rows=self.rows + other.rows, first=min(firsts, default=None), last=max(lasts, default=None))
+        days = dict(self.days)
+        for day, rows in other.days.items():
+            days[day] = days.get(day, 0) + rows
+        return DatedRows(rows=self.rows + other.rows, days=days)
+
+
+def day_counts(first: int, counts: NDArray[np.int64]) -> dict[date, int]:
+    """Rows by day, of the rows of each day from `first` on (days since 1970); days without a row are not among them."""
+    at = counts.nonzero()[0]
+    return dict(zip(pl.Series(at + first).cast(pl.Int32).cast(pl.Date), counts[at].tolist(), strict=True))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CoverageFacts:
     """What the coverage statement needs to know of rows, of all students or of a part of them; parts add up.
 
-    `tables`: the names of the tables that are there. `present`: days that record presence. `last_recorded`: school_id
-    -> the last recorded day.
+    `tables`: the names of the tables that are there. `dated`: of those in `EVENT_DATES`, their rows by day. `present`:
+    days that record presence. `last_recorded`: school_id -> the last recorded day.
     """
 
     tables: frozenset[str]
-    attendance_events: DatedRows = field(default_factory=DatedRows)
-    incidents: DatedRows = field(default_factory=DatedRows)
-    course_grades: DatedRows = field(default_factory=DatedRows)
+    dated: Mapping[str, DatedRows] = field(default_factory=dict[str, DatedRows])
     present: int = 0
     last_recorded: Mapping[str, date] = field(default_factory=dict[str, date])
 
     @classmethod
     def of(cls, tables: Mapping[str, pl.DataFrame]) -> CoverageFacts:
         """Of checked tables, presence rows still among them."""
-        facts: dict[str, Any] = {}
+        calendar = tables.get("calendar_days")
+        dated = {name: known_days(name, tables[name], calendar) for name in EVENT_DATES if name in tables}
+        facts: dict[str, Any] = {"dated": {name: DatedRows.of(days) for name, days in dated.items()}}
         if "attendance_events" in tables:
             events = tables["attendance_events"]
             recorded = events.group_by("school_id").agg(pl.col("date").max())
-            facts["attendance_events"] = DatedRows.of(events, "date")
             facts["present"] = events.filter(pl.col("status") == AttendanceStatus.PRESENT).height
             facts["last_recorded"] = dict(recorded.iter_rows())
-        if "incidents" in tables:
-            facts["incidents"] = DatedRows.of(tables["incidents"], "date")
-        if "course_grades" in tables:
-            grades = known_grades(tables["course_grades"], tables["calendar_days"])
-            facts["course_grades"] = DatedRows.of(grades, "graded_on")
         return cls(tables=frozenset(tables), **facts)
 
     def with_events(self, rows: DatedRows, *, present: int, last_recorded: Mapping[str, date]) -> CoverageFacts:
         """These, and further rows of `attendance_events`."""
-        more = CoverageFacts(tables=frozenset(), attendance_events=rows, present=present, last_recorded=last_recorded)
-        return self + more
+        dated = {"attendance_events": rows}
+        return self + CoverageFacts(tables=frozenset(), dated=dated, present=present, last_recorded=last_recorded)
+
+    def of_table(self, name: str) -> DatedRows:
+        """The rows of a table."""
+        return self.dated.get(name, DatedRows())
 
     def __add__(self, other: CoverageFacts) -> CoverageFacts:
         """Both together."""
-        last = dict(self.last_recorded)
+        last, names = dict(self.last_recorded), {*self.dated, *other.dated}
         for school, day in other.last_recorded.items():
             last[school] = max(day, last.get(school, day))
         return CoverageFacts(
             tables=self.tables | other.tables,
-            attendance_events=self.attendance_events + other.attendance_events,
-            incidents=self.incidents + other.incidents,
-            course_grades=self.course_grades + other.course_grades,
+            dated={name: self.of_table(name) + other.of_table(name) for name in names},
             present=self.present + other.present,
             last_recorded=last,
         )
@@ -210,9 +239,9 @@ def _attendance(facts: CoverageFacts, *, left_out: Mapping[str, str], partial: M
     if "attendance_events" not in facts.tables:
         return _none("attendance_events", left_out)
     reasons = [partial["attendance"]] if "attendance" in partial else []
-    if not facts.attendance_events.rows and "reporting" not in facts.tables:
+    if not facts.of_table("attendance_events").rows and "reporting" not in facts.tables:
         reasons.append("no absence is recorded, and no school says through which day it has reported")
-    return _covered(facts.attendance_events, reasons)
+    return _covered(facts.of_table("attendance_events"), reasons)
 
 
 def _behavior(facts: CoverageFacts, *, left_out: Mapping[str, str], partial: Mapping[str, str]) -> DomainCoverage:
@@ -221,14 +250,27 @@ def _behavior(facts: CoverageFacts, *, left_out: Mapping[str, str], partial: Map
     reasons = [partial["behavior"]] if "behavior" in partial else []
     if "discipline_actions" not in facts.tables:
         reasons.append(left_out.get("discipline_actions", "the source has no discipline_actions"))
-        return replace(_covered(facts.incidents, reasons), missing_tables=("discipline_actions",))
-    return _covered(facts.incidents, reasons)
+        return replace(_covered(facts.of_table("incidents"), reasons), missing_tables=("discipline_actions",))
+    return _covered(facts.of_table("incidents"), reasons)
 
 
 def _coursework(facts: CoverageFacts, *, left_out: Mapping[str, str], partial: Mapping[str, str]) -> DomainCoverage:
     if "course_grades" not in facts.tables:
         return _none("course_grades", left_out)
-    return _covered(facts.course_grades, [partial["coursework"]] if "coursework" in partial else [])
+    return _covered(facts.of_table("course_grades"), [partial["coursework"]] if "coursework" in partial else [])
+
+
+def known_days(table: str, rows: pl.DataFrame, calendar_days: pl.DataFrame | None) -> pl.Series:
+    """The day from which each row of a table about students is known, null where nothing says it.
+
+    Without a calendar, what the row itself says.
+    """
+    if table == "course_grades" and calendar_days is not None:
+        rows = known_grades(rows, calendar_days)
+    elif table == "student_years" and calendar_days is not None:
+        rows = known_years(rows, calendar_days)
+    column = EVENT_DATES.get(table, "")
+    return rows[column] if column in rows.columns else pl.Series([None], dtype=pl.Date).new_from_index(0, rows.height)
 
 
 def known_grades(grades: pl.DataFrame, calendar_days: pl.DataFrame) -> pl.DataFrame:
@@ -269,7 +311,7 @@ def _last_reported(facts: CoverageFacts, reporting: pl.DataFrame | None) -> dict
 def _presence_notes(facts: CoverageFacts) -> list[str]:
     if not facts.present:
         return []
-    rows = facts.attendance_events.rows
+    rows = facts.of_table("attendance_events").rows
     return [f"attendance_events: {facts.present:,} of {rows:,} days record presence; absences and tardies are kept"]
 
 

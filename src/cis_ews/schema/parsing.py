@@ -45,9 +45,10 @@ _SOURCES: Mapping[str, tuple[type[pl.DataType], ...]] = {
     "boolean": (pl.Boolean,),
     "empty": (pl.Null,),
 }
+UNREADABLE_DATE = "unreadable_date"
 _FILLED = "filled"
 _UNREADABLE: Mapping[str, str] = {
-    "date": "unreadable_date",
+    "date": UNREADABLE_DATE,
     "boolean": "unreadable_boolean",
     "integer": "unreadable_number",
     "number": "unreadable_number",

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from cis_ews.calendars import InstructionalDays, all_instructional_days, day_number
 from cis_ews.compiling import array_of, compiled, read_only
 from cis_ews.enums import AttendanceStatus
-from cis_ews.schema.coverage import DatedRows
+from cis_ews.schema.coverage import DatedRows, day_counts
 from cis_ews.schema.rows import sorted_by
 from cis_ews.schema.spells import SpellNumbers, Spells
 from cis_ews.texts import codes_of
@@ -70,7 +70,7 @@ def sort_out(batches: Iterable[pl.DataFrame], enrolled: Enrolled) -> Sorted | No
     None where the rows of a student do not lie together, so that rows of one day cannot be found by looking at
     neighbours: then all rows have to go the ordinary way. Columns must be typed as Parquet has them.
     """
-    seen, parts = _Seen.of(enrolled.spells), list[_Batch]()
+    seen, parts = _Seen.of(enrolled), list[_Batch]()
     for number, batch in enumerate(_whole_runs(batches), start=1):
         part = _sorted_batch(batch, enrolled, seen._replace(batch=number))
         if part is None:
@@ -82,14 +82,13 @@ def sort_out(batches: Iterable[pl.DataFrame], enrolled: Enrolled) -> Sorted | No
     if not _ascend([part.exceptions.get_column("student_id") for part in parts]):
         exceptions = sorted_by(exceptions, _KEY)
     present = sum(part.present for part in parts)
-    days = pl.Series(seen.days).cast(pl.Date)
-    first, last = (days[0], days[1]) if seen.days[1] else (None, None)
+    by_day = day_counts(day_number(enrolled.taught.first), seen.by_day)
     school_days = zip(enrolled.spells.schools, pl.Series(seen.last).cast(pl.Date), seen.last.tolist(), strict=True)
     return Sorted(
         exceptions=exceptions,
         doubtful=pl.concat([part.doubtful for part in parts], how="vertical_relaxed"),
         present=present,
-        rows=DatedRows(rows=exceptions.height + present, first=first, last=last),
+        rows=DatedRows(rows=exceptions.height + present, days=by_day),
         last={school: day for school, day, number in school_days if number},
     )
 
@@ -217,19 +216,19 @@ class _Verdicts(NamedTuple):
 
 class _Seen(NamedTuple):
     """What batches had: the batch of each student, 0 where none; of plainly right rows, the last day of each school,
-    and the first and the last day of all. `batch`: the number of the one at hand, from 1."""
+    and how many are of each day of the calendar, from its first on. `batch`: the number of the one at hand, from 1."""
 
     batches: NDArray[np.int32]
     last: NDArray[np.int32]
-    days: NDArray[np.int32]
+    by_day: NDArray[np.int64]
     batch: int
 
     @classmethod
-    def of(cls, spells: Spells) -> _Seen:
+    def of(cls, enrolled: Enrolled) -> _Seen:
         """Before the first batch."""
-        students, schools = len(spells.students), len(spells.schools)
-        days = np.array([_FAR, 0], dtype=np.int32)
-        return cls(np.zeros(students, dtype=np.int32), np.zeros(schools, dtype=np.int32), days, 0)
+        students, schools = len(enrolled.spells.students), len(enrolled.spells.schools)
+        by_day = np.zeros((enrolled.taught.last - enrolled.taught.first).days + 1, dtype=np.int64)
+        return cls(np.zeros(students, dtype=np.int32), np.zeros(schools, dtype=np.int32), by_day, 0)
 
 
 @compiled
@@ -292,7 +291,7 @@ def _judge(rows: _Rows, known: _Known, given: tuple[_Pairs, _Verdicts, _Seen]) -
                     exceptions += 1
                 school, day = rows.school[row], rows.day[row]
                 seen.last[school] = max(seen.last[school], day)
-                seen.days[0], seen.days[1] = min(seen.days[0], day), max(seen.days[1], day)
+                seen.by_day[day - known.first] += 1
     return exceptions, present
 
 

@@ -13,8 +13,9 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from cis_ews.schema.coverage import EVENT_DATES, known_days
 from cis_ews.schema.links import ROW
-from cis_ews.schema.parsing import MASK, parse_columns
+from cis_ews.schema.parsing import MASK, UNREADABLE_DATE, parse_columns
 from cis_ews.schema.scores import Rejections
 from cis_ews.texts import ranked
 
@@ -45,14 +46,20 @@ class CheckedRows:
     readable: tuple[str, ...]
 
 
-def check_rows(table: str, schema: type[dy.Schema], raw: pl.DataFrame) -> CheckedRows:
-    """Check one table alone.
+def check_rows(
+    table: str, schema: type[dy.Schema], raw: pl.DataFrame, *, calendar_days: pl.DataFrame | None = None
+) -> CheckedRows:
+    """Check one table alone. `calendar_days`: what tells from when on a rejected row that has no date is known.
 
     Exact duplicates: the first is kept. Rows that share a key and differ are all rejected: nothing says which is true.
     """
     parsed = parse_columns(table, schema, _placed(raw))
     masks = [name for name in parsed.columns if MASK in name]
-    broken = parsed.filter(pl.any_horizontal(masks)) if masks else parsed.clear()
+    broken = with_known_on(table, parsed.filter(pl.any_horizontal(masks)) if masks else parsed.clear(), calendar_days)
+    no_date = f"{UNREADABLE_DATE}{MASK}{EVENT_DATES.get(table)}"
+    if no_date in masks:
+        # What cannot be read is no later than anything, whatever a term or a year says of the row.
+        broken = broken.with_columns(known_on=pl.when(~pl.col(no_date)).then("known_on"))
     unreadable = [
         rejected(broken.filter(mask), table=table, rule=mask.split(MASK)[0], columns=mask.split(MASK)[1])
         for mask in masks
@@ -65,9 +72,11 @@ def check_rows(table: str, schema: type[dy.Schema], raw: pl.DataFrame) -> Checke
         good, failure = once, None
     else:
         good, failure = _with_places(schema, keyed=shared).filter(once.with_columns(pl.col("file").cast(pl.String)))
+    repeated = with_known_on(table, repeated, calendar_days)
     rejections = [*unreadable, rejected(repeated, table=table, rule="duplicate_row", columns=None)]
     if failure is not None and len(failure):
-        rejections.extend(_broken_rules(failure.details(), table=table, schema=schema))
+        details = with_known_on(table, failure.details(), calendar_days)
+        rejections.extend(_broken_rules(details, table=table, schema=schema))
     return CheckedRows(
         rows=pl.DataFrame(good),
         rejections=pl.concat(rejections),
@@ -76,21 +85,28 @@ def check_rows(table: str, schema: type[dy.Schema], raw: pl.DataFrame) -> Checke
     )
 
 
+def with_known_on(table: str, rows: pl.DataFrame, calendar_days: pl.DataFrame | None) -> pl.DataFrame:
+    """Rows with the day from which they are known (`known_on`), for their rejections to say."""
+    return rows.with_columns(known_days(table, rows, calendar_days).alias("known_on"))
+
+
 def rejected(rows: pl.DataFrame, *, table: str, rule: str, columns: str | None) -> pl.DataFrame:
-    """One rejection a row."""
+    """One rejection a row, with the day from which the row is known where the row has it as `known_on`."""
+    known_on = pl.col("known_on") if "known_on" in rows.columns else pl.lit(None)
     return rows.select(
         pl.lit(table).alias("table"),
         pl.col("file").cast(pl.String),
         pl.col("row_number").cast(pl.Int64),
         pl.lit(rule).alias("rule"),
         pl.lit(columns, dtype=pl.String).alias("column"),
+        known_on.cast(pl.Date).alias("known_on"),
     )
 
 
 @cache
 def no_rejections() -> pl.DataFrame:
-    """An empty frame of rejections."""
-    return Rejections.create_empty()
+    """An empty frame of rejections, with the column `known_on` of `rejected`."""
+    return Rejections.create_empty().with_columns(known_on=pl.lit(None, dtype=pl.Date))
 
 
 def _placed(raw: pl.DataFrame) -> pl.DataFrame:
@@ -216,7 +232,7 @@ def _not_key(column: dy.Column) -> dy.Column:
 
 
 def _broken_rules(details: pl.DataFrame, *, table: str, schema: type[dy.Schema]) -> Iterator[pl.DataFrame]:
-    data = {*schema.columns(), *PLACE, ROW}
+    data = {*schema.columns(), *PLACE, ROW, "known_on"}
     for check in (name for name in details.columns if name not in data):
         rule, columns = _named(check, schema)
         broken = details.filter(pl.col(check) == "invalid")

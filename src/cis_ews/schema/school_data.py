@@ -13,7 +13,7 @@ import polars as pl
 from cis_ews.schema.attendance import AttendanceEvents, Reporting
 from cis_ews.schema.behavior import DisciplineActions, Incidents
 from cis_ews.schema.coursework import CourseGrades
-from cis_ews.schema.coverage import Coverage, known_grades, known_years
+from cis_ews.schema.coverage import EVENT_DATES, Coverage, known_days, known_grades, known_years
 from cis_ews.schema.roster import CalendarDays, Demographics, Enrollments, Schools, Students
 from cis_ews.schema.scores import Rejections
 from cis_ews.schema.student_years import StudentYears
@@ -39,20 +39,6 @@ DOMAIN_TABLES = {
     "behavior": ("incidents", "discipline_actions"),
     "coursework": ("course_grades",),
 }
-
-EVENT_DATES = {
-    "enrollments": "entry_date",
-    "attendance_events": "date",
-    "incidents": "date",
-    "discipline_actions": "start_date",
-    "course_grades": "graded_on",
-    "supports": "date",
-    "student_years": "known_on",
-}
-"""The column that says when a row became true; a calendar and a roster are known in advance.
-
-The summary of a year has none: it is known when the year is over.
-"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +90,7 @@ class SchoolData:
 
         Of tables that are known in advance there is none.
         """
-        return {name: self.dated(name)[column] for name, column in EVENT_DATES.items()}
+        return {name: known_days(name, self.table(name), self.calendar_days) for name in EVENT_DATES}
 
     def dated(self, name: str) -> pl.DataFrame:
         """A table with the day from which each of its rows is known, in the column that `EVENT_DATES` names."""

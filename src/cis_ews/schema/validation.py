@@ -15,22 +15,23 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import date
 from functools import cache
 from typing import Any
 
 import polars as pl
 
 from cis_ews.enums import AttendanceStatus
-from cis_ews.errors import SchemaError, ToleranceError
+from cis_ews.errors import ToleranceError
 from cis_ews.schema.coverage import Coverage, CoverageFacts, describe_coverage
 from cis_ews.schema.links import LINK_RULES, ROW
 from cis_ews.schema.presence import Enrolled, Sorted, sort_out
 from cis_ews.schema.refusals import places_by_rule, rows_by_rule
-from cis_ews.schema.rows import PLACE, check_rows, no_rejections, rejected, sorted_by
-from cis_ews.schema.school_data import DOMAIN_TABLES, REQUIRED_TABLES, TABLES, SchoolData, SourceFile
+from cis_ews.schema.required import column_notes, refuse_empty, require_tables
+from cis_ews.schema.rows import PLACE, check_rows, no_rejections, rejected, sorted_by, with_known_on
+from cis_ews.schema.school_data import REQUIRED_TABLES, TABLES, SchoolData, SourceFile
 from cis_ews.schema.scores import Rejections
 from cis_ews.schema.spelling import known_and_unknown_ids, spelling_notes
-from cis_ews.wording import counted
 
 DEFAULT_TOLERANCE = 0.05
 SHARED = tuple(table for table, schema in TABLES.items() if "student_id" not in schema.columns())
@@ -82,7 +83,8 @@ class CheckedPart:
     """Checked tables of some students, or those that are about none.
 
     `tables`: exactly the contract's columns, sorted by the key, without rows that say nothing of their own. `alone`,
-    `linked`: rejections by the rules of single tables, and by those between tables. `ids`: `known_and_unknown_ids`.
+    `linked`: rejections by the rules of single tables, and by those between tables, each with the day from which its
+    row is known (`known_on`). `ids`: `known_and_unknown_ids`.
     """
 
     tables: Mapping[str, pl.DataFrame]
@@ -107,7 +109,7 @@ class _Checking:
         for table, frame in frames.items():
             schema = TABLES[table]
             given = frame.select([name for name in frame.columns if name in schema.columns() or name in PLACE])
-            checked = check_rows(table, schema, given)
+            checked = check_rows(table, schema, given, calendar_days=self.tables.get("calendar_days"))
             self.tables[table] = checked.rows
             self.alone.append(checked.rejections)
             self.unreadable[table], self.readable[table] = checked.unreadable, checked.readable
@@ -119,7 +121,8 @@ class _Checking:
             rows = known[rule.table]
             broken = rule.broken(rows, known)
             if broken.height:
-                self.linked.append(rejected(broken, table=rule.table, rule=rule.rule, columns=rule.columns))
+                dated = with_known_on(rule.table, broken, known["calendar_days"])
+                self.linked.append(rejected(dated, table=rule.table, rule=rule.rule, columns=rule.columns))
                 known[rule.table] = rows.join(broken.select(ROW), on=ROW, how="anti", maintain_order="left")
         self.tables.update({table: known[table] for table in names})
 
@@ -207,10 +210,12 @@ def _as_contract(table: str, rows: pl.DataFrame) -> pl.DataFrame:
 class Whole:
     """What is known of an extract as a whole, from its source and from its checked parts.
 
-    `given`: table -> its columns in the source. Raises SchemaError where a required table or column is missing.
+    `given`: table -> its columns in the source. `as_of`: rows that are known from a later day on count in no tolerance;
+    None: every row counts. Raises SchemaError where a required table or column is missing.
     """
 
     given: Mapping[str, Collection[str]]
+    as_of: date | None = None
     tolerance: float = DEFAULT_TOLERANCE
     tolerances: Mapping[str, float] = field(default_factory=dict[str, float])
     source: SourceNotes = field(default_factory=SourceNotes)
@@ -245,12 +250,12 @@ class Whole:
         rows, and SchemaError where it has none.
         """
         before = set(self.left_out)
+        self._facts = sum((part.facts.coverage for part in parts), CoverageFacts(tables=frozenset()))
         for table in self.tables:
             self._take(table, parts)
         # Those of a table that was left out tell why its rows were lost.
         unknown = [ids.filter(pl.col("table") != "students") for ids in self._ids]
         self._ids = [*unknown, *(part.ids for part in parts)]
-        self._facts = sum((part.facts.coverage for part in parts), CoverageFacts(tables=frozenset()))
         for table in self.tables:
             self._settle(table, [part.alone for part in parts])
         if set(self.left_out) == before:
@@ -305,12 +310,26 @@ class Whole:
         hopeless = [f"{_hopeless(table)} {name} can be read" for name in unreadable if name not in readable]
         self._notes[table] = [note for note in self._notes[table] if not note.startswith(_hopeless(table))] + hopeless
 
+    def _is_later(self) -> pl.Expr:
+        """Whether the row of a rejection is known after the as-of date; one of which no day can be read is not."""
+        return (pl.col("known_on") > pl.lit(self.as_of, dtype=pl.Date)).fill_null(value=False)
+
+    def _rows_later(self, table: str) -> int:
+        """Rows of a table that are known after the as-of date: kept, rejected, or never made a row of it."""
+        later = self.source.later.get(table, 0)
+        if self.as_of is None:
+            return later
+        rejections = [self.source.rejections, *self._rejections[table]]
+        broken = _rows_of(table, [found.filter(self._is_later()) for found in rejections])
+        return later + self._facts.of_table(table).after(self.as_of) + broken
+
     def _settle(self, table: str, found: Sequence[pl.DataFrame]) -> None:
         """Refuse or leave out a table that has lost more rows than its tolerance allows."""
         if table not in self.tables:
             return
-        rejections = pl.concat([self.source.rejections, *found]).filter(pl.col("table") == table)
-        rows = self.rows_read.get(table, 0) - self.source.later.get(table, 0)
+        of_table = pl.concat([self.source.rejections, *found]).filter(pl.col("table") == table)
+        rejections = of_table.filter(~self._is_later())
+        rows = self.rows_read.get(table, 0) - self._rows_later(table)
         lost = rejections.select(PLACE).n_unique()
         allowed = self.tolerances.get(table, self.tolerance)
         if lost <= allowed * rows:
@@ -341,6 +360,7 @@ class Whole:
 def check_tables(
     frames: Frames,
     *,
+    as_of: date | None = None,
     tolerance: float = DEFAULT_TOLERANCE,
     tolerances: Mapping[str, float] | None = None,
     notes: Sequence[str] = (),
@@ -351,13 +371,14 @@ def check_tables(
 
     Frames may hold text only (every cell is then read as the contract asks) or typed columns; `row_number` (Int64) and
     `file` (String) say where a row came from, without them rows count from 1. `tolerance` is the share of a table's
-    rows that may be rejected, `tolerances` the same for single tables.
+    rows that may be rejected, `tolerances` the same for single tables; with `as_of`, of the rows known by that day.
 
     Raises SchemaError where a required table or column is missing, and ToleranceError where a required table loses too
     many rows; its `details["by_rule"]` counts them.
     """
     whole = Whole(
         given={table: frame.columns for table, frame in frames.items()},
+        as_of=as_of,
         tolerance=tolerance,
         tolerances=tolerances or {},
         source=source or SourceNotes(files=tuple(files), notes=tuple(notes)),
@@ -402,56 +423,3 @@ def _hopeless(table: str) -> str:
 def _rows_of(table: str, found: Sequence[pl.DataFrame]) -> int:
     """Rows of a table among rejections, each counted once."""
     return pl.concat([no_rejections(), *found]).filter(pl.col("table") == table).select(PLACE).n_unique()
-
-
-def require_tables(frames: Collection[str]) -> None:
-    """Raise SchemaError where a required table is missing, or all tables of attendance, behavior and coursework."""
-    missing = [table for table in REQUIRED_TABLES if table not in frames]
-    if missing:
-        raise SchemaError(
-            f"{len(missing)} of the required tables are missing: {', '.join(missing)}",
-            hint="every extract needs schools, calendar_days, students and enrollments",
-            tables=missing,
-        )
-    domains = [table for tables in DOMAIN_TABLES.values() for table in tables]
-    if not any(table in frames for table in domains):
-        raise SchemaError(
-            "no attendance, behavior or coursework table is there",
-            hint=f"add at least one of {', '.join(domains)}",
-            tables=domains,
-        )
-    unknown = sorted(set(frames) - set(TABLES))
-    if unknown:
-        raise SchemaError(
-            f"{counted(len(unknown), 'table is', 'tables are')} not in the contract",
-            hint=f"the tables are {', '.join(TABLES)}",
-        )
-
-
-def refuse_empty(table: str, rows: int) -> None:
-    """Raise SchemaError where a required table has no rows."""
-    if table in REQUIRED_TABLES and not rows:
-        raise SchemaError(f"{table}: the table has no rows", hint="export it again", table=table)
-
-
-def column_notes(table: str, given: Collection[str]) -> list[str]:
-    """What to note of the columns that a source has of a table. Raises SchemaError where a required one is missing."""
-    columns = TABLES[table].columns()
-    require_columns(table, given)
-    absent = [name for name in columns if name not in given]
-    unknown = [name for name in given if name not in columns and name not in PLACE]
-    notes = [f"{table}: {counted(len(unknown), 'column')} unknown to the contract kept aside"] if unknown else []
-    return notes + ([f"{table}: the source has no column {', '.join(absent)}"] if absent else [])
-
-
-def require_columns(table: str, given: Collection[str]) -> None:
-    """Raise SchemaError where a table lacks a required column."""
-    columns = TABLES[table].columns()
-    required = [name for name in columns if name not in given and not columns[name].nullable]
-    if required:
-        raise SchemaError(
-            f"{table}: {counted(len(required), 'required column')} missing: {', '.join(required)}",
-            hint="check the header line and the delimiter of the file; docs/formats.md names every column",
-            table=table,
-            columns=required,
-        )

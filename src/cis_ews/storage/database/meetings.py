@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import UTC, date, datetime
 from secrets import token_hex
 from typing import Any, Literal
 
-from sqlalchemy import ColumnElement, Connection, and_, insert, or_, select
+from sqlalchemy import ColumnElement, Connection, Select, and_, exists, insert, or_, select, union
 
 from cis_ews.enums import AuditAction, CaseState
 from cis_ews.storage.access import Scope
@@ -16,7 +16,7 @@ from cis_ews.storage.database import audit, tables
 from cis_ews.storage.database.case_history import contacts_of, goals_of, reviews_of
 from cis_ews.storage.database.cases import is_flagged, is_waiting, make_case
 from cis_ews.storage.database.people import By
-from cis_ews.storage.database.scope import districts_of, visible_students
+from cis_ews.storage.database.scope import in_places, visible_students
 from cis_ews.storage.database.transactions import Transactions
 
 About = Literal["waiting", "flagged", "case_managed"]
@@ -25,7 +25,7 @@ MOST_STUDENTS = 100
 
 
 class Meetings:
-    """The door to meetings. A meeting is found by whoever sees a student of its school."""
+    """The door to meetings. A meeting is found by whoever sees a student of it."""
 
     def __init__(self, transactions: Transactions) -> None:
         self._transactions = transactions
@@ -67,15 +67,14 @@ class Meetings:
 
     def latest(self, scope: Scope, *, limit: int = 20, offset: int = 0) -> Sequence[Meeting]:
         """The newest meetings about students whom the scope has; `offset`: how many to pass over."""
-        meetings, scores = tables.meetings, tables.scores
-        same_school = and_(scores.c.district_id == meetings.c.district_id, scores.c.school_id == meetings.c.school_id)
-        has_student = select(scores.c.ref).where(same_school, visible_students(scope)).exists()
+        reached = list(_reached(scope))
+        if not reached:
+            return []
+        every = union(*reached).subquery()
+        newest = select(every.c.meeting_id).order_by(every.c.begun_at.desc(), every.c.meeting_id)
         with self._transactions.reading() as connection:
-            reached = meetings.c.district_id.in_(districts_of(connection, scope))
-            newest = (meetings.c.begun_at.desc(), meetings.c.meeting_id)
-            query = select(meetings.c.meeting_id).where(reached, has_student)
-            ids = connection.scalars(query.order_by(*newest).limit(limit).offset(offset)).all()
-            found = _found(connection, scope, meetings.c.meeting_id.in_(ids))
+            ids = connection.scalars(newest.limit(limit).offset(offset)).all()
+            found = _found(connection, scope, tables.meetings.c.meeting_id.in_(ids))
         return sorted(found, key=lambda meeting: ids.index(meeting.meeting_id))
 
     def recaps(self, meeting: Meeting) -> tuple[Recap, ...]:
@@ -129,6 +128,25 @@ def _make_cases(connection: Connection, students: Sequence[Any]) -> None:
     for student in students:
         state = CaseState.WAITING if (student["tier"] or 0) >= 2 else CaseState.NOT_FLAGGED
         make_case(connection, {**student, "state": state}, now)
+
+
+def _reached(scope: Scope) -> Iterator[Select[Any, Any]]:
+    """Meetings with a student whom the scope has, by the place and by the caseload.
+
+    Two questions, each with an index of its own: as alternatives in one, every meeting of the district is looked into.
+    """
+    meetings, members, scores = tables.meetings, tables.meeting_students, tables.scores
+    caseloads = tables.caseloads
+    same = and_(scores.c.district_id == members.c.district_id, scores.c.ref == members.c.ref)
+    asked = select(meetings.c.meeting_id, meetings.c.begun_at)
+    if here := list(in_places(meetings, scope)):
+        # One inside the other: it begins with the members of the meeting, and not with the scores of a district.
+        is_seen = exists().where(same, or_(*in_places(scores, scope)))
+        yield asked.where(or_(*here), exists().where(members.c.meeting_id == meetings.c.meeting_id, is_seen))
+    if scope.caseload_of is not None:
+        own = and_(caseloads.c.district_id == members.c.district_id, caseloads.c.ref == members.c.ref)
+        joined = meetings.join(members).join(caseloads, own).join(scores, same)
+        yield asked.select_from(joined).where(caseloads.c.person_id == scope.caseload_of).distinct()
 
 
 def _found(connection: Connection, scope: Scope, condition: ColumnElement[bool]) -> list[Meeting]:

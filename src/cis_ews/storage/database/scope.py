@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from itertools import groupby
 from operator import itemgetter
 
-from sqlalchemy import ColumnElement, Connection, and_, exists, false, or_, select
+from sqlalchemy import ColumnElement, Connection, Table, and_, exists, false, or_, select
 
 from cis_ews.storage.access import Scope
 from cis_ews.storage.database import tables
@@ -15,6 +15,14 @@ from cis_ews.storage.database import tables
 def visible_students(scope: Scope) -> ColumnElement[bool]:
     """The condition on `scores` that every query has that gives rows of students."""
     return or_(false(), *_conditions(scope))
+
+
+def in_places(table: Table, scope: Scope) -> Iterator[ColumnElement[bool]]:
+    """The conditions, each of which suffices, that a row of a school lies in a place of the scope; none by caseload."""
+    if scope.districts:
+        yield table.c.district_id.in_(sorted(scope.districts))
+    for district, schools in groupby(sorted(scope.schools), key=itemgetter(0)):
+        yield and_(table.c.district_id == district, table.c.school_id.in_([school for _, school in schools]))
 
 
 def districts_of(connection: Connection, scope: Scope) -> list[str]:
@@ -30,10 +38,7 @@ def districts_of(connection: Connection, scope: Scope) -> list[str]:
 
 def _conditions(scope: Scope) -> Iterator[ColumnElement[bool]]:
     scores, caseloads = tables.scores, tables.caseloads
-    if scope.districts:
-        yield scores.c.district_id.in_(sorted(scope.districts))
-    for district, schools in groupby(sorted(scope.schools), key=itemgetter(0)):
-        yield and_(scores.c.district_id == district, scores.c.school_id.in_([school for _, school in schools]))
+    yield from in_places(scores, scope)
     if scope.caseload_of is not None:
         same_student = (caseloads.c.district_id == scores.c.district_id, caseloads.c.ref == scores.c.ref)
         yield exists().where(caseloads.c.person_id == scope.caseload_of, *same_student)
