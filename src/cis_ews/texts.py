@@ -144,6 +144,8 @@ def _slot_of(start: np.uint64, rest: np.uint64, table: _Table) -> np.int64:
     """Where the text is, or the free slot for it."""
     mask = table.slots.size - 1
     mixed = (start ^ (rest * np.uint64(0x9E3779B97F4A7C15))) * np.uint64(0xC2B2AE3D27D4EB4F)
+    # The last characters are in the highest bits, which a product does not bring down.
+    mixed = (mixed ^ (mixed >> np.uint64(32))) * np.uint64(0x9E3779B97F4A7C15)
     slot = np.int64(mixed >> np.uint64(32)) & mask
     while True:
         code = table.slots[slot]
