@@ -198,9 +198,7 @@ def _check(task: CheckTask) -> dict[str, Any]:
     tables = with_empty(OWNED, checked.tables)
     tables, of_corrections, usable = corrected_part(tables, shared, task.corrections)
     with task.workspace.piece(task.piece) as piece:
-        for table, rows in tables.items():
-            piece.write(table, rows, compressed=False)
-        for table, rows in {"alone": checked.alone, "linked": checked.linked, "ids": checked.ids}.items():
+        for table, rows in {**tables, "alone": checked.alone, "linked": checked.linked, "ids": checked.ids}.items():
             piece.write(table, rows)
         piece.write("corrected", of_corrections)
         piece.notes["facts"] = plain(checked.facts)

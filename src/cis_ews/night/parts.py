@@ -51,7 +51,7 @@ class Part:
             return self.held
         if self.workspace is None:
             raise ValueError("a part has its data or knows where they lie")
-        return self.with_rows({table: self.workspace.mapped(self.piece, table) for table in OWNED})
+        return self.with_rows({table: self.workspace.table(self.piece, table) for table in OWNED})
 
     def table(self, name: str) -> pl.DataFrame:
         """One of its tables, or one that all parts share."""

@@ -8,7 +8,6 @@ night that it belongs to, and no result is taken from here but by the night that
 
 from __future__ import annotations
 
-import importlib
 import json
 from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager
@@ -30,9 +29,6 @@ from cis_ews.storage.files import (
     write_durably,
 )
 from cis_ews.storage.frames import TableParts, said_at
-
-# pyarrow has no type information
-arrow: Any = importlib.import_module("pyarrow")
 
 WORK = "work"
 _DONE = "done.json"
@@ -118,13 +114,6 @@ class Workspace:
         with disk_errors(self.folder, "read the work of a night in"):
             return pl.read_ipc(self.path(name, table))
 
-    def mapped(self, name: str, table: str) -> pl.DataFrame:
-        """A table of a finished piece where it lies: of one that was written as it is, only what is looked at is read,
-        and nothing is copied."""
-        with disk_errors(self.folder, "read the work of a night in"):
-            opened = arrow.ipc.open_file(arrow.memory_map(str(self.path(name, table))))
-            return pl.DataFrame(opened.read_all())
-
     def tables(self, names: Sequence[str], table: str) -> pl.DataFrame:
         """A table of several pieces, one after the other."""
         with disk_errors(self.folder, "read the work of a night in"):
@@ -154,7 +143,7 @@ class Piece:
     notes: dict[str, Any]
 
     def write(self, table: str, frame: pl.DataFrame, *, compressed: bool = True) -> None:
-        """Keep a table. `compressed`: not worth its time where nearly all numbers differ, or where it is mapped."""
+        """Keep a table. `compressed`: not worth its time where nearly all numbers differ."""
         frame.write_ipc(self.folder / f"{table}.arrow", compression="lz4" if compressed else "uncompressed")
 
     def keep(self, table: str, rows: pl.DataFrame | CodedTable) -> None:
