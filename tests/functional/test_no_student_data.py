@@ -216,7 +216,7 @@ def test_an_unexpected_failure_inside_the_night_shows_no_student(
     def fail(_model: RulesModel, indicators: pl.DataFrame, **_: object) -> None:
         raise ValueError(f"cannot convert {indicators['student_id'][0]} {VALUE}")
 
-    monkeypatch.setattr(RulesModel, "evaluate", fail)
+    monkeypatch.setattr(RulesModel, "evaluated", fail)
     done = _clean(command("score", extract, "--as-of", AS_OF, "--out", tmp_path / "store"), log)
     assert done.code == 1
     assert "error id" in done.err

@@ -78,7 +78,7 @@ def test_a_fault_ends_the_night_without_its_words(
     def fail(*_: object, **__: object) -> None:
         raise kind("JANE DOE")
 
-    monkeypatch.setattr(RulesModel, "evaluate", fail)
+    monkeypatch.setattr(RulesModel, "evaluated", fail)
     job = _ended(backend)
     assert (job.status, job.error_code) == ("failed", "error")
     assert "JANE" not in caplog.text + (job.error_message or "")

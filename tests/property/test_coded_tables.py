@@ -122,6 +122,17 @@ def test_parts_are_the_same_bytes_coded_or_not(
         assert (Path(folder) / "parts.parquet").read_bytes() == (Path(folder) / "whole.parquet").read_bytes()
 
 
+def test_a_piece_that_is_made_anew_is_decoded_anew(tmp_path: Path) -> None:
+    """A file system may give the new file the number that the old one had."""
+    for number in range(20):
+        workspace = Workspace.opened(tmp_path, "night", plan={})
+        said = {"student": pl.DataFrame({"student_id": [f"a{number}", f"b{number}"]})}
+        with workspace.piece("part") as piece:
+            piece.keep("scores", CodedTable(pl.DataFrame({"student": [0, 1]}), said))
+        found = workspace.parts(["part"], ("scores",))["scores"].lazy().collect()
+        assert found["student_id"].to_list() == [f"a{number}", f"b{number}"]
+
+
 @given(st.lists(st.sampled_from("abcde"), unique=True), st.lists(st.sampled_from("abcde"), unique=True))
 def test_rows_are_found_among_others(ids: list[str], among: list[str]) -> None:
     found = rows_among(pl.Series("one", ids, dtype=pl.String), pl.Series("other", among, dtype=pl.String))

@@ -160,14 +160,18 @@ def _decoding(said: Path, code: str, *, column: str, dtype: pl.DataType) -> pl.E
     """A column from its codes, of some rows at a time."""
 
     def decode(codes: pl.Series) -> pl.Series:
-        return _said(said, said.stat().st_ino).get_column(column)[codes]
+        found = said.stat()
+        return _said(said, (found.st_ino, found.st_mtime_ns, found.st_size)).get_column(column)[codes]
 
     return pl.col(code).map_batches(decode, return_dtype=dtype, is_elementwise=True).alias(column)
 
 
 @lru_cache(maxsize=4)
-def _said(path: Path, file: int) -> pl.DataFrame:  # noqa: ARG001 - another file may come to lie at the same path
-    """What codes stand for: of a few parts at a time, not of all that are written one after the other."""
+def _said(path: Path, stamp: tuple[int, int, int]) -> pl.DataFrame:  # noqa: ARG001 - see below
+    """What codes stand for: of a few parts at a time, not of all that are written one after the other.
+
+    `stamp`: of this file, and not of one that lay at the same path before; a new file may get the number of the old.
+    """
     return pl.read_ipc(path)
 
 
