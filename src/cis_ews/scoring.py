@@ -29,6 +29,7 @@ from cis_ews.night.extract import Crew, Extract, large_extract, read_in_parts, r
 from cis_ews.night.kept_state import STATE_FORMAT, How, load_state, read_kept
 from cis_ews.night.parts import STUDENTS_A_PART
 from cis_ews.night.passes import Assignment, compare_schools, judge_part, measure_part, write_file
+from cis_ews.night.people import PeopleOfParts
 from cis_ews.night.publishing import Groups, publish_night
 from cis_ews.night.records import kept_records
 from cis_ews.progress import SILENT, Progress, Stopwatch
@@ -166,11 +167,11 @@ def score_night(  # noqa: PLR0913 - each is a thing that a night needs, and all 
             workspace = extract.workspace or night.workspace(runs, extract.whole.files, crew)
             run = verify_run(done_before) if done_before else _score(extract, night, workspace, runs=runs, crew=crew)
         night.keep_recipe(runs, run, source=Path(source), format=format, tolerance=tolerance, state=state)
-        records = kept_records(extract, run, workspace=workspace, crew=crew)
+        parts = extract.parts_for(workspace, students_a_part=students_a_part)
+        records = kept_records(parts, run, workspace=workspace, crew=crew)
+        people = PeopleOfParts(run=run, parts=parts, records=records, crew=crew)
         with watch.step("publish"):
-            published = publish_night(
-                flags, run, extract, records=records, crew=crew, policy=policy, time_zone=time_zone, groups=groups
-            )
+            published = publish_night(flags, extract, people, policy=policy, time_zone=time_zone, groups=groups)
         clear_work(runs.root)
         timings = stage_times(watch)
         if done_before is None:

@@ -9,7 +9,7 @@ from typing import Any
 import polars as pl
 
 from cis_ews.night.engine import over_parts
-from cis_ews.night.extract import Crew, Extract
+from cis_ews.night.extract import Crew
 from cis_ews.night.parts import Part
 from cis_ews.night.records import RecordPieces
 from cis_ews.progress import SILENT
@@ -30,7 +30,6 @@ class PeopleTask:
     """
 
     run: Run
-    workspace: Workspace
     records: RecordPieces
     number: int
     first: int
@@ -41,11 +40,15 @@ class PeopleTask:
 class PeopleOfParts:
     """The names and reasons of a night: a `cis_ews.storage.people_blocks.PeopleSource` that the workers pack."""
 
-    extract: Extract
     run: Run
-    workspace: Workspace
+    parts: Sequence[Part]
     records: RecordPieces
     crew: Crew
+
+    @property
+    def workspace(self) -> Workspace:
+        """Where the parts are packed."""
+        return self.records.workspace
 
     def blocks(self, districts: Collection[str]) -> Iterator[Block]:
         """The blocks of districts, all of them packed first, those of one piece in memory at once.
@@ -59,18 +62,16 @@ class PeopleOfParts:
 
     def _tasks(self) -> list[PeopleTask]:
         self.workspace.keep(_BEFORE, {_BEFORE: reasons_before(self.run)})
-        parts = self.extract.parts_for(self.workspace, students_a_part=self.crew.students_a_part)
         together = max(1, SLICE_STUDENTS // self.crew.students_a_part)
         return [
             PeopleTask(
                 run=self.run,
-                workspace=self.workspace,
                 records=self.records,
                 number=number,
                 first=first,
-                parts=parts[first : first + together],
+                parts=self.parts[first : first + together],
             )
-            for number, first in enumerate(range(0, len(parts), together))
+            for number, first in enumerate(range(0, len(self.parts), together))
         ]
 
     def _found(self, pieces: Sequence[str], districts: Collection[str]) -> Iterator[Block]:
@@ -81,8 +82,8 @@ class PeopleOfParts:
 
 def pack_people(task: PeopleTask) -> str:
     """Pack the names and reasons of some parts; the name of the piece: `blocks`, and how many reasons were told."""
-    name = f"people-{task.number:05d}"
-    if task.workspace.done(name) is None:
+    name, workspace = f"people-{task.number:05d}", task.records.workspace
+    if workspace.done(name) is None:
         names = pl.concat([part.table("students") for part in task.parts])
         ids = names["student_id"].sort()
         # Parts may have lost their last student to a deletion since their bounds were set.
@@ -91,10 +92,10 @@ def pack_people(task: PeopleTask) -> str:
         reasons = task.run.rows_between("reasons", first, last)
         places = task.parts[0].table("schools").select("school_id", "district_id")
         people = scored.join(places, on="school_id", maintain_order="left")
-        lists = {"reasons": reasons, "before": task.workspace.table(_BEFORE, _BEFORE)}
+        lists = {"reasons": reasons, "before": workspace.table(_BEFORE, _BEFORE)}
         behind = task.records.behind(slice(task.first, task.first + len(task.parts)))
         blocks: list[Any] = list(packed_people(people, names.lazy(), lists=lists, behind=behind, part=task.number))
-        with task.workspace.piece(name) as piece:
+        with workspace.piece(name) as piece:
             piece.write("blocks", pl.DataFrame(blocks, schema=_BLOCKS, orient="row"), compressed=False)
             piece.notes["told"] = rows_of(reasons, scored)
     return name

@@ -10,9 +10,8 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 from cis_ews.calendars import school_year_at
-from cis_ews.night.extract import Crew, Extract
+from cis_ews.night.extract import Extract
 from cis_ews.night.people import PeopleOfParts
-from cis_ews.night.records import RecordPieces
 from cis_ews.risk.tier_policy import TierPolicy
 from cis_ews.schema.school_data import SchoolData
 from cis_ews.storage.runs import Run
@@ -27,23 +26,22 @@ Groups = Callable[[Callable[[str], pl.DataFrame], pl.DataFrame], pl.DataFrame]
 
 def publish_night(
     flags: Database,
-    run: Run,
     extract: Extract,
+    people: PeopleOfParts,
     *,
-    records: RecordPieces,
-    crew: Crew,
     policy: TierPolicy,
     time_zone: tzinfo,
     groups: Groups | None = None,
 ) -> PublishReport:
-    """Make a run current in its districts, with what pages say beside the scores. `time_zone`: by whose day."""
-    schools = told_schools(extract.whole, run, policy=policy)
-    people = PeopleOfParts(extract=extract, run=run, workspace=records.workspace, records=records, crew=crew)
+    """Make the run of these people current in its districts, with what pages say beside the scores.
+
+    `time_zone`: by whose day.
+    """
     return flags.publish(
-        run,
-        schools=schools,
+        people.run,
+        schools=told_schools(extract.whole, people.run, policy=policy),
         students=people,
-        records=records,
+        records=people.records,
         rule=night_rule(time_zone),
         groups=None if groups is None else partial(groups, extract.table),
     )

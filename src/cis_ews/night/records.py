@@ -9,7 +9,8 @@ from itertools import accumulate
 import polars as pl
 
 from cis_ews.night.engine import over_parts
-from cis_ews.night.extract import Crew, Extract
+from cis_ews.night.extract import Crew
+from cis_ews.night.parts import Part
 from cis_ews.night.passes import RecordTask, keep_records
 from cis_ews.progress import SILENT
 from cis_ews.storage.runs import Run
@@ -44,8 +45,7 @@ class RecordPieces:
         return list(accumulate(numbers, initial=0))[:-1]
 
 
-def kept_records(extract: Extract, run: Run, *, workspace: Workspace, crew: Crew) -> RecordPieces:
+def kept_records(parts: Sequence[Part], run: Run, *, workspace: Workspace, crew: Crew) -> RecordPieces:
     """The records of all parts as of a night: packed when they were measured; of a night done before it is done now."""
-    parts = extract.parts_for(workspace, students_a_part=crew.students_a_part)
     tasks = [RecordTask(workspace=workspace, part=part, as_of=run.as_of, run=run.path) for part in parts]
     return RecordPieces(workspace, over_parts(crew.engine, keep_records, tasks, progress=SILENT))
