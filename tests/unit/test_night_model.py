@@ -55,6 +55,9 @@ def test_an_estimate_of_a_part_rests_on_the_sums_that_were_given(indicators: pl.
     assert part.features["school_absence_rate"].null_count() == 0
     for name in ("features", "contributions", "risk"):
         assert_frame_equal(getattr(part, name), getattr(whole, name).head(1), check_exact=True)
+    risk = model.risk(indicators.head(1), sums=school_sums(indicators))
+    assert risk is not None
+    assert_frame_equal(risk, part.risk.select("student_id", "risk"), check_exact=True)
 
 
 def test_a_model_is_not_asked_of_students_with_fewer_days_than_it_was_measured_to_need() -> None:

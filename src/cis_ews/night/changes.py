@@ -16,18 +16,17 @@ import polars as pl
 from cis_ews.calendars import school_year_at
 from cis_ews.night.earlier import Decided, Earlier, find_earlier
 from cis_ews.night.extract import Crew
+from cis_ews.night.nights_apart import as_it_stood, compare_scores
 from cis_ews.night.passes import Assignment
-from cis_ews.night.steps import Gathered, GatherTask, StepsTask, gather_part, work_out_steps
-from cis_ews.risk.changes import DECIDING, moved_students, told_changes
-from cis_ews.risk.cohort import cohort_of
-from cis_ews.risk.features import SUMMED, school_sums
-from cis_ews.risk.tiers import judge_students, place_students
+from cis_ews.night.steps import EveryoneTask, StepsTask, judge_everyone, work_out_steps
+from cis_ews.risk.changes import moved_students, tiers_beside, told_changes
 from cis_ews.schema.school_data import SchoolData
 from cis_ews.storage.store import RunStore
+from cis_ews.texts import places_of
 
-STUDENTS_A_TASK = 20_000
+MOVED_A_TASK = 20_000
+"""Students whose steps are worked out together: what is said of few costs almost what it costs of many."""
 _KEY = "student_id"
-_SCORES = (_KEY, "school_id", "grade_level", "risk", "tier", "list_place", "days_enrolled")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,79 +53,63 @@ def compare_nights(
     with crew.watch.step("changes"):
         search = find_earlier(store, as_of=as_of, since=cast("date", since), schools=set(schools))
         if search.earlier is None:
-            return Compared(changes=told_changes(moved_students(scores, scores)), said=search.to_dict())
-        every = search.earlier.run.table("scores", columns=_SCORES)
-        before = every.filter(pl.col("school_id").is_in(schools.implode()))
-        changes = _changes(scores, before, search.earlier, assignments=assignments, decided=decided, crew=crew)
-        elsewhere = every.height - before.height
-        said = search.to_dict() | ({"students_of_other_schools": elsewhere} if elsewhere else {})
-    return Compared(changes=changes, said=said)
+            return Compared(changes=told_changes(moved_students(scores.clear(), scores.clear())), said=search.to_dict())
+        earlier = search.earlier
+        beside = compare_scores(earlier.run, scores, schools=schools)
+        said = search.to_dict()
+        said |= {"students_of_other_schools": beside.elsewhere} if beside.elsewhere else {}
+        if earlier.decided is None or beside.moved.is_empty():
+            return Compared(changes=told_changes(beside.moved), said=said)
+        workspace = assignments[0].workspace
+        # Named by the earlier run as it is now: a night that goes on after a kill may find another one.
+        piece = f"moved-{earlier.run.manifest_sha256[:16]}"
+        if workspace.done(piece) is None:
+            stood = as_it_stood(earlier.run, earlier.decided, schools=schools)
+            workspace.keep(piece, {"moved": beside.moved, "scored": beside.scored, **stood})
+            del stood
+        steps = _steps(beside.moved, piece, earlier, earlier.decided, assignments=assignments, crew=crew)
+        after_school = None
+        if earlier.decided != decided:
+            after_school = _after_school(piece, earlier.decided, assignments=assignments, crew=crew)
+        return Compared(changes=told_changes(beside.moved, steps, after_school), said=said)
 
 
-def _changes(
-    scores: pl.DataFrame,
-    before: pl.DataFrame,
+def _steps(
+    moved: pl.DataFrame,
+    piece: str,
     earlier: Earlier,
+    decided: Decided,
     *,
     assignments: Sequence[Assignment],
-    decided: Decided,
     crew: Crew,
-) -> pl.DataFrame:
-    moved = moved_students(before, scores)
-    if earlier.decided is None or moved.is_empty():
-        return told_changes(moved)
-    workspace = assignments[0].workspace
-    # Named by the earlier run as it is now: a night that goes on after a kill may find another one.
-    piece = f"moved-{earlier.run.manifest_sha256[:16]}"
-    workspace.keep(piece, {"moved": moved, **_as_it_stood(earlier, earlier.decided, before)})
-    differs = earlier.decided != decided
-    gathered = crew.work(
-        "who moved",
-        gather_part,
-        [
-            GatherTask(assignment=assignment, moved=piece, decided=earlier.decided if differs else None)
-            for assignment in assignments
-        ],
-    )
+) -> pl.DataFrame | None:
+    """The steps of everyone who moved; None where nobody of them is in the extract any more."""
     tasks = [
-        StepsTask(assignment=assignments[0], pieces=pieces, moved=piece, earlier=earlier, decided=earlier.decided)
-        for pieces in _together(gathered)
+        StepsTask(assignments=some, moved=piece, earlier=earlier, decided=decided)
+        for some in _together(assignments, moved[_KEY])
     ]
-    steps = workspace.tables(crew.work("why", work_out_steps, tasks), "steps") if tasks else None
-    after_school = None
-    if differs:
-        everyone = workspace.tables([part.piece for part in gathered], "everyone")
-        after_school = place_students(
-            everyone, policy=earlier.decided.policy, model_version=earlier.decided.model_version
-        )
-    return told_changes(moved, steps, after_school)
+    names = crew.work("why", work_out_steps, tasks)
+    return assignments[0].workspace.tables(names, "steps") if names else None
 
 
-def _as_it_stood(earlier: Earlier, decided: Decided, before: pl.DataFrame) -> dict[str, pl.DataFrame]:
-    """What the earlier night says of schools: their sums, their lists, and how many students each had.
-
-    Its lists are made anew of what it kept: the rules that held, the absence rate and the risk that were told.
-    """
-    listed = before.filter(pl.col("list_place").is_not_null())
-    rates = earlier.run.table("indicators", columns=[_KEY, "absence_rate_ytd"])
-    results = earlier.run.rows_among("rules", listed.select(_KEY))
-    students = cohort_of(listed.rename({"days_enrolled": "days_enrolled_ytd"}))
-    judged = judge_students(students, rates, results, policy=decided.policy, risk=listed.select(_KEY, "risk"))
-    return {
-        "sums": school_sums(earlier.run.table("indicators", columns=SUMMED)),
-        "lists": judged.select(_KEY, "school_id", *DECIDING),
-        "scored": before.group_by("school_id").agg(scored=pl.len().cast(pl.UInt32)).sort("school_id"),
-    }
+def _after_school(piece: str, decided: Decided, *, assignments: Sequence[Assignment], crew: Crew) -> pl.DataFrame:
+    """What the earlier night's rules and model say tonight of those who moved, on lists that they make of everyone."""
+    tasks = [EveryoneTask(assignment=assignment, moved=piece, decided=decided) for assignment in assignments]
+    names = crew.work("as decided then", judge_everyone, tasks)
+    moved, lists, scored = (assignments[0].workspace.tables(names, table) for table in ("moved", "lists", "scored"))
+    sizes = scored.group_by("school_id").sum()
+    return tiers_beside(moved, lists=lists, scored=sizes, policy=decided.policy)
 
 
-def _together(parts: Sequence[Gathered]) -> list[tuple[str, ...]]:
-    """The pieces of parts, as many together as make a task: what is said of few costs almost what it costs of many."""
-    tasks, students = list[list[str]](), STUDENTS_A_TASK
-    for part in parts:
-        if part.students:
-            if students + part.students > STUDENTS_A_TASK:
+def _together(assignments: Sequence[Assignment], moved: pl.Series) -> list[tuple[Assignment, ...]]:
+    """The parts with students who moved, as many together as make a task."""
+    tasks, students = list[list[Assignment]](), MOVED_A_TASK
+    for assignment in assignments:
+        here = int((places_of(assignment.part.table("students")[_KEY], moved) >= 0).sum())
+        if here:
+            if students + here > MOVED_A_TASK:
                 tasks.append([])
                 students = 0
-            tasks[-1].append(part.piece)
-            students += part.students
-    return [tuple(pieces) for pieces in tasks]
+            tasks[-1].append(assignment)
+            students += here
+    return [tuple(task) for task in tasks]

@@ -16,6 +16,7 @@ import dataframely as dy
 import polars as pl
 
 from cis_ews.enums import Cause, Change
+from cis_ews.risk.alone_on_list import DECIDING, listed_alone
 from cis_ews.risk.features import school_sums
 from cis_ews.risk.tier_places import ON_LIST, list_limits, numbered
 from cis_ews.risk.tier_policy import TierPolicy
@@ -24,8 +25,6 @@ from cis_ews.schema.scores import Changes
 RISK_MOVE = 0.05
 """From this difference of a calibrated probability on, a risk has moved."""
 OWN_RECORDS = (Cause.CORRECTED_RECORDS, Cause.DAYS_PASSING, Cause.NEW_RECORDS)
-DECIDING = ("asked", "by_rules", "risk", "flags", "absence_rate", "lot")
-"""What of `judge_students` decides the order of a list."""
 _STEPS = (*OWN_RECORDS, Cause.SCHOOL)
 _KEY = "student_id"
 
@@ -92,29 +91,36 @@ def with_tiers(steps: pl.DataFrame, *, lists: pl.DataFrame, scored: pl.DataFrame
     `steps`: rows of `judge_students` with `cause` and `school_before`. `lists`: of everyone on a list of the earlier
     night `student_id`, `school_id` and DECIDING. `scored`: school_id -> how many were scored there that night.
     """
-    asking = steps.filter(pl.col("asked").is_not_null()).with_row_index("list")
+    asking = steps.filter(pl.col("asked").is_not_null())
     came = pl.col("school_id").ne_missing(pl.col("school_before")).cast(pl.UInt32)
     sizes = asking.join(scored, on="school_id", how="left", maintain_order="left").select(
-        "list", "school_id", scored=pl.col("scored").fill_null(0) + came
+        "school_id", scored=pl.col("scored").fill_null(0) + came
     )
-    limits = list_limits(sizes.unique(["school_id", "scored"]), policy)
-    of_list = sizes.join(limits, on=["school_id", "scored"]).select("list", "limit", "kept")
-    own = asking.select("list", *DECIDING, is_own=pl.lit(value=True))
-    others = (
-        asking.select("list", "school_id", mover=_KEY)
-        .join(lists, on="school_id")
-        .filter(pl.col(_KEY) != pl.col("mover"))
-        .select("list", *DECIDING, is_own=pl.lit(value=False))
+    limits = sizes.join(
+        list_limits(sizes.unique(), policy), on=["school_id", "scored"], how="left", maintain_order="left"
     )
-    placed = numbered(pl.concat([own, others]).join(of_list, on="list")).filter("is_own")
-    found = placed.select("list", "asked", is_listed=ON_LIST)
-    tiers = asking.select("list", _KEY, "cause").join(found, on="list").select(_KEY, "cause", "asked", "is_listed")
-    tier = pl.when("is_listed").then("asked").otherwise(pl.lit(1, dtype=pl.Int8))
-    return steps.join(tiers.select(_KEY, "cause", listed=tier), on=[_KEY, "cause"], how="left").select(
+    is_listed = listed_alone(asking.hstack(limits.select("limit", "kept")), lists)
+    tier = pl.when(is_listed).then("asked").otherwise(pl.lit(1, dtype=pl.Int8))
+    listed = asking.select(_KEY, "cause", listed=tier)
+    return steps.join(listed, on=[_KEY, "cause"], how="left", maintain_order="left").select(
         _KEY,
         "cause",
         "risk",
         tier=pl.when(~pl.col("abstained")).then(pl.col("listed").fill_null(1)),
+    )
+
+
+def tiers_beside(moved: pl.DataFrame, *, lists: pl.DataFrame, scored: pl.DataFrame, policy: TierPolicy) -> pl.DataFrame:
+    """`student_id`, `risk` and `tier` of some students, where all lists are made anew, as `place_students` does.
+
+    `moved`: their rows of `judge_students`. `lists`: of everyone of whom something asks for a tier, those among them
+    too, `student_id`, `school_id` and DECIDING. `scored`: school_id -> how many are scored there.
+    """
+    limits = list_limits(scored.join(moved, on="school_id", how="semi"), policy).with_row_index("list")
+    placed = numbered(lists.join(limits, on="school_id").select(_KEY, "list", "limit", "kept", *DECIDING))
+    listed = placed.filter(ON_LIST).select(_KEY, listed="asked")
+    return moved.join(listed, on=_KEY, how="left", maintain_order="left").select(
+        _KEY, "risk", tier=pl.when(~pl.col("abstained")).then(pl.col("listed").fill_null(1))
     )
 
 
@@ -124,8 +130,8 @@ def told_changes(
     """The table of changes; without causes, where `steps` is None.
 
     `moved`: see `moved_students`. `steps`: `student_id`, `cause` (of OWN_RECORDS), `risk` and `tier`; no row where the
-    student is not scored in a step. `after_school`: the scores of everyone tonight by the model of the earlier night;
-    None where it is tonight's.
+    student is not scored in a step. `after_school`: `risk` and `tier` of those who are scored tonight by the model of
+    the earlier night; None where it is tonight's.
     """
     if steps is None:
         values = moved.with_columns(

@@ -98,8 +98,7 @@ class NightModel:
         """
         if self.trained is None:
             return None
-        features = build_features(indicators, sums=sums)
-        asked = _those(features, self._asked_of(indicators).get_column("student_id"))
+        asked = self._features(indicators, sums)
         students = asked.select("student_id")
         probability, contributions = self.trained.explained(asked)
         risk = self.trained.with_bounds(contributions["margin"].to_numpy(), probability)
@@ -108,6 +107,18 @@ class NightModel:
             contributions=pl.concat([students, contributions], how="horizontal"),
             features=asked,
         )
+
+    def risk(self, indicators: pl.DataFrame, *, sums: pl.DataFrame | None = None) -> pl.DataFrame | None:
+        """`student_id` and `risk` as `estimate` has them, of which nobody asks for contributions and bounds."""
+        if self.trained is None:
+            return None
+        asked = self._features(indicators, sums)
+        return asked.select("student_id", risk=pl.Series(self.trained.predict(asked), dtype=pl.Float64))
+
+    def _features(self, indicators: pl.DataFrame, sums: pl.DataFrame | None) -> pl.DataFrame:
+        """The features of those whom the model is asked about."""
+        features = build_features(indicators, sums=sums)
+        return _those(features, self._asked_of(indicators).get_column("student_id"))
 
     def _asked_of(self, indicators: pl.DataFrame) -> pl.DataFrame:
         about: Mapping[str, object] = {} if self.trained is None else self.trained.about

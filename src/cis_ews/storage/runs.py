@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import shlex
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -165,6 +165,12 @@ class Run:
         with disk_errors(self.path, "read"):
             rows = self._scan(table).filter(pl.col("student_id").is_between(pl.lit(first), pl.lit(last)))
             return (rows if columns is None else rows.select(columns)).collect()
+
+    def blocks(self, table: str, *, columns: Sequence[str], rows: int) -> Iterator[pl.DataFrame]:
+        """The rows of a table in its order, so many at a time."""
+        for first in range(0, self.manifest["rows"][table], rows):
+            with disk_errors(self.path, "read"):
+                yield self._scan(table).select(columns).slice(first, rows).collect()
 
     def statement(self, name: str) -> Any:
         """One JSON file of the run: cohort_flow, coverage, model, timings."""
