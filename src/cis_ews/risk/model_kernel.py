@@ -219,8 +219,8 @@ def _leaves_in_order(children: list[tuple[int, int]]) -> tuple[list[int], list[i
 def raw_scores(trees: TreeArrays, matrix: NDArray[np.float32 | np.float64]) -> NDArray[np.float64]:
     """The sum of the trees' leaves for each row of a matrix, as LightGBM's `raw_score` gives it."""
     scores = np.zeros(matrix.shape[0], dtype=np.float64)
-    thresholds = trees.threshold32 if matrix.dtype == np.float32 else trees.threshold
-    _score(np.asfortranarray(matrix).T, trees, thresholds, scores)
+    threshold: NDArray[Any] = trees.threshold32 if matrix.dtype == np.float32 else trees.threshold
+    _score(np.asfortranarray(matrix).T, trees._replace(threshold=threshold), scores)
     return scores
 
 
@@ -235,7 +235,7 @@ _BIT_PLACES = _bit_places()
 
 
 @compiled
-def _score(columns: NDArray[Any], trees: TreeArrays, thresholds: NDArray[Any], scores: NDArray[np.float64]) -> None:
+def _score(columns: NDArray[Any], trees: TreeArrays, scores: NDArray[np.float64]) -> None:
     masks = np.empty(BLOCK, dtype=trees.keeps.dtype)
     masks[:] = 0
     every = ~masks[0]
@@ -245,7 +245,7 @@ def _score(columns: NDArray[Any], trees: TreeArrays, thresholds: NDArray[Any], s
             masks[:] = every
             for split in range(trees.starts[tree], trees.starts[tree + 1]):
                 values = columns[trees.feature[split], begin : begin + size]
-                threshold, keep = thresholds[split], trees.keeps[split]
+                threshold, keep = trees.threshold[split], trees.keeps[split]
                 # Every comparison with NaN is false: which one is asked decides where NaN goes.
                 if trees.nan_goes_left[split]:
                     for row in range(size):
