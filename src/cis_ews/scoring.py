@@ -30,7 +30,7 @@ from cis_ews.night.kept_state import STATE_FORMAT, How, load_state, read_kept
 from cis_ews.night.parts import STUDENTS_A_PART
 from cis_ews.night.passes import Assignment, compare_schools, judge_part, measure_part, write_file
 from cis_ews.night.people import PeopleOfParts
-from cis_ews.night.publishing import Groups, publish_night
+from cis_ews.night.publishing import Groups, publish_night, staging
 from cis_ews.night.records import kept_records
 from cis_ews.progress import SILENT, Progress, Stopwatch
 from cis_ews.readers.unchanged import unchanged
@@ -46,11 +46,13 @@ from cis_ews.storage.store import RunStore
 from cis_ews.storage.workspace import Workspace, clear_work
 
 if TYPE_CHECKING:
+    from concurrent.futures import Future
+
     import polars as pl
 
     from cis_ews.night.loaded import LoadReport
     from cis_ews.risk.model import RiskModel
-    from cis_ews.storage.database import Database, PublishReport
+    from cis_ews.storage.database import Database, PublishReport, Staged
 
 GRACE = timedelta(days=31)
 """How long after the last calendar day of an extract a night is still a night, and not a mistyped date."""
@@ -165,13 +167,18 @@ def score_night(  # noqa: PLR0913 - each is a thing that a night needs, and all 
                 extract = _read_state(Path(source), night, how=state, tolerance=tolerance, runs=runs, crew=crew)
             done_before = runs.find(night.run_id(extract.whole.files))
             workspace = extract.workspace or night.workspace(runs, extract.whole.files, crew)
-            run = verify_run(done_before) if done_before else _score(extract, night, workspace, runs=runs, crew=crew)
+            if done_before is None:
+                run, staged = _score(extract, night, workspace, runs=runs, flags=flags, crew=crew)
+            else:
+                run, staged = verify_run(done_before), None
         night.keep_recipe(runs, run, source=Path(source), format=format, tolerance=tolerance, state=state)
         parts = extract.parts_for(workspace, students_a_part=students_a_part)
         records = kept_records(parts, run, workspace=workspace, crew=crew)
         people = PeopleOfParts(run=run, parts=parts, records=records, crew=crew)
         with watch.step("publish"):
-            published = publish_night(flags, extract, people, policy=policy, time_zone=time_zone, groups=groups)
+            published = publish_night(
+                flags, extract, people, policy=policy, time_zone=time_zone, groups=groups, staged=staged
+            )
         clear_work(runs.root)
         timings = stage_times(watch)
         if done_before is None:
@@ -235,7 +242,10 @@ def _refused_leaves_nothing(runs: RunStore) -> Generator[None]:
         raise
 
 
-def _score(extract: Extract, night: Night, workspace: Workspace, *, runs: RunStore, crew: Crew) -> Run:
+def _score(
+    extract: Extract, night: Night, workspace: Workspace, *, runs: RunStore, flags: Database, crew: Crew
+) -> tuple[Run, Future[Staged]]:
+    """The run that is written, and its scores as they are made ready for the database meanwhile."""
     whole, watch = extract.whole, crew.watch
     with watch.step("part"):
         assignments = _assignments(extract, night, workspace, runs=runs, crew=crew)
@@ -247,12 +257,15 @@ def _score(extract: Extract, night: Night, workspace: Workspace, *, runs: RunSto
         compare_schools(workspace, measured)
     judged = crew.work("rules, risk and reasons", judge_part, assignments)
     pieces = [part.piece for part in judged]
+    crew.engine.rest()  # what is left to do needs none of the memory that workers keep for the next part
     with watch.step("tiers"):
         every = workspace.tables(pieces, "judged")
         scores = place_students(every, policy=night.policy, model_version=night.model.version)
     compared = compare_nights(scores, whole, assignments, decided=night.decided, store=runs, crew=crew)
-    crew.engine.rest()  # what is left to do needs none of the memory that workers keep for the next part
-    with watch.step("write"):
+    crew.engine.rest()
+    run_id = night.run_id(whole.files)
+    ready = staging(flags, scores, run_id=run_id, as_of=night.as_of, whole=whole, folder=workspace.folder)
+    with watch.step("write"), ready as staged:
         contents = RunContents(
             as_of=night.as_of,
             model_version=night.model.version,
@@ -272,9 +285,10 @@ def _score(extract: Extract, night: Night, workspace: Workspace, *, runs: RunSto
             coverage=coverage_statement(whole, night.as_of, policy=night.policy, parts=measured),
         )
         # Without `write` and `publish`, which are added at the end; so a night that fails to publish has its times too.
-        return runs.write(
+        run = runs.write(
             contents, timings=stage_times(watch), write_all=lambda files: crew.work("tables", write_file, files)
         )
+    return run, staged
 
 
 def _assignments(
