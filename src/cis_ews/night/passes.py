@@ -164,7 +164,11 @@ def _pack_records(piece: Piece, school_data: SchoolData, scored: pl.DataFrame, *
         some = [min(RECORDS_A_BLOCK, students - start) for start in range(0, students, RECORDS_A_BLOCK)]
         districts, sizes = districts + [district] * len(some), sizes + some
     student_ids, numbers = placed["student_id"], range(len(sizes))
-    blocks = {"district_id": districts, "part": numbers, "block": packed_lists(student_ids, sizes, records)}
+    blocks = {
+        "district_id": districts,
+        "part": numbers,
+        "block": packed_lists(placed.select("student_id"), sizes, records),
+    }
     piece.write("blocks", pl.DataFrame(blocks, schema=BLOCKS))
     piece.notes["blocks"] = len(sizes)
     parts = pl.Series(np.repeat(numbers, sizes), dtype=pl.Int32)
@@ -198,7 +202,7 @@ def compare_schools(workspace: Workspace, parts: Sequence[Measured]) -> None:
 
 def judge_part(assignment: Assignment) -> Judged:
     """Rules, risk and reasons of a part, and one row a student from which the schools' lists are made."""
-    name = f"judged-{assignment.part.name}"
+    name = judged_piece(assignment.part)
     if assignment.workspace.done(name) is not None:
         return Judged(piece=name, costs={})
     watch, model = Stopwatch(), assignment.model
@@ -223,6 +227,11 @@ def judge_part(assignment: Assignment) -> Judged:
         if told.contributions is not None:
             piece.write("contributions", checked("contributions", told.contributions), compressed=False)
     return Judged(piece=name, costs=watch.times)
+
+
+def judged_piece(part: Part) -> str:
+    """Where what was judged of a part lies, its reasons among it."""
+    return f"judged-{part.name}"
 
 
 def write_file(file: tuple[pl.DataFrame | TableParts, Path]) -> None:
