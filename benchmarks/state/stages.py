@@ -24,6 +24,7 @@ from benchmarks.state.measuring import Watch
 from cis_ews import RiskModel, RulesModel, TierPolicy, build_features, score_night
 from cis_ews.engines.local import LocalEngine, available_cores
 from cis_ews.night.extract import Crew, Extract, large_extract, read_in_parts
+from cis_ews.night.measuring import Measuring
 from cis_ews.night.passes import SCHOOLS, Assignment, compare_schools, measure_part, write_file
 from cis_ews.progress import Stopwatch
 from cis_ews.readers import read_school_data
@@ -130,7 +131,8 @@ def floor(source: Path) -> int:
 def indicators(crew: Crew, plan: Plan) -> Known:
     """Read the state in parts, check it, compute every indicator of the cohort, add schools up."""
     workspace = Workspace.opened(plan.folder, "stages", plan={})
-    extract = _extract(plan.source, workspace, crew)
+    erased = RunStore(plan.folder / "store").erased()
+    extract = _extract(plan.source, Measuring(workspace=workspace, as_of=AS_OF, erased=erased), crew)
     assignments = [
         Assignment(
             workspace=workspace,
@@ -139,7 +141,7 @@ def indicators(crew: Crew, plan: Plan) -> Known:
             policy=TierPolicy.load(),
             rules=RulesModel().rules,
             model_file=None,
-            erased=RunStore(plan.folder / "store").erased(),
+            erased=erased,
         )
         for part in extract.parts_for(workspace, students_a_part=plan.students_a_part)
     ]
@@ -153,11 +155,11 @@ def indicators(crew: Crew, plan: Plan) -> Known:
     )
 
 
-def _extract(source: Path, workspace: Workspace, crew: Crew) -> Extract:
+def _extract(source: Path, measuring: Measuring, crew: Crew) -> Extract:
     parted = large_extract(source, tolerance=None, as_of=AS_OF, crew=crew)
     if parted is None:
         return Extract(whole=read_school_data(source, as_of=AS_OF))
-    return read_in_parts(parted, corrections=[], workspace=workspace, crew=crew)
+    return read_in_parts(parted, corrections=[], workspace=measuring.workspace, crew=crew, measuring=measuring)
 
 
 def over(crew: Crew, work: Callable[[Task], int], plan: Plan, parts: Sequence[str]) -> int:

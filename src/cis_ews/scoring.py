@@ -27,6 +27,7 @@ from cis_ews.night.earlier import Decided
 from cis_ews.night.engine import Engine, InProcess
 from cis_ews.night.extract import Crew, Extract, large_extract, read_in_parts, read_whole
 from cis_ews.night.kept_state import STATE_FORMAT, How, load_state, read_kept
+from cis_ews.night.measuring import Measuring
 from cis_ews.night.parts import STUDENTS_A_PART
 from cis_ews.night.passes import Assignment, compare_schools, judge_part, measure_part, write_file
 from cis_ews.night.people import PeopleOfParts
@@ -197,7 +198,15 @@ def _read(
                 corrections = kept_corrections(runs)
                 files = [*parted.whole.source.files, *(file for each in corrections for file in each.files)]
                 workspace = night.workspace(runs, files, crew)
-                extract = read_in_parts(parted, corrections=corrections, workspace=workspace, crew=crew)
+                is_done = runs.find(night.run_id(files)) is not None
+                measuring = Measuring(workspace=workspace, as_of=night.as_of, erased=runs.erased())
+                extract = read_in_parts(
+                    parted,
+                    corrections=corrections,
+                    workspace=workspace,
+                    crew=crew,
+                    measuring=None if is_done else measuring,
+                )
     if extract is None:
         day = night.as_of
         extract = read_whole(source, format=format, tolerance=tolerance, as_of=day, runs=runs, watch=crew.watch)

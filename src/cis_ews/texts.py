@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from cis_ews.compiling import compiled, inlined, read_only
 
 MOST_KNOWN = 2**18
-"""Different texts of a column up to which a table of them is small; of more, a join finds the places."""
+"""Different texts of a column up to which a table of them is small; of more, polars makes the codes."""
 _VIEW = np.dtype(np.uint64)
 _LENGTH = 0xFFFFFFFF
 _INSIDE = 12

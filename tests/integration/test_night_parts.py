@@ -122,7 +122,7 @@ def _people(store: Path) -> pl.DataFrame:
     query = "SELECT block FROM students ORDER BY district_id, school_id, part"
     with closing(sqlite3.connect(store / "cis_ews.db")) as database:
         blocks = [unpacked(block) for (block,) in database.execute(query)]
-    return pl.concat([block.cast(dict(PEOPLE.schema)) for block in blocks])
+    return pl.concat([block.cast(pl.Schema(PEOPLE.schema)) for block in blocks])
 
 
 def test_reasons_are_the_same_whether_the_night_was_just_judged_or_long_before(extract: Path, tmp_path: Path) -> None:

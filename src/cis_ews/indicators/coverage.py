@@ -5,8 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import date
 
+import polars as pl
+
+from cis_ews.calendars import school_year_at, school_year_starts
 from cis_ews.enums import AttendanceStatus, CoverageLevel, Domain, Severity
 from cis_ews.indicators.windows import DAY_WINDOWS, EnrolledYear
+from cis_ews.schema.coverage import Coverage
 from cis_ews.schema.school_data import SchoolData
 
 COUNTING: Mapping[str, tuple[str, ...]] = {
@@ -44,5 +48,24 @@ def covers_before(school_data: SchoolData, domain: Domain, year: EnrolledYear) -
 
     The statement of the whole extract decides, so that a part of its students gives the same answer.
     """
-    first, begins = school_data.coverage.of(domain).first, year.starts.get_column("starts").min()
+    return _begins_before(school_data.coverage, domain, starts=year.starts)
+
+
+def _begins_before(coverage: Coverage, domain: Domain, *, starts: pl.DataFrame) -> bool:
+    first, begins = coverage.of(domain).first, starts.get_column("starts").min()
     return first is not None and isinstance(begins, date) and first < begins
+
+
+def told_of_coverage(coverage: Coverage, calendar_days: pl.DataFrame, as_of: date) -> dict[str, list[object]]:
+    """All that the indicators of a day take from a statement, as plain values: where two statements tell the same, the
+    same records have the same indicators by both. Raises `DataError` where the calendar begins after `as_of`."""
+    starts = school_year_starts(calendar_days, school_year_at(calendar_days, as_of))
+    return {
+        domain.value: [
+            coverage.of(domain).level != CoverageLevel.NONE,
+            _begins_before(coverage, domain, starts=starts),
+            *sorted(coverage.of(domain).missing_tables),
+            *sorted(coverage.of(domain).missing_kinds),
+        ]
+        for domain in (Domain.ATTENDANCE, Domain.BEHAVIOR, Domain.COURSEWORK)
+    }

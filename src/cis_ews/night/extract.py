@@ -21,12 +21,13 @@ from cis_ews.corrections import (
 from cis_ews.night.engine import Engine, over_parts
 from cis_ews.night.facts import facts_of, plain
 from cis_ews.night.loaded import LoadReport
+from cis_ews.night.measuring import Measuring
 from cis_ews.night.parts import Part, part_of, parts_of, shared_tables
 from cis_ews.progress import Stopwatch
 from cis_ews.readers import read_school_data
 from cis_ews.readers.base import ReadOptions
 from cis_ews.readers.folder_parts import Parted, PartedFolder, parted_folder
-from cis_ews.schema.coverage import Coverage
+from cis_ews.schema.coverage import Coverage, describe_coverage
 from cis_ews.schema.rows import no_rejections
 from cis_ews.schema.school_data import TABLES, SchoolData
 from cis_ews.schema.scores import Rejections
@@ -85,7 +86,10 @@ class Extract:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CheckTask:
-    """What a worker has to know to check a part. `tables`: those to use. `corrections`: those that may be of it."""
+    """What a worker has to know to check a part. `tables`: those to use. `corrections`: those that may be of it.
+
+    `measuring`: what it takes to measure the part at once; None where it is only checked.
+    """
 
     folder: PartedFolder
     workspace: Workspace
@@ -94,6 +98,7 @@ class CheckTask:
     shared: str
     tables: tuple[str, ...]
     corrections: tuple[Correction, ...]
+    measuring: Measuring | None
 
 
 def large_extract(source: Path, *, tolerance: float | None, as_of: date | None, crew: Crew) -> Parted | None:
@@ -119,12 +124,27 @@ def read_whole(
         return Extract(whole=apply_corrections(school_data, runs))
 
 
-def read_in_parts(parted: Parted, *, corrections: Sequence[Correction], workspace: Workspace, crew: Crew) -> Extract:
-    """Check a large folder part by part, each by one worker, and keep the parts in the workspace."""
+def read_in_parts(
+    parted: Parted,
+    *,
+    corrections: Sequence[Correction],
+    workspace: Workspace,
+    crew: Crew,
+    measuring: Measuring | None = None,
+) -> Extract:
+    """Check a large folder part by part, each by one worker, and keep the parts in the workspace.
+
+    `measuring`: to measure each part at once, while its tables are in memory; what is found waits in the workspace.
+    """
     whole, bounds = parted.whole, parted.folder.bounds
     shared = check_shared(parted.shared)
     whole.judge_shared(shared)
     by_part = corrections_by_part(corrections, bounds)
+    if (
+        measuring is not None
+        and used(shared, whole)["calendar_days"].filter(pl.col("date") <= measuring.as_of).is_empty()
+    ):
+        measuring = None  # there is nothing to measure: the night is told so once the extract is judged
     while True:
         attempt = f"{len(whole.left_out)}"
         workspace.keep(f"shared-{attempt}", with_empty(SHARED, used(shared, whole)))
@@ -137,6 +157,7 @@ def read_in_parts(parted: Parted, *, corrections: Sequence[Correction], workspac
                 shared=f"shared-{attempt}",
                 tables=tuple(whole.tables),
                 corrections=tuple(by_part[number]),
+                measuring=measuring,
             )
             for number in range(len(bounds))
         ]
@@ -182,7 +203,7 @@ def known_of(
 
 
 def check_task(task: CheckTask) -> list[int]:
-    """Check a part and keep it, and which of its corrections could be used."""
+    """Check a part and keep it, measured too where it is asked for; which of its corrections could be used."""
     notes = task.workspace.done(task.piece)
     if notes is None:
         notes = _check(task)
@@ -203,6 +224,15 @@ def _check(task: CheckTask) -> dict[str, Any]:
         piece.write("corrected", of_corrections)
         piece.notes["facts"] = plain(checked.facts)
         piece.notes["corrected"] = usable
+    if task.measuring is not None:
+        # As far as the part alone can tell: whether the whole tells the same is seen when it is known.
+        coverage = describe_coverage(
+            checked.facts.coverage, schools=every["schools"], reporting=None, left_out={}, partial={}
+        )
+        part = Part(
+            number=task.number, workspace=task.workspace, piece=task.piece, shared=task.shared, coverage=coverage
+        )
+        task.measuring.measure(part, part.with_rows(tables), Stopwatch())
     return piece.notes
 
 

@@ -61,13 +61,19 @@ class Part:
             raise ValueError("a part has its data or knows where they lie")
         return self.workspace.table(self.shared if name in SHARED else self.piece, name)
 
-    def with_rows(self, tables: Mapping[str, pl.DataFrame]) -> SchoolData:
-        """School data of these rows of students, beside what all parts share."""
+    @property
+    def whole(self) -> tuple[Coverage, Mapping[str, pl.DataFrame]]:
+        """What is said of the whole extract, and the tables that all parts share."""
         if self.held is not None:
-            return part_of(tables, {table: self.held.table(table) for table in SHARED}, self.held.coverage)
+            return self.held.coverage, {table: self.held.table(table) for table in SHARED}
         if self.workspace is None or self.coverage is None:
             raise ValueError("a part has its data or knows where they lie")
-        return part_of(tables, shared_tables(self.workspace, self.shared), self.coverage)
+        return self.coverage, shared_tables(self.workspace, self.shared)
+
+    def with_rows(self, tables: Mapping[str, pl.DataFrame]) -> SchoolData:
+        """School data of these rows of students, beside what all parts share."""
+        coverage, shared = self.whole
+        return part_of(tables, shared, coverage)
 
 
 def parts_of(school_data: SchoolData, workspace: Workspace, *, students_a_part: int) -> list[Part]:

@@ -3,7 +3,8 @@
     measure_part   school data -> indicators, the cohort, what the part adds to the sums and medians of schools
     judge_part     indicators, and the sums and medians of all parts -> rules, risk, reasons, what the tiers need
 
-Both write their tables into the workspace as a piece that is whole or not there, and find a piece that is there.
+Both write their tables into the workspace as a piece that is whole or not there, and find a piece that is there: the
+parts of a large folder are measured when they are checked (`extract`).
 """
 
 from __future__ import annotations
@@ -13,38 +14,28 @@ from dataclasses import dataclass
 from datetime import date
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
 
-import numpy as np
 import polars as pl
 
-from cis_ews.indicators import compute_indicators
+from cis_ews.night.measuring import Measuring, measured_piece, pack_records, records_piece
 from cis_ews.night.parts import Part
 from cis_ews.progress import StageTime, Stopwatch
-from cis_ews.risk.cohort import build_cohort, cohort_of
-from cis_ews.risk.explanations import peer_inputs, peer_values_of
-from cis_ews.risk.features import add_school_sums, school_sums
+from cis_ews.risk.cohort import cohort_of
+from cis_ews.risk.explanations import peer_values_of
+from cis_ews.risk.features import add_school_sums
 from cis_ews.risk.model import RiskModel
 from cis_ews.risk.night_model import NightModel, tell
 from cis_ews.risk.rule_results import results_of
 from cis_ews.risk.rules import RulesModel
 from cis_ews.risk.tiers import TierPolicy, judge_students
-from cis_ews.schema.freshness import schools_in_use
-from cis_ews.schema.school_data import SchoolData
-from cis_ews.schema.student_records import days_absent, student_records
 from cis_ews.storage.erased import ErasedStudents
 from cis_ews.storage.files import disk_errors
 from cis_ews.storage.frames import TableParts, checked, checked_codes, write_table
-from cis_ews.storage.packing import packed_lists
 from cis_ews.storage.runs import open_run
-from cis_ews.storage.workspace import Piece, Workspace
-from cis_ews.texts import places_of
+from cis_ews.storage.workspace import Workspace
 
 SCHOOLS = "schools"
 """The piece that holds what all parts together say of each school."""
-RECORDS_A_BLOCK = 256
-"""Students of a district whose records are packed together: few enough to find one among them in a millisecond."""
-BLOCKS = {"district_id": pl.String(), "part": pl.Int32(), "block": pl.Binary()}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,6 +52,11 @@ class Assignment:
     rules: tuple[str, ...]
     model_file: Path | None
     erased: ErasedStudents
+
+    @property
+    def measuring(self) -> Measuring:
+        """What it takes to measure the part."""
+        return Measuring(workspace=self.workspace, as_of=self.as_of, erased=self.erased)
 
     @property
     def model(self) -> NightModel:
@@ -102,91 +98,35 @@ class Judged:
 
 
 def measure_part(assignment: Assignment) -> Measured:
-    """The indicators of the students of a part who are scored."""
-    name = f"measured-{assignment.part.name}"
-    notes, costs = assignment.workspace.done(name), dict[str, StageTime]()
+    """The indicators of the students of a part who are scored; found, where they were measured when it was checked."""
+    part, measuring, watch = assignment.part, assignment.measuring, Stopwatch()
+    notes = measuring.found(part)
     if notes is None:
-        watch = Stopwatch()
-        notes = _measure(assignment, name, watch)
-        costs = watch.times
+        with watch.step("load"):
+            school_data = part.load()
+        notes = measuring.measure(part, school_data, watch)
     return Measured(
-        piece=name,
+        piece=measured_piece(part),
         flow=[(str(step), int(before), int(after)) for step, before, after in notes["flow"]],
         rows_after=notes["rows_after"],
         schools=notes["schools"],
-        costs=costs,
+        costs=watch.times,
     )
-
-
-def _measure(assignment: Assignment, name: str, watch: Stopwatch) -> dict[str, Any]:
-    with watch.step("load"):
-        school_data = assignment.part.load()
-    with watch.step("indicators"):
-        indicators = compute_indicators(school_data, assignment.as_of)
-    with watch.step("cohort"):
-        erased = assignment.erased.among(school_data.students["student_id"])
-        cohort = build_cohort(school_data, assignment.as_of, indicators=indicators, erased=erased)
-        scored = cohort.rows_of(indicators)
-    with watch.step("records"), assignment.workspace.piece(_records(assignment.part)) as piece:
-        _pack_records(piece, school_data, scored.select("student_id", "school_id"), as_of=assignment.as_of)
-    with watch.step("keep"), assignment.workspace.piece(name) as piece:
-        piece.write("indicators", checked("indicators", scored))
-        piece.write("sums", school_sums(scored))
-        piece.write("peers", peer_inputs(scored))
-        piece.notes["flow"] = [[step.name, step.before, step.after] for step in cohort.flow]
-        piece.notes["rows_after"] = school_data.rows_after(assignment.as_of)
-        piece.notes["schools"] = schools_in_use(school_data.enrollments, assignment.as_of)
-    return piece.notes
 
 
 def keep_records(task: RecordTask) -> str:
     """Keep the records of a part; the name of the piece, which is found where the part was measured tonight."""
-    name = _records(task.part)
-    if task.workspace.done(name) is None:
+    name = records_piece(task.part)
+    if (task.workspace.done(name) or {}).get("of") != task.part.piece:
         school_data, columns = task.part.load(), ["student_id", "school_id"]
         ids = school_data.students["student_id"].sort()
         # A part may have lost its last student to a deletion since its bounds were set.
         first, last = (ids[0], ids[-1]) if len(ids) else ("", "")
         scored = open_run(task.run).rows_between("scores", first, last, columns=columns)
         with task.workspace.piece(name) as piece:
-            _pack_records(piece, school_data, scored, as_of=task.as_of)
+            pack_records(piece, school_data, scored, as_of=task.as_of)
+            piece.notes["of"] = task.part.piece
     return name
-
-
-def _pack_records(piece: Piece, school_data: SchoolData, scored: pl.DataFrame, *, as_of: date) -> None:
-    """Pack the records of the students who are scored (`student_id`, `school_id`), district by district.
-
-    `blocks`: by `BLOCKS`. `behind`: `student_id`, `days_absent`, and as `records` the part that has the student.
-    """
-    placed, records = _by_school(scored, school_data.schools), student_records(school_data, as_of)
-    districts, sizes = list[str](), list[int]()
-    for district, students in placed.group_by("district_id", maintain_order=True).len().iter_rows():
-        some = [min(RECORDS_A_BLOCK, students - start) for start in range(0, students, RECORDS_A_BLOCK)]
-        districts, sizes = districts + [district] * len(some), sizes + some
-    student_ids, numbers = placed["student_id"], range(len(sizes))
-    blocks = {
-        "district_id": districts,
-        "part": numbers,
-        "block": packed_lists(placed.select("student_id"), sizes, records),
-    }
-    piece.write("blocks", pl.DataFrame(blocks, schema=BLOCKS))
-    piece.notes["blocks"] = len(sizes)
-    parts = pl.Series(np.repeat(numbers, sizes), dtype=pl.Int32)
-    behind = {"student_id": student_ids, "records": parts, "days_absent": days_absent(records, student_ids)}
-    piece.write("behind", pl.DataFrame(behind))
-
-
-def _by_school(scored: pl.DataFrame, schools: pl.DataFrame) -> pl.DataFrame:
-    """Students with their `district_id`, in the order of districts, then schools, then ids."""
-    ordered = schools.select("school_id", "district_id").sort("district_id", "school_id")
-    students = scored if scored["student_id"].is_sorted() else scored.sort("student_id")
-    place = places_of(students["school_id"], ordered["school_id"])
-    rows = np.argsort(place, kind="stable")[np.count_nonzero(place < 0) :]
-    return students[rows].with_columns(ordered["district_id"].gather(place[rows]))
-
-
-def _records(part: Part) -> str:
-    return f"packed-{part.name}"
 
 
 def compare_schools(workspace: Workspace, parts: Sequence[Measured]) -> None:
@@ -207,7 +147,7 @@ def judge_part(assignment: Assignment) -> Judged:
         return Judged(piece=name, costs={})
     watch, model = Stopwatch(), assignment.model
     with watch.step("load"):
-        indicators = assignment.workspace.table(f"measured-{assignment.part.name}", "indicators")
+        indicators = assignment.workspace.table(measured_piece(assignment.part), "indicators")
         sums, peers = _schools(assignment.workspace, assignment.workspace.stamp(SCHOOLS))
     with watch.step("rules"):
         evaluated = model.rules.evaluated(indicators, as_of=assignment.as_of)

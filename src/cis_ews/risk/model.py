@@ -191,7 +191,15 @@ class RiskModel:
     def explained(self, frame: pl.DataFrame, *, strict: bool = False) -> tuple[Vector, pl.DataFrame]:
         """What `predict` and `contributions` give, of rows that are checked and encoded once for both."""
         chosen = self.parts.encoding.fitting(frame, strict=strict)
-        table = self._by_slices(chosen, self.parts.explained)
+        table = np.empty((chosen.height, len(self.features) + 2), order="F")
+        is_single = set(chosen.dtypes) == {pl.Float32}
+
+        def explain(first: int) -> None:
+            rows = slice(first, first + SLICE)
+            self.parts.explain(self.parts.encoding.matrix(chosen[rows]), table[rows], is_single=is_single)
+
+        with ThreadPoolExecutor(max_workers=available_cores()) as pool:
+            list(pool.map(explain, range(0, chosen.height, SLICE)))
         return table[:, -1], self._named(table[:, :-1])
 
     def _named(self, table: Vector) -> pl.DataFrame:

@@ -55,20 +55,26 @@ class ModelParts:
 
         The SHAP value of a sum is the sum of the SHAP values, and columns of one feature are added together.
         """
+        total = np.empty((matrix.shape[0], len(self.encoding.features) + 1), order="F")
+        self._contribute(matrix, total, is_single=False)
+        return total
+
+    def explain(self, matrix: Vector, told: Vector, *, is_single: bool) -> None:
+        """Write into `told` the `contributions` and, in one more column, the last, the `probability`.
+
+        `is_single`: whether all numbers of the matrix are known to be whole as float32.
+        """
+        self._contribute(matrix, told[:, :-1], is_single=is_single)
+        told[:, -1] = self.probability(matrix)
+
+    def _contribute(self, matrix: Vector, total: Vector, *, is_single: bool) -> None:
         owners = self.encoding.owners
-        total = np.zeros((matrix.shape[0], len(self.encoding.features) + 1), order="F")
+        total[:] = 0.0
         if self.trees:
-            said = self.trees.contributions(matrix)
+            said = self.trees.contributions(matrix, is_single=is_single)
             for column, owner in enumerate([*owners, -1]):
                 total[:, owner] += self.trees_share * said[:, column]
         if self.linear:
             for column, said in enumerate(self.linear.contributions(matrix)):
                 total[:, owners[column]] += (1.0 - self.trees_share) * said
             total[:, -1] += (1.0 - self.trees_share) * self.linear.base_value
-        return total
-
-    def explained(self, matrix: Vector) -> Vector:
-        """`contributions` and, in one more column, the last, `probability`."""
-        told = np.empty((matrix.shape[0], len(self.encoding.features) + 2), order="F")
-        told[:, :-1], told[:, -1] = self.contributions(matrix), self.probability(matrix)
-        return told

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cis_ews.errors import ModelError
-from cis_ews.risk.exact_shap import explained, key_of, remember, tables_of
+from cis_ews.risk.exact_shap import Matrix, explained, key_of, remember, tables_of
 from cis_ews.risk.model_linear import Vector
 from cis_ews.risk.model_recipe import DEFAULT, Recipe
 
@@ -75,9 +75,13 @@ class TreePart:
 
         return raw_scores(self.arrays, self.completed(matrix))
 
-    def contributions(self, matrix: Vector) -> Vector:
-        """Exact SHAP values a column of the matrix, the base value last."""
-        return explained(tables_of(self.text), self.completed(matrix))
+    def contributions(self, matrix: Vector, *, is_single: bool = False) -> Vector:
+        """Exact SHAP values a column of the matrix, the base value last; the same, but sooner, where it is said that
+        all numbers of the matrix are whole as float32."""
+        completed: Matrix = self.completed(matrix)
+        if is_single and np.array_equal(self.typical, self.typical.astype(np.float32), equal_nan=True):
+            completed = completed.astype(np.float32)
+        return explained(tables_of(self.text), completed)
 
     def checked_tables(self) -> bytes:
         """The tables for contributions, as bytes to keep beside the model. Raises ModelError unless they give what

@@ -15,7 +15,8 @@ from cis_ews.compiling import compiled
 from cis_ews.risk.shap_tables import ShapTables
 from cis_ews.risk.shap_trees import CATEGORY, NAN_LEFT, NAN_RIGHT, ZERO, ZERO_RIGHT
 
-BLOCK, PART = 4_096, 512
+BLOCK, PART = 16_384, 512
+"""Rows for which a group's table is fetched once: a forest's tables are larger than the caches near a core."""
 Columns = NDArray[np.float32 | np.float64]
 _BITS = 32
 

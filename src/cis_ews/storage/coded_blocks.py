@@ -1,4 +1,4 @@
-"""Students and their rows in blocks, packed for all blocks of a part at once (docs/adr/0032-blocks-are-arrow-streams.md).
+"""Students and their rows in blocks, packed for many at once (docs/adr/0032-blocks-are-arrow-streams.md).
 
 A block is an Arrow stream of the rows of `LAYOUT`, a column each, with zstd around it:
 
