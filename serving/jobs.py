@@ -10,9 +10,10 @@ from starlette.types import ASGIApp, Message, Scope
 
 from cis_ews.errors import ConfigError, EwsError, ModelNotFoundError, StorageError
 from cis_ews.evaluation.groups import told_groups
+from cis_ews.night.reach import check_has_come
 from cis_ews.risk.registry import load_model
 from cis_ews.risk.tiers import TierPolicy
-from cis_ews.scoring import check_has_come, score_night
+from cis_ews.scoring import score_night
 from cis_ews.settings import NamedSourceSettings
 from cis_ews.storage.database import ApiKey, Job
 from serving.backend import Backend

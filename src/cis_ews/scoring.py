@@ -13,12 +13,11 @@ import json
 from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
-from datetime import UTC, date, timedelta, tzinfo
+from datetime import UTC, date, tzinfo
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from cis_ews.calendars import instructional_so_far, school_year_at
 from cis_ews.corrections import kept_corrections
 from cis_ews.errors import ConfigError, DataError
 from cis_ews.night.changes import compare_nights
@@ -31,7 +30,8 @@ from cis_ews.night.measuring import Measuring
 from cis_ews.night.parts import STUDENTS_A_PART
 from cis_ews.night.passes import Assignment, compare_schools, judge_part, measure_part, write_file
 from cis_ews.night.people import PeopleOfParts
-from cis_ews.night.publishing import Groups, publish_night
+from cis_ews.night.publishing import Groups, publish_night, staging
+from cis_ews.night.reach import check_reach
 from cis_ews.night.records import kept_records
 from cis_ews.progress import SILENT, Progress, Stopwatch
 from cis_ews.readers.unchanged import unchanged
@@ -39,7 +39,7 @@ from cis_ews.risk.cohort import CohortStep, whole_flow
 from cis_ews.risk.night_model import NightModel
 from cis_ews.risk.rules import RulesModel
 from cis_ews.risk.tiers import TierPolicy, place_students
-from cis_ews.schema.school_data import SchoolData, SourceFile
+from cis_ews.schema.school_data import SourceFile
 from cis_ews.storage.corrected import corrected_in_force
 from cis_ews.storage.recipes import Recipe, keep_model, keep_recipe
 from cis_ews.storage.runs import Run, RunContents, record_timings, run_id_for, verify_run
@@ -47,14 +47,13 @@ from cis_ews.storage.store import RunStore
 from cis_ews.storage.workspace import Workspace, clear_work
 
 if TYPE_CHECKING:
+    from concurrent.futures import Future
+
     import polars as pl
 
     from cis_ews.night.loaded import LoadReport
     from cis_ews.risk.model import RiskModel
-    from cis_ews.storage.database import Database, PublishReport
-
-GRACE = timedelta(days=31)
-"""How long after the last calendar day of an extract a night is still a night, and not a mistyped date."""
+    from cis_ews.storage.database import Database, PublishReport, Staged
 
 
 @dataclass(frozen=True)
@@ -166,13 +165,18 @@ def score_night(  # noqa: PLR0913 - each is a thing that a night needs, and all 
                 extract = _read_state(Path(source), night, how=state, tolerance=tolerance, runs=runs, crew=crew)
             done_before = runs.find(night.run_id(extract.whole.files))
             workspace = extract.workspace or night.workspace(runs, extract.whole.files, crew)
-            run = verify_run(done_before) if done_before else _score(extract, night, workspace, runs=runs, crew=crew)
+            if done_before is None:
+                run, staged = _score(extract, night, workspace, runs=runs, flags=flags, crew=crew)
+            else:
+                run, staged = verify_run(done_before), None
         night.keep_recipe(runs, run, source=Path(source), format=format, tolerance=tolerance, state=state)
         parts = extract.parts_for(workspace, students_a_part=students_a_part)
         records = kept_records(parts, run, workspace=workspace, crew=crew)
         people = PeopleOfParts(run=run, parts=parts, records=records, crew=crew)
         with watch.step("publish"):
-            published = publish_night(flags, extract, people, policy=policy, time_zone=time_zone, groups=groups)
+            published = publish_night(
+                flags, extract, people, policy=policy, time_zone=time_zone, groups=groups, staged=staged
+            )
         clear_work(runs.root)
         timings = stage_times(watch)
         if done_before is None:
@@ -244,7 +248,10 @@ def _refused_leaves_nothing(runs: RunStore) -> Generator[None]:
         raise
 
 
-def _score(extract: Extract, night: Night, workspace: Workspace, *, runs: RunStore, crew: Crew) -> Run:
+def _score(
+    extract: Extract, night: Night, workspace: Workspace, *, runs: RunStore, flags: Database, crew: Crew
+) -> tuple[Run, Future[Staged]]:
+    """The run that is written, and its scores as they are made ready for the database meanwhile."""
     whole, watch = extract.whole, crew.watch
     with watch.step("part"):
         assignments = _assignments(extract, night, workspace, runs=runs, crew=crew)
@@ -256,12 +263,15 @@ def _score(extract: Extract, night: Night, workspace: Workspace, *, runs: RunSto
         compare_schools(workspace, measured)
     judged = crew.work("rules, risk and reasons", judge_part, assignments)
     pieces = [part.piece for part in judged]
+    crew.engine.rest()  # what is left to do needs none of the memory that workers keep for the next part
     with watch.step("tiers"):
         every = workspace.tables(pieces, "judged")
         scores = place_students(every, policy=night.policy, model_version=night.model.version)
     compared = compare_nights(scores, whole, assignments, decided=night.decided, store=runs, crew=crew)
-    crew.engine.rest()  # what is left to do needs none of the memory that workers keep for the next part
-    with watch.step("write"):
+    crew.engine.rest()
+    run_id = night.run_id(whole.files)
+    ready = staging(flags, scores, run_id=run_id, as_of=night.as_of, whole=whole, folder=workspace.folder)
+    with watch.step("write"), ready as staged:
         contents = RunContents(
             as_of=night.as_of,
             model_version=night.model.version,
@@ -281,9 +291,10 @@ def _score(extract: Extract, night: Night, workspace: Workspace, *, runs: RunSto
             coverage=coverage_statement(whole, night.as_of, policy=night.policy, parts=measured),
         )
         # Without `write` and `publish`, which are added at the end; so a night that fails to publish has its times too.
-        return runs.write(
+        run = runs.write(
             contents, timings=stage_times(watch), write_all=lambda files: crew.work("tables", write_file, files)
         )
+    return run, staged
 
 
 def _assignments(
@@ -389,32 +400,6 @@ def config_hash(
     layout = hashlib.sha256(mapping.read_bytes()).hexdigest() if mapping.is_file() else format
     stated = {"policy": policy.hash, "format": layout, "tolerance": tolerance} | ({"rules": rules} if rules else {})
     return hashlib.sha256(json.dumps(stated, sort_keys=True).encode()).hexdigest()
-
-
-def check_reach(school_data: SchoolData, as_of: date) -> None:
-    """Raise DataError where the calendar of the extract begins after the as-of date or ended long before it, or has no
-    instructional day in the school year of that date yet."""
-    days = school_data.calendar_days["date"].unique().sort().to_list()
-    first, last = days[0], days[-1]
-    if as_of < first:
-        found = f"The calendar of the extract begins on {first}, after the as-of date {as_of}"
-    elif as_of > last + GRACE:
-        found = f"The calendar of the extract ended on {last}, {(as_of - last).days} days before the as-of date {as_of}"
-    elif instructional_so_far(school_data.calendar_days, as_of).is_empty():
-        year = school_year_at(school_data.calendar_days, as_of)
-        found = f"calendar_days has no instructional day in the school year {year} up to the as-of date {as_of}"
-    else:
-        return
-    raise DataError(found, hint="choose another as-of date, or bring a newer extract")
-
-
-def check_has_come(as_of: date, today: date) -> None:
-    """Raise ConfigError for a day that has not come: as the newest, its run would stay current until then.
-
-    One day is allowed, because it is tomorrow somewhere. For whoever takes a date from outside and knows a clock.
-    """
-    if as_of > today + timedelta(days=1):
-        raise ConfigError("The as-of date has not come yet", hint="give today or a day that is over")
 
 
 def _refuse_nobody(flow: Sequence[CohortStep], as_of: date) -> None:

@@ -131,8 +131,8 @@ def indicators(
     """
     from cis_ews.cli.summaries import rules_by_student, write_table
     from cis_ews.indicators import compute_indicators
+    from cis_ews.night.reach import check_reach
     from cis_ews.risk.rules import RULES, RulesModel
-    from cis_ews.scoring import check_reach
 
     session = begin(context, as_json=as_json)
     school_data = read_source(session, source, source_format, as_of=as_of)

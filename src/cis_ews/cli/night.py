@@ -253,8 +253,9 @@ def run_night(
     """Score a night with what the session's settings say, and log what came of it."""
     from cis_ews.evaluation.groups import told_groups
     from cis_ews.night.parts import STUDENTS_A_PART
+    from cis_ews.night.reach import check_has_come
     from cis_ews.risk.tiers import TierPolicy
-    from cis_ews.scoring import check_has_come, score_night
+    from cis_ews.scoring import score_night
 
     check_has_come(as_of, date.today())
     with engine_of(session) as engine:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Generator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from datetime import date, tzinfo
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import polars as pl
@@ -18,7 +21,7 @@ from cis_ews.storage.runs import Run
 from cis_ews.support.reviews import night_rule
 
 if TYPE_CHECKING:
-    from cis_ews.storage.database import Database, PublishReport
+    from cis_ews.storage.database import Database, PublishReport, Staged
 
 Groups = Callable[[Callable[[str], pl.DataFrame], pl.DataFrame], pl.DataFrame]
 """What a night tells of groups of students, as sums: `cis_ews.evaluation.groups.told_groups`."""
@@ -32,10 +35,11 @@ def publish_night(
     policy: TierPolicy,
     time_zone: tzinfo,
     groups: Groups | None = None,
+    staged: Future[Staged] | None = None,
 ) -> PublishReport:
     """Make the run of these people current in its districts, with what pages say beside the scores.
 
-    `time_zone`: by whose day.
+    `time_zone`: by whose day. `staged`: what `staging` makes of its scores.
     """
     return flags.publish(
         people.run,
@@ -44,7 +48,18 @@ def publish_night(
         records=people.records,
         rule=night_rule(time_zone),
         groups=None if groups is None else partial(groups, extract.table),
+        staged=None if staged is None else staged.result(),
     )
+
+
+@contextmanager
+def staging(
+    flags: Database, scores: pl.DataFrame, *, run_id: str, as_of: date, whole: SchoolData, folder: Path
+) -> Generator[Future[Staged]]:
+    """The scores made ready for their publish, in a thread, beside what waits for workers meanwhile."""
+    schools = whole.schools.select("school_id", "district_id")
+    with ThreadPoolExecutor(1) as beside:
+        yield beside.submit(flags.stage, scores, run_id=run_id, as_of=as_of, schools=schools, folder=folder)
 
 
 def told_schools(school_data: SchoolData, run: Run, *, policy: TierPolicy) -> pl.DataFrame:

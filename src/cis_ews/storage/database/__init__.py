@@ -28,6 +28,7 @@ from cis_ews.storage.database.rows import (
     StudentReasons,
 )
 from cis_ews.storage.database.sessions import Limits, SignedIn
+from cis_ews.storage.database.staging import Staged
 
 __all__ = [
     "ApiKey",
@@ -50,6 +51,7 @@ __all__ = [
     "ScorePage",
     "ScoreRow",
     "SignedIn",
+    "Staged",
     "Stop",
     "StudentReasons",
 ]

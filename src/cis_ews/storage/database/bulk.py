@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Generator, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from io import BytesIO
@@ -30,17 +31,24 @@ def insert_frame(connection: Connection, table: Table, frame: pl.DataFrame, *, i
             for part in frame.iter_slices(CHUNK_ROWS):
                 to.write(_csv(part))
         return
-    marks = ", ".join("?" * frame.width)
-    statement = f"INSERT INTO {target} ({names}) VALUES ({marks})"  # noqa: S608 - our own names
     driver: Any = connection.connection.driver_connection
+    try:
+        insert_sqlite(driver, table.name, frame)
+    except driver.Error as error:
+        # As SQLAlchemy would have said it: `Connections` tells by its kind what to do.
+        raise DBAPIError.instance(f"INSERT INTO {target}", None, error, driver.Error, hide_parameters=True) from None
+
+
+def insert_sqlite(driver: sqlite3.Connection, table: str, frame: pl.DataFrame) -> None:
+    """Insert a frame by the driver, which takes a row at a time: SQLAlchemy wants all of them as tuples first.
+
+    Raises what the driver raises.
+    """
+    names, marks = ", ".join(f'"{name}"' for name in frame.columns), ", ".join("?" * frame.width)
+    statement = f"INSERT INTO {table} ({names}) VALUES ({marks})"  # noqa: S608 - our own names
     for part in frame.iter_slices(CHUNK_ROWS):
         columns = (column.to_list() for column in part.with_columns(_SQLITE_MOMENTS))
-        try:
-            # By the driver, which takes a row at a time: SQLAlchemy wants all of them as tuples first.
-            driver.executemany(statement, zip(*columns, strict=True)).close()
-        except driver.Error as error:
-            # As SQLAlchemy would have said it: `Connections` tells by its kind what to do.
-            raise DBAPIError.instance(statement, None, error, driver.Error, hide_parameters=True) from None
+        driver.executemany(statement, zip(*columns, strict=True)).close()
 
 
 _SQLITE_MOMENTS = pl.selectors.datetime().dt.convert_time_zone("UTC").dt.to_string("%Y-%m-%d %H:%M:%S.%6f")

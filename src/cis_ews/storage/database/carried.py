@@ -78,6 +78,8 @@ def _before_sqlite(connection: Connection, districts: list[str]) -> pl.DataFrame
 def _dated(before: pl.DataFrame) -> pl.DataFrame:
     """With `changed_at` as a moment; few of them differ, so each is read once."""
     said = before["changed_at"].unique()
+    if said.is_empty():  # of which polars would leave the type as it is
+        return before.with_columns(changed_at=pl.lit(None, pl.Datetime("us", "UTC")))
     moments = pl.Series([_moment(text) for text in said], dtype=pl.Datetime("us", "UTC"))
     return before.with_columns(pl.col("changed_at").replace_strict(said, moments, return_dtype=moments.dtype))
 

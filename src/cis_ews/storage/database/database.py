@@ -32,6 +32,7 @@ from cis_ews.storage.database.rows import (
     TierFilter,
 )
 from cis_ews.storage.database.sessions import Sessions
+from cis_ews.storage.database.staging import Staged
 from cis_ews.storage.database.transactions import HELD, Transactions
 from cis_ews.storage.erased import ERASED, ErasedStudents, list_is_gone
 from cis_ews.storage.files import disk_errors, make_private_folder
@@ -105,6 +106,7 @@ class Database:
         records: RecordSource | None = None,
         rule: NightRule | None = None,
         groups: GroupRule | None = None,
+        staged: Staged | None = None,
     ) -> PublishReport:
         """Make a run current in each of its districts, in one transaction: a reader sees last night or this one.
 
@@ -113,11 +115,28 @@ class Database:
         districts and names; `students` may be lazy, and is then read in slices, or be a source of names and reasons.
         `records`: what lies behind the reasons, by student; without them pages say that none were kept. `rule`: what
         the night does to cases, in the same transaction; without one it leaves them as they are. `groups`: what is
-        told of groups of students, as sums; without it nothing is.
+        told of groups of students, as sums; without it nothing is. `staged`: what `stage` made of the run's scores.
         """
-        with self._transactions.writing(alone=True) as connection:
+        with self._transactions.writing(alone=True, aside=None if staged is None else staged.aside) as connection:
             return publishing.publish_run(
-                connection, run, schools=schools, students=students, records=records, rule=rule, groups=groups
+                connection,
+                run,
+                schools=schools,
+                students=students,
+                records=records,
+                rule=rule,
+                groups=groups,
+                staged=staged,
+            )
+
+    def stage(self, scores: pl.DataFrame, *, run_id: str, as_of: date, schools: pl.DataFrame, folder: Path) -> Staged:
+        """Make the scores of a run that is still to be written ready for its publish.
+
+        `schools`: as for `publish`. `folder`: a private one where a file may lie until then.
+        """
+        with self._transactions.reading() as connection:
+            return publishing.stage_scores(
+                connection, scores, run_id=run_id, as_of=as_of, schools=schools, folder=folder
             )
 
     def runs_of(self, district_id: str, *, limit: int = 100) -> list[RunRow]:

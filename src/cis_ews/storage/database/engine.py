@@ -16,6 +16,8 @@ from cis_ews.errors import StorageError
 
 BUSY_SECONDS = 60
 CONNECT_SECONDS = 10
+ASIDE = "aside"
+"""What an SQLite file is called in statements that is attached to another one."""
 _DRIVERS = {
     "sqlite": "sqlite",
     "sqlite+pysqlite": "sqlite",
@@ -62,11 +64,14 @@ class Connections:
                 yield connection
 
     @contextmanager
-    def writing(self, *, alone: bool = False) -> Generator[Connection]:
-        """One transaction: all of it or nothing. `alone`: no other `alone` writer at the same time."""
+    def writing(self, *, alone: bool = False, aside: Path | None = None) -> Generator[Connection]:
+        """One transaction: all of it or nothing. `alone`: no other `alone` writer at the same time.
+
+        `aside`: another SQLite file, which statements know as `ASIDE`.
+        """
         with self._errors(), self._engine.connect() as connection:
             connection.execution_options(cis_ews_writes=True)
-            with connection.begin():
+            with _attached(connection, aside), connection.begin():
                 if alone and not self.is_sqlite:
                     connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _WRITERS})
                 yield connection
@@ -160,6 +165,23 @@ def _prepare_sqlite(connection: Any, _record: object) -> None:
     for pragma in ("journal_mode = WAL", "synchronous = FULL", "foreign_keys = ON", "secure_delete = ON"):
         cursor.execute(f"PRAGMA {pragma}")
     cursor.close()
+
+
+@contextmanager
+def _attached(connection: Connection, aside: Path | None) -> Generator[None]:
+    """Outside of the transaction: within one, SQLite attaches and detaches nothing."""
+    if aside is None:
+        yield
+        return
+    driver: Any = connection.connection.driver_connection
+    try:
+        driver.execute(f"ATTACH DATABASE ? AS {ASIDE}", (str(aside),)).close()
+    except driver.Error as error:
+        raise DBAPIError.instance("ATTACH", None, error, driver.Error, hide_parameters=True) from None
+    try:
+        yield
+    finally:
+        driver.execute(f"DETACH DATABASE {ASIDE}").close()
 
 
 def _begin_sqlite(connection: Connection) -> None:

@@ -4,23 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from dataclasses import dataclass
+from datetime import date, datetime
+from pathlib import Path
 
 import polars as pl
-from sqlalchemy import Connection, delete, insert, select, update
+from sqlalchemy import Connection, delete, insert, update
 
 from cis_ews.errors import StorageError
 from cis_ews.storage.cases import NightRule
 from cis_ews.storage.database import tables
 from cis_ews.storage.database.bulk import insert_frame, insert_rows
-from cis_ews.storage.database.carried import carried_over
 from cis_ews.storage.database.case_nights import follow_night
 from cis_ews.storage.database.groups import keep_groups
 from cis_ews.storage.database.history import keep_changes
 from cis_ews.storage.database.records import RecordSource
 from cis_ews.storage.database.replacing import clear, replace_scores, retire
 from cis_ews.storage.database.rows import PublishReport
+from cis_ews.storage.database.staging import Current, Staged, current_runs, stage
 from cis_ews.storage.pages import GroupRule
 from cis_ews.storage.people_blocks import Block, NamesAndReasons, PeopleSource
 from cis_ews.storage.runs import Run
@@ -32,13 +33,30 @@ class _Night:
     """A run with its scores by district, and what becomes of it in each district."""
 
     run: Run
-    published_at: datetime
     scores: pl.DataFrame
     report: PublishReport
-    is_everyone: bool
-    """Whether no other district has flags."""
+    staged: Staged
     rule: NightRule | None = None
     groups: GroupRule | None = None
+
+    @property
+    def published_at(self) -> datetime:
+        """That of the scores that changed, so that whoever asks for what changed since finds them."""
+        return self.staged.moment
+
+    @property
+    def is_everyone(self) -> bool:
+        """Whether no other district has flags."""
+        return self.staged.current.keys() <= set(self.report.published)
+
+
+def stage_scores(
+    connection: Connection, scores: pl.DataFrame, *, run_id: str, as_of: date, schools: pl.DataFrame, folder: Path
+) -> Staged:
+    """The scores of a run ready for its publish, in the districts in which it would become current now."""
+    placed = _placed(scores, schools)
+    districts = _report(current_runs(connection), placed, run_id=run_id, as_of=as_of).published
+    return stage(connection, placed, districts=districts, folder=folder)
 
 
 def publish_run(
@@ -50,10 +68,18 @@ def publish_run(
     records: RecordSource | None,
     rule: NightRule | None = None,
     groups: GroupRule | None = None,
+    staged: Staged | None = None,
 ) -> PublishReport:
-    """Make a run current in each district that has a score in it, unless the district has a newer as-of date."""
-    night = replace(_read(connection, run, schools), rule=rule, groups=groups)
-    districts = night.report.published
+    """Make a run current in each district that has a score in it, unless the district has a newer as-of date.
+
+    `staged`: what `stage_scores` made of its scores; made again here where the database has changed since.
+    """
+    scores, current = _placed(run.table("scores"), schools), current_runs(connection)
+    report = _report(current, scores, run_id=run.run_id, as_of=run.as_of)
+    districts = report.published
+    if staged is None or not staged.holds(connection):
+        staged = stage(connection, scores, districts=districts)
+    night = _Night(run, scores, report, staged, rule=rule, groups=groups)
     _record_run(connection, night)
     _record_districts(connection, night)
     if districts:
@@ -77,11 +103,13 @@ def _replace(
 ) -> None:
     districts, is_everyone = night.report.published, night.is_everyone
     is_published = pl.col("district_id").is_in(districts)
-    scores = carried_over(connection, night.scores.filter(is_published), now=night.published_at)
+    ready = night.staged
     for table in (tables.schools, tables.students, tables.student_records, tables.group_counts):
         clear(connection, table, districts, is_everyone=is_everyone)
     insert_frame(connection, tables.schools, _sorted(schools.filter(is_published)))
-    old = replace_scores(connection, scores, districts=districts, is_everyone=is_everyone)
+    old = replace_scores(
+        connection, ready.scores, districts=districts, is_everyone=is_everyone, is_aside=ready.aside is not None
+    )
     insert_rows(connection, tables.students, blocks.result())
     if records is not None:
         insert_rows(connection, tables.student_records, records.blocks(districts))
@@ -93,24 +121,26 @@ def _replace(
     retire(connection, old, districts)
 
 
-def _read(connection: Connection, run: Run, schools: pl.DataFrame) -> _Night:
-    districts = schools.select("school_id", "district_id")
-    scores = run.table("scores").join(districts, on="school_id", how="left", maintain_order="left")
-    if unknown := scores["district_id"].null_count():
+def _placed(scores: pl.DataFrame, schools: pl.DataFrame) -> pl.DataFrame:
+    """The scores with the district of each."""
+    places = schools.select("school_id", "district_id")
+    placed = scores.join(places, on="school_id", how="left", maintain_order="left")
+    if unknown := placed["district_id"].null_count():
         raise StorageError(
             f"{counted(unknown, 'score is', 'scores are')} of schools that the school data do not have",
             hint="publish a run with the school data it was made from",
         )
-    joined = tables.runs.join(tables.run_districts)
-    query = select(tables.run_districts.c.district_id, tables.runs.c.run_id, tables.runs.c.as_of).select_from(joined)
-    current = {row[0]: row for row in connection.execute(query.where(tables.IS_CURRENT))}
+    return placed
+
+
+def _report(current: Current, scores: pl.DataFrame, *, run_id: str, as_of: date) -> PublishReport:
+    """What becomes of a run in each of its districts."""
     outcomes: dict[str, list[str]] = {"published": [], "unchanged": [], "kept_newer": []}
     for district in sorted(scores["district_id"].unique()):
-        _, run_id, as_of = current.get(district, (district, None, run.as_of))
-        outcome = "unchanged" if run_id == run.run_id else "kept_newer" if as_of > run.as_of else "published"
+        run_there, day_there = current.get(district, (None, as_of))
+        outcome = "unchanged" if run_there == run_id else "kept_newer" if day_there > as_of else "published"
         outcomes[outcome].append(district)
-    report = PublishReport(run_id=run.run_id, **{name: tuple(found) for name, found in outcomes.items()})
-    return _Night(run, datetime.now(UTC), scores, report, is_everyone=current.keys() <= set(report.published))
+    return PublishReport(run_id=run_id, **{name: tuple(found) for name, found in outcomes.items()})
 
 
 def _record_run(connection: Connection, night: _Night) -> None:

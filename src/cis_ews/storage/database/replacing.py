@@ -16,9 +16,10 @@ from sqlalchemy.exc import OperationalError
 
 from cis_ews.storage.database import tables
 from cis_ews.storage.database.bulk import insert_frame
+from cis_ews.storage.database.engine import ASIDE
 
 PARTITION_FROM = 20_000
-"""Scores that are worth a partition of their own."""
+"""Scores that are worth a partition of their own, or on SQLite a file aside."""
 LOCK_MILLISECONDS = 500
 """How long the drop of a partition waits for readers, and lets new ones wait behind it."""
 
@@ -33,15 +34,37 @@ def clear(connection: Connection, table: Table, districts: Collection[str], *, i
 
 
 def replace_scores(
-    connection: Connection, scores: pl.DataFrame, *, districts: Collection[str], is_everyone: bool
+    connection: Connection,
+    scores: pl.DataFrame,
+    *,
+    districts: Collection[str],
+    is_everyone: bool,
+    is_aside: bool = False,
 ) -> list[str]:
-    """Put scores, sorted by their key, in place of those of the districts; returns what `retire` has to take away."""
-    rows = scores.select([column.name for column in tables.scores.columns if column.name != "publication"])
-    if connection.dialect.name == "postgresql" and rows.height >= PARTITION_FROM:
+    """Put scores, sorted by their key, in place of those of the districts; returns what `retire` has to take away.
+
+    `is_aside`: whether they are rows already, of the database that is attached as `ASIDE`.
+    """
+    rows = rows_of_table(scores)
+    if connection.dialect.name == "postgresql" and wants_bulk(rows):
         return _attach(connection, rows)
     clear(connection, tables.scores, districts, is_everyone=is_everyone)
-    insert_frame(connection, tables.scores, rows)
+    if is_aside:
+        # Of tables that are alike, SQLite copies rows and entries of indexes as they are.
+        connection.exec_driver_sql(f"INSERT INTO main.scores SELECT * FROM {ASIDE}.scores")  # noqa: S608 - our own names
+    else:
+        insert_frame(connection, tables.scores, rows)
     return []
+
+
+def wants_bulk(scores: pl.DataFrame) -> bool:
+    """Whether scores are worth more than being put in row by row."""
+    return scores.height >= PARTITION_FROM
+
+
+def rows_of_table(scores: pl.DataFrame) -> pl.DataFrame:
+    """The columns that the table has."""
+    return scores.select([column.name for column in tables.scores.columns if column.name != "publication"])
 
 
 def _attach(connection: Connection, rows: pl.DataFrame) -> list[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Generator
 from contextlib import contextmanager
+from pathlib import Path
 
 from sqlalchemy import Connection
 
@@ -33,10 +34,10 @@ class Transactions:
             yield connection
 
     @contextmanager
-    def writing(self, *, alone: bool = False) -> Generator[Connection]:
-        """All of it or nothing. `alone`: no other `alone` writer at the same time."""
+    def writing(self, *, alone: bool = False, aside: Path | None = None) -> Generator[Connection]:
+        """All of it or nothing. `alone`, `aside`: as for `Connections.writing`."""
         self.check_file()
-        with self._connections.writing(alone=alone) as connection:
+        with self._connections.writing(alone=alone, aside=aside) as connection:
             self._check(connection)
             yield connection
 
