@@ -67,7 +67,9 @@ def compare_nights(
             stood = as_it_stood(earlier.run, earlier.decided, schools=schools)
             workspace.keep(piece, {"moved": beside.moved, "scored": beside.scored, **stood})
             del stood
-        steps = _steps(beside.moved, piece, earlier, earlier.decided, assignments=assignments, crew=crew)
+        steps = _steps(
+            beside.moved, piece, earlier=earlier, decided=earlier.decided, assignments=assignments, crew=crew
+        )
         after_school = None
         if earlier.decided != decided:
             after_school = _after_school(piece, earlier.decided, assignments=assignments, crew=crew)
@@ -77,9 +79,9 @@ def compare_nights(
 def _steps(
     moved: pl.DataFrame,
     piece: str,
+    *,
     earlier: Earlier,
     decided: Decided,
-    *,
     assignments: Sequence[Assignment],
     crew: Crew,
 ) -> pl.DataFrame | None:
