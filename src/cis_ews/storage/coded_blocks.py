@@ -49,7 +49,11 @@ def coded_batches(students: pl.Series, sizes: Sequence[int], tables: Mapping[str
 
     `students`: unique ids in order. `sizes`: how many of them, one after the other, each block holds. `tables`: name ->
     rows with `student_id`, in any order; rows of others are left out, and those of a student keep theirs.
+
+    Raises ValueError where the blocks do not hold every student.
     """
+    if sum(sizes) != students.len():
+        raise ValueError(f"blocks of {sum(sizes)} students were asked for, and {students.len()} given")
     bounds = np.concatenate([[0], np.cumsum(sizes, dtype=np.int64)])
     everyone = Layout(rows=np.arange(students.len(), dtype=np.int32), bounds=bounds)
     by_table = {name: grouped(places_of(rows[_KEY], students), bounds) for name, rows in tables.items()}
