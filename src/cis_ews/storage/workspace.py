@@ -143,7 +143,7 @@ class Piece:
     notes: dict[str, Any]
 
     def write(self, table: str, frame: pl.DataFrame, *, compressed: bool = True) -> None:
-        """Keep a table. `compressed`: not worth its time where nearly all numbers differ."""
+        """Keep a table. `compressed`: not worth its time where the table is read soon, or compressed inside."""
         frame.write_ipc(self.folder / f"{table}.arrow", compression="lz4" if compressed else "uncompressed")
 
     def keep(self, table: str, rows: pl.DataFrame | CodedTable) -> None:
