@@ -125,6 +125,20 @@ def test_parts_are_the_same_bytes_coded_or_not(
         assert (Path(folder) / "parts.parquet").read_bytes() == (Path(folder) / "whole.parquet").read_bytes()
 
 
+@given(st.lists(TABLES.filter(lambda table: table[0] == "rules"), min_size=1, max_size=3), st.lists(st.booleans()))
+def test_pieces_are_put_together_coded_or_not(tables: list[tuple[str, list[dict[str, Any]]]], full: list[bool]) -> None:
+    frames = [_frame(name, rows) for name, rows in tables]
+    with TemporaryDirectory() as folder:
+        workspace = Workspace(Path(folder))
+        for number, frame in enumerate(frames):
+            with workspace.piece(str(number)) as piece:
+                in_full = number < len(full) and full[number]
+                piece.keep("rules", frame if in_full else CodedTable.of(frame, OF_RULES))
+        found = CodedTable.concat([workspace.coded(str(number), "rules") for number in range(len(frames))])
+        assert_frame_equal(found.decoded(), pl.concat(frames), check_exact=True)
+        assert found.said.keys() == (set() if any(full[: len(frames)]) else OF_RULES.keys())
+
+
 def test_a_piece_that_is_made_anew_is_decoded_anew(tmp_path: Path) -> None:
     """A file system may give the new file the number that the old one had."""
     for number in range(20):

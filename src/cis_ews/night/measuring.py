@@ -97,7 +97,8 @@ def pack_records(piece: Piece, school_data: SchoolData, scored: pl.DataFrame, *,
         some = [min(RECORDS_A_BLOCK, students - start) for start in range(0, students, RECORDS_A_BLOCK)]
         districts, sizes = districts + [district] * len(some), sizes + some
     student_ids, numbers = placed["student_id"], range(len(sizes))
-    blocks = {"district_id": districts, "part": numbers, "block": packed_lists(student_ids, sizes, records)}
+    packed = packed_lists(placed.select("student_id"), sizes, records)
+    blocks = {"district_id": districts, "part": numbers, "block": packed}
     piece.write("blocks", pl.DataFrame(blocks, schema=BLOCKS), compressed=False)
     piece.notes["blocks"] = len(sizes)
     parts = pl.Series(np.repeat(numbers, sizes), dtype=pl.Int32)
