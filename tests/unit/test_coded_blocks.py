@@ -113,6 +113,22 @@ def test_a_code_is_as_wide_as_it_has_to_be(different: int, width: int) -> None:
     assert np.frombuffer(coded.cells, dtype=f"<u{width}").tolist() == rows.tolist()
 
 
+@pytest.mark.parametrize("span", [65_535, 65_536])
+@pytest.mark.parametrize("dtype", [pl.Int32(), pl.Date()])
+def test_the_lowest_and_the_highest_number_have_codes_of_their_own(span: int, dtype: pl.DataType) -> None:
+    column = pl.Series([-5, span - 5, -5, 0], dtype=pl.Int32).cast(dtype)
+    layout = Layout(rows=np.arange(4, dtype=np.int32), bounds=np.array([0, 4]))
+
+    coded = Coder([layout]).coded(column, layout)
+
+    assert coded.values.gather(np.frombuffer(coded.cells, dtype="<u1")).to_list() == column.to_list()
+
+
+def test_blocks_that_do_not_hold_every_student_are_refused() -> None:
+    with pytest.raises(ValueError, match="blocks of 3 students were asked for, and 4 given"):
+        packed_lists(pl.DataFrame({"student_id": IDS}), [1, 2], {"first": _frame([])})
+
+
 def test_a_block_with_more_different_values_than_a_byte_counts_is_read_back() -> None:
     days = [date.fromordinal(700_000 + number) for number in range(300)]
     rows = _frame([("bob", day, None, str(day), None, number, None, None, None) for number, day in enumerate(days)])

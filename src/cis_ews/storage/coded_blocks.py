@@ -59,7 +59,11 @@ def coded_batches(
     one after the other, each block holds. `tables`: name -> rows with `student_id`, in any order; rows of others are
     left out, and those of a student keep theirs. `fields`: name -> the columns of a table in the order in which a list
     has them; as they stand in the table if it is not named.
+
+    Raises ValueError where the blocks do not hold every student.
     """
+    if sum(sizes) != students.height:
+        raise ValueError(f"blocks of {sum(sizes)} students were asked for, and {students.height} given")
     known = {name: table if isinstance(table, CodedTable) else CodedTable(table, {}) for name, table in tables.items()}
     bounds = np.concatenate([[0], np.cumsum(sizes, dtype=np.int64)])
     everyone = Layout(rows=np.arange(students.height, dtype=np.int32), bounds=bounds)

@@ -61,15 +61,18 @@ def packed_lists(
 def unpacked(block: bytes, columns: Sequence[str] | None = None) -> pl.DataFrame:
     """The rows of a block, or those of the columns that it has; texts may be categories.
 
-    Raises OSError, ValueError or a polars error where it is none.
+    Raises OSError, ValueError, an error of polars or a panic of it where it is none, or is damaged so that it shows.
     """
     if block.startswith(_PARQUET):
         rows = pl.read_parquet(BytesIO(block))
         return rows if columns is None else rows.select(name for name in columns if name in rows.columns)
     with arrow.CompressedInputStream(arrow.BufferReader(block), "zstd") as stream:
         table = arrow.ipc.open_stream(stream).read_all()
+    table.validate(full=True)  # what is read goes by its offsets, wherever in memory they lead
     if table.schema.equals(LAYOUT):
-        return pl.DataFrame(rows_of(table, columns))
+        rows = rows_of(table, columns)
+        rows.validate(full=True)
+        return pl.DataFrame(rows)
     return pl.DataFrame(table if columns is None else table.select([c for c in columns if c in table.schema.names]))
 
 
