@@ -84,12 +84,12 @@ def _listed(asking: _Keys, others: _Keys, lists: _Lists) -> NDArray[np.bool_]:
             if other == own:
                 continue
             # Others stand in the order of the rules, which one more shifts by a place from where it stands itself.
-            is_behind = asks_by_rules and _is_before_by_rules(asking, one, others, other)
+            is_behind = asks_by_rules and _is_before_by_rules(asking, others, (one, other))
             behind += is_behind
             place = other - begin - (begin <= own < other) + is_behind
             if others.numbers[other, _BY_RULES] >= 0 and place < lists.kept[one]:
                 kept += 1
-            elif _is_before(others, other, asking, one):
+            elif _is_before(others, asking, (other, one)):
                 before += 1
         alone = end - begin - (begin <= own < end)
         if asks_by_rules and alone - behind < lists.kept[one]:
@@ -100,7 +100,8 @@ def _listed(asking: _Keys, others: _Keys, lists: _Lists) -> NDArray[np.bool_]:
 
 
 @inlined
-def _is_before_by_rules(keys: _Keys, row: int, others: _Keys, other: int) -> bool:
+def _is_before_by_rules(keys: _Keys, others: _Keys, rows: tuple[int, int]) -> bool:
+    row, other = rows
     for number in (_BY_RULES, _FLAGS, _RATE):
         if keys.numbers[row, number] != others.numbers[other, number]:
             return keys.numbers[row, number] > others.numbers[other, number]
@@ -108,7 +109,8 @@ def _is_before_by_rules(keys: _Keys, row: int, others: _Keys, other: int) -> boo
 
 
 @inlined
-def _is_before(keys: _Keys, row: int, others: _Keys, other: int) -> bool:
+def _is_before(keys: _Keys, others: _Keys, rows: tuple[int, int]) -> bool:
+    row, other = rows
     for number in (_ASKED, _RISK, _FLAGS, _RATE):
         if keys.numbers[row, number] != others.numbers[other, number]:
             return keys.numbers[row, number] > others.numbers[other, number]
