@@ -9,8 +9,19 @@ from collections.abc import Generator
 import pytest
 
 from cis_ews.interrupts import ENDING, EndedError, Left, hearing, held_back, leaving
+from tests.lib.children import child
 
 CODES = {signal.SIGINT: 130, signal.SIGTERM: 143, signal.SIGHUP: 129}
+LOADING = """
+import os, signal, sys
+class Interrupted:
+    def find_spec(self, name, *_):
+        if name == "cis_ews.cli":
+            os.kill(os.getpid(), signal.SIGINT)
+sys.meta_path.insert(0, Interrupted())
+from cis_ews.__main__ import main
+main()
+"""
 
 
 @pytest.fixture(autouse=True)
@@ -89,3 +100,9 @@ def test_what_is_held_back_comes_after(number: signal.Signals) -> None:
         start()
     assert done == ["whole"]
     assert not set(ENDING) & signal.pthread_sigmask(signal.SIG_BLOCK, ())
+
+
+def test_ctrl_c_while_the_command_line_loads_shows_no_code() -> None:
+    with child(LOADING) as process:
+        out, err = process.communicate()
+    assert (process.returncode, out, err) == (130, "", "Interrupted: the command was not begun.\n")
