@@ -5,24 +5,33 @@ from __future__ import annotations
 import hashlib
 import os
 import random
+import shutil
 import signal
+import sqlite3
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
+from contextlib import closing
 from datetime import date
 from pathlib import Path
 from typing import Any
 
+import polars as pl
 import psutil
 import pytest
+from polars.testing import assert_frame_equal
 
 from cis_ews import RiskModel, RulesModel, ScoreRun, TierPolicy, score_night
 from cis_ews.engines.local import LocalEngine
 from cis_ews.errors import ConfigError, ReadError, StorageError, StoreLockedError
 from cis_ews.night.engine import InProcess
+from cis_ews.schema.coded import CodedTable
+from cis_ews.storage.database.blocks import PEOPLE
 from cis_ews.storage.erasure import forget_student
+from cis_ews.storage.frames import SORT_KEYS
+from cis_ews.storage.packing import unpacked
 from cis_ews.storage.store import RunStore
-from cis_ews.storage.workspace import WORK
+from cis_ews.storage.workspace import WORK, Workspace
 from cis_ews.synthetic import write_district
 from tests.lib.children import child
 from tests.lib.models import catalog_model
@@ -93,6 +102,50 @@ class Backwards(InProcess):
 
 def test_the_order_of_parts_changes_no_byte(extract: Path, night: ScoreRun, tmp_path: Path) -> None:
     _same(_night(extract, tmp_path / "store", engine=Backwards(), students_a_part=90), night)
+
+
+class BeforePeople(InProcess):
+    """Something happens to the reasons that a part was told before names and reasons are packed."""
+
+    def __init__(self, happens: Callable[[Path], object]) -> None:
+        self.happens = happens
+
+    def run(self, work: Callable[[Any], Any], tasks: Sequence[Any]) -> Iterator[tuple[int, Future[Any]]]:
+        """As `Engine.run`."""
+        if work.__name__ == "pack_people":
+            self.happens(tasks[0].records.workspace.folder / "judged-00000")
+        return super().run(work, tasks)
+
+
+def _people(store: Path) -> pl.DataFrame:
+    """All names and reasons that are published."""
+    query = "SELECT block FROM students ORDER BY district_id, school_id, part"
+    with closing(sqlite3.connect(store / "cis_ews.db")) as database:
+        blocks = [unpacked(block) for (block,) in database.execute(query)]
+    return pl.concat([block.cast(pl.Schema(PEOPLE.schema)) for block in blocks])
+
+
+def test_reasons_are_the_same_whether_the_night_was_just_judged_or_long_before(extract: Path, tmp_path: Path) -> None:
+    model = catalog_model()
+    told = _night(extract, tmp_path / "told", model=model, students_a_part=90).run
+    _night(extract, tmp_path / "read", model=model, students_a_part=90, engine=BeforePeople(shutil.rmtree))
+
+    people = _people(tmp_path / "told")
+
+    assert people.equals(_people(tmp_path / "read"), null_equal=True)
+    reasons = people.select("student_id", "reasons").explode("reasons").drop_nulls("reasons").unnest("reasons")
+    assert_frame_equal(reasons.sort(SORT_KEYS["reasons"]), told.table("reasons"), check_column_order=False)
+
+
+def test_reasons_other_than_those_of_the_run_are_refused(extract: Path, tmp_path: Path) -> None:
+    def lose_one(piece: Path) -> None:
+        workspace = Workspace(piece.parent)
+        told = workspace.coded(piece.name, "reasons")
+        with workspace.piece(piece.name) as judged:
+            judged.keep("reasons", CodedTable(told.rows[1:], told.said))
+
+    with pytest.raises(StorageError, match="are of scored students, and its manifest says"):
+        _night(extract, tmp_path / "store", engine=BeforePeople(lose_one), students_a_part=90)
 
 
 class OneFails(InProcess):

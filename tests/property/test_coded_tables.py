@@ -82,7 +82,10 @@ def test_a_coded_table_is_checked_as_the_table_in_full_is(
     name, rows = table
     if rows and data.draw(st.booleans()):
         column = data.draw(st.sampled_from(list(BROKEN[name])))
-        rows = [*rows, rows[data.draw(st.integers(0, len(rows) - 1))] | {column: BROKEN[name][column]}]
+        place = data.draw(st.integers(0, len(rows) - 1))
+        broken = rows[place] | {column: BROKEN[name][column]}
+        # Of a row that is there already, the cell alone is wrong; of one more, the key too.
+        rows = [*rows[:place], broken, *rows[place + data.draw(st.integers(0, 1)) :]]
     frame = _frame(name, rows)
     given_rows = frame.sort(EMPTY[name].columns[:2]) if data.draw(st.booleans()) else frame
     in_full = _outcome(lambda: checked(name, given_rows))
@@ -120,6 +123,20 @@ def test_parts_are_the_same_bytes_coded_or_not(
         write_table(parts, Path(folder) / "parts.parquet")
         write_table(pl.concat(frames, rechunk=True), Path(folder) / "whole.parquet")
         assert (Path(folder) / "parts.parquet").read_bytes() == (Path(folder) / "whole.parquet").read_bytes()
+
+
+@given(st.lists(TABLES.filter(lambda table: table[0] == "rules"), min_size=1, max_size=3), st.lists(st.booleans()))
+def test_pieces_are_put_together_coded_or_not(tables: list[tuple[str, list[dict[str, Any]]]], full: list[bool]) -> None:
+    frames = [_frame(name, rows) for name, rows in tables]
+    with TemporaryDirectory() as folder:
+        workspace = Workspace(Path(folder))
+        for number, frame in enumerate(frames):
+            with workspace.piece(str(number)) as piece:
+                in_full = number < len(full) and full[number]
+                piece.keep("rules", frame if in_full else CodedTable.of(frame, OF_RULES))
+        found = CodedTable.concat([workspace.coded(str(number), "rules") for number in range(len(frames))])
+        assert_frame_equal(found.decoded(), pl.concat(frames), check_exact=True)
+        assert found.said.keys() == (set() if any(full[: len(frames)]) else OF_RULES.keys())
 
 
 def test_a_piece_that_is_made_anew_is_decoded_anew(tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import polars as pl
+import polars.selectors as selectors
 import pytest
 
 from cis_ews.errors import FeatureMismatchError, ModelError
@@ -131,6 +132,19 @@ def test_both_at_once_are_what_each_gives_alone_to_the_last_bit(
     risk, told = model.explained(FRAME)
     assert np.array_equal(risk, model.predict(FRAME))
     assert told.equals(model.contributions(FRAME))
+
+
+@pytest.mark.parametrize("seed", [1, 2])
+def test_numbers_of_float32_are_told_as_the_same_numbers_of_float64_to_the_last_bit(seed: int) -> None:
+    numbers = FRAME.select(selectors.numeric()).cast(pl.Float32)
+    trees = RiskModel.fit(numbers, LABEL, seed=seed).parts.trees
+    assert trees is not None
+    matrix = numbers.with_columns(pl.nth(0).fill_null(0.1)).with_columns(pl.nth(1).shift(1)).to_numpy()
+    asked = np.asfortranarray(matrix.astype(np.float64))
+    single, double = (trees.explained(asked, is_single=each) for each in (True, False))
+    assert [each.tolist() for each in single] == [each.tolist() for each in double]
+    assert double[0].tolist() == trees.contributions(asked).tolist()
+    assert double[1].tolist() == trees.margin(asked).tolist()
 
 
 @pytest.mark.parametrize("share", [0.0, None, 1.0])

@@ -34,7 +34,7 @@ def _booster(matrix: NDArray[np.float64], truth: NDArray[np.float64], **paramete
     return lightgbm.train(given, lightgbm.Dataset(matrix, truth), num_boost_round=parameters.pop("rounds", 20))
 
 
-@pytest.mark.parametrize("leaves", [2, 3, 15, 64])
+@pytest.mark.parametrize("leaves", [2, 3, 16, 17, 32, 33, 64])
 @pytest.mark.parametrize("seed", [1, 2])
 def test_the_walk_gives_the_score_of_lightgbm_to_the_last_bit(leaves: int, seed: int) -> None:
     random = np.random.default_rng(seed)
@@ -46,7 +46,8 @@ def test_the_walk_gives_the_score_of_lightgbm_to_the_last_bit(leaves: int, seed:
     booster = _booster(matrix, truth, num_leaves=leaves, seed=seed, extra_trees=seed == 2)
     trees = parse_trees(booster.model_to_string(), columns=6)
     asked = np.vstack([matrix, _at_the_thresholds(trees.feature, trees.threshold, columns=6)])
-    assert raw_scores(trees, asked).tolist() == booster.predict(asked, raw_score=True).tolist()  # pyright: ignore
+    for rows in (asked, asked.astype(np.float32)):
+        assert raw_scores(trees, rows).tolist() == booster.predict(rows, raw_score=True).tolist()  # pyright: ignore
 
 
 def _at_the_thresholds(

@@ -55,7 +55,7 @@ def _tables() -> dict[str, pl.DataFrame]:
 
 def _records() -> pl.DataFrame:
     """The records as they come out of a block."""
-    (block,) = packed_lists(pl.Series(["bob", "ann"]), [2], _tables())
+    (block,) = packed_lists(pl.DataFrame({"student_id": ["bob", "ann"]}), [2], _tables())
     return unpacked(block).cast(dict(RECORDS_SCHEMA)).sort("student_id")
 
 

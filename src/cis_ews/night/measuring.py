@@ -61,9 +61,9 @@ class Measuring:
             pack_records(piece, school_data, scored.select("student_id", "school_id"), as_of=self.as_of)
             piece.notes["of"] = part.piece
         with watch.step("keep"), self.workspace.piece(measured_piece(part)) as piece:
-            piece.write("indicators", checked("indicators", scored))
+            piece.write("indicators", checked("indicators", scored), compressed=False)
             piece.write("sums", school_sums(scored))
-            piece.write("peers", peer_inputs(scored))
+            piece.write("peers", peer_inputs(scored), compressed=False)
             piece.notes["hangs_on"] = self._hangs_on(part)
             piece.notes["flow"] = [[step.name, step.before, step.after] for step in cohort.flow]
             piece.notes["rows_after"] = school_data.rows_after(self.as_of)
@@ -97,12 +97,13 @@ def pack_records(piece: Piece, school_data: SchoolData, scored: pl.DataFrame, *,
         some = [min(RECORDS_A_BLOCK, students - start) for start in range(0, students, RECORDS_A_BLOCK)]
         districts, sizes = districts + [district] * len(some), sizes + some
     student_ids, numbers = placed["student_id"], range(len(sizes))
-    blocks = {"district_id": districts, "part": numbers, "block": packed_lists(student_ids, sizes, records)}
-    piece.write("blocks", pl.DataFrame(blocks, schema=BLOCKS))
+    packed = packed_lists(placed.select("student_id"), sizes, records)
+    blocks = {"district_id": districts, "part": numbers, "block": packed}
+    piece.write("blocks", pl.DataFrame(blocks, schema=BLOCKS), compressed=False)
     piece.notes["blocks"] = len(sizes)
     parts = pl.Series(np.repeat(numbers, sizes), dtype=pl.Int32)
     behind = {"student_id": student_ids, "records": parts, "days_absent": days_absent(records, student_ids)}
-    piece.write("behind", pl.DataFrame(behind))
+    piece.write("behind", pl.DataFrame(behind), compressed=False)
 
 
 def _by_school(scored: pl.DataFrame, schools: pl.DataFrame) -> pl.DataFrame:

@@ -142,7 +142,7 @@ def compare_schools(workspace: Workspace, parts: Sequence[Measured]) -> None:
 
 def judge_part(assignment: Assignment) -> Judged:
     """Rules, risk and reasons of a part, and one row a student from which the schools' lists are made."""
-    name = f"judged-{assignment.part.name}"
+    name = judged_piece(assignment.part)
     if assignment.workspace.done(name) is not None:
         return Judged(piece=name, costs={})
     watch, model = Stopwatch(), assignment.model
@@ -167,6 +167,11 @@ def judge_part(assignment: Assignment) -> Judged:
         if told.contributions is not None:
             piece.write("contributions", checked("contributions", told.contributions), compressed=False)
     return Judged(piece=name, costs=watch.times)
+
+
+def judged_piece(part: Part) -> str:
+    """Where what was judged of a part lies, its reasons among it."""
+    return f"judged-{part.name}"
 
 
 def write_file(file: tuple[pl.DataFrame | TableParts, Path]) -> None:

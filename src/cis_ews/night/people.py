@@ -4,17 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import polars as pl
 
 from cis_ews.night.engine import over_parts
 from cis_ews.night.extract import Crew
 from cis_ews.night.parts import Part
+from cis_ews.night.passes import judged_piece
 from cis_ews.night.records import RecordPieces
 from cis_ews.progress import SILENT
+from cis_ews.schema.coded import CodedTable
 from cis_ews.storage.before import reasons_before
-from cis_ews.storage.people_blocks import SLICE_STUDENTS, Block, check_told, packed_people, rows_of
+from cis_ews.storage.people_blocks import SLICE_STUDENTS, Block, check_told, packed_people, told_of
 from cis_ews.storage.runs import Run
 from cis_ews.storage.workspace import Workspace
 
@@ -89,13 +90,25 @@ def pack_people(task: PeopleTask) -> str:
         # Parts may have lost their last student to a deletion since their bounds were set.
         first, last = (ids[0], ids[-1]) if len(ids) else ("", "")
         scored = task.run.rows_between("scores", first, last, columns=["student_id", "school_id"])
-        reasons = task.run.rows_between("reasons", first, last)
+        reasons = _reasons(task, first, last)
         places = task.parts[0].table("schools").select("school_id", "district_id")
         people = scored.join(places, on="school_id", maintain_order="left")
         lists = {"reasons": reasons, "before": workspace.table(_BEFORE, _BEFORE)}
         behind = task.records.behind(slice(task.first, task.first + len(task.parts)))
-        blocks: list[Any] = list(packed_people(people, names.lazy(), lists=lists, behind=behind, part=task.number))
+        blocks = packed_people(people, names, lists=lists, behind=behind, part=task.number)
         with workspace.piece(name) as piece:
-            piece.write("blocks", pl.DataFrame(blocks, schema=_BLOCKS, orient="row"), compressed=False)
-            piece.notes["told"] = rows_of(reasons, scored)
+            columns = dict(zip(_BLOCKS, zip(*blocks, strict=True), strict=True)) if blocks else {}
+            piece.write("blocks", pl.DataFrame(columns, schema=_BLOCKS), compressed=False)
+            piece.notes["told"] = told_of(reasons, scored["student_id"])
     return name
+
+
+def _reasons(task: PeopleTask, first: str, last: str) -> CodedTable:
+    """The reasons of the students from one id to another: in codes, as they were judged, or those of a run done before.
+
+    A piece of this night's workspace holds what is in the run.
+    """
+    workspace, pieces = task.records.workspace, [judged_piece(part) for part in task.parts]
+    if any(workspace.done(piece) is None for piece in pieces):
+        return CodedTable(task.run.rows_between("reasons", first, last), {})
+    return CodedTable.concat([workspace.coded(piece, "reasons") for piece in pieces])

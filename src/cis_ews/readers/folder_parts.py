@@ -88,22 +88,28 @@ class PartedFolder:
         return frames, Batches(self, part) if is_typed else None
 
     def _rows(self, table: str, part: int) -> Iterator[pl.DataFrame]:
-        (low, high), names = self._range(part), self._names(table)
+        (low, high), names, is_touched = self._range(part), self._names(table), False
         for number, file in enumerate(self.files[table]):
             if file.touched(low, high):
+                is_touched = True
                 yield _read(_scan(file, table=table, number=number, names=names).filter(_inside(low, high)), file)
-        first = self.files[table][0]
-        yield _read(_scan(first, table=table, number=0, names=names).head(0), first)
+        if not is_touched:
+            yield self._no_rows(table, names)
 
     def batches(self, part: int) -> Iterator[pl.DataFrame]:
         """Attendance in order, a few groups of rows at a time."""
-        (low, high), names = self._range(part), self._names(EVENTS)
+        (low, high), names, is_touched = self._range(part), self._names(EVENTS), False
         for number, file in enumerate(self.files[EVENTS]):
             for begin, rows in _runs_of_groups(file, low, high):
+                is_touched = True
                 lazy = _scan(file, table=EVENTS, number=number, names=names).slice(begin, rows)
                 yield _read(lazy.filter(_inside(low, high)), file)
-        first = self.files[EVENTS][0]
-        yield _read(_scan(first, table=EVENTS, number=0, names=names).head(0), first)
+        if not is_touched:
+            yield self._no_rows(EVENTS, names)
+
+    def _no_rows(self, table: str, names: pl.Enum) -> pl.DataFrame:
+        first = self.files[table][0]
+        return _read(_scan(first, table=table, number=0, names=names).head(0), first)
 
     def _range(self, part: int) -> tuple[str, str | None]:
         return self.bounds[part], self.bounds[part + 1] if part + 1 < len(self.bounds) else None

@@ -7,14 +7,15 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import fields, is_dataclass
-from functools import partial, reduce, singledispatch
+from functools import cache, reduce, singledispatch
 from operator import add
 from typing import cast
 
 import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
 from cis_ews.errors import ModelError
 from cis_ews.risk.feature_catalog import FEATURES, Feature
@@ -34,6 +35,8 @@ from cis_ews.risk.feature_catalog.feature import (
     Term,
     Total,
 )
+from cis_ews.risk.months import Months, shifts, slopes
+from cis_ews.texts import places_of
 from cis_ews.wording import counted
 
 __all__ = [
@@ -48,8 +51,6 @@ __all__ = [
 
 EVALUATION = 1
 """Raised when this module works a term out differently, so that a model does not take one for the other."""
-AS_MUCH = 1 - 1e-9
-"""Of two partings that differ by less, rounding does not choose: they are equal."""
 _BY_NAME = {feature.name: feature for feature in FEATURES}
 _OTHERS = tuple(feature.value for feature in FEATURES if isinstance(feature.value, OthersRate))
 SUMMED = tuple(sorted({name for term in _OTHERS for name in term.reads}))
@@ -116,9 +117,16 @@ def build_features(indicators: pl.DataFrame, *, sums: pl.DataFrame | None = None
     """
     _check_columns(indicators, [name for feature in FEATURES for name in feature.value.reads])
     others = school_sums(indicators) if sums is None else sums
-    joined = indicators.lazy().join(_marked(others).lazy(), on="school_id", how="left")
-    values = (evaluated(feature.value).cast(pl.Float32).alias(feature.name) for feature in FEATURES)
-    return joined.select("student_id", *values).sort("student_id").collect()
+    places = pl.Series(places_of(indicators["school_id"], others["school_id"])).replace(-1, None)
+    of_school = others.select(pl.exclude("school_id").gather(places).name.prefix(_SUMS))
+    values = indicators.hstack(of_school).select("student_id", *_values())
+    return values if values["student_id"].is_sorted() else values.sort("student_id")
+
+
+@cache
+def _values() -> Sequence[pl.Expr]:
+    """The features; put together once for all parts of a night."""
+    return [evaluated(feature.value).cast(pl.Float32).alias(feature.name) for feature in FEATURES]
 
 
 def evaluated(term: Term) -> pl.Expr:
@@ -177,39 +185,24 @@ def _enough(term: Enough) -> pl.Expr:
 
 @_value.register
 def _slope(term: Slope) -> pl.Expr:
-    days = [pl.col(name).cast(pl.Float64) for name in term.days]
-    parts = [pl.col(name).cast(pl.Float64) for name in term.parts]
-    weight, rate = pl.sum_horizontal(days), pl.sum_horizontal(parts)
-    month = pl.sum_horizontal([place * each for place, each in enumerate(days)])
-    square = pl.sum_horizontal([place * place * each for place, each in enumerate(days)])
-    product = pl.sum_horizontal([place * each for place, each in enumerate(parts)])
-    spread = weight * square - month * month
-    return pl.when(spread > 0).then((weight * product - month * rate) / spread)
+    return _by_months(term, slopes)
 
 
 @_value.register
 def _shift(term: Shift) -> pl.Expr:
+    return _by_months(term, lambda days, parts: shifts(days, parts, term.minimum))
+
+
+def _by_months(term: Slope | Shift, told: Callable[[Months, Months], NDArray[np.float64]]) -> pl.Expr:
+    """What a loop says of the months of each student, null for NaN."""
     # Eleven partings of twelve months: as expressions, planning them alone would take longer than all other features.
     columns = [pl.col(name).cast(pl.Float64).fill_null(0.0) for name in (*term.days, *term.parts)]
-    return pl.map_batches(
-        columns, partial(_largest_shift, minimum=term.minimum), return_dtype=pl.Float64, is_elementwise=True
-    )
 
+    def tell(months: Sequence[pl.Series]) -> pl.Series:
+        every = np.stack([month.to_numpy() for month in months])
+        return pl.Series(told(every[: len(term.days)], every[len(term.days) :]), nan_to_null=True)
 
-def _largest_shift(columns: Sequence[pl.Series], *, minimum: int) -> pl.Series:
-    """The shift of each student; `columns`: the days of each month, then the parts."""
-    months = len(columns) // 2
-    days, parts = (
-        np.cumsum([each.to_numpy() for each in half], axis=0) for half in (columns[:months], columns[months:])
-    )
-    before, since = days[:-1], days[-1] - days[:-1]
-    possible = (before >= minimum) & (since >= minimum)
-    shift = (parts[-1] - parts[:-1]) / np.maximum(since, 1.0) - parts[:-1] / np.maximum(before, 1.0)
-    # Of all days together there are as many at any parting: they need not divide it.
-    squares = np.where(possible, shift * shift * before * since, -1.0)
-    first = np.argmax(squares >= squares.max(axis=0) * AS_MUCH, axis=0)
-    found = pl.Series(np.take_along_axis(shift, first[np.newaxis], axis=0)[0])
-    return pl.select(pl.when(pl.Series(possible.any(axis=0))).then(found)).to_series()
+    return pl.map_batches(columns, tell, return_dtype=pl.Float64, is_elementwise=True)
 
 
 @_value.register
@@ -242,10 +235,6 @@ def _own_parts(term: OthersRate) -> dict[str, pl.Expr]:
         f"{term.part}_whole": pl.when(known).then(whole).otherwise(0),
         f"{term.part}_students": known.cast(pl.Int64),
     }
-
-
-def _marked(sums: pl.DataFrame) -> pl.DataFrame:
-    return sums.rename({name: _SUMS + name for name in sums.columns if name != "school_id"})
 
 
 def _check_columns(indicators: pl.DataFrame, needed: Sequence[str]) -> None:

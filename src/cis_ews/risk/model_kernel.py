@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from cis_ews.compiling import compiled
 from cis_ews.errors import ModelError
 from cis_ews.risk.model_encoding import LARGEST
+from cis_ews.risk.shap_tables import rounded_down
 
 MOST_LEAVES = 64
 BLOCK = 512
@@ -37,14 +38,18 @@ _DE_BRUIJN = np.uint64(0x03F79D71B4CB0A89)
 
 
 class TreeArrays(NamedTuple):
-    """Splits of all trees one after another, in the order of the trees; `starts` and `leaf_starts` are their bounds."""
+    """Splits of all trees one after another, in the order of the trees; `starts` and `leaf_starts` are their bounds.
+
+    `threshold32`: for values of float32. `keeps`: a bit a leaf, in whole numbers as small as they can be.
+    """
 
     starts: NDArray[np.int64]
     leaf_starts: NDArray[np.int64]
     feature: NDArray[np.int64]
     threshold: NDArray[np.float64]
+    threshold32: NDArray[np.float32]
     nan_goes_left: NDArray[np.bool_]
-    keeps: NDArray[np.uint64]
+    keeps: NDArray[np.uint16 | np.uint32 | np.uint64]
     leaf_value: NDArray[np.float64]
 
 
@@ -60,13 +65,16 @@ def parse_trees(text: str, *, columns: int) -> TreeArrays:
         trees = [_parse_tree(block, place, columns=columns) for place, block in enumerate(blocks)]
     except (ValueError, IndexError, KeyError, OverflowError):
         raise ModelError("the trees of the model are damaged", hint=_ANEW) from None
+    threshold = _joined([tree.threshold for tree in trees], np.float64)
+    leaves = max(tree.leaf_value.size for tree in trees)
     return TreeArrays(
         starts=_bounds([tree.feature.size for tree in trees]),
         leaf_starts=_bounds([tree.leaf_value.size for tree in trees]),
         feature=_joined([tree.feature for tree in trees], np.int64),
-        threshold=_joined([tree.threshold for tree in trees], np.float64),
+        threshold=threshold,
+        threshold32=rounded_down(threshold),
         nan_goes_left=_joined([tree.nan_goes_left for tree in trees], np.bool_),
-        keeps=_joined([tree.keeps for tree in trees], np.uint64),
+        keeps=_joined([tree.keeps for tree in trees], np.uint64).astype(_bits(leaves)),
         leaf_value=_joined([tree.leaf_value for tree in trees], np.float64),
     )
 
@@ -175,6 +183,10 @@ def _numbers(said: dict[str, str], key: str, kind: type[np.generic]) -> NDArray[
     return np.array(said[key].replace("_", "?").split(), dtype=kind)
 
 
+def _bits(leaves: int) -> type[np.unsignedinteger[Any]]:
+    return next((kind for kind in (np.uint16, np.uint32) if leaves <= np.iinfo(kind).bits), np.uint64)
+
+
 def _bounds(sizes: list[int]) -> NDArray[np.int64]:
     return np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64)
 
@@ -204,10 +216,11 @@ def _leaves_in_order(children: list[tuple[int, int]]) -> tuple[list[int], list[i
     return order, keeps
 
 
-def raw_scores(trees: TreeArrays, matrix: NDArray[np.float64]) -> NDArray[np.float64]:
-    """The sum of the trees' leaves for each row of a float64 matrix, as LightGBM's `raw_score` gives it."""
+def raw_scores(trees: TreeArrays, matrix: NDArray[np.float32 | np.float64]) -> NDArray[np.float64]:
+    """The sum of the trees' leaves for each row of a matrix, as LightGBM's `raw_score` gives it."""
     scores = np.zeros(matrix.shape[0], dtype=np.float64)
-    _score(np.asfortranarray(matrix).T, trees, scores)
+    threshold: NDArray[Any] = trees.threshold32 if matrix.dtype == np.float32 else trees.threshold
+    _score(np.asfortranarray(matrix).T, trees._replace(threshold=threshold), scores)
     return scores
 
 
@@ -222,24 +235,27 @@ _BIT_PLACES = _bit_places()
 
 
 @compiled
-def _score(columns: NDArray[np.float64], trees: TreeArrays, scores: NDArray[np.float64]) -> None:
-    masks = np.empty(BLOCK, dtype=np.uint64)
+def _score(columns: NDArray[Any], trees: TreeArrays, scores: NDArray[np.float64]) -> None:
+    masks = np.empty(BLOCK, dtype=trees.keeps.dtype)
+    masks[:] = 0
+    every = ~masks[0]
     for begin in range(0, scores.size, BLOCK):
         size = min(BLOCK, scores.size - begin)
         for tree in range(trees.starts.size - 1):
-            masks[:] = _ALL
+            masks[:] = every
             for split in range(trees.starts[tree], trees.starts[tree + 1]):
                 values = columns[trees.feature[split], begin : begin + size]
                 threshold, keep = trees.threshold[split], trees.keeps[split]
                 # Every comparison with NaN is false: which one is asked decides where NaN goes.
                 if trees.nan_goes_left[split]:
                     for row in range(size):
-                        masks[row] &= keep if values[row] > threshold else _ALL
+                        masks[row] &= keep if values[row] > threshold else every
                 else:
                     for row in range(size):
-                        masks[row] &= _ALL if values[row] <= threshold else keep
+                        masks[row] &= every if values[row] <= threshold else keep
             first_leaf = trees.leaf_starts[tree]
             for row in range(size):
-                lowest = masks[row] & (~masks[row] + _ONE)
+                mask = np.uint64(masks[row])
+                lowest = mask & (~mask + _ONE)
                 place = _BIT_PLACES[(lowest * _DE_BRUIJN) >> _TOP_SIX]
                 scores[begin + row] += trees.leaf_value[first_leaf + place]

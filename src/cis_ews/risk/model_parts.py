@@ -32,9 +32,12 @@ class ModelParts:
 
     def margin(self, matrix: Vector) -> Vector:
         """Log-odds of each row of an encoded matrix, before calibration."""
+        return self._margin(matrix, self.trees.margin(matrix) if self.trees else None)
+
+    def _margin(self, matrix: Vector, of_trees: Vector | None) -> Vector:
         margin = np.zeros(matrix.shape[0])
-        if self.trees:
-            margin += self.trees_share * self.trees.margin(matrix)
+        if of_trees is not None:
+            margin += self.trees_share * of_trees
         if self.linear:
             margin += (1.0 - self.trees_share) * self.linear.margin(matrix)
         return margin
@@ -56,7 +59,7 @@ class ModelParts:
         The SHAP value of a sum is the sum of the SHAP values, and columns of one feature are added together.
         """
         total = np.empty((matrix.shape[0], len(self.encoding.features) + 1), order="F")
-        self._contribute(matrix, total, is_single=False)
+        self._contribute(matrix, self.trees.contributions(matrix) if self.trees else None, total)
         return total
 
     def explain(self, matrix: Vector, told: Vector, *, is_single: bool) -> None:
@@ -64,16 +67,16 @@ class ModelParts:
 
         `is_single`: whether all numbers of the matrix are known to be whole as float32.
         """
-        self._contribute(matrix, told[:, :-1], is_single=is_single)
-        told[:, -1] = self.probability(matrix)
+        said, margin = self.trees.explained(matrix, is_single=is_single) if self.trees else (None, None)
+        self._contribute(matrix, said, told[:, :-1])
+        told[:, -1] = self.calibrator.probability(self._margin(matrix, margin))
 
-    def _contribute(self, matrix: Vector, total: Vector, *, is_single: bool) -> None:
+    def _contribute(self, matrix: Vector, of_trees: Vector | None, total: Vector) -> None:
         owners = self.encoding.owners
         total[:] = 0.0
-        if self.trees:
-            said = self.trees.contributions(matrix, is_single=is_single)
+        if of_trees is not None:
             for column, owner in enumerate([*owners, -1]):
-                total[:, owner] += self.trees_share * said[:, column]
+                total[:, owner] += self.trees_share * of_trees[:, column]
         if self.linear:
             for column, said in enumerate(self.linear.contributions(matrix)):
                 total[:, owners[column]] += (1.0 - self.trees_share) * said

@@ -75,13 +75,18 @@ class TreePart:
 
         return raw_scores(self.arrays, self.completed(matrix))
 
-    def contributions(self, matrix: Vector, *, is_single: bool = False) -> Vector:
-        """Exact SHAP values a column of the matrix, the base value last; the same, but sooner, where it is said that
-        all numbers of the matrix are whole as float32."""
+    def contributions(self, matrix: Vector) -> Vector:
+        """Exact SHAP values a column of the matrix, the base value last."""
+        return explained(tables_of(self.text), self.completed(matrix))
+
+    def explained(self, matrix: Vector, *, is_single: bool) -> tuple[Vector, Vector]:
+        """`contributions` and `margin`; the same, but sooner, where all numbers of the matrix are whole as float32."""
+        from cis_ews.risk.model_kernel import raw_scores
+
         completed: Matrix = self.completed(matrix)
         if is_single and np.array_equal(self.typical, self.typical.astype(np.float32), equal_nan=True):
             completed = completed.astype(np.float32)
-        return explained(tables_of(self.text), completed)
+        return explained(tables_of(self.text), completed), raw_scores(self.arrays, completed)
 
     def checked_tables(self) -> bytes:
         """The tables for contributions, as bytes to keep beside the model. Raises ModelError unless they give what

@@ -128,7 +128,7 @@ def _of_splits(trees: Sequence[ShapTree]) -> dict[str, Any]:
         "split_starts": _starts(tree.feature.size for tree in trees),
         "feature": _flat((tree.feature for tree in trees), np.int64),
         "threshold": threshold,
-        "threshold32": _rounded_down(threshold),
+        "threshold32": rounded_down(threshold),
         "kind": _flat((tree.kind for tree in trees), np.uint8),
         "category_starts": _starts(each.size for each in words),
         "category_words": _flat(words, np.uint32),
@@ -142,7 +142,7 @@ def _words(tree: ShapTree) -> list[NDArray[np.uint32]]:
     return [tree.categories[int(threshold)] if kind == CATEGORY else none for kind, threshold in chosen]
 
 
-def _rounded_down(threshold: Numbers) -> NDArray[np.float32]:
+def rounded_down(threshold: Numbers) -> NDArray[np.float32]:
     """The largest float32 that is not above: a float32 value is at most the one where it is at most the other."""
     with np.errstate(over="ignore"):
         near = threshold.astype(np.float32)

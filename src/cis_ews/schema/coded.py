@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 
 import numpy as np
 import polars as pl
@@ -36,6 +37,23 @@ class CodedTable:
         code_of = {column: code for code, columns in codes.items() for column in columns}
         names = dict.fromkeys(code_of.get(column, column) for column in frame.columns)
         return cls(pl.DataFrame([rows[name] if name in rows else frame.get_column(name) for name in names]), said)
+
+    @classmethod
+    def concat(cls, tables: Sequence[CodedTable]) -> CodedTable:
+        """Tables of the same columns one after the other; in full where they do not have the same codes."""
+        shapes = {(tuple(table.rows.columns), frozenset(table.said)) for table in tables}
+        if len(shapes) > 1:
+            return cls(pl.concat([table.decoded() for table in tables]), {})
+        rows, said = [table.rows for table in tables], dict[str, pl.DataFrame]()
+        for code in tables[0].said:
+            frames = [table.said[code] for table in tables]
+            firsts = accumulate((frame.height for frame in frames), initial=0)
+            rows = [
+                some.with_columns(pl.col(code).cast(pl.Int64) + first)
+                for some, first in zip(rows, firsts, strict=False)
+            ]
+            said[code] = pl.concat(frames)
+        return cls(pl.concat(rows), said)
 
     def decoded(self) -> pl.DataFrame:
         """The table in full."""

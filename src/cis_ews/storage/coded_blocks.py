@@ -1,12 +1,13 @@
-"""Records of students in blocks, packed for all blocks of a part at once (docs/adr/0032-blocks-are-arrow-streams.md).
+"""Students and their rows in blocks, packed for many at once (docs/adr/0032-blocks-are-arrow-streams.md).
 
-A block is an Arrow stream of the rows of `LAYOUT`, a column of the records each, with zstd around it:
+A block is an Arrow stream of the rows of `LAYOUT`, a column each, with zstd around it:
 
-    name       student_id; table, of which the cells are how many rows each student has; table.column
+    name       student_id or another column of students; table, of which the cells are how many rows each student has;
+               table.column
     kind       Arrow's name of the type of the values
     width      bytes of a code: 1, 2 or 4
     nothing    the code that stands for null; -1 where none is
-    codes      a code a cell, little-endian: of the values in the order in which they come up
+    codes      a code a cell, little-endian: of the values in the order in which they come up; two may be equal
     numbers    the values, little-endian; a byte each where they are true or false
     texts      the values of kind string
 """
@@ -14,14 +15,15 @@ A block is an Arrow stream of the rows of `LAYOUT`, a column of the records each
 from __future__ import annotations
 
 import importlib
-from collections.abc import Mapping, Sequence
-from typing import Any, cast
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, NamedTuple, cast
 
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from cis_ews.storage.coding import NONE, Coded, Coder, Layout, grouped
+from cis_ews.schema.coded import CodedTable
+from cis_ews.storage.coding import NONE, Coded, Coder, Layout, grouped, put_by_block
 from cis_ews.texts import places_of
 
 # pyarrow has no type information
@@ -44,103 +46,198 @@ _OLDEST = pl.CompatLevel.oldest()
 _CODES = {1: "<u1", 2: "<u2", 4: "<u4"}
 
 
-def coded_batches(students: pl.Series, sizes: Sequence[int], tables: Mapping[str, pl.DataFrame]) -> list[Any]:
+def coded_batches(
+    students: pl.DataFrame,
+    sizes: Sequence[int],
+    tables: Mapping[str, pl.DataFrame | CodedTable],
+    *,
+    fields: Mapping[str, Sequence[str]] | None = None,
+) -> Iterator[Any]:
     """The records of students, a batch by `LAYOUT` a block.
 
-    `students`: unique ids in order. `sizes`: how many of them, one after the other, each block holds. `tables`: name ->
-    rows with `student_id`, in any order; rows of others are left out, and those of a student keep theirs.
+    `students`: unique `student_id` first, in order, and what else there is one of a student. `sizes`: how many of them,
+    one after the other, each block holds. `tables`: name -> rows with `student_id`, in any order; rows of others are
+    left out, and those of a student keep theirs. `fields`: name -> the columns of a table in the order in which a list
+    has them; as they stand in the table if it is not named.
+
+    Raises ValueError where the blocks do not hold every student.
     """
+    if sum(sizes) != students.height:
+        raise ValueError(f"blocks of {sum(sizes)} students were asked for, and {students.height} given")
+    known = {name: table if isinstance(table, CodedTable) else CodedTable(table, {}) for name, table in tables.items()}
     bounds = np.concatenate([[0], np.cumsum(sizes, dtype=np.int64)])
-    everyone = Layout(rows=np.arange(students.len(), dtype=np.int32), bounds=bounds)
-    by_table = {name: grouped(places_of(rows[_KEY], students), bounds) for name, rows in tables.items()}
+    everyone = Layout(rows=np.arange(students.height, dtype=np.int32), bounds=bounds)
+    by_table = {name: grouped(student_places(table, students[_KEY]), bounds) for name, table in known.items()}
     coder = Coder([everyone, *(layout for layout, _ in by_table.values())])
-    columns = {_KEY: coder.coded(students, everyone)}
-    for table, (layout, numbers) in by_table.items():
-        columns[table] = coder.coded(pl.Series(numbers.astype(np.int32)), everyone)
-        for name in tables[table].columns:
-            if name != _KEY:
-                columns[f"{table}.{name}"] = coder.coded(tables[table][name], layout)
-    rows = _rows(columns, blocks=len(sizes))
-    return [rows.slice(place * len(columns), len(columns)) for place in range(len(sizes))]
+    columns = {column.name: coder.coded(column, everyone) for column in students}
+    for name, (layout, numbers) in by_table.items():
+        columns[name] = coder.coded(pl.Series(numbers.astype(np.int32)), everyone)
+        found = _of_table(known[name], layout, coder)
+        columns |= {f"{name}.{field}": found[field] for field in (fields or {}).get(name, found)}
+    yield from _batches(columns, blocks=len(sizes))
+
+
+def student_places(table: CodedTable, students: pl.Series) -> NDArray[np.int32]:
+    """The place of the student of each row among `students`, each of whom is there once; -1 where there is none."""
+    for code, said in table.said.items():
+        if _KEY in said.columns:
+            return places_of(said[_KEY], students)[table.rows[code]]
+    return places_of(table.rows[_KEY], students)
+
+
+def _of_table(table: CodedTable, layout: Layout, coder: Coder) -> dict[str, Coded]:
+    """The columns of a table but `student_id`."""
+    columns: dict[str, Coded] = {}
+    for column in table.rows:
+        said = table.said.get(column.name, column.to_frame()).drop(_KEY, strict=False)
+        if column.name in table.said and said.width:
+            columns |= coder.said(column, said, layout)
+        elif said.width:
+            columns[column.name] = coder.coded(column, layout)
+    return columns
 
 
 def rows_of(batch: Any, columns: Sequence[str] | None = None) -> Any:
     """The rows of a block by `LAYOUT`, as an Arrow table: a row a student, a list a table; or those columns it has."""
-    parts = {row["name"]: row for row in batch.to_pylist()}
+    places = {name: place for place, name in enumerate(batch.column("name").to_pylist())}
     lists: dict[str, Any] = {}
-    for name in (name for name in parts if "." not in name):
-        if columns is not None and name not in columns:
+    for name, place in places.items():
+        if "." in name or (columns is not None and name not in columns):
             continue
-        cells = _cells(parts[name])
-        if name == _KEY:
-            lists[name] = cells
-            continue
-        fields = {each.partition(".")[2]: _cells(part) for each, part in parts.items() if each.startswith(f"{name}.")}
-        ends = np.concatenate([[0], np.cumsum(cells.to_numpy(zero_copy_only=False))]).astype(np.int32)
-        struct = arrow.StructArray.from_arrays(list(fields.values()), names=list(fields))
-        lists[name] = arrow.ListArray.from_arrays(arrow.array(ends), struct)
+        lists[name] = cells = _cells(batch, place)
+        fields = {
+            each.partition(".")[2]: _cells(batch, within)
+            for each, within in places.items()
+            if each.startswith(f"{name}.")
+        }
+        if fields:
+            ends = np.concatenate([[0], np.cumsum(cells.to_numpy(zero_copy_only=False))]).astype(np.int32)
+            struct = arrow.StructArray.from_arrays(list(fields.values()), names=list(fields))
+            lists[name] = arrow.ListArray.from_arrays(arrow.array(ends), struct)
     return arrow.table(lists)
 
 
-def _rows(columns: Mapping[str, Coded], *, blocks: int) -> Any:
-    """By `LAYOUT`, block after block."""
+def _batches(columns: Mapping[str, Coded], *, blocks: int) -> Iterator[Any]:
+    """By `LAYOUT`, each of buffers of its own: of longer ones the writer takes more than is in the batch."""
     coded = list(columns.values())
     values = [_values(each) for each in coded]
-    texts = arrow.concat_arrays([texts for _, _, _, texts in values])
-    whole = arrow.RecordBatch.from_arrays(
-        [
-            arrow.array(np.repeat(np.array(list(columns), dtype=object), blocks), arrow.string()),
-            arrow.array(np.repeat(np.array([kind for kind, _, _, _ in values], dtype=object), blocks), arrow.string()),
-            arrow.array(np.concatenate([each.width for each in coded])),
-            arrow.array(np.concatenate([each.nothing for each in coded])),
-            _binaries([each.cells for each in coded], [each.lengths for each in coded]),
-            _binaries([numbers for _, numbers, _, _ in values], [lengths for _, _, lengths, _ in values]),
-            arrow.LargeListArray.from_arrays(
-                arrow.array(
-                    _ends([each.counts * (kind == _STRING) for each, (kind, *_) in zip(coded, values, strict=True)])
-                ),
-                texts,
-            ),
-        ],
-        schema=LAYOUT,
+    names, kinds = (
+        arrow.array(list(columns), arrow.string()),
+        arrow.array([each.kind for each in values], arrow.string()),
     )
-    order = np.arange(len(columns) * blocks).reshape(len(columns), blocks).T.ravel()
-    return whole.take(arrow.array(order))
+    width, nothing = (np.array([getattr(each, name) for each in coded]).T.ravel() for name in ("width", "nothing"))
+    codes = _Cells.of([each.cells for each in coded], np.array([each.lengths for each in coded]))
+    numbers = _Cells.of([each.numbers for each in values], np.array([each.sizes for each in values]))
+    texts = _Texts.of(values)
+    for block in range(blocks):
+        cells = slice(block * len(coded), (block + 1) * len(coded))
+        yield arrow.RecordBatch.from_arrays(
+            [
+                names,
+                kinds,
+                _numbers(arrow.uint8(), width[cells]),
+                _numbers(arrow.int32(), nothing[cells]),
+                codes.array(arrow.large_binary(), cells),
+                numbers.array(arrow.large_binary(), cells),
+                texts.array(cells),
+            ],
+            schema=LAYOUT,
+        )
 
 
-def _values(coded: Coded) -> tuple[str, NDArray[np.uint8], NDArray[np.int64], Any]:
-    """Of a column: its kind, its numbers as bytes, how many each block has of them, and its texts."""
-    values = coded.values
+class _Values(NamedTuple):
+    """What the codes of a column stand for, block after block.
+
+    `numbers`: the bytes of numbers; `sizes`: of each block. `texts`: the bytes of texts; `lengths`: of each text;
+    `counts`: how many texts each block has.
+    """
+
+    kind: str
+    numbers: NDArray[np.uint8]
+    sizes: NDArray[np.int64]
+    texts: NDArray[np.uint8]
+    lengths: NDArray[np.int64]
+    counts: NDArray[np.int64]
+
+
+def _values(coded: Coded) -> _Values:
+    values, none, nobody = coded.values, np.zeros(0, dtype=np.uint8), coded.counts * 0
     if isinstance(values.dtype, (pl.String, pl.Enum, pl.Categorical)):
         texts = cast("Any", values.cast(pl.String).rechunk()).to_arrow(compat_level=_OLDEST)
-        return _STRING, np.zeros(0, dtype=np.uint8), coded.counts * 0, texts
+        _, ends, content = texts.buffers()
+        ends = np.frombuffer(ends, dtype=np.int64)[texts.offset : texts.offset + len(texts) + 1]
+        content = np.frombuffer(content or b"", dtype=np.uint8)[ends[0] : ends[-1]]
+        return _Values(_STRING, none, nobody, content, np.diff(ends), coded.counts)
     kind = str(cast("Any", values.clear()).to_arrow(compat_level=_OLDEST).type)
     physical = values.to_physical().fill_null(strategy="zero").to_numpy()
     numbers = np.ascontiguousarray(physical).view(np.uint8)
-    return kind, numbers, coded.counts * physical.itemsize, arrow.array([], arrow.large_string())
+    return _Values(kind, numbers, coded.counts * physical.itemsize, none, none.astype(np.int64), nobody)
 
 
-def _binaries(parts: Sequence[NDArray[np.uint8]], lengths: Sequence[NDArray[np.int64]]) -> Any:
-    ends = _ends(lengths)
-    buffers = [None, arrow.py_buffer(ends), arrow.py_buffer(np.concatenate(parts))]
-    return arrow.Array.from_buffers(arrow.large_binary(), ends.size - 1, buffers)
+class _Cells(NamedTuple):
+    """Cells of so and so many bytes, block after block, in each column by column. `ends`: where they end, from 0 on."""
+
+    ends: NDArray[np.int64]
+    content: NDArray[np.uint8]
+
+    @classmethod
+    def of(cls, columns: Sequence[NDArray[np.uint8]], sizes: NDArray[np.int64]) -> _Cells:
+        """Of columns that each have all their blocks; `sizes`: the bytes of each column (a row) in each block."""
+        return cls(_ends(sizes.T.ravel()), put_by_block(np.concatenate(columns), sizes))
+
+    def array(self, kind: Any, cells: slice) -> Any:
+        """Cells that lie next to each other."""
+        ends = self.ends[cells.start : cells.stop + 1]
+        buffers = [None, arrow.py_buffer(ends - ends[0]), arrow.py_buffer(self.content[ends[0] : ends[-1]])]
+        return arrow.Array.from_buffers(kind, ends.size - 1, buffers)
 
 
-def _ends(lengths: Sequence[NDArray[np.int64]]) -> NDArray[np.int64]:
-    return np.concatenate([[0], np.cumsum(np.concatenate(lengths))])
+class _Texts(NamedTuple):
+    """Cells of so and so many texts each, in the same order. `ends`: where they end in the texts."""
+
+    ends: NDArray[np.int64]
+    texts: _Cells
+
+    @classmethod
+    def of(cls, columns: Sequence[_Values]) -> _Texts:
+        """Of the texts of columns that each have all their blocks."""
+        counts, lengths = (
+            np.array([each.counts for each in columns]),
+            np.concatenate([each.lengths for each in columns]),
+        )
+        bytes_before = _ends(lengths)[_ends(counts.ravel())]
+        texts = _Cells.of([each.texts for each in columns], np.diff(bytes_before).reshape(counts.shape))
+        by_block = put_by_block(lengths.view(np.uint8), counts * lengths.itemsize).view(np.int64)
+        return cls(_ends(counts.T.ravel()), _Cells(_ends(by_block), texts.content))
+
+    def array(self, cells: slice) -> Any:
+        """Cells that lie next to each other, as lists of texts."""
+        ends = self.ends[cells.start : cells.stop + 1]
+        texts = self.texts.array(arrow.large_string(), slice(ends[0], ends[-1]))
+        return arrow.LargeListArray.from_arrays(_numbers(arrow.int64(), ends - ends[0]), texts)
 
 
-def _cells(part: Mapping[str, Any]) -> Any:
+def _numbers(kind: Any, values: NDArray[Any]) -> Any:
+    return arrow.Array.from_buffers(kind, values.size, [None, arrow.py_buffer(values)])
+
+
+def _ends(lengths: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Where each ends, from 0 on."""
+    return np.concatenate([[0], np.cumsum(lengths)])
+
+
+def _cells(batch: Any, place: int) -> Any:
     """The cells of a column of a block."""
-    codes = np.frombuffer(part["codes"], dtype=_CODES[part["width"]])
-    is_null = codes == part["nothing"] if part["nothing"] != NONE else None
-    if part["kind"] == _STRING:
-        values = arrow.array(part["texts"], arrow.large_string())
-        return arrow.DictionaryArray.from_arrays(arrow.array(codes.astype(np.int32), mask=is_null), values)
-    if part["kind"] == "bool":
-        values = arrow.array(np.frombuffer(part["numbers"], dtype=np.bool_))
+    part = {name: batch.column(name)[place] for name in LAYOUT.names}
+    width, nothing, kind = (part[name].as_py() for name in ("width", "nothing", "kind"))
+    codes = np.frombuffer(part["codes"].as_buffer(), dtype=_CODES[width])
+    is_null = codes == nothing if nothing != NONE else None
+    if kind == _STRING:
+        return part["texts"].values.take(arrow.array(codes, mask=is_null))
+    numbers = part["numbers"].as_buffer()
+    if kind == "bool":
+        values = arrow.array(np.frombuffer(numbers, dtype=np.bool_))
     else:
-        kind = arrow.type_for_alias(part["kind"])
-        size = len(part["numbers"]) * 8 // kind.bit_width
-        values = arrow.Array.from_buffers(kind, size, [None, arrow.py_buffer(part["numbers"])])
+        dtype = arrow.type_for_alias(kind)
+        values = arrow.Array.from_buffers(dtype, numbers.size * 8 // dtype.bit_width, [None, numbers])
     return values.take(arrow.array(codes, mask=is_null))

@@ -7,7 +7,7 @@ less to compress, and less room, than with its numbers and texts written out.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import numpy as np
@@ -67,6 +67,23 @@ class Coder:
 
     def coded(self, column: pl.Series, layout: Layout) -> Coded:
         """A column of a table in codes: of numbers, dates, texts or categories."""
+        coded = self._rows_coded(column, layout)
+        return replace(coded, values=column.gather(coded.values))
+
+    def said(self, codes: pl.Series, said: pl.DataFrame, layout: Layout) -> dict[str, Coded]:
+        """The columns that whole numbers stand for, each the row of that number; those that are never null in the same
+        codes. Then two codes of a block may stand for equal values."""
+        coded = self._rows_coded(codes, layout)
+        rows = codes.gather(coded.values)
+        return {
+            column.name: self.coded(column.gather(codes), layout)
+            if column.null_count()
+            else replace(coded, values=column.gather(rows))
+            for column in said
+        }
+
+    def _rows_coded(self, column: pl.Series, layout: Layout) -> Coded:
+        """A column in codes, with the row in which each value came up first in place of the values."""
         blocks = layout.bounds.size - 1
         told = _Told(
             seen=self._seen,
@@ -85,7 +102,7 @@ class Coder:
             lengths=told.lengths,
             width=told.width,
             nothing=told.nothing,
-            values=column.gather(self._firsts[: told.counts.sum()].copy()),
+            values=pl.Series(self._firsts[: told.counts.sum()].copy()),
             counts=told.counts,
         )
 
@@ -157,6 +174,32 @@ def _keys(column: pl.Series) -> _Keys:
     else:
         wide = array.astype(np.int64).view(np.uint64)
     return _Keys(*map(read_only, (small, wide, is_null)))
+
+
+def put_by_block(content: NDArray[np.uint8], sizes: NDArray[np.int64]) -> NDArray[np.uint8]:
+    """Bytes that lie column after column, in each block after block, laid block after block, in each column by column.
+
+    `sizes`: how many bytes each column (a row) has in each block.
+    """
+    put = np.empty(content.size, dtype=np.uint8)
+    _put_by_block(content, read_only(sizes), put)
+    return put
+
+
+@compiled
+def _put_by_block(content: NDArray[np.uint8], sizes: NDArray[np.int64], put: NDArray[np.uint8]) -> None:
+    columns, blocks = sizes.shape
+    starts, at = np.empty(columns, np.int64), 0
+    for column in range(columns):
+        starts[column] = at
+        at += sizes[column].sum()
+    at = 0
+    for block in range(blocks):
+        for column in range(columns):
+            size = sizes[column, block]
+            put[at : at + size] = content[starts[column] : starts[column] + size]
+            starts[column] += size
+            at += size
 
 
 @compiled

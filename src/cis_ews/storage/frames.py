@@ -137,6 +137,11 @@ class TableParts:
         """How many rows there are."""
         return int(pl.scan_ipc(list(self.paths), glob=False).select(pl.len()).collect().item())
 
+    @property
+    def cells(self) -> int:
+        """Rows times columns: what writing it costs goes by that."""
+        return self.height * len(self.lazy().collect_schema())
+
 
 def said_at(path: Path, code: str) -> Path:
     """Where that lies which a code of the coded table at `path` stands for."""

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
+import numpy as np
 import polars as pl
 
 from cis_ews.enums import Direction, Domain
 from cis_ews.errors import StorageError
+from cis_ews.schema.coded import CodedTable
 from cis_ews.schema.rows import sorted_by
 from cis_ews.storage.before import reasons_before
-from cis_ews.storage.packing import packed, with_lists
+from cis_ews.storage.coded_blocks import student_places
+from cis_ews.storage.packing import packed_lists
 from cis_ews.storage.runs import Run
+from cis_ews.texts import places_of
 
 if TYPE_CHECKING:
     from cis_ews.storage.database.records import RecordSource
@@ -72,43 +76,51 @@ class NamesAndReasons:
         behind = NOTHING_BEHIND if self.records is None else self.records.behind()
         for part, some in enumerate(scored.iter_slices(SLICE_STUDENTS)):
             reasons = run.rows_between("reasons", some["student_id"][0], some["student_id"][-1])
-            told += rows_of(reasons, some)
+            told += told_of(CodedTable(reasons, {}), some["student_id"])
             placed = some.join(self.places, on="school_id", maintain_order="left")
             published = placed.filter(pl.col("district_id").is_in(list(districts)))
+            names = self.names.join(published.lazy().select("student_id"), on="student_id", how="semi")
+            # Of an extract everyone is there once; who is looked up by place has to be.
+            once = names.unique("student_id", keep="first", maintain_order=True).collect()
             lists = {"reasons": reasons, "before": before}
-            found += packed_people(published, self.names, lists=lists, behind=behind, part=part)
+            found += packed_people(published, once, lists=lists, behind=behind, part=part)
         check_told(run, told)
         return found
 
 
 def packed_people(
     people: pl.DataFrame,
-    names: pl.LazyFrame,
+    names: pl.DataFrame,
     *,
-    lists: Mapping[str, pl.DataFrame],
+    lists: Mapping[str, pl.DataFrame | CodedTable],
     behind: pl.DataFrame,
     part: int,
-) -> Iterator[Block]:
+) -> list[Block]:
     """A block for each school of some students.
 
-    `people`: `student_id`, `school_id`, `district_id`, by id. `lists`: `reasons` and `before`, of these and of others.
+    `people`: `student_id`, `school_id`, `district_id`, by id. `names`: `student_id`, once each, and names. `lists`:
+    `reasons` and `before`. All three may be of others, too.
     """
-    if people.is_empty():
-        return
     ordered = sorted_by(people, ("district_id", "school_id"))
-    named = _with_names(ordered, names).join(behind, on="student_id", how="left", maintain_order="left")
-    told = lists["reasons"].select("student_id", *(field.name for field in REASON.fields))
-    rows = with_lists(named.drop("district_id", "school_id"), {**lists, "reasons": told})
-    first = 0
-    for district, school, number in named.group_by("district_id", "school_id", maintain_order=True).len().iter_rows():
-        yield district, school, part, packed(rows.slice(first, number))
-        first += number
+    students = ordered.select("student_id")
+    beside = [
+        _looked_up(students, names.select("student_id", "first_name", "last_name")),
+        _looked_up(students, behind.select("student_id", "days_absent", "records")),
+    ]
+    schools = ordered.group_by("district_id", "school_id", maintain_order=True).len()
+    fields = {"reasons": [field.name for field in REASON.fields]}
+    blocks = packed_lists(
+        pl.concat([students, *beside], how="horizontal"), schools["len"].to_list(), lists, fields=fields
+    )
+    return [
+        (district, school, part, block)
+        for (district, school, _), block in zip(schools.iter_rows(), blocks, strict=True)
+    ]
 
 
-def rows_of(rows: pl.DataFrame, students: pl.DataFrame) -> int:
-    """How many rows are of these students; each is looked up once for the rows that stand together."""
-    runs = rows["student_id"].rle().struct.unnest()
-    return int(runs.join(students, left_on="value", right_on="student_id", how="semi")["len"].sum())
+def told_of(reasons: CodedTable, students: pl.Series) -> int:
+    """How many reasons are of these students, of whom each is there once."""
+    return int(np.count_nonzero(student_places(reasons, students) >= 0))
 
 
 def check_told(run: Run, told: int) -> None:
@@ -121,7 +133,7 @@ def check_told(run: Run, told: int) -> None:
         )
 
 
-def _with_names(rows: pl.DataFrame, students: pl.LazyFrame) -> pl.DataFrame:
-    names = students.select("student_id", "first_name", "last_name")
-    named = names.join(rows.lazy().select("student_id"), on="student_id", how="semi").collect()
-    return rows.join(named, on="student_id", how="left", maintain_order="left")
+def _looked_up(students: pl.DataFrame, known: pl.DataFrame) -> pl.DataFrame:
+    """The columns of those known beside students; null of whom nothing is."""
+    places = pl.Series(places_of(students["student_id"], known["student_id"]))
+    return known.drop("student_id").select(pl.all().gather(places.set(places < 0, None)))

@@ -261,7 +261,10 @@ def _fill(
     folder.mkdir()
     files = [(table, folder / f"{name}.parquet") for name, table in tables.items()]
     write_one_by_one([file for file in files if isinstance(file[0], pl.DataFrame)])
-    write_all([file for file in files if isinstance(file[0], TableParts)])
+    parts = [(table, path) for table, path in files if isinstance(table, TableParts)]
+    # Those that take longest first, so that no worker is left with one of them at the end.
+    parts.sort(key=lambda file: file[0].cells, reverse=True)
+    write_all(parts)
     write_durably(folder / "cohort_flow.json", json_bytes(list(contents.cohort_flow)))
     write_durably(folder / "coverage.json", json_bytes(contents.coverage))
     write_durably(folder / "model.json", json_bytes(contents.model))

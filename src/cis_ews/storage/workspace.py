@@ -114,6 +114,13 @@ class Workspace:
         with disk_errors(self.folder, "read the work of a night in"):
             return pl.read_ipc(self.path(name, table))
 
+    def coded(self, name: str, table: str) -> CodedTable:
+        """A table of a finished piece as `Piece.keep` got it; without codes if it had none."""
+        with disk_errors(self.folder, "read the work of a night in"):
+            rows, path = pl.read_ipc(self.path(name, table)), self.path(name, table)
+            said = {code: said_at(path, code) for code in rows.columns}
+            return CodedTable(rows, {code: pl.read_ipc(at) for code, at in said.items() if at.exists()})
+
     def tables(self, names: Sequence[str], table: str) -> pl.DataFrame:
         """A table of several pieces, one after the other."""
         with disk_errors(self.folder, "read the work of a night in"):
@@ -143,7 +150,7 @@ class Piece:
     notes: dict[str, Any]
 
     def write(self, table: str, frame: pl.DataFrame, *, compressed: bool = True) -> None:
-        """Keep a table. `compressed`: not worth its time where nearly all numbers differ."""
+        """Keep a table. `compressed`: not worth its time where the table is read soon, or compressed inside."""
         frame.write_ipc(self.folder / f"{table}.arrow", compression="lz4" if compressed else "uncompressed")
 
     def keep(self, table: str, rows: pl.DataFrame | CodedTable) -> None:

@@ -19,8 +19,11 @@ from cis_ews.storage.database import tables
 from cis_ews.storage.packing import batch_of, packed, unpacked
 from cis_ews.storage.people_blocks import SCHEMA
 
-_ARROW_ERRORS = (OSError, ValueError, TypeError, KeyError, NotImplementedError)
-"""What pyarrow's errors are."""
+_DAMAGED = (
+    *(OSError, ValueError, TypeError, LookupError, NotImplementedError, MemoryError),  # what pyarrow's errors are
+    *(pl.exceptions.PolarsError, pl.exceptions.PanicException),
+)
+"""What is raised where a block that is damaged is read."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,7 +81,7 @@ class Blocks:
             rows = unpacked(block, list(schema))
             some = rows if only is None else rows.filter(pl.col("student_id").is_in(list(only)))
             return some.select(_as_now(name, some.schema.get(name), dtype) for name, dtype in schema.items())
-        except (*_ARROW_ERRORS, pl.exceptions.PolarsError):
+        except _DAMAGED:
             # `from None`: the text of such an error can carry cell values.
             raise StorageError(f"the database holds {self.what} that are damaged", hint="restore a backup") from None
 

@@ -47,11 +47,12 @@ def insert_sqlite(driver: sqlite3.Connection, table: str, frame: pl.DataFrame) -
     names, marks = ", ".join(f'"{name}"' for name in frame.columns), ", ".join("?" * frame.width)
     statement = f"INSERT INTO {table} ({names}) VALUES ({marks})"  # noqa: S608 - our own names
     for part in frame.iter_slices(CHUNK_ROWS):
-        columns = (column.to_list() for column in part.with_columns(_SQLITE_MOMENTS))
+        columns = (column.to_list() for column in part.with_columns(_SQLITE_MOMENTS, _SQLITE_DATES))
         driver.executemany(statement, zip(*columns, strict=True)).close()
 
 
 _SQLITE_MOMENTS = pl.selectors.datetime().dt.convert_time_zone("UTC").dt.to_string("%Y-%m-%d %H:%M:%S.%6f")
+_SQLITE_DATES = pl.selectors.date().dt.to_string("%Y-%m-%d")
 
 
 def _csv(frame: pl.DataFrame) -> bytes:
