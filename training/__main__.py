@@ -294,4 +294,4 @@ def run(arguments: Sequence[str]) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(run(sys.argv[1:]))
+    failures.leave(run(sys.argv[1:]))

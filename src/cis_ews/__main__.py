@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 
+INTERRUPTED = 130
 CLI_PACKAGES = frozenset({"typer", "rich", "structlog", "pydantic_settings"})
 
 
@@ -15,6 +16,9 @@ def main() -> None:
         if missing.name not in CLI_PACKAGES:
             raise
         sys.exit(f"The command line needs the package {missing.name}; install it: pip install 'cis_ews[cli,store]'")
+    except KeyboardInterrupt:
+        sys.stderr.write("Interrupted: the command was not begun.\n")
+        sys.exit(INTERRUPTED)
     run()
 
 

@@ -26,7 +26,7 @@ their progress; in a pipe or a cron job each step leaves a line on stderr. Resul
 | 4 | no model, one that does not fit, or one whose gates do not pass (`python -m training promote`) |
 | 5 | storage: the store, a run or the database |
 | 6 | `monitor` found that lists may be wrong |
-| 130 | interrupted |
+| 129, 130, 143 | ended by SIGHUP (the terminal closed), Ctrl-C, SIGTERM: one line says how that leaves things |
 """
 
 

@@ -68,7 +68,8 @@ def start(
         cis-ews flags --run night
 
     Exit codes: 0 done, 2 usage, 3 data refused, 4 model missing or unfit,
-    5 storage, 6 a faulty night (monitor), 1 a fault of the program.
+    5 storage, 6 a faulty night (monitor), 1 a fault of the program; ended
+    by a signal: 129, 130 (Ctrl-C), 143 (SIGTERM).
     """
     context.obj = Start(config)
 
@@ -101,4 +102,4 @@ def run(arguments: Sequence[str]) -> int:
 
 def main() -> None:
     """The console script `cis-ews`."""
-    sys.exit(run(sys.argv[1:]))
+    failures.leave(run(sys.argv[1:]))

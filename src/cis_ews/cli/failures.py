@@ -1,7 +1,7 @@
 """From errors to words and exit codes: what was found, and what to do; never a traceback, never a value.
 
 Exit codes: 0 done, 1 a fault of the program, 2 usage or configuration, 3 data refused, 4 model missing or unfit,
-5 storage, 6 a faulty night (`monitor`), 130 interrupted.
+5 storage, 6 a faulty night (`monitor`); ended by a signal: 129 (SIGHUP), 130 (Ctrl-C), 143 (SIGTERM).
 """
 
 from __future__ import annotations
@@ -9,15 +9,17 @@ from __future__ import annotations
 import errno
 import os
 import secrets
+import signal
 import sys
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from typing import cast
+from typing import NoReturn, cast
 
 import typer
 
 from cis_ews.cli.terminal import print_error, print_json
 from cis_ews.errors import EwsError, StorageError
+from cis_ews.interrupts import OF_SHELLS, EndedError, Hearing, Left, hear_no_more, hearing
 from cis_ews.logs import configure_logs, get_log, log_failure
 
 UNEXPECTED = 1
@@ -25,26 +27,70 @@ PLACES = 3
 """So many places (file and row) of each rule are told."""
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 INTERRUPTED = 130
+"""Of typer too, where a library has raised KeyboardInterrupt."""
 
 
 def run(app: typer.Typer, arguments: Sequence[str], *, name: str) -> int:
     """Run one command line of an application and return its exit code; every error ends here."""
     as_json = "--json" in arguments
     configure_logs()  # nowhere, until the settings are known
-    try:
-        code = app(args=list(arguments), prog_name=name, standalone_mode=False)
-        sys.stdout.flush()
-    except EwsError as error:
-        return report_refusal(error, as_json=as_json)
-    except typer.TyperException as error:
-        return report_usage(error, as_json=as_json)
-    except (typer.Abort, KeyboardInterrupt):
-        return INTERRUPTED
-    except (BrokenPipeError, SystemExit):  # typer leaves by SystemExit when nobody reads its output any more
-        return leave_quietly()
-    except BaseException as error:  # noqa: BLE001 - told here in words of ours; a panic of polars is no Exception
-        return report_fault(error, as_json=as_json)
+    with hearing() as heard:
+        try:
+            code = app(args=list(arguments), prog_name=name, standalone_mode=False)
+            sys.stdout.flush()
+        except BaseException as error:  # noqa: BLE001 - told here in words of ours; a panic of polars is no Exception
+            ended = heard.ended or _ended(error)  # whatever came of it
+            if ended is not None:
+                return _report_ended(ended, heard, as_json=as_json)
+            return _report(error, as_json=as_json)
+        if code == INTERRUPTED:
+            return _report_ended(EndedError(signal.SIGINT, Left()), heard, as_json=as_json)
     return code if isinstance(code, int) else 0
+
+
+def leave(code: int) -> NoReturn:
+    """End the process with the exit code of a command line."""
+    if code > OF_SHELLS:
+        hear_no_more()
+    sys.exit(code)
+
+
+def _report(error: BaseException, *, as_json: bool) -> int:
+    match error:
+        case EwsError():
+            return report_refusal(error, as_json=as_json)
+        case typer.TyperException():
+            return report_usage(error, as_json=as_json)
+        case typer.Abort():  # who was asked said no
+            return INTERRUPTED
+        case BrokenPipeError() | SystemExit():  # typer leaves by SystemExit when nobody reads its output any more
+            return leave_quietly()
+        case _:
+            return report_fault(error, as_json=as_json)
+
+
+def _ended(error: BaseException) -> EndedError | None:
+    if isinstance(error, KeyboardInterrupt):
+        return EndedError(signal.SIGINT, Left())
+    return error if isinstance(error, EndedError) else None
+
+
+def _report_ended(ended: EndedError, heard: Hearing, *, as_json: bool) -> int:
+    """Say that a signal has ended the command, and how that leaves things."""
+    heard.is_told = True
+    code = "interrupted" if ended.signal == signal.SIGINT else "ended"
+    get_log().warning("ended", code=code, exit_code=ended.exit_code)
+    how = "Interrupted" if ended.signal == signal.SIGINT else f"Ended by {ended.signal.name}"
+    message = f"{how}: {ended.left.found or 'the command was not done'}."
+    try:
+        if as_json:
+            print_json({"event": "error", "code": code, "message": message, "hint": ended.left.hint}, to_stderr=True)
+        else:
+            print_error(f"{message} {ended.left.hint}".rstrip())
+        sys.stdout.flush()
+    except OSError:  # the terminal that was closed
+        leave_quietly()
+    return ended.exit_code
 
 
 def report_refusal(error: EwsError, *, as_json: bool) -> int:

@@ -14,6 +14,7 @@ from cis_ews.cli.options import AsOf, Format, Json, Model, Policy, RunFolder, So
 from cis_ews.cli.session import Session, begin, open_named_run
 from cis_ews.cli.show import show_flags, show_loaded, show_night, show_student
 from cis_ews.errors import ConfigError, RunNotFoundError, StorageError
+from cis_ews.interrupts import Left, leaving
 from cis_ews.logs import get_log
 from cis_ews.wording import counted
 
@@ -258,7 +259,7 @@ def run_night(
     from cis_ews.scoring import score_night
 
     check_has_come(as_of, date.today())
-    with engine_of(session) as engine:
+    with leaving(lambda: _left(session)), engine_of(session) as engine:
         night = score_night(
             source,
             model=model,
@@ -280,3 +281,10 @@ def run_night(
         "scored", run_id=run.run_id, as_of=run.as_of, model_version=run.model_version, **run.manifest["counts"]
     )
     return night
+
+
+def _left(session: Session) -> Left:
+    """How a night that is ended leaves things."""
+    if "publish" in session.terminal.begun:
+        return Left("this night is published whole or not at all", "Run the same command again: it finds out.")
+    return Left("nothing of this night is published", "Run the same command again: the parts that are done are kept.")

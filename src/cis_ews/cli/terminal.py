@@ -39,6 +39,7 @@ class Terminal:
         self._err = Console(stderr=True, highlight=False, markup=False, emoji=False)
         self._bar: tuple[Progress, TaskID] | None = None
         self._depth = 0
+        self.begun: set[str] = set()  # names of steps
 
     def say(self, text: str = "") -> None:
         """A line for a person."""
@@ -103,6 +104,7 @@ class Terminal:
     def step(self, name: str, *, total: int | None = None) -> Generator[None]:
         """Show one named step while it runs, and note how long it took; a step inside a step shows its own bar."""
         began = time.perf_counter()
+        self.begun.add(name)
         self._depth += 1
         try:
             with self._shown(name, total):

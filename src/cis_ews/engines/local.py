@@ -1,7 +1,8 @@
 """Worker processes on this machine: spawned, handed paths, with the cores shared out between them.
 
 One worker a core, and one thread in each of its libraries: work on a part is many small steps, of which threads would
-mostly wait for each other. A worker ends with its parent, however that ends.
+mostly wait for each other. A worker ends with its parent, however that ends, and by it alone: what asks to end, and is
+sent to every process by a terminal or systemd, is for the parent to answer.
 """
 
 from __future__ import annotations
@@ -14,9 +15,11 @@ from concurrent.futures import Future, ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from multiprocessing.connection import wait
+from multiprocessing.context import SpawnContext, SpawnProcess
 from typing import TypeVar
 
 from cis_ews.errors import StorageError
+from cis_ews.interrupts import held_back
 from cis_ews.night.engine import InProcess
 
 Task = TypeVar("Task")
@@ -48,7 +51,9 @@ class LocalEngine:
     def __enter__(self) -> LocalEngine:
         return self
 
-    def __exit__(self, *_: object) -> None:
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        if kind is not None and not issubclass(kind, Exception):
+            _kill_workers()
         self.close()
 
     def run(self, work: Callable[[Task], Result], tasks: Sequence[Task]) -> Iterator[tuple[int, Future[Result]]]:
@@ -57,9 +62,16 @@ class LocalEngine:
             yield from InProcess().run(work, tasks)
             return
         with threads_a_worker(1):
-            places = {self._submitted(work, task): place for place, task in enumerate(tasks)}
-            for future in as_completed(places):
-                yield places[future], self._told(future)
+            try:
+                places = {self._submitted(work, task): place for place, task in enumerate(tasks)}
+                for future in as_completed(places):
+                    yield places[future], self._told(future)
+            except GeneratorExit:
+                raise
+            except BaseException as error:
+                if not isinstance(error, Exception):  # ended: before the store is given free nobody writes to it
+                    _kill_workers()
+                raise
 
     def rest(self) -> None:
         """End the workers; the next run starts new ones."""
@@ -73,8 +85,10 @@ class LocalEngine:
 
     def _submitted(self, work: Callable[[Task], Result], task: Task) -> Future[Result]:
         """The task's future; one that has failed, where a worker has died before the task was taken."""
+        pool = self._workers()
         try:
-            return self._workers().submit(work, task)
+            with held_back():
+                return pool.submit(work, task)
         except BrokenProcessPool as error:
             broken: Future[Result] = Future()
             broken.set_exception(error)
@@ -82,9 +96,10 @@ class LocalEngine:
 
     def _workers(self) -> ProcessPoolExecutor:
         if self._pool is None:
-            self._pool = ProcessPoolExecutor(
-                max_workers=self.workers, mp_context=multiprocessing.get_context("spawn"), initializer=end_with_parent
-            )
+            with held_back():  # it starts a process that clears up after the others
+                self._pool = ProcessPoolExecutor(
+                    max_workers=self.workers, mp_context=_Workers(), initializer=end_with_parent
+                )
         return self._pool
 
     def _told(self, future: Future[Result]) -> Future[Result]:
@@ -95,6 +110,27 @@ class LocalEngine:
         died: Future[Result] = Future()
         died.set_exception(StorageError("a worker process died: killed, or out of memory", hint=_DIED))
         return died
+
+
+class _Worker(SpawnProcess):
+    """A process that is deaf to SIGTERM, as to all that asks to end."""
+
+    def terminate(self) -> None:
+        """As `kill`: what a worker writes is whole or not there, however it ends."""
+        self.kill()
+
+
+class _Workers(SpawnContext):
+    """How workers are started."""
+
+    Process = _Worker
+
+
+def _kill_workers() -> None:
+    """End the workers of this process in the middle of what they do."""
+    for child in multiprocessing.active_children():
+        if isinstance(child, _Worker):
+            child.kill()
 
 
 _DIED = "see to the memory of the machine, or use fewer workers; the parts that are done are kept: run again"
