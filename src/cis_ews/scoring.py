@@ -272,8 +272,9 @@ def _score(
     pieces = [part.piece for part in judged]
     crew.engine.rest()  # what is left to do needs none of the memory that workers keep for the next part
     with watch.step("tiers"):
-        every = workspace.tables(pieces, "judged")
-        scores = place_students(every, policy=night.policy, model_version=night.model.version)
+        everyone = workspace.tables(pieces, "judged")
+        scores = place_students(everyone, policy=night.policy, model_version=night.model.version)
+        del everyone  # some hundred MB of a state
     compared = compare_nights(scores, whole, assignments, decided=night.decided, store=runs, crew=crew)
     crew.engine.rest()
     run_id = night.run_id(whole.files)
