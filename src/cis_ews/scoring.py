@@ -40,7 +40,6 @@ from cis_ews.risk.night_model import NightModel
 from cis_ews.risk.rules import RulesModel
 from cis_ews.risk.tiers import TierPolicy, place_students
 from cis_ews.schema.school_data import SourceFile
-from cis_ews.schema.validation import OWNED
 from cis_ews.storage.corrected import corrected_in_force
 from cis_ews.storage.recipes import Recipe, keep_model, keep_recipe
 from cis_ews.storage.runs import Run, RunContents, record_timings, run_id_for, verify_run
@@ -161,11 +160,7 @@ def score_night(  # noqa: PLR0913 - each is a thing that a night needs, and all 
         flags.check_erasures(runs.erased())
         with _refused_leaves_nothing(runs):
             if state is None:
-                # Only groups, and an earlier night to compare with, ask for the records of a part that is measured.
-                kept = ("students",) if groups is None and not runs.folders() else OWNED
-                extract = _read(
-                    Path(source), night, format=format, tolerance=tolerance, kept=kept, runs=runs, crew=crew
-                )
+                extract = _read(Path(source), night, format=format, tolerance=tolerance, runs=runs, crew=crew)
             else:
                 extract = _read_state(Path(source), night, how=state, tolerance=tolerance, runs=runs, crew=crew)
             done_before = runs.find(night.run_id(extract.whole.files))
@@ -195,7 +190,6 @@ def _read(
     *,
     format: str,  # noqa: A002 - see score_night
     tolerance: float | None,
-    kept: tuple[str, ...],
     runs: RunStore,
     crew: Crew,
 ) -> Extract:
@@ -216,7 +210,6 @@ def _read(
                     workspace=workspace,
                     crew=crew,
                     measuring=None if is_done else measuring,
-                    kept=kept,
                 )
     if extract is None:
         day = night.as_of

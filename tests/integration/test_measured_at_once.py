@@ -16,7 +16,6 @@ import pytest
 from cis_ews import RulesModel, ScoreRun, TierPolicy, score_night
 from cis_ews.errors import DataError
 from cis_ews.night.engine import InProcess
-from cis_ews.schema.validation import OWNED
 from cis_ews.synthetic import write_district
 
 DAY = date(2026, 2, 27)
@@ -114,16 +113,6 @@ def test_a_day_that_the_calendar_does_not_reach_is_refused_as_of_a_folder_read_w
             _night(extract, tmp_path / f"store-{students}", students=students, day=day)
         said.add(str(refused.value))
     assert len(said) == 1
-
-
-def test_a_first_night_keeps_no_more_of_a_part_than_is_asked_for(tmp_path: Path) -> None:
-    """Later nights keep the records of those who may have moved; a night with groups, what these are told of."""
-    extract, kept = _district(tmp_path / "extract"), list[set[tuple[str, ...]]]()
-    for day in (date(2026, 2, 20), DAY):
-        engine = Watching()
-        _night(extract, tmp_path / "store", students=90, engine=engine, day=day)
-        kept.append({task.kept for task in engine.asked["check_task"]})
-    assert kept == [{("students",)}, {OWNED}]
 
 
 def test_a_night_that_is_done_is_only_checked_again(tmp_path: Path) -> None:

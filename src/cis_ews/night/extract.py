@@ -88,7 +88,7 @@ class Extract:
 class CheckTask:
     """What a worker has to know to check a part. `tables`: those to use. `corrections`: those that may be of it.
 
-    `measuring`: what it takes to measure the part at once; None where it is only checked. `kept`: the tables to keep.
+    `measuring`: what it takes to measure the part at once; None where it is only checked.
     """
 
     folder: PartedFolder
@@ -99,7 +99,6 @@ class CheckTask:
     tables: tuple[str, ...]
     corrections: tuple[Correction, ...]
     measuring: Measuring | None
-    kept: tuple[str, ...]
 
 
 def large_extract(source: Path, *, tolerance: float | None, as_of: date | None, crew: Crew) -> Parted | None:
@@ -132,12 +131,10 @@ def read_in_parts(
     workspace: Workspace,
     crew: Crew,
     measuring: Measuring | None = None,
-    kept: tuple[str, ...] = OWNED,
 ) -> Extract:
     """Check a large folder part by part, each by one worker, and keep the parts in the workspace.
 
     `measuring`: to measure each part at once, while its tables are in memory; what is found waits in the workspace.
-    `kept`: the tables that are still asked for then; all of them where there is no measuring.
     """
     whole, bounds = parted.whole, parted.folder.bounds
     shared = check_shared(parted.shared)
@@ -148,7 +145,6 @@ def read_in_parts(
         and used(shared, whole)["calendar_days"].filter(pl.col("date") <= measuring.as_of).is_empty()
     ):
         measuring = None  # there is nothing to measure: the night is told so once the extract is judged
-    kept = OWNED if measuring is None else kept
     while True:
         attempt = f"{len(whole.left_out)}"
         workspace.keep(f"shared-{attempt}", with_empty(SHARED, used(shared, whole)))
@@ -162,7 +158,6 @@ def read_in_parts(
                 tables=tuple(whole.tables),
                 corrections=tuple(by_part[number]),
                 measuring=measuring,
-                kept=kept,
             )
             for number in range(len(bounds))
         ]
@@ -175,10 +170,6 @@ def read_in_parts(
         Part(number=task.number, workspace=workspace, piece=task.piece, shared=task.shared, coverage=coverage)
         for task in tasks
     ]
-    if measuring is not None and kept != OWNED:
-        unlike = [task for task, part in zip(tasks, parts, strict=True) if measuring.found(part) is None]
-        if unlike:
-            crew.work("check again", check_task, [replace(task, measuring=None, kept=OWNED) for task in unlike])
     corrected = [by_part[number][place] for number, places in enumerate(usable) for place in places]
     notes = correction_notes(corrected, passed_over=len(corrections) - len(corrected)) if corrections else []
     known = known_of(
@@ -214,7 +205,7 @@ def known_of(
 def check_task(task: CheckTask) -> list[int]:
     """Check a part and keep it, measured too where it is asked for; which of its corrections could be used."""
     notes = task.workspace.done(task.piece)
-    if notes is None or not {*task.kept} <= {*notes.get("kept", ())}:
+    if notes is None:
         notes = _check(task)
     return [int(place) for place in notes["corrected"]]
 
@@ -228,13 +219,11 @@ def _check(task: CheckTask) -> dict[str, Any]:
     tables = with_empty(OWNED, checked.tables)
     tables, of_corrections, usable = corrected_part(tables, shared, task.corrections)
     with task.workspace.piece(task.piece) as piece:
-        found = {"alone": checked.alone, "linked": checked.linked, "ids": checked.ids}
-        for table, rows in {**{name: tables[name] for name in task.kept}, **found}.items():
+        for table, rows in {**tables, "alone": checked.alone, "linked": checked.linked, "ids": checked.ids}.items():
             piece.write(table, rows)
         piece.write("corrected", of_corrections)
         piece.notes["facts"] = plain(checked.facts)
         piece.notes["corrected"] = usable
-        piece.notes["kept"] = list(task.kept)
     if task.measuring is not None:
         # As far as the part alone can tell: whether the whole tells the same is seen when it is known.
         coverage = describe_coverage(
