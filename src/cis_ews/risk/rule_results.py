@@ -86,19 +86,19 @@ def results_of(evaluated: Evaluated) -> CodedTable:
         CASE: pl.DataFrame([each.kind for each in cases], schema=_CASES, orient="row"),
         TEXT: pl.DataFrame({SAID[TEXT][0]: sentences}, schema={SAID[TEXT][0]: pl.String}),
     }
-    rows = pl.DataFrame({STUDENT: student.astype(np.uint32), CASE: case.astype(np.uint16), TEXT: text})
+    rows = pl.DataFrame({STUDENT: student.astype(np.uint32), CASE: case.astype(np.uint32), TEXT: text})
     return CodedTable(rows, said)
 
 
-def _cases(evaluated: Evaluated) -> tuple[list[Case], NDArray[np.int16]]:
+def _cases(evaluated: Evaluated) -> tuple[list[Case], NDArray[np.int32]]:
     """The cases that there are, and their numbers: a row a rule, by name, and a column a student."""
     seen = _Seen(evaluated.students, evaluated.truths)
     asked = _asked(tuple(evaluated.rules))
-    told = np.empty((len(asked), evaluated.students.height), dtype=np.int16)
+    told = np.empty((len(asked), evaluated.students.height), dtype=np.int32)
     cases: list[Case] = []
     for row, each in enumerate(asked):
         keys = each.keys(seen)
-        numbers = np.full(each.most_keys, _NOT_TOLD, dtype=np.int16)
+        numbers = np.full(each.most_keys, _NOT_TOLD, dtype=np.int32)
         numbers[keys] = 0
         found = np.flatnonzero(numbers[: each.nothing_from] == 0)
         numbers[:] = _NOT_TOLD
@@ -109,7 +109,7 @@ def _cases(evaluated: Evaluated) -> tuple[list[Case], NDArray[np.int16]]:
 
 
 def _sentences(
-    students: pl.DataFrame, cases: Sequence[Case], *, case: NDArray[np.int16], student: NDArray[np.int64]
+    students: pl.DataFrame, cases: Sequence[Case], *, case: NDArray[np.int32], student: NDArray[np.int64]
 ) -> tuple[NDArray[np.uint32], pl.Series]:
     """The number of the sentence of each result, and the sentences; the first is null, for rules that abstain."""
     templates = [(each.words, each.rule.title) for each in cases]
