@@ -114,11 +114,8 @@ def test_parts_are_the_same_bytes_coded_or_not(
     frames = [_frame(name, rows) for name, rows in tables]
     with TemporaryDirectory() as folder:
         workspace = Workspace(Path(folder))
-        for number, frame in enumerate(frames):
-            with workspace.piece(str(number)) as piece:
-                is_coded = number < len(coded) and coded[number]
-                piece.keep("reasons", CodedTable.of(frame, OF_REASONS) if is_coded else frame)
-        parts = workspace.parts([str(number) for number in range(len(frames))], ("reasons",))["reasons"]
+        pieces = _kept(workspace, "reasons", frames, coded)
+        parts = workspace.parts(pieces, ("reasons",))["reasons"]
         assert parts.height == sum(map(len, frames))
         write_table(parts, Path(folder) / "parts.parquet")
         write_table(pl.concat(frames, rechunk=True), Path(folder) / "whole.parquet")
@@ -126,17 +123,18 @@ def test_parts_are_the_same_bytes_coded_or_not(
 
 
 @given(st.lists(TABLES.filter(lambda table: table[0] == "rules"), min_size=1, max_size=3), st.lists(st.booleans()))
-def test_pieces_are_put_together_coded_or_not(tables: list[tuple[str, list[dict[str, Any]]]], full: list[bool]) -> None:
+def test_pieces_are_put_together_coded_or_not(
+    tables: list[tuple[str, list[dict[str, Any]]]], coded: list[bool]
+) -> None:
     frames = [_frame(name, rows) for name, rows in tables]
     with TemporaryDirectory() as folder:
         workspace = Workspace(Path(folder))
-        for number, frame in enumerate(frames):
-            with workspace.piece(str(number)) as piece:
-                in_full = number < len(full) and full[number]
-                piece.keep("rules", frame if in_full else CodedTable.of(frame, OF_RULES))
-        found = CodedTable.concat([workspace.coded(str(number), "rules") for number in range(len(frames))])
+        pieces = _kept(workspace, "rules", frames, coded)
+        found = CodedTable.concat([workspace.coded(piece, "rules") for piece in pieces])
         assert_frame_equal(found.decoded(), pl.concat(frames), check_exact=True)
-        assert found.said.keys() == (set() if any(full[: len(frames)]) else OF_RULES.keys())
+        assert found.said.keys() == (
+            OF_RULES.keys() if len(coded) >= len(frames) and all(coded[: len(frames)]) else set()
+        )
 
 
 def test_a_piece_that_is_made_anew_is_decoded_anew(tmp_path: Path) -> None:
@@ -154,3 +152,12 @@ def test_a_piece_that_is_made_anew_is_decoded_anew(tmp_path: Path) -> None:
 def test_rows_are_found_among_others(ids: list[str], among: list[str]) -> None:
     found = rows_among(pl.Series("one", ids, dtype=pl.String), pl.Series("other", among, dtype=pl.String))
     assert found.tolist() == [among.index(each) if each in among else -1 for each in ids]
+
+
+def _kept(workspace: Workspace, name: str, frames: list[pl.DataFrame], coded: list[bool]) -> list[str]:
+    """The frames as pieces, each coded or not; a frame of which nothing is said is not."""
+    for number, frame in enumerate(frames):
+        with workspace.piece(str(number)) as piece:
+            is_coded = number < len(coded) and coded[number]
+            piece.keep(name, CodedTable.of(frame, CODES[name]) if is_coded else frame)
+    return [str(number) for number in range(len(frames))]
