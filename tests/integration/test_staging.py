@@ -130,6 +130,21 @@ def test_a_file_that_cannot_be_written_is_said_without_a_student(store: RunStore
         database.publish(night, **_people(TIERS))
 
 
+def test_a_file_that_cannot_be_let_go_fails_no_publish_and_is_in_no_later_one(store: RunStore, tmp_path: Path) -> None:
+    """A statement that still reads it keeps SQLite from letting it go."""
+    night = _night(store, TIERS)
+    with Database(store.database_url) as database:
+        database.upgrade()
+        staged = _staged(database, night, tmp_path)
+        with database._connections.writing(aside=staged.aside) as connection:
+            driver: Any = connection.connection.driver_connection
+            reading = driver.execute("SELECT * FROM aside.scores")
+            assert reading.fetchone()
+        del reading, driver  # as whoever forgot it would: what it reads ends with it
+        database.publish(night, **_people(TIERS), staged=staged)
+        assert len(database.current_scores(DISTRICT).rows) == len(TIERS)
+
+
 def test_others_write_while_the_scores_are_made_ready(store: RunStore, tmp_path: Path) -> None:
     """And a file that an earlier attempt has left is in nobody's way."""
     night = _night(store, TIERS)

@@ -181,7 +181,10 @@ def _attached(connection: Connection, aside: Path | None) -> Generator[None]:
     try:
         yield
     finally:
-        driver.execute(f"DETACH DATABASE {ASIDE}").close()
+        try:
+            driver.execute(f"DETACH DATABASE {ASIDE}").close()
+        except driver.Error:
+            connection.invalidate()  # the file goes with it; what was committed, or refused before, stands
 
 
 def _begin_sqlite(connection: Connection) -> None:

@@ -1,7 +1,7 @@
 """The scores of a night made ready before its publish, while the database is free for those who work with it.
 
 What a student keeps is looked up, and SQLite's rows are put into a file aside, from which the publish copies them
-page-wise: a quarter of the time for which it would have kept everybody else from writing. PostgreSQL copies into a
+as they are: a quarter of the time for which it would have kept everybody else from writing. PostgreSQL copies into a
 partition of its own, which is in nobody's way.
 """
 
@@ -34,7 +34,8 @@ class Staged:
     """The scores of the districts in which a run becomes current.
 
     `scores`: with `district_id`, `ref` and `changed_at`, by their key. `moment`: what `changed_at` says of those that
-    changed. `current`, `secret`: what they were made from. `aside`: the SQLite file that has them as rows, if any.
+    changed, and the run of when it was published, which is some seconds before the commit. `current`, `secret`: what
+    they were made from. `aside`: the SQLite file that has them as rows, if any.
     """
 
     scores: pl.DataFrame
