@@ -7,13 +7,14 @@ sent to every process by a terminal or systemd, is for the parent to answer.
 
 from __future__ import annotations
 
+import gc
 import multiprocessing
 import os
 import threading
 from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from multiprocessing.connection import wait
 from multiprocessing.context import SpawnContext, SpawnProcess
 from typing import TypeVar
@@ -28,7 +29,8 @@ Result = TypeVar("Result")
 THREADS = ("POLARS_MAX_THREADS", "OMP_NUM_THREADS", "NUMBA_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 """What tells polars, LightGBM, numba and numpy how many threads to start; read when a process loads them."""
 
-
+SELDOM = (100_000, 50, 100)
+"""When a worker's garbage collector looks at its youngest objects, at the older, at all (`gc.set_threshold`)."""
 ALLOCATION = "_RJEM_MALLOC_CONF"
 KEEP = "dirty_decay_ms:-1,muzzy_decay_ms:-1,narenas:1"
 """How a worker's polars keeps memory that it has used for what it needs next, as every part needs about the same: to
@@ -98,7 +100,7 @@ class LocalEngine:
         if self._pool is None:
             with held_back():  # it starts a process that clears up after the others
                 self._pool = ProcessPoolExecutor(
-                    max_workers=self.workers, mp_context=_Workers(), initializer=end_with_parent
+                    max_workers=self.workers, mp_context=_Workers(), initializer=begin_worker
                 )
         return self._pool
 
@@ -156,6 +158,19 @@ def threads_a_worker(threads: int) -> Generator[None]:
                 os.environ.pop(name, None)
             else:
                 os.environ[name] = value
+
+
+def begin_worker() -> None:
+    """Set a worker up for much work on large tables, before it imports what does it (docs/benchmarks.md).
+
+    Its libraries hand every step to a thread of theirs and wait: as batch work, neither interrupts the other. Its
+    objects are tables and what refers to them, which end when they are let go of: cycles are looked for seldom.
+    """
+    gc.set_threshold(*SELDOM)
+    if hasattr(os, "SCHED_BATCH"):
+        with suppress(PermissionError):  # where a container forbids it, the worker is as good, and slower
+            os.sched_setscheduler(0, os.SCHED_BATCH, os.sched_param(0))
+    end_with_parent()
 
 
 def end_with_parent() -> None:
