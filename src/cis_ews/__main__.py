@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import sys
 
-INTERRUPTED = 130
+from cis_ews.interrupts import INTERRUPTED
+
 CLI_PACKAGES = frozenset({"typer", "rich", "structlog", "pydantic_settings"})
 
 

@@ -17,6 +17,8 @@ ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 DEFAULTS = (signal.SIG_DFL, signal.default_int_handler)
 OF_SHELLS = 128
 """A shell's exit code for a process that a signal has ended is this and the signal's number."""
+INTERRUPTED = OF_SHELLS + signal.SIGINT
+"""After Ctrl-C; of typer too, where a library has raised KeyboardInterrupt."""
 
 
 @dataclass(frozen=True, slots=True)

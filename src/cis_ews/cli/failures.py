@@ -19,15 +19,13 @@ import typer
 
 from cis_ews.cli.terminal import print_error, print_json
 from cis_ews.errors import EwsError, StorageError
-from cis_ews.interrupts import OF_SHELLS, EndedError, Hearing, Left, hear_no_more, hearing
+from cis_ews.interrupts import INTERRUPTED, OF_SHELLS, EndedError, Hearing, Left, hear_no_more, hearing
 from cis_ews.logs import configure_logs, get_log, log_failure
 
 UNEXPECTED = 1
 PLACES = 3
 """So many places (file and row) of each rule are told."""
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
-INTERRUPTED = 130
-"""Of typer too, where a library has raised KeyboardInterrupt."""
 
 
 def run(app: typer.Typer, arguments: Sequence[str], *, name: str) -> int:

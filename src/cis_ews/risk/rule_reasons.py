@@ -86,10 +86,11 @@ def rank_reasons(
     statements = _in_turn(tuple(evaluated.rules))
     outcomes = _outcomes(results, evaluated)
     first = [_first(evaluated, outcomes, direction, limit=limit) for direction in DIRECTIONS]
-    for numbers, told in zip(first, asked or (), strict=False):
-        numbers[~told] = _NOTHING
-    rows, columns = np.nonzero(np.hstack(first) != _NOTHING)
-    shown = np.hstack(first)[rows, columns]
+    for numbers, wanted in zip(first, asked or (), strict=False):
+        numbers[~wanted] = _NOTHING
+    told = np.hstack(first)
+    rows, columns = np.nonzero(told != _NOTHING)
+    shown = told[rows, columns]
     ranks = np.concatenate([np.arange(1, each.shape[1] + 1, dtype=np.int16) for each in first])
     words, said = _said(evaluated.students, statements, rows=rows, shown=shown)
     kinds = pl.DataFrame([each.kind for each in statements], schema=_KINDS, orient="row")

@@ -147,12 +147,10 @@ def check_part(frames: Frames, shared: Frames, *, events: Iterable[pl.DataFrame]
     given = {table: frames[table] for table in OWNED if table in frames}
     checking = _Checking(dict(shared))
     checking.check_alone(given)
-    if events is None:
-        ids = known_and_unknown_ids(checking.tables)
-        checking.check_links(given)
-        return _checked(checking, given, facts=CoverageFacts.of(checking.tables), ids=ids)
     ids = known_and_unknown_ids(checking.tables)
     checking.check_links(given)
+    if events is None:
+        return _checked(checking, given, facts=CoverageFacts.of(checking.tables), ids=ids)
     plain = sort_out(events, Enrolled.of(checking.tables["enrollments"], shared["calendar_days"]))
     rows = pl.concat(events, how="vertical_relaxed") if plain is None else plain.doubtful
     doubtful = {EVENTS: rows.with_columns(pl.col("file").cast(pl.String))}
