@@ -12,7 +12,7 @@ import hashlib
 import json
 from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, date, tzinfo
 from functools import cached_property
 from pathlib import Path
@@ -270,6 +270,8 @@ def _score(
         del everyone  # some hundred MB of a state
     compared = compare_nights(scores, whole, assignments, decided=night.decided, store=runs, crew=crew)
     crew.engine.rest()
+    # What was one part was worked on here: to start workers for its tables takes longer than to write them.
+    writers = crew if len(assignments) > 1 else replace(crew, engine=InProcess())
     run_id = night.run_id(whole.files)
     ready = staging(flags, scores, run_id=run_id, as_of=night.as_of, whole=whole, folder=workspace.folder)
     with watch.step("write"), ready as staged:
@@ -293,7 +295,7 @@ def _score(
         )
         # Without `write` and `publish`, which are added at the end; so a night that fails to publish has its times too.
         run = runs.write(
-            contents, timings=stage_times(watch), write_all=lambda files: crew.work("tables", write_file, files)
+            contents, timings=stage_times(watch), write_all=lambda files: writers.work("tables", write_file, files)
         )
     return run, staged
 

@@ -23,6 +23,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from cis_ews.schema.coded import CodedTable
+from cis_ews.storage.arrays import of_numbers, of_truths, of_words
 from cis_ews.storage.coding import NONE, Coded, Coder, Layout, grouped, put_by_block
 from cis_ews.texts import places_of
 
@@ -113,7 +114,7 @@ def rows_of(batch: Any, columns: Sequence[str] | None = None) -> Any:
         if fields:
             ends = np.concatenate([[0], np.cumsum(cells.to_numpy(zero_copy_only=False))]).astype(np.int32)
             struct = arrow.StructArray.from_arrays(list(fields.values()), names=list(fields))
-            lists[name] = arrow.ListArray.from_arrays(arrow.array(ends), struct)
+            lists[name] = arrow.ListArray.from_arrays(of_numbers(ends), struct)
     return arrow.table(lists)
 
 
@@ -121,10 +122,7 @@ def _batches(columns: Mapping[str, Coded], *, blocks: int) -> Iterator[Any]:
     """By `LAYOUT`, each of buffers of its own: of longer ones the writer takes more than is in the batch."""
     coded = list(columns.values())
     values = [_values(each) for each in coded]
-    names, kinds = (
-        arrow.array(list(columns), arrow.string()),
-        arrow.array([each.kind for each in values], arrow.string()),
-    )
+    names, kinds = of_words(list(columns)), of_words([each.kind for each in values])
     width, nothing = (np.array([getattr(each, name) for each in coded]).T.ravel() for name in ("width", "nothing"))
     codes = _Cells.of([each.cells for each in coded], np.array([each.lengths for each in coded]))
     numbers = _Cells.of([each.numbers for each in values], np.array([each.sizes for each in values]))
@@ -135,8 +133,8 @@ def _batches(columns: Mapping[str, Coded], *, blocks: int) -> Iterator[Any]:
             [
                 names,
                 kinds,
-                _numbers(arrow.uint8(), width[cells]),
-                _numbers(arrow.int32(), nothing[cells]),
+                of_numbers(width[cells]),
+                of_numbers(nothing[cells]),
                 codes.array(arrow.large_binary(), cells),
                 numbers.array(arrow.large_binary(), cells),
                 texts.array(cells),
@@ -214,11 +212,7 @@ class _Texts(NamedTuple):
         """Cells that lie next to each other, as lists of texts."""
         ends = self.ends[cells.start : cells.stop + 1]
         texts = self.texts.array(arrow.large_string(), slice(ends[0], ends[-1]))
-        return arrow.LargeListArray.from_arrays(_numbers(arrow.int64(), ends - ends[0]), texts)
-
-
-def _numbers(kind: Any, values: NDArray[Any]) -> Any:
-    return arrow.Array.from_buffers(kind, values.size, [None, arrow.py_buffer(values)])
+        return arrow.LargeListArray.from_arrays(of_numbers(ends - ends[0]), texts)
 
 
 def _ends(lengths: NDArray[np.int64]) -> NDArray[np.int64]:
@@ -231,13 +225,13 @@ def _cells(batch: Any, place: int) -> Any:
     part = {name: batch.column(name)[place] for name in LAYOUT.names}
     width, nothing, kind = (part[name].as_py() for name in ("width", "nothing", "kind"))
     codes = np.frombuffer(part["codes"].as_buffer(), dtype=_CODES[width])
-    is_null = codes == nothing if nothing != NONE else None
+    places = of_numbers(codes, is_null=codes == nothing if nothing != NONE else None)
     if kind == _STRING:
-        return part["texts"].values.take(arrow.array(codes, mask=is_null))
-    numbers = part["numbers"].as_buffer()
+        return part["texts"].values.take(places)
+    content = part["numbers"].as_buffer()
     if kind == "bool":
-        values = arrow.array(np.frombuffer(numbers, dtype=np.bool_))
+        values = of_truths(np.frombuffer(content, dtype=np.bool_))
     else:
         dtype = arrow.type_for_alias(kind)
-        values = arrow.Array.from_buffers(dtype, numbers.size * 8 // dtype.bit_width, [None, numbers])
-    return values.take(arrow.array(codes, mask=is_null))
+        values = arrow.Array.from_buffers(dtype, content.size * 8 // dtype.bit_width, [None, content])
+    return values.take(places)

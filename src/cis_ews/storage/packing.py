@@ -15,6 +15,7 @@ import numpy as np
 import polars as pl
 
 from cis_ews.schema.coded import CodedTable
+from cis_ews.storage.arrays import of_numbers
 from cis_ews.storage.coded_blocks import LAYOUT, coded_batches, rows_of
 
 # pyarrow has no type information
@@ -39,9 +40,10 @@ def batch_of(frame: pl.DataFrame) -> Batch:
 def packed(rows: Batch) -> bytes:
     """Some rows of a batch as one block. The texts in lists are few and often the same: each is there once."""
     columns = [_small(column, is_inside=False) for column in rows.columns]
-    batch = arrow.RecordBatch.from_arrays(columns, names=rows.schema.names)
+    batch: Any = arrow.RecordBatch.from_arrays(columns, names=rows.schema.names)
+    every = np.arange(len(rows))
     # The writer rounds a slice up to 64 bytes, and what lies behind it is of students of another block.
-    return _compressed(batch.take(arrow.array(np.arange(batch.num_rows))))
+    return _compressed(batch.take(of_numbers(every)))
 
 
 def packed_lists(
