@@ -187,7 +187,7 @@ def _stages(bench: Bench) -> None:
         (shap, stages.contributions, {"limit": 5}),
         ("LightGBM predict alone", stages.lightgbm_predict, {"beside": shap, "within": partial(plan.crew, "lightgbm")}),
         ("rules", stages.rules, {}),
-        ("calibration, reasons in words", stages.reasons, {"limit": 6}),
+        ("rules, calibration, reasons in words", stages.reasons, {"limit": 6}),
     ):
         bench.measure(name, stages.over, work, plan, known.parts, **{"within": plan.crew, **said})
     _published(bench, plan, known)
@@ -201,7 +201,10 @@ def _published(bench: Bench, plan: Plan, known: Known) -> None:
     with contextlib.redirect_stdout(sys.stderr), databases(plan.folder) as urls:
         for kind, url in urls.items():
             limit = 3 if kind == "SQLite" else 4
-            bench.measure(f"published to {kind}", stages.publish, plan.source, run, url, rows=students, limit=limit)
+            said: dict[str, Any] = {"within": plan.crew, "rows": students, "limit": limit}
+            bench.measure(f"published to {kind}", stages.publish, plan, known, run, url, **said)
+            for piece in plan.workspace.folder.glob("people-*"):
+                shutil.rmtree(piece)  # the next one packs them too
 
 
 def _nights(bench: Bench) -> None:

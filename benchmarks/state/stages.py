@@ -9,10 +9,10 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
-from datetime import date
+from datetime import UTC, date
 from functools import lru_cache
 from importlib import import_module
 from pathlib import Path
@@ -25,18 +25,19 @@ from cis_ews import RiskModel, RulesModel, TierPolicy, build_features, score_nig
 from cis_ews.engines.local import LocalEngine, available_cores
 from cis_ews.night.extract import Crew, Extract, large_extract, read_in_parts
 from cis_ews.night.measuring import Measuring
+from cis_ews.night.parts import Part
 from cis_ews.night.passes import SCHOOLS, Assignment, compare_schools, measure_part, write_file
+from cis_ews.night.people import PeopleOfParts
+from cis_ews.night.publishing import publish_night, staging
+from cis_ews.night.records import kept_records
 from cis_ews.progress import Stopwatch
 from cis_ews.readers import read_school_data
 from cis_ews.risk.cohort import cohort_of
 from cis_ews.risk.night_model import Estimates, tell
-from cis_ews.risk.rule_results import SAID
+from cis_ews.risk.rule_results import results_of
 from cis_ews.risk.tiers import judge_students, place_students
-from cis_ews.schema.coded import CodedTable
-from cis_ews.schema.school_data import SourceFile
-from cis_ews.schema.scores import Rejections
 from cis_ews.storage.database import Database
-from cis_ews.storage.frames import checked
+from cis_ews.storage.frames import checked, checked_codes
 from cis_ews.storage.runs import RunContents, open_run
 from cis_ews.storage.store import RunStore
 from cis_ews.storage.workspace import Workspace
@@ -82,12 +83,20 @@ def _ready(modules: Sequence[str]) -> None:
 
 @dataclass(frozen=True, kw_only=True)
 class Known:
-    """What the first stage tells the others of the extract: its parts, what a run names, and its rows by table."""
+    """What the first stage tells the others: the extract, and the parts that it was read in."""
 
-    parts: Sequence[str]
-    files: Sequence[SourceFile]
-    rejections: pl.DataFrame
-    rows: dict[str, int]
+    extract: Extract
+    lying: Sequence[Part]
+
+    @property
+    def parts(self) -> list[str]:
+        """The names of the parts."""
+        return [part.name for part in self.lying]
+
+    @property
+    def rows(self) -> Mapping[str, int]:
+        """How many rows were read, by table."""
+        return self.extract.whole.rows_read
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -146,13 +155,7 @@ def indicators(crew: Crew, plan: Plan) -> Known:
         for part in extract.parts_for(workspace, students_a_part=plan.students_a_part)
     ]
     compare_schools(workspace, crew.work("indicators", measure_part, assignments))
-    whole = extract.whole
-    return Known(
-        parts=[assignment.part.name for assignment in assignments],
-        files=whole.files,
-        rejections=whole.rejections,
-        rows=dict(whole.rows_read),
-    )
+    return Known(extract=extract, lying=[assignment.part for assignment in assignments])
 
 
 def _extract(source: Path, measuring: Measuring, crew: Crew) -> Extract:
@@ -192,15 +195,17 @@ def lightgbm_predict(task: Task) -> int:
 
 
 def rules(task: Task) -> int:
-    """The published rules, which stand beside a model."""
-    made = RulesModel().evaluate(task.table("measured", "indicators"), as_of=AS_OF)
-    task.keep("rules", rules=checked("rules", made))
-    return task.table("measured", "indicators").height
+    """The published rules, which stand beside a model, and what their results say."""
+    made = RulesModel().evaluated(task.table("measured", "indicators"), as_of=AS_OF)
+    results_of(made)
+    return made.students.height
 
 
 def reasons(task: Task) -> int:
-    """The calibrated risk from the margin, and what rules and model say of it in words."""
-    found, held = task.table("measured", "indicators"), task.table("rules", "rules")
+    """The rules again, the calibrated risk from the margin, and what both say in words; kept as a night keeps it."""
+    found = task.table("measured", "indicators")
+    evaluated = RulesModel().evaluated(found, as_of=AS_OF)
+    results = results_of(evaluated)
     contributed = task.table("contributions", "contributions")
     risk = task.model.parts.calibrator.probability(contributed["margin"].to_numpy())
     estimates = Estimates(
@@ -208,13 +213,15 @@ def reasons(task: Task) -> int:
         contributions=contributed,
         features=task.table("features", "features"),
     )
-    judged = judge_students(cohort_of(found), found, held, policy=TierPolicy.load(), risk=estimates.risk)
+    judged = judge_students(cohort_of(found), found, results, policy=TierPolicy.load(), risk=estimates.risk)
     peers = task.plan.workspace.table(SCHOOLS, "peers")
-    evaluated, results = RulesModel().evaluated(found, as_of=AS_OF), CodedTable.of(held, SAID)
     told = tell(estimates, found, judged, evaluated=evaluated, results=results, peers=peers)
     assert told.contributions is not None
-    tables = {"reasons": told.reasons.decoded(), "rules": held, "contributions": told.contributions}
-    task.keep("judged", judged=judged, **{name: checked(name, frame) for name, frame in tables.items()})
+    with task.plan.workspace.piece(f"judged-{task.part}") as piece:
+        piece.write("judged", judged, compressed=False)
+        for table, coded in {"rules": results, "reasons": told.reasons}.items():
+            piece.keep(table, checked_codes(table, coded))
+        piece.write("contributions", checked("contributions", told.contributions), compressed=False)
     return judged.height
 
 
@@ -232,9 +239,9 @@ def tiers_and_run(crew: Crew, plan: Plan, known: Known) -> tuple[int, Path]:
         as_of=AS_OF,
         model_version=version,
         config_hash="0" * 64,
-        inputs=known.files,
+        inputs=known.extract.whole.files,
         scores=scores,
-        rejections=Rejections.cast(known.rejections),
+        rejections=known.extract.whole.rejections,
         tables={
             **workspace.parts([f"measured-{part}" for part in known.parts], ("indicators",)),
             **workspace.parts(pieces, RUN_TABLES),
@@ -244,13 +251,17 @@ def tiers_and_run(crew: Crew, plan: Plan, known: Known) -> tuple[int, Path]:
     return scores.height, run.path
 
 
-def publish(source: Path, run: Path, url: str) -> None:
-    """Make a run current in an empty database."""
-    schools = pl.read_parquet(source / "schools" / "*.parquet")
-    with Database(url) as database:
-        database.upgrade()
-        names = pl.scan_parquet(source / "students" / "*.parquet")
-        database.publish(open_run(run), schools=schools, students=names)
+def publish(crew: Crew, plan: Plan, known: Known, run: Path, url: str) -> None:
+    """Make a run current in an empty database, as a night does; the scores made ready first, which a night does while
+    it writes the run."""
+    done, whole = open_run(run), known.extract.whole
+    records = kept_records(known.lying, done, workspace=plan.workspace, crew=crew)
+    people = PeopleOfParts(run=done, parts=known.lying, records=records, crew=crew)
+    with Database(url) as flags:
+        flags.upgrade()
+        said: dict[str, Any] = {"run_id": done.run_id, "as_of": done.as_of, "whole": whole}
+        with staging(flags, done.table("scores"), folder=plan.workspace.folder, **said) as staged:
+            publish_night(flags, known.extract, people, policy=TierPolicy.load(), time_zone=UTC, staged=staged)
 
 
 def night(plan: Plan) -> dict[str, Any]:

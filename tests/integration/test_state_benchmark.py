@@ -32,7 +32,7 @@ STAGES = (
     "exact SHAP, margin as its sum",
     "LightGBM predict alone",
     "rules",
-    "calibration, reasons in words",
+    "rules, calibration, reasons in words",
     "tiers, run as Parquet",
     "published to SQLite",
     "published to PostgreSQL",

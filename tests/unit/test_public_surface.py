@@ -6,10 +6,12 @@ import json
 import subprocess
 import sys
 from importlib.metadata import version
+from pathlib import Path
 
 import pytest
 
 import cis_ews
+from tests.lib.districts import write_extract
 
 PUBLIC = [
     "ConfigError",
@@ -94,6 +96,15 @@ def test_reading_and_indicators_load_no_model_and_no_service() -> None:
 def test_a_model_loads_its_libraries_when_it_is_fitted() -> None:
     loaded = _modules_after("import cis_ews; cis_ews.RiskModel; cis_ews.evaluate")
     assert loaded & {"lightgbm", "sklearn", "scipy", "numba", "mlflow"} == set()
+
+
+def test_a_night_loads_no_pandas_behind_pyarrow(tmp_path: Path) -> None:
+    source = write_extract(tmp_path / "extract")
+    options = f"model=cis_ews.RulesModel(), policy=cis_ews.TierPolicy.load(), store={str(tmp_path / 'store')!r}"
+    night = f"cis_ews.score_night({str(source)!r}, as_of=date(2026, 2, 27), {options})"
+    loaded = _modules_after(f"import cis_ews; from datetime import date; assert {night}.scores.height")
+    assert "pyarrow" in loaded
+    assert "pandas" not in loaded
 
 
 def test_the_version_is_that_of_the_package() -> None:
