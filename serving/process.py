@@ -7,6 +7,8 @@ import gc
 import signal
 import sys
 
+from cis_ews.garbage import collect_seldom
+
 PR_SET_PDEATHSIG = 1
 
 
@@ -20,4 +22,4 @@ def freeze() -> None:
     """Keep what is loaded by now out of the collector's walks: one request in a hundred would wait 0.1 s for them."""
     gc.collect()
     gc.freeze()
-    gc.set_threshold(100_000, 50, 100)
+    collect_seldom()

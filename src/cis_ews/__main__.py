@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 
+from cis_ews.garbage import collect_seldom
 from cis_ews.interrupts import INTERRUPTED
 
 CLI_PACKAGES = frozenset({"typer", "rich", "structlog", "pydantic_settings"})
@@ -11,6 +12,7 @@ CLI_PACKAGES = frozenset({"typer", "rich", "structlog", "pydantic_settings"})
 
 def main() -> None:
     """Run the command line."""
+    collect_seldom()
     try:
         from cis_ews.cli import main as run
     except ModuleNotFoundError as missing:

@@ -7,7 +7,6 @@ sent to every process by a terminal or systemd, is for the parent to answer.
 
 from __future__ import annotations
 
-import gc
 import multiprocessing
 import os
 import threading
@@ -20,6 +19,7 @@ from multiprocessing.context import SpawnContext, SpawnProcess
 from typing import TypeVar
 
 from cis_ews.errors import StorageError
+from cis_ews.garbage import collect_seldom
 from cis_ews.interrupts import held_back
 from cis_ews.night.engine import InProcess
 
@@ -29,8 +29,6 @@ Result = TypeVar("Result")
 THREADS = ("POLARS_MAX_THREADS", "OMP_NUM_THREADS", "NUMBA_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 """What tells polars, LightGBM, numba and numpy how many threads to start; read when a process loads them."""
 
-SELDOM = (100_000, 50, 100)
-"""When a worker's garbage collector looks at its youngest objects, at the older, at all (`gc.set_threshold`)."""
 ALLOCATION = "_RJEM_MALLOC_CONF"
 KEEP = "dirty_decay_ms:-1,muzzy_decay_ms:-1,narenas:1"
 """How a worker's polars keeps memory that it has used for what it needs next, as every part needs about the same: to
@@ -163,10 +161,9 @@ def threads_a_worker(threads: int) -> Generator[None]:
 def begin_worker() -> None:
     """Set a worker up for much work on large tables, before it imports what does it (docs/benchmarks.md).
 
-    Its libraries hand every step to a thread of theirs and wait: as batch work, neither interrupts the other. Its
-    objects are tables and what refers to them, which end when they are let go of: cycles are looked for seldom.
+    Its libraries hand every step to a thread of theirs and wait: as batch work, neither interrupts the other.
     """
-    gc.set_threshold(*SELDOM)
+    collect_seldom()
     if hasattr(os, "SCHED_BATCH"):
         with suppress(PermissionError):  # where a container forbids it, the worker is as good, and slower
             os.sched_setscheduler(0, os.SCHED_BATCH, os.sched_param(0))
