@@ -168,14 +168,6 @@ def test_missing_required_column_is_named(tmp_path: Path) -> None:
     assert caught.value.details["columns"] == ["entry_date"]
 
 
-def test_a_required_column_in_other_letters_is_told_so(tmp_path: Path) -> None:
-    lines = lines_of(write_plain(tmp_path), "enrollments")
-    write_lines(tmp_path, "enrollments", [lines[0].replace("entry_date", " Entry_Date"), *lines[1:]])
-    with pytest.raises(SchemaError, match="1 required column missing: entry_date") as caught:
-        read_school_data(tmp_path)
-    assert caught.value.hint == "in the header line, write entry_date in small letters, with no spaces around"
-
-
 def test_missing_nullable_column_is_null_and_noted(tmp_path: Path) -> None:
     lines = [line.split(",") for line in lines_of(write_plain(tmp_path), "students")]
     write_lines(tmp_path, "students", [",".join(cells[:3]) for cells in lines])

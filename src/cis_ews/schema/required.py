@@ -55,15 +55,9 @@ def require_columns(table: str, given: Collection[str]) -> None:
     columns = TABLES[table].columns()
     required = [name for name in columns if name not in given and not columns[name].nullable]
     if required:
-        # Of what the file has, names of the contract alone: without a header line the others are somebody's values.
-        nearly = {each.strip().lower() for each in given}
-        alike = [name for name in required if name in nearly]
-        hint = "check the header line and the delimiter of the file; docs/formats.md names every column"
-        if alike:
-            hint = f"in the header line, write {', '.join(alike)} in small letters, with no spaces around"
         raise SchemaError(
             f"{table}: {counted(len(required), 'required column')} missing: {', '.join(required)}",
-            hint=hint,
+            hint="check the header line and the delimiter of the file; docs/formats.md names every column",
             table=table,
             columns=required,
         )
