@@ -165,7 +165,7 @@ def begin_worker() -> None:
     """
     collect_seldom()
     if hasattr(os, "SCHED_BATCH"):
-        with suppress(PermissionError):  # where a container forbids it, the worker is as good, and slower
+        with suppress(OSError):  # where a container does not let it, the worker is slower, and as good
             os.sched_setscheduler(0, os.SCHED_BATCH, os.sched_param(0))
     end_with_parent()
 
