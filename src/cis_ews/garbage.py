@@ -1,8 +1,8 @@
 """When Python looks for objects that hold each other: seldom, in a process that is ours alone.
 
-By default it looks at the youngest after each 700, which costs a start with its imports a tenth, and once more at all
-when the process ends, which takes a third of a second after a night. What is large here are tables, which end as soon as
-nobody refers to them.
+By default it looks at the youngest after each 700, which costs a start with its imports a tenth, and at all when the
+process ends, which takes a third of a second after a night. What is large here are tables, which end as soon as nobody
+refers to them.
 """
 
 from __future__ import annotations
