@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from difflib import get_close_matches
 from typing import Any
+from unicodedata import category
 
 from pydantic import ValidationError
 
@@ -27,6 +28,12 @@ def counted(count: int, one: str, many: str | None = None) -> str:
     return f"{count:,} {one if count == 1 else many or one + 's'}"
 
 
+def visible(text: str) -> str:
+    """The text without anything that moves a terminal or turns its writing: a middle dot is where that stood."""
+    return "".join("·" if category(each) in _UNSEEN else each for each in text)
+
+
+_UNSEEN = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
 NAMED = 5
 
 

@@ -195,6 +195,17 @@ def test_files_that_come_out_otherwise_are_named(extract: Path, capsys: pytest.C
     assert "cohort_flow.json" in told.err
 
 
+def test_a_file_that_no_night_reads_is_told_of_where_it_has_come_into_the_extract(
+    extract: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    night = _night(extract)
+    (extract / "extra.csv").write_text("a,b\n1,2\n")
+    assert command_line(["replay", str(night.run.path)]) == 5
+    told = " ".join(capsys.readouterr().err.split())
+    assert "came out otherwise: coverage.json" in told
+    assert "a file that no night reads has come into the folder of the extract, or left it" in told
+
+
 def test_retention_takes_recipes_and_models_with_the_runs(extract: Path) -> None:
     night = _night(extract, model=catalog_model())
     store = RunStore(extract.parent / "store")

@@ -94,6 +94,12 @@ def test_a_cell_that_a_spreadsheet_may_run_gets_an_apostrophe(store: RunStore, t
     assert json.loads((tmp_path / "manifest.json").read_bytes())["neutralized_cells"] == 1
 
 
+def test_two_ids_of_which_one_has_an_apostrophe_stay_two(store: RunStore, tmp_path: Path) -> None:
+    given = {"'t Hart": "'t Hart", "=1": "'=1", "'=1": "''=1", "''=1": "'''=1"}
+    export_files(store.write(contents([score(each) for each in sorted(given)])), tmp_path)
+    assert [row["student_id"] for row in _rows(tmp_path / "scores.csv")] == [given[each] for each in sorted(given)]
+
+
 def test_numbers_and_harmless_text_stay_as_they_are(store: RunStore, tmp_path: Path) -> None:
     given = contents([score("ann", reason='a "quoted", word = here\nand there - fine')])
     negative = given.tables["reasons"].lazy().with_columns(value=pl.lit(-0.5)).collect()

@@ -37,3 +37,8 @@ def test_a_sentence_at_the_end_breaks_between_words(capsys: pytest.CaptureFixtur
     assert head.split() == ["file", "what"]
     assert first.startswith("a_rather_long_name_of_a_file.csv  tells of")
     assert " ".join(["tells", *first.split()[2:], *(word for line in rest for word in line.split())]) == sentence
+
+
+def test_nothing_of_a_cell_moves_the_terminal(capsys: pytest.CaptureFixture[str]) -> None:
+    _, row = _told(capsys, ("student_id", "tier"), ("a\x1b[31m\r\nb\u202e", "3"))
+    assert row.split() == ["a·[31m··b·", "3"]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import unicodedata
+from cis_ews.wording import visible
 
 MOST = 60
 _LEFT_OUT = "…"
@@ -14,10 +14,7 @@ def harmless(text: str, *, most: int = MOST) -> str:
     Control characters and marks of direction become a middle dot, so that one sees that something stood there.
     """
     cut = text if len(text) <= most else text[: most - 1] + _LEFT_OUT
-    return "".join("·" if unicodedata.category(each) in _UNSEEN else each for each in cut)
-
-
-_UNSEEN = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
+    return visible(cut)
 
 
 def school_words(school_id: str, name: str | None) -> str:

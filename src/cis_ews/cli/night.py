@@ -193,6 +193,7 @@ def replay(
         cis-ews replay night/runs/2026-02-27/0123456789abcdef
     """
     from cis_ews.replaying import replay as replayed
+    from cis_ews.storage.manifest import COVERAGE
     from cis_ews.storage.store import RunStore
 
     session = begin(context, as_json=as_json)
@@ -215,7 +216,7 @@ def replay(
         raise StorageError(
             f"{counted(len(found.differing), 'file')} of run {opened.run_id} came out otherwise: "
             f"{', '.join(found.differing)}",
-            hint="install the package versions of the run's manifest and replay it again",
+            hint=_OTHER_FILES if set(found.differing) == {COVERAGE} else _OTHER_VERSIONS,
         )
     session.terminal.say(f"Run {opened.run_id}: {counted(len(found.same), 'file')} made again, the same bytes.")
     if restore:
@@ -288,3 +289,7 @@ def _left(session: Session) -> Left:
     if "publish" in session.terminal.begun:
         return Left("this night is published whole or not at all", "Run the same command again: it finds out.")
     return Left("nothing of this night is published", "Run the same command again: the parts that are done are kept.")
+
+
+_OTHER_VERSIONS = "install the package versions of the run's manifest and replay it again"
+_OTHER_FILES = "a file that no night reads has come into the folder of the extract, or left it: put it back as it was"

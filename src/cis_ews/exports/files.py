@@ -22,8 +22,9 @@ TABLES = ("scores", "reasons")
 MANIFEST = "manifest.json"
 READY = "export.ok"
 BY_SCHOOL = "by_school"
-FORMULA = r"^[=+\-@\t\r\n＝＋－＠]"
-"""What a spreadsheet may take for a formula at the beginning of a cell; the wide forms too."""
+FORMULA = r"^'*[=+\-@\t\r\n＝＋－＠]"
+"""What a spreadsheet may take for a formula at the beginning of a cell; the wide forms too. Behind apostrophes as well:
+`=1` and `'=1`, if both are ids, stay two."""
 
 
 class StoredRun(Protocol):

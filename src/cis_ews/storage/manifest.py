@@ -18,6 +18,7 @@ from cis_ews.storage.files import json_bytes, sha256_of
 
 MANIFEST = "manifest.json"
 TIMINGS = "timings.json"
+COVERAGE = "coverage.json"
 FORMAT = 1
 RUN_ID_LENGTH = 16
 PACKAGES = ("cis_ews", "dataframely", "lightgbm", "numba", "numpy", "polars", "pyarrow", "scikit-learn", "scipy")

@@ -30,6 +30,7 @@ from cis_ews.storage.files import (
 )
 from cis_ews.storage.frames import TableParts, checked, write_table
 from cis_ews.storage.manifest import (
+    COVERAGE,
     FORMAT,
     MANIFEST,
     TIMINGS,
@@ -272,7 +273,7 @@ def _fill(
     parts.sort(key=lambda file: file[0].cells, reverse=True)
     write_all(parts)
     write_durably(folder / "cohort_flow.json", json_bytes(list(contents.cohort_flow)))
-    write_durably(folder / "coverage.json", json_bytes(contents.coverage))
+    write_durably(folder / COVERAGE, json_bytes(contents.coverage))
     write_durably(folder / "model.json", json_bytes(contents.model))
     manifest = {
         "format": FORMAT,

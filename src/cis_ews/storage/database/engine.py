@@ -107,7 +107,7 @@ class Connections:
         if isinstance(error, OperationalError):
             return StorageError(
                 f"the database {self.label} cannot be used: {self._said(error)}",
-                hint="check the address, that the server runs, the rights of this account and the space on the disk",
+                hint=_SERVER if self.file is None else _FILE,
             )
         kind = type(error).__name__
         return StorageError(f"the database {self.label} refused a statement: {kind}", hint=_UPGRADE)
@@ -118,6 +118,8 @@ class Connections:
 
 
 _UPGRADE = "run `cis-ews db upgrade`; if that does not help, restore a backup"
+_SERVER = "check the address, that the server runs, the rights of this account and the space on the disk"
+_FILE = "check that its folder is there and may be written to, and the space on the disk"
 _BROKEN = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
 
 
