@@ -176,8 +176,10 @@ def show_forgotten(terminal: Terminal, report: ErasureReport) -> None:
         )
     if report.found_nothing:
         where = "else was held" if report.unfinished else "was held"
-        listed = "it was on the list before" if report.known_before else "it is on the list from now on"
-        terminal.line(f"Nothing {where} about this id; {listed}. Check that the id is right.")
+        listed = "it is on the list from now on. Check that the id is right."
+        if report.known_before:
+            listed = "it was on the list before, and may have been forgotten by an earlier command."
+        terminal.line(f"Nothing {where} about this id; {listed}")
     if report.similar:
         differ = "differ only by leading zeros, case or spaces"
         terminal.line(f"Held and not forgotten, ids that {differ}: {report.similar}")
