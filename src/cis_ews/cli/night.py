@@ -213,10 +213,11 @@ def replay(
     for package, (then, now) in found.versions.items():
         session.terminal.say(f"{package}: {then} then, {now} now")
     if found.differing:
+        is_folder = set(found.differing) == {COVERAGE} and not found.versions
         raise StorageError(
             f"{counted(len(found.differing), 'file')} of run {opened.run_id} came out otherwise: "
             f"{', '.join(found.differing)}",
-            hint=_OTHER_FILES if set(found.differing) == {COVERAGE} else _OTHER_VERSIONS,
+            hint=_OTHER_FILES if is_folder else _OTHER_VERSIONS,
         )
     session.terminal.say(f"Run {opened.run_id}: {counted(len(found.same), 'file')} made again, the same bytes.")
     if restore:
