@@ -270,7 +270,7 @@ def _score(
         del everyone  # some hundred MB of a state
     compared = compare_nights(scores, whole, assignments, decided=night.decided, store=runs, crew=crew)
     crew.engine.rest()
-    # What was one part was worked on here: to start workers for its tables takes longer than to write them.
+    # To start workers for the tables of a single part takes longer than to write them.
     writers = crew if len(assignments) > 1 else replace(crew, engine=InProcess())
     run_id = night.run_id(whole.files)
     ready = staging(flags, scores, run_id=run_id, as_of=night.as_of, whole=whole, folder=workspace.folder)

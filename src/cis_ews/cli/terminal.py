@@ -45,7 +45,7 @@ class Terminal:
     def say(self, text: str = "") -> None:
         """A line for a person."""
         if not self.as_json:
-            self.out.print(text, soft_wrap=True)
+            self.out.print(_visible_lines(text), soft_wrap=True)
 
     def item(self, text: str, *, mark: str = "-") -> None:
         """A sentence for a person, indented, in lines that are easy to read."""
@@ -159,7 +159,7 @@ def print_json(fields: Mapping[str, object], *, to_stderr: bool = False) -> None
 
 def print_error(message: str) -> None:
     """A line for a person, on stderr; broken into several on a terminal alone, so that a log keeps it whole."""
-    console = Console(stderr=True, highlight=False, markup=False, emoji=False)
+    console, message = Console(stderr=True, highlight=False, markup=False, emoji=False), _visible_lines(message)
     if console.is_terminal:
         width = max(NARROWEST, min(WIDTH, console.width))
         message = "\n".join(wrapped(line, width, rest="  ") for line in message.splitlines())
@@ -168,6 +168,10 @@ def print_error(message: str) -> None:
 
 def _plain(value: object) -> object:
     return value.isoformat() if isinstance(value, date) else str(value)
+
+
+def _visible_lines(text: str) -> str:
+    return "\n".join(map(visible, text.split("\n")))
 
 
 def _text(value: object) -> str:

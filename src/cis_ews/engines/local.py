@@ -164,7 +164,7 @@ def begin_worker() -> None:
     Its libraries hand every step to a thread of theirs and wait: as batch work, neither interrupts the other.
     """
     collect_seldom()
-    if hasattr(os, "SCHED_BATCH"):
+    if hasattr(os, "SCHED_BATCH") and os.sched_getscheduler(0) == os.SCHED_OTHER:  # else somebody has chosen
         with suppress(OSError):  # where a container does not let it, the worker is slower, and as good
             os.sched_setscheduler(0, os.SCHED_BATCH, os.sched_param(0))
     end_with_parent()

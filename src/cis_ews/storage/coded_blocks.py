@@ -112,7 +112,7 @@ def rows_of(batch: Any, columns: Sequence[str] | None = None) -> Any:
             if each.startswith(f"{name}.")
         }
         if fields:
-            ends = np.concatenate([[0], np.cumsum(cells.to_numpy(zero_copy_only=False))]).astype(np.int32)
+            ends = np.concatenate([[0], np.cumsum(cast("Any", pl).from_arrow(cells).to_numpy())]).astype(np.int32)
             struct = arrow.StructArray.from_arrays(list(fields.values()), names=list(fields))
             lists[name] = arrow.ListArray.from_arrays(of_numbers(ends), struct)
     return arrow.table(lists)
